@@ -1,0 +1,146 @@
+#include "engine/allocator.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <unordered_map>
+
+#include "engine/error.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define LL_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LL_ASAN 1
+#endif
+#endif
+
+namespace lowland {
+
+void Allocator::enter_phase(const std::string& phase) {
+  phase_ = phase;
+  add_live(0);
+}
+
+void Allocator::add_live(size_t bytes) {
+  live_ += bytes;
+  peak_ = std::max(peak_, live_);
+  auto it = std::find_if(phases_.begin(), phases_.end(), [&](const PhasePeak& p) { return p.phase == phase_; });
+  if (it == phases_.end()) it = phases_.insert(phases_.end(), PhasePeak{phase_, 0});
+  it->peak_bytes = std::max(it->peak_bytes, live_);
+}
+
+std::string Allocator::out_of_memory(size_t asked) const {
+  std::string held;
+  for (const PhasePeak& p : phases_) held += fmt::format(", {} {:.1f} MB", p.phase, static_cast<double>(p.peak_bytes) / 1e6);
+  return fmt::format("out of memory: asked for {:.1f} MB in phase {} with {:.1f} MB held (peaks{})",
+                     static_cast<double>(asked) / 1e6, phase_, static_cast<double>(live_) / 1e6, held);
+}
+
+namespace {
+
+constexpr size_t kAlign = 64;
+size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+#ifdef LL_ASAN
+
+// Under AddressSanitizer every block is malloc's own, so that overruns are caught.
+class CpuAllocator final : public Allocator {
+ public:
+  void* allocate(size_t bytes) override {
+    const size_t size = round_up(std::max<size_t>(bytes, 1), kAlign);
+    void* block = std::aligned_alloc(kAlign, size);
+    if (block == nullptr) fail(out_of_memory(size));
+    sizes_[block] = size;
+    add_live(size);
+    reserved_ = std::max(reserved_, live_bytes());
+    return block;
+  }
+  void release(void* block) override {
+    sub_live(sizes_.at(block));
+    sizes_.erase(block);
+    std::free(block);
+  }
+  size_t reserved_bytes() const override { return reserved_; }
+
+ private:
+  std::unordered_map<void*, size_t> sizes_;
+  size_t reserved_ = 0;
+};
+
+#else
+
+class CpuAllocator final : public Allocator {
+ public:
+  CpuAllocator() {
+    const size_t pages = static_cast<size_t>(sysconf(_SC_PHYS_PAGES));
+    capacity_ = round_up(pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) * 2, kPage);
+    // Addresses only: a page costs memory when it is first written. Halve the wish where limits are tight.
+    for (; capacity_ >= kPage; capacity_ = round_up(capacity_ / 2, kPage)) {
+      void* p = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (p != MAP_FAILED) {
+        base_ = static_cast<char*>(p);
+        break;
+      }
+    }
+    LL_CHECK(base_ != nullptr, "cannot reserve address space for tensors");
+    madvise(base_, capacity_, MADV_HUGEPAGE);
+    free_[0] = capacity_;
+  }
+  ~CpuAllocator() override { munmap(base_, capacity_); }
+  CpuAllocator(const CpuAllocator&) = delete;
+  CpuAllocator& operator=(const CpuAllocator&) = delete;
+
+  void* allocate(size_t bytes) override {
+    const size_t size = round_up(std::max<size_t>(bytes, 1), kAlign);
+    auto it = std::find_if(free_.begin(), free_.end(), [&](const auto& f) { return f.second >= size; });
+    if (it == free_.end()) fail(out_of_memory(size));
+    const size_t offset = it->first, room = it->second;
+    free_.erase(it);
+    if (room > size) free_[offset + size] = room - size;
+    used_[offset] = size;
+    reserved_ = std::max(reserved_, offset + size);
+    add_live(size);
+    return base_ + offset;
+  }
+
+  void release(void* block) override {
+    const size_t offset = static_cast<size_t>(static_cast<char*>(block) - base_);
+    const auto used = used_.find(offset);
+    size_t begin = offset, size = used->second;
+    used_.erase(used);
+    sub_live(size);
+    auto next = free_.lower_bound(begin);
+    if (next != free_.end() && next->first == begin + size) {
+      size += next->second;
+      next = free_.erase(next);
+    }
+    if (next != free_.begin()) {
+      const auto before = std::prev(next);
+      if (before->first + before->second == begin) {
+        begin = before->first;
+        size += before->second;
+      }
+    }
+    free_[begin] = size;
+  }
+
+  size_t reserved_bytes() const override { return reserved_; }
+
+ private:
+  static constexpr size_t kPage = size_t{2} << 20;
+  char* base_ = nullptr;
+  size_t capacity_ = 0, reserved_ = 0;
+  std::map<size_t, size_t> free_;           // offset -> size, neighbours always merged
+  std::unordered_map<size_t, size_t> used_;  // offset -> size
+};
+
+#endif
+
+}  // namespace
+
+std::unique_ptr<Allocator> make_cpu_allocator() { return std::make_unique<CpuAllocator>(); }
+
+}  // namespace lowland

@@ -1,0 +1,101 @@
+#include "engine/autograd.h"
+
+#include "engine/error.h"
+#include "engine/launch.h"
+#include "engine/op_scope.h"
+#include "kernels/elementwise.h"
+
+namespace lowland {
+namespace {
+
+// Memory shared with another handle must not be added into: the other one still reads it.
+void unshare(Tensor& grad) {
+  if (!grad.sole_owner()) grad = grad.clone();
+}
+
+}  // namespace
+
+void give(const Tensor& x, Tensor dx) {
+  if (!x.requires_grad()) return;
+  GradSlot& slot = *x.slot_;
+  if (!slot.grad) {
+    slot.grad = dx.detach();
+    return;
+  }
+  if (!slot.bound) unshare(slot.grad);
+  const Tensor& to = slot.grad;
+  LL_LAUNCH(to, add_into, to.data<T>(), dx.data<T>(), to.numel());
+}
+
+Sink sink(const Tensor& x) {
+  GradSlot& slot = *x.slot_;
+  if (!slot.grad) {
+    slot.grad = Tensor::empty(x.context(), x.shape(), x.dtype());
+    return {slot.grad, 0.0};
+  }
+  if (!slot.bound) unshare(slot.grad);
+  return {slot.grad.reshape(x.shape()), 1.0};
+}
+
+Tensor accumulator(const Tensor& x) {
+  Sink s = sink(x);
+  if (s.beta == 0.0) s.into.fill_zero();
+  return s.into;
+}
+
+bool Tape::wants(std::initializer_list<const Tensor*> inputs) const {
+  if (!recording_) return false;
+  for (const Tensor* x : inputs)
+    if (x->requires_grad()) return true;
+  return false;
+}
+
+void Tape::record(const char* op, Tensor& y, Backward backward) {
+  y.slot_ = std::make_shared<GradSlot>();
+  nodes_.push_back({op, y.slot_, y.shape(), std::move(backward)});
+}
+
+void Tape::backward(const Tensor& loss, double seed) {
+  LL_CHECK(loss.numel() == 1, "backward starts from one number, got {}", describe(loss));
+  LL_CHECK(loss.requires_grad(), "backward from a loss that depends on nothing trainable");
+  Tensor dy = Tensor::from<double>(loss.context(), {1}, {seed}).to(loss.dtype());
+  backward_to(0, loss, std::move(dy));
+}
+
+void Tape::backward_to(size_t mark, const Tensor& y, Tensor dy) {
+  if (!y.requires_grad()) return;
+  OpLog& log = y.context().op_log();
+  const bool before = recording_;
+  give(y, std::move(dy));
+  while (nodes_.size() > mark) {
+    Node node = std::move(nodes_.back());
+    nodes_.pop_back();
+    if (!node.slot->grad) continue;  // the loss does not depend on this output
+    Tensor grad = std::move(node.slot->grad).reshape(node.shape);
+    node.slot->grad = Tensor();
+    OpTimer timer(log, node.op, true);
+    recording_ = false;
+    node.backward(std::move(grad));
+    recording_ = before;
+  }
+}
+
+Tensor checkpoint(const std::function<Tensor(const Tensor&)>& fn, const Tensor& x) {
+  Tape& tape = x.context().tape();
+  if (!tape.recording()) return fn(x);
+  Tensor y;
+  {
+    NoGrad guard(x.context());
+    y = fn(x);
+  }
+  // Leaves inside fn (the trainables) are not among its arguments, so the node is recorded in any case.
+  tape.record("checkpoint", y, [fn, x, &tape](Tensor dy) {
+    const size_t mark = tape.size();
+    tape.set_recording(true);
+    const Tensor again = fn(x);
+    tape.backward_to(mark, again, std::move(dy));
+  });
+  return y;
+}
+
+}  // namespace lowland

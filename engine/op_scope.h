@@ -1,0 +1,75 @@
+// OpScope stands at the top of every op: it names the op and its tensors for error messages, for LL_TRACE=1 (one line
+// per op as it runs) and for the table of bench --by-op.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/autograd.h"
+#include "engine/tensor.h"
+
+namespace lowland {
+
+struct OpRecord {
+  int64_t calls = 0;
+  double ms = 0;
+};
+
+// What ran, how often and how long. Off unless asked for.
+class OpLog {
+ public:
+  OpLog();  // reads LL_TRACE
+  bool trace() const { return trace_; }
+  bool collecting() const { return collecting_; }
+  bool active() const { return trace_ || collecting_; }
+  void set_collecting(bool on) { collecting_ = on; }
+  void add(const std::string& op, double ms);
+  const std::map<std::string, OpRecord>& records() const { return records_; }
+  void clear() { records_.clear(); }
+
+ private:
+  bool trace_ = false, collecting_ = false;
+  std::map<std::string, OpRecord> records_;
+};
+
+// Times one backward step.
+class OpTimer {
+ public:
+  OpTimer(OpLog& log, const char* op, bool backward);
+  ~OpTimer();
+  OpTimer(const OpTimer&) = delete;
+  OpTimer& operator=(const OpTimer&) = delete;
+
+ private:
+  OpLog* log_;  // null when off
+  const char* op_;
+  bool backward_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+class OpScope {
+ public:
+  using Named = std::pair<const char*, const Tensor*>;
+  OpScope(const char* op, std::initializer_list<Named> tensors, const char* file = __builtin_FILE());
+  ~OpScope();
+  OpScope(const OpScope&) = delete;
+  OpScope& operator=(const OpScope&) = delete;
+
+  // `[rms_norm] message | x: (2,768) f32 cpu | w: (512) f32 cpu | hint: ...` when the condition does not hold.
+  void check(bool condition, const char* message, const char* hint = nullptr) const;
+  // True if a gradient will be asked for.
+  bool records() const;
+  void record(Tensor& y, Tape::Backward backward) const;
+
+ private:
+  const char* op_;
+  const char* file_;
+  std::vector<Named> tensors_;
+  Context& context_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace lowland

@@ -1,0 +1,105 @@
+// Tensor: a contiguous row-major array on a device. Copies are cheap handles to the same memory; a view is a run of
+// rows or another shape of the same elements. An empty Tensor (no storage) stands for "absent".
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "kernels/common/dtype.h"
+
+namespace lowland {
+
+using Shape = std::vector<int64_t>;
+int64_t numel_of(const Shape& shape);
+std::string to_string(const Shape& shape);  // "(2,768)"
+
+// Memory of one or more tensors. Owned by the Context's allocator, or borrowed (a memory-mapped file, say).
+class Storage {
+ public:
+  Storage(Context& context, size_t bytes);
+  Storage(Context& context, void* borrowed, std::shared_ptr<const void> owner);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  Context& context() const { return context_; }
+  char* data() const { return data_; }
+
+ private:
+  Context& context_;
+  char* data_ = nullptr;
+  bool owned_ = false;
+  std::shared_ptr<const void> owner_;
+};
+
+struct GradSlot;  // engine/autograd.h
+struct Sink;
+
+class Tensor {
+ public:
+  Tensor() = default;
+  static Tensor empty(Context& context, Shape shape, DType dtype);
+  static Tensor zeros(Context& context, Shape shape, DType dtype);
+  static Tensor empty_like(const Tensor& x) { return empty(x.context(), x.shape(), x.dtype()); }
+  static Tensor zeros_like(const Tensor& x) { return zeros(x.context(), x.shape(), x.dtype()); }
+  template <class T> static Tensor from(Context& context, Shape shape, const std::vector<T>& values);
+  // A tensor over memory that somebody else keeps: `owner` lives as long as the tensor.
+  static Tensor borrow(Context& context, Shape shape, DType dtype, void* data, std::shared_ptr<const void> owner);
+
+  bool defined() const { return storage_ != nullptr; }
+  explicit operator bool() const { return defined(); }
+  Context& context() const { return storage_->context(); }
+  const Shape& shape() const { return shape_; }
+  int64_t rank() const { return static_cast<int64_t>(shape_.size()); }
+  int64_t dim(int64_t i) const;  // negative: from the end
+  int64_t numel() const { return numel_of(shape_); }
+  int64_t rows() const { return numel() == 0 ? dim(0) : numel() / dim(-1); }  // all dimensions but the last
+  DType dtype() const { return dtype_; }
+  size_t nbytes() const { return static_cast<size_t>(numel()) * size_of(dtype_); }
+
+  void* raw() const { return defined() ? storage_->data() + offset_ : nullptr; }
+  // Null for an absent tensor. Throws Error if T is not the tensor's dtype.
+  template <class T> T* data() const {
+    if (defined()) require_dtype(dtype_of<T>);
+    return static_cast<T*>(raw());
+  }
+  template <class T> std::vector<T> to_vector() const;
+  double item() const;  // the value of a one-element tensor, as double
+
+  Tensor slice_rows(int64_t begin, int64_t end) const;  // view of [begin, end) of dimension 0, outside autograd
+  Tensor reshape(Shape shape) const;                    // same elements, same gradient
+  Tensor clone() const;
+  Tensor to(DType dtype) const;                // converted copy (a handle if nothing changes), outside autograd
+  Tensor detach() const;                       // same memory, no gradient
+  void copy_from(const Tensor& source) const;  // equal numel; converts
+  void fill_zero() const;
+  // True if no other handle shares the memory: the buffer may be reused for a result.
+  bool sole_owner() const { return storage_.use_count() == 1; }
+
+  // --- gradient
+  bool requires_grad() const { return slot_ != nullptr; }
+  void set_requires_grad();          // a leaf whose gradient is kept
+  void set_grad_buffer(Tensor grad); // a leaf that accumulates into `grad`
+  Tensor grad() const;               // absent before a backward reached it
+  void clear_grad() const;
+
+ private:
+  friend class Tape;
+  friend void give(const Tensor&, Tensor);
+  friend Sink sink(const Tensor&);
+  friend Tensor accumulator(const Tensor&);
+  void require_dtype(DType wanted) const;
+
+  std::shared_ptr<Storage> storage_;
+  std::shared_ptr<GradSlot> slot_;
+  Shape shape_;
+  size_t offset_ = 0;  // bytes
+  DType dtype_ = DType::f32;
+};
+
+// "(2,768) f32 cpu", or "absent".
+std::string describe(const Tensor& x);
+
+}  // namespace lowland

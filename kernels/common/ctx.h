@@ -1,0 +1,56 @@
+// Ctx: all that a kernel may use besides its arguments. There are no globals: threads, scratch memory and (on a GPU)
+// the stream and library handles come from here.
+//
+// The CPU kernels are compiled twice, for x86-64-v3 (AVX2) and x86-64-v4 (AVX-512), into the namespaces cpu_v3 and
+// cpu_v4; a source file of kernels/cpu writes `namespace lowland::LL_CPU`. Ctx::backend says which one runs here.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace lowland {
+
+enum class Backend : uint8_t { cpu_v3, cpu_v4, cuda };
+
+// Scratch memory with stack discipline. Blocks are kept for the next launch, so that a hot loop does not allocate.
+class Workspace {
+ public:
+  virtual ~Workspace() = default;
+  virtual void* take(size_t bytes) = 0;  // 64-byte aligned, uninitialised
+  virtual size_t mark() const = 0;
+  virtual void release_to(size_t mark) = 0;
+};
+
+struct Ctx {
+  Backend backend = Backend::cpu_v3;
+  int threads = 1;
+  Workspace* workspace = nullptr;
+  void* stream = nullptr;   // cudaStream_t
+  void* handles = nullptr;  // kernels/cuda: library handles of this device
+};
+
+// Takes scratch memory and gives it back at the end of the scope.
+class Scratch {
+ public:
+  explicit Scratch(Ctx& ctx);
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  void* bytes(size_t n);
+  float* f32(int64_t n);
+  double* f64(int64_t n);
+
+ private:
+  Workspace& workspace_;
+  size_t mark_;
+};
+
+// The best CPU backend of this machine. Throws Error on a CPU older than x86-64-v3. LL_CPU_ARCH=v3 forces the older one.
+Backend detect_cpu_backend();
+
+}  // namespace lowland
+
+// Declares kernels once for every backend.
+#define LL_KERNELS(...)                          \
+  namespace lowland::cpu_v3 { __VA_ARGS__ }      \
+  namespace lowland::cpu_v4 { __VA_ARGS__ }      \
+  namespace lowland::cuda { __VA_ARGS__ }

@@ -1,0 +1,43 @@
+// Element types. bf16 is storage only on the CPU: kernels there compute in float or double.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace lowland {
+
+enum class DType : uint8_t { f32, f64, bf16, i32, i64 };
+
+size_t size_of(DType dtype);
+const char* name_of(DType dtype);
+
+struct bf16 {
+  uint16_t bits = 0;
+  bf16() = default;
+  // Rounds to nearest, ties to even; NaN stays NaN.
+  explicit bf16(float x) {
+    uint32_t u;
+    std::memcpy(&u, &x, sizeof u);
+    if ((u & 0x7fffffffu) > 0x7f800000u) {
+      bits = static_cast<uint16_t>((u >> 16) | 0x40u);
+    } else {
+      bits = static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+    }
+  }
+  explicit operator float() const {
+    const uint32_t u = static_cast<uint32_t>(bits) << 16;
+    float x;
+    std::memcpy(&x, &u, sizeof x);
+    return x;
+  }
+};
+
+template <class T> struct DTypeOf;
+template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
+template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
+template <> struct DTypeOf<bf16> { static constexpr DType value = DType::bf16; };
+template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::i32; };
+template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::i64; };
+template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
+
+}  // namespace lowland

@@ -1,0 +1,32 @@
+// Splits [0, n) over the threads of ctx. fn(begin, end) must give the same result however the range is cut: sums over
+// the range go through blocks of a fixed size, never through the thread's share.
+#pragma once
+#include <cstdint>
+
+#include "kernels/common/ctx.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace lowland {
+
+// grain: the least number of items worth a thread.
+template <class F> inline void parallel_for(const Ctx& ctx, int64_t n, int64_t grain, const F& fn) {
+  if (n <= 0) return;
+  const int64_t most = (n + grain - 1) / grain;
+  const int threads = static_cast<int>(most < ctx.threads ? most : ctx.threads);
+#ifdef _OPENMP
+  if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+    {
+      const int64_t t = omp_get_thread_num(), team = omp_get_num_threads();
+      fn(n * t / team, n * (t + 1) / team);
+    }
+    return;
+  }
+#endif
+  fn(int64_t{0}, n);
+}
+
+}  // namespace lowland

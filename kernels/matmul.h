@@ -1,0 +1,25 @@
+// matmul: C = alpha op(A) op(B) + beta C, row-major, leading dimensions free.
+//   forward    C_mn = alpha sum_k op(A)_mk op(B)_kn + beta C_mn
+//   backward   dA = alpha dC op(B)^T, dB = alpha op(A)^T dC: two more calls, made by the ops that use it
+// shapes     op(A): (M, K)   op(B): (K, N)   C: (M, N); lda, ldb, ldc: elements between rows as stored
+// writes     C = (beta 0, C may be uninitialised)   C += (beta 1)
+// numerics   f32: oneDNN; f64: OpenBLAS. Deterministic for a fixed thread count on one machine
+// REQUIRES   M, N, K >= 0; K = 0 scales C by beta
+// CUDA plan  cuBLASLt, algorithm by rule, cached per shape
+#pragma once
+#include "kernels/common/ctx.h"
+
+namespace lowland {
+
+enum class Trans : uint8_t { no, yes };
+
+struct MatmulShape {
+  Trans trans_a = Trans::no, trans_b = Trans::no;
+  int64_t M = 0, N = 0, K = 0, lda = 0, ldb = 0, ldc = 0;
+};
+
+}  // namespace lowland
+
+LL_KERNELS(
+template <class T> void matmul(Ctx&, T* C, const T* A, const T* B, const MatmulShape& shape, T alpha, T beta);
+)

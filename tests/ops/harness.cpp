@@ -1,0 +1,118 @@
+#include "tests/ops/harness.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "kernels/common/philox.h"
+
+namespace lowland::test {
+
+Context& cpu() {
+  static Context context;
+  return context;
+}
+
+Values random_values(int64_t n, uint64_t seed, double scale) {
+  Values v(static_cast<size_t>(n));
+  uint64_t state = mix64(seed);
+  for (double& x : v) {
+    state = mix64(state);
+    x = (static_cast<double>(state >> 11) * 0x1.0p-53 * 2.0 - 1.0) * std::sqrt(3.0) * scale;
+  }
+  return v;
+}
+
+double max_abs_diff(const Values& a, const Values& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = std::abs(a[i] - b[i]);
+    if (!(d <= worst)) worst = d;  // NaN sticks
+  }
+  return worst;
+}
+
+namespace {
+
+double max_abs(const Values& a) {
+  double worst = 0;
+  for (const double x : a) worst = std::max(worst, std::abs(x));
+  return worst;
+}
+
+std::vector<Tensor> tensors_of(const OpCase& c, const std::vector<Values>& values, DType dtype) {
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < values.size(); ++i)
+    out.push_back(Tensor::from<double>(cpu(), c.inputs[i].shape, values[i]).to(dtype));
+  return out;
+}
+
+Values to_values(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
+
+// sum_i y_i p_i with fixed p: a scalar whose gradient with respect to y is p.
+double projected(const OpCase& c, const std::vector<Values>& values, const Values& p) {
+  NoGrad guard(cpu());
+  const Values y = to_values(c.run(tensors_of(c, values, DType::f64)));
+  double sum = 0;
+  for (size_t i = 0; i < y.size(); ++i) sum += y[i] * p[i];
+  return sum;
+}
+
+void check_gradients(const OpCase& c, const std::vector<Values>& values) {
+  std::vector<Tensor> inputs = tensors_of(c, values, DType::f64);
+  bool any = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!c.inputs[i].differentiate) continue;
+    inputs[i].set_requires_grad();
+    any = true;
+  }
+  if (!any) return;
+  const Tensor y = c.run(inputs);
+  const Values p = random_values(y.numel(), 99);
+  cpu().tape().backward_to(0, y, Tensor::from<double>(cpu(), y.shape(), p));
+  CHECK(cpu().tape().size() == 0);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!c.inputs[i].differentiate) continue;
+    INFO("gradient of input " << i);
+    const Tensor grad = inputs[i].grad();
+    REQUIRE(grad.defined());
+    const Values g = to_values(grad);
+    const size_t n = g.size(), stride = std::max<size_t>(1, n / 23);
+    double worst = 0;
+    for (size_t k = 0; k < n; k += stride) {
+      std::vector<Values> moved = values;
+      const double h = 1e-5;
+      moved[i][k] = values[i][k] + h;
+      const double up = projected(c, moved, p);
+      moved[i][k] = values[i][k] - h;
+      const double down = projected(c, moved, p);
+      const double d = std::abs(g[k] - (up - down) / (2 * h));
+      if (!(d <= worst)) worst = d;
+    }
+    CHECK(worst <= c.tolerance_grad * std::max(1.0, max_abs(g)));
+  }
+}
+
+}  // namespace
+
+void check_op(const OpCase& c) {
+  INFO("case " << c.name);
+  std::vector<Values> values;
+  for (size_t i = 0; i < c.inputs.size(); ++i) {
+    const Input& in = c.inputs[i];
+    values.push_back(in.values.empty() ? random_values(numel_of(in.shape), 17 * (i + 1), in.scale) : in.values);
+  }
+  if (c.oracle) {
+    const Values ref = c.oracle(values);
+    const double size = std::max(1.0, max_abs(ref));
+    NoGrad guard(cpu());
+    CHECK(max_abs_diff(to_values(c.run(tensors_of(c, values, DType::f64))), ref) <= c.tolerance_f64 * size);
+    CHECK(max_abs_diff(to_values(c.run(tensors_of(c, values, DType::f32))), ref) <= c.tolerance_f32 * size);
+  }
+  check_gradients(c, values);
+}
+
+}  // namespace lowland::test
