@@ -1,11 +1,104 @@
 // Every op of the engine. Each lives in its own file of the same name, forward and backward side by side; the
-// mathematics is in kernels/<op>.h. Shapes: N rows, C width; see docs/notation.md.
+// mathematics is in kernels/<op>.h. Letters: N rows, C width, S segments, NH heads, NKV key/value heads, HD head
+// width, V classes or vocabulary, R rank (docs/notation.md). There is no padding: a batch is packed rows, and segment i
+// of it is the rows [cu_seqlens[i], cu_seqlens[i+1]).
 #pragma once
+#include <vector>
+
 #include "engine/tensor.h"
+#include "kernels/common/philox.h"
 
-namespace lowland::ops {
+namespace lowland {
 
+// A weight matrix as the forward reads it: (O, M), y = x W^T. Rows may be a view of a larger matrix (q of q|k|v).
+struct Weight {
+  Tensor data;
+  Weight() = default;
+  Weight(Tensor matrix) : data(std::move(matrix)) {}  // NOLINT: a plain matrix is a weight
+};
+
+// What identifies the random draws of one dropout: who draws (seed, step, op) and where each row is.
+struct Dropout {
+  double p = 0;             // probability of dropping; 0: no dropout, all else is ignored
+  uint64_t seed = 0, step = 0, op = 0;
+  Tensor example;           // (N) i32: index of the row's example in the step
+  Tensor position;          // (N) i32: the row's position in its segment
+  bool active() const { return p > 0; }
+  PhiloxKey key() const { return philox_key(seed, step, op); }
+};
+
+// One adapted slice of a weight's rows: y[:, row_begin : row_begin + b.dim(0)] += scale * (x A^T) (B + E)^T.
+struct LoraPart {
+  Tensor b;               // (n, R)
+  Tensor b_perturbation;  // (n, R), absent at the centre
+  int64_t row_begin = 0;  // first row of the weight that this pair adapts
+};
+
+// The adapters that read one input. Their A's are one stacked matrix: the rank product x A^T is taken once.
+struct LoraGroup {
+  Tensor a;               // (K R, M); part k has rows [k R, (k+1) R)
+  Tensor a_perturbation;  // (K R, M), absent at the centre
+  std::vector<LoraPart> parts;
+  int64_t rank = 0;
+  double scale = 1;       // alpha / r, or alpha / sqrt(r)
+  Dropout dropout;        // on the adapters' input only; one mask for all parts, recomputed in the backward
+};
+
+struct AttentionOptions {
+  int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  bool causal = false;    // query i of a segment with q queries and k keys sees keys 0 .. k - q + i
+  double scale = 0;       // of the scores; 0: 1 / sqrt(head_dim)
+  Tensor cu_q, cu_k;      // (S+1) i32, on the host and the device
+  Dropout dropout;        // on the probabilities; example, position: of the query rows
+};
+
+struct CrossEntropyOptions {
+  int64_t ignore_index = -100;
+  double label_smoothing = 0;
+  double scale = 1;       // usually 1 / (targets of the whole step)
+};
+
+namespace ops {
+
+// C = op(a) op(b).   (M, K) x (K, N) -> (M, N)
+Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a = false, bool trans_b = false);
+// y = x W^T + bias.   x (N, M), w (O, M), bias (O) or absent -> (N, O)
+Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias);
+// linear plus its low-rank adapters, as one op: saves x and the rank product only.   -> (N, O)
+Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora);
+
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor scale(const Tensor& x, double alpha);
+
+Tensor gelu(const Tensor& x);  // x Phi(x), by erf
+Tensor tanh(const Tensor& x);
+Tensor silu(const Tensor& x);
+
+// Each column kept with probability 1 - p and divided by it.   x (N, C) -> (N, C)
+Tensor dropout(const Tensor& x, const Dropout& dropout);
+// x (N, C), w (C), b (C) -> (N, C)
+Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps);
+// layer_norm(residual + dropout(x)) as one op.
+Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& w, const Tensor& b, double eps,
+                              const Dropout& dropout);
 // y = w * x / sqrt(mean(x^2) + eps).   x (N, C), w (C) -> (N, C)
 Tensor rms_norm(const Tensor& x, const Tensor& w, double eps);
 
-}  // namespace lowland::ops
+// Rows of `table` (V, C) by ids (N) i32 -> (N, C). Throws Error on an id outside [0, V).
+Tensor embedding(const Tensor& ids, const Tensor& table);
+// Rows of x (N, C) by index (K) i32 -> (K, C). The heads of segments, the masked positions of a text.
+Tensor gather_rows(const Tensor& x, const Tensor& index);
+
+// softmax(scale q k^T) v inside each segment.   qkv (N, (NH + 2 NKV) HD): q | k | v -> (N, NH HD)
+Tensor attention(const Tensor& qkv, const AttentionOptions& options);
+// The same with queries of their own.   q (NQ, NH HD), kv (N, 2 NKV HD): k | v -> (NQ, NH HD)
+Tensor attention(const Tensor& q, const Tensor& kv, const AttentionOptions& options);
+
+// scale * sum over rows of the negative log-likelihood.   logits (N, V), targets (N) i32 -> (1)
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options);
+// scale * sum of (x - target)^2.   x (N, 1) or (N), target of the same size -> (1)
+Tensor mse(const Tensor& x, const Tensor& target, double scale);
+
+}  // namespace ops
+}  // namespace lowland
