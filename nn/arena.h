@@ -1,0 +1,126 @@
+// Arena: every trained number in one flat array, with parallel arrays for gradient and perturbation.
+//
+//   values   [ all lora_a | all lora_b | decayed | undecayed ]      the centre: nothing but an optimizer step changes it
+//   grads    the same layout
+//   perturbation of B   over the lora_b region, and of A over the lora_a region: only when a method asks for them
+//
+// Zeroing, clipping, all-reduce, the update and the checkpoint are one pass each; tensors are named views. Specs of one
+// role keep the order they are given in, so that the A's that read one input (q, k, v), given one after another, are
+// one matrix (K R, M) in memory. A tensor of another role starts at a multiple of 16 elements; the gaps stay zero.
+//
+// The adapter has two views. The forward reads the centre, B, unless a PerturbedView is alive: then it reads B + E. The
+// centre is never modified by a perturbation, so there is nothing to restore; and what must see the centre (evaluation,
+// saving, merging) calls require_centre, which throws while a PerturbedView is alive.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace lowland::nn {
+
+enum class Role : uint8_t { lora_a, lora_b, decayed, undecayed };  // in the order of the arena
+inline constexpr int kRoles = 4;
+const char* name_of(Role role);
+
+struct ArenaSpec {
+  std::string name;
+  Shape shape;  // lora_a: (r, m)   lora_b: (n, r)
+  Role role = Role::decayed;
+};
+
+// One adapted matrix W (n, m): its effective weight is W + scale * B A.
+struct AdapterSpec {
+  std::string module;
+  std::string a, b;  // names of specs: A (r, m), B (n, r)
+  int64_t n = 0, m = 0, r = 0;
+  double scale = 0;  // alpha / r, or alpha / sqrt(r)
+};
+
+// A row of the descriptor table: offsets are elements from the start of the arena.
+struct Adapter : AdapterSpec {
+  int64_t a_offset = 0, b_offset = 0;
+};
+
+struct ArenaSlot : ArenaSpec {
+  int64_t offset = 0;
+};
+
+struct Range {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+};
+
+class Arena {
+ public:
+  // dtype: f32, or f64 for tests. Values and gradients start at zero. Throws Error on a name given twice, on an adapter
+  // whose A or B is missing or has another shape, and on a scale of zero or one that is not finite.
+  Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::vector<AdapterSpec> adapters);
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  Context& context() const { return values_.context(); }
+  DType dtype() const { return values_.dtype(); }
+  int64_t size() const { return values_.numel(); }
+  Range range(Role role) const { return ranges_[static_cast<size_t>(role)]; }
+  const std::vector<ArenaSlot>& slots() const { return slots_; }  // in the order of the arena
+  const std::vector<Adapter>& adapters() const { return adapters_; }
+  bool has(const std::string& name) const { return index_.count(name) != 0; }
+  int64_t count() const;  // trained numbers, gaps not included
+
+  // --- whole arrays, 1-D
+  const Tensor& values() const { return values_; }
+  const Tensor& grads() const { return grads_; }
+  void zero_grads() const { grads_.fill_zero(); }
+
+  // --- named views. Each throws Error on an unknown name.
+  Tensor value(const std::string& name) const;  // a leaf: backward accumulates into grad(name)
+  Tensor grad(const std::string& name) const;
+  // The lora_a tensors from `first` on as one (sum of r, m) matrix, a leaf as well. REQUIRES count >= 1, one width m.
+  Tensor stacked(const std::string& first, int64_t count) const;
+
+  // --- perturbation
+  // Gives zeroed memory to the perturbation of a role (lora_a or lora_b), once.
+  void want_perturbation(Role role);
+  // The whole array of a role (absent if not asked for), and one tensor's part of it.
+  const Tensor& perturbation(Role role) const;
+  Tensor perturbation(const std::string& name) const;
+  // What the forward adds: absent at the centre, and where the role has no perturbation.
+  Tensor forward_perturbation(const std::string& name) const;
+  Tensor forward_perturbation_stacked(const std::string& first, int64_t count) const;
+
+  bool perturbed() const { return perturbed_; }
+  // Throws Error, naming what was tried ("save", "evaluation"), while a PerturbedView is alive.
+  void require_centre(const char* what) const;
+
+ private:
+  friend class PerturbedView;
+  const ArenaSlot& slot(const std::string& name) const;
+  Range stack(const std::string& first, int64_t count, Shape& shape) const;  // where the stacked matrix lies
+
+  std::vector<ArenaSlot> slots_;
+  std::vector<Adapter> adapters_;
+  std::map<std::string, size_t> index_;
+  Range ranges_[kRoles];
+  Tensor values_, grads_;
+  Tensor perturbation_a_, perturbation_b_;
+  bool perturbed_ = false;
+};
+
+// While it lives, the forward reads B + E (and A + E_A where asked for). Empty (default) means the centre. Movable, so
+// that a method can return the view its next pass needs. One at a time per arena.
+class [[nodiscard]] PerturbedView {
+ public:
+  PerturbedView() = default;
+  explicit PerturbedView(Arena& arena);
+  PerturbedView(PerturbedView&& other) noexcept : arena_(other.arena_) { other.arena_ = nullptr; }
+  PerturbedView& operator=(PerturbedView&&) = delete;
+  ~PerturbedView();
+
+ private:
+  Arena* arena_ = nullptr;
+};
+
+}  // namespace lowland::nn
