@@ -1,0 +1,119 @@
+#include "models/roberta/roberta.h"
+
+#include <fmt/format.h>
+
+#include "engine/error.h"
+
+namespace lowland {
+
+using nn::Linear;
+using nn::Mode;
+using nn::Rows;
+
+Roberta::Roberta(RobertaConfig config, RobertaHead head) : config_(std::move(config)), head_(head) {
+  const int64_t C = config_.hidden_size;
+  LL_CHECK(config_.num_attention_heads > 0 && C % config_.num_attention_heads == 0,
+           "hidden_size {} is not a multiple of num_attention_heads {}", C, config_.num_attention_heads);
+  const std::string embeddings = "roberta.embeddings.";
+  words_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "word_embeddings", config_.vocab_size, C);
+  positions_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "position_embeddings",
+                                               config_.max_position_embeddings, C);
+  types_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "token_type_embeddings", config_.type_vocab_size, C);
+  embedding_norm_ = std::make_unique<nn::LayerNorm>(parameters_, embeddings + "LayerNorm", C, config_.layer_norm_eps);
+  embedding_op_ = parameters_.next_op();
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(i));
+  if (head_ == RobertaHead::classification) {
+    dense_ = own(std::make_unique<Linear>(parameters_, "classifier.dense", C, C));
+    out_proj_ = own(std::make_unique<Linear>(parameters_, "classifier.out_proj", config_.num_labels, C));
+  } else {
+    dense_ = own(std::make_unique<Linear>(parameters_, "lm_head.dense", C, C));
+    lm_norm_ = std::make_unique<nn::LayerNorm>(parameters_, "lm_head.layer_norm", C, config_.layer_norm_eps);
+    lm_bias_ = &parameters_.add("lm_head.bias", {config_.vocab_size}, nn::Init::zeros, false);
+  }
+  head_in_op_ = parameters_.next_op();
+  head_out_op_ = parameters_.next_op();
+}
+
+Roberta::Layer Roberta::make_layer(int64_t index) {
+  const int64_t C = config_.hidden_size, F = config_.intermediate_size;
+  const std::string prefix = fmt::format("roberta.encoder.layer.{}.", index), attention = prefix + "attention.";
+  const double eps = config_.layer_norm_eps;
+  nn::ParameterSet& set = parameters_;
+  using Parts = std::vector<Linear::Part>;
+  return {own(std::make_unique<Linear>(
+              set, Parts{{attention + "self.query", C}, {attention + "self.key", C}, {attention + "self.value", C}}, C)),
+          own(std::make_unique<Linear>(set, attention + "output.dense", C, C)),
+          nn::LayerNorm(set, attention + "output.LayerNorm", C, eps),
+          own(std::make_unique<Linear>(set, prefix + "intermediate.dense", F, C)),
+          own(std::make_unique<Linear>(set, prefix + "output.dense", C, F)),
+          nn::LayerNorm(set, prefix + "output.LayerNorm", C, eps),
+          set.next_op(),
+          set.next_op(),
+          set.next_op()};
+}
+
+Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
+  // Hugging Face numbers positions from pad_token_id + 1; every row has token type 0.
+  const int64_t first = config_.pad_token_id + 1;
+  const nn::Parameter& table = positions_->weight();
+  const Tensor position = ops::embedding(rows.all.position, table.slice(first, table.shape[0]));  // (N, C)
+  const Tensor type = ops::embedding(Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32), types_->weight().value);
+  const Tensor x = ops::add(ops::add(words_->forward(rows.ids), type), position);                 // (N, C)
+  return ops::dropout(embedding_norm_->forward(x),
+                      mode.dropout(config_.hidden_dropout_prob, embedding_op_, rows.all));        // (N, C)
+}
+
+Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, const Mode& mode, bool last) const {
+  // After the last attention only the selected rows are read by the head: from its queries on, only they are computed.
+  const bool narrow = last && rows.K < rows.N;
+  const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;
+  AttentionOptions options;
+  options.heads = options.kv_heads = config_.num_attention_heads;
+  options.head_dim = config_.hidden_size / config_.num_attention_heads;
+  options.cu_k = rows.cu_seqlens;
+  options.cu_q = narrow ? rows.cu_select : rows.cu_seqlens;
+  options.dropout = mode.dropout(config_.attention_probs_dropout_prob, layer.attention_op, out_rows);
+
+  Tensor residual = x, o;
+  if (narrow) {
+    residual = ops::gather_rows(x, rows.select);                                     // (K, C)
+    const Tensor q = layer.qkv->forward_parts(residual, 0, 1, rows.selected, mode);  // (K, C)
+    const Tensor kv = layer.qkv->forward_parts(x, 1, 2, rows.all, mode);             // (N, 2 C)
+    o = ops::attention(q, kv, options);                                              // (K, C)
+  } else {
+    o = ops::attention(layer.qkv->forward(x, rows.all, mode), options);              // (N, C)
+  }
+  const double p = config_.hidden_dropout_prob;
+  o = layer.attention_output->forward(o, out_rows, mode);                            // (K or N, C)
+  const Tensor h = layer.attention_norm.forward(o, residual, mode.dropout(p, layer.attention_output_op, out_rows));
+  Tensor f = ops::gelu(layer.intermediate->forward(h, out_rows, mode));              // (K or N, F)
+  f = layer.output->forward(f, out_rows, mode);                                      // (K or N, C)
+  return layer.output_norm.forward(f, h, mode.dropout(p, layer.output_op, out_rows));
+}
+
+Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
+  LL_CHECK(rows.K > 0, "no row of the batch is selected");
+  Tensor x = embed(rows, mode);                                                      // (N, C)
+  for (const Layer& layer : layers_) {
+    const bool last = &layer == &layers_.back();
+    const auto run = [this, &layer, rows, mode, last](const Tensor& in) { return block(layer, in, rows, mode, last); };
+    x = recompute_ ? checkpoint(run, x) : run(x);                                    // (N, C); last: (K, C)
+  }
+  if (rows.K == rows.N) x = ops::gather_rows(x, rows.select);                        // (K, C)
+  return head_ == RobertaHead::classification ? classify(x, rows, mode) : predict_tokens(x, rows, mode);
+}
+
+Tensor Roberta::classify(const Tensor& x, const Rows& rows, const Mode& mode) const {
+  const double p = config_.classifier_dropout.value_or(config_.hidden_dropout_prob);
+  Tensor h = ops::dropout(x, mode.dropout(p, head_in_op_, rows.selected));           // (S, C)
+  h = ops::tanh(dense_->forward(h, rows.selected, mode));                            // (S, C)
+  h = ops::dropout(h, mode.dropout(p, head_out_op_, rows.selected));                 // (S, C)
+  return out_proj_->forward(h, rows.selected, mode);                                 // (S, labels)
+}
+
+Tensor Roberta::predict_tokens(const Tensor& x, const Rows& rows, const Mode& mode) const {
+  const Tensor h = lm_norm_->forward(ops::gelu(dense_->forward(x, rows.selected, mode)));  // (K, C)
+  return ops::linear(h, words_->weight().value, lm_bias_->value);                    // (K, V)
+}
+
+}  // namespace lowland

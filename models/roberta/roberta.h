@@ -1,0 +1,56 @@
+// RoBERTa: a bidirectional encoder over packed rows, with a classification or regression head, or the masked-LM head.
+// paper: Liu et al. 2019, arXiv:1907.11692. Parameter names are Hugging Face's.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "models/roberta/config.h"
+#include "nn/embedding.h"
+#include "nn/layer_norm.h"
+#include "nn/model.h"
+
+namespace lowland {
+
+enum class RobertaHead { classification, masked_lm };
+
+class Roberta final : public nn::Model {
+ public:
+  Roberta(RobertaConfig config, RobertaHead head);
+
+  // Classification: (S, labels), one selected row per segment, its first. Masked LM: (K, V), the selected rows.
+  Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const override;
+  int64_t max_length() const override { return config_.max_position_embeddings - config_.pad_token_id - 1; }
+
+  const RobertaConfig& config() const { return config_; }
+  RobertaHead head() const { return head_; }
+
+ private:
+  struct Layer {
+    nn::Linear* qkv;
+    nn::Linear* attention_output;
+    nn::LayerNorm attention_norm;
+    nn::Linear* intermediate;
+    nn::Linear* output;
+    nn::LayerNorm output_norm;
+    uint64_t attention_op, attention_output_op, output_op;
+  };
+  Layer make_layer(int64_t index);
+  Tensor embed(const nn::Rows& rows, const nn::Mode& mode) const;
+  Tensor block(const Layer& layer, const Tensor& x, const nn::Rows& rows, const nn::Mode& mode, bool last) const;
+  Tensor classify(const Tensor& x, const nn::Rows& rows, const nn::Mode& mode) const;
+  Tensor predict_tokens(const Tensor& x, const nn::Rows& rows, const nn::Mode& mode) const;
+
+  RobertaConfig config_;
+  RobertaHead head_;
+  std::unique_ptr<nn::Embedding> words_, positions_, types_;
+  std::unique_ptr<nn::LayerNorm> embedding_norm_;
+  uint64_t embedding_op_ = 0;
+  std::vector<Layer> layers_;
+  nn::Linear* dense_ = nullptr;     // classifier.dense or lm_head.dense
+  nn::Linear* out_proj_ = nullptr;  // classifier.out_proj
+  std::unique_ptr<nn::LayerNorm> lm_norm_;
+  nn::Parameter* lm_bias_ = nullptr;
+  uint64_t head_in_op_ = 0, head_out_op_ = 0;
+};
+
+}  // namespace lowland

@@ -1,0 +1,87 @@
+#include "nn/linear.h"
+
+#include "engine/error.h"
+
+namespace lowland::nn {
+namespace {
+
+std::vector<NamedRows> named_rows(const std::vector<Linear::Part>& parts, const char* suffix) {
+  std::vector<NamedRows> rows;
+  int64_t at = 0;
+  for (const Linear::Part& p : parts) {
+    rows.push_back({p.module + suffix, at, at + p.rows});
+    at += p.rows;
+  }
+  return rows;
+}
+
+}  // namespace
+
+Linear::Linear(ParameterSet& set, std::vector<Part> parts, int64_t in) : parts_(std::move(parts)), in_(in) {
+  const int64_t out = row_of(parts_.size());
+  weight_ = &set.add_rows(named_rows(parts_, ".weight"), {out, in}, Init::normal, true);
+  bias_ = &set.add_rows(named_rows(parts_, ".bias"), {out}, Init::zeros, false);
+  op_ = set.next_op();
+}
+
+int64_t Linear::row_of(size_t part) const {
+  int64_t row = 0;
+  for (size_t i = 0; i < part; ++i) row += parts_[i].rows;
+  return row;
+}
+
+void Linear::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std::vector<AdapterSpec>& adapters) {
+  lora_ = config;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const Part& p = parts_[i];
+    if (!config.targets(p.module)) continue;
+    const Pair pair{i, p.module + ".lora_A.weight", p.module + ".lora_B.weight"};
+    specs.push_back({pair.a, {config.rank, in_}, Role::lora_a});
+    specs.push_back({pair.b, {p.rows, config.rank}, Role::lora_b});
+    adapters.push_back({p.module, pair.a, pair.b, p.rows, in_, config.rank, config.scale()});
+    pairs_.push_back(pair);
+  }
+}
+
+std::vector<std::pair<int64_t, int64_t>> Linear::adapted_rows() const {
+  std::vector<std::pair<int64_t, int64_t>> rows;
+  for (const Pair& pair : pairs_) rows.emplace_back(row_of(pair.part), row_of(pair.part + 1));
+  return rows;
+}
+
+LoraGroup Linear::group(size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
+  LoraGroup group;
+  group.rank = lora_.rank;
+  group.scale = lora_.scale();
+  group.dropout = mode.dropout(lora_.dropout, op_, rows);
+  const int64_t origin = row_of(first);
+  const Pair* first_pair = nullptr;
+  for (const Pair& pair : pairs_) {
+    if (pair.part < first || pair.part >= first + count) continue;
+    if (first_pair == nullptr) first_pair = &pair;
+    LoraPart part;
+    part.b = arena_->value(pair.b);                       // (n, R)
+    part.b_perturbation = arena_->forward_perturbation(pair.b);
+    part.row_begin = row_of(pair.part) - origin;
+    group.parts.push_back(std::move(part));
+  }
+  if (first_pair == nullptr) return group;
+  const auto pairs = static_cast<int64_t>(group.parts.size());
+  group.a = arena_->stacked(first_pair->a, pairs);        // (K R, in)
+  group.a_perturbation = arena_->forward_perturbation_stacked(first_pair->a, pairs);
+  return group;
+}
+
+Tensor Linear::forward_parts(const Tensor& x, size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
+  const int64_t begin = row_of(first), end = row_of(first + count);
+  const Weight w = weight_->slice(begin, end);            // (end - begin, in)
+  const Tensor bias = bias_->slice(begin, end);           // (end - begin)
+  const LoraGroup lora = group(first, count, rows, mode);
+  Tensor y = lora.parts.empty() ? ops::linear(x, w, bias) : ops::lora_linear(x, w, bias, lora);  // (N, end - begin)
+  if (!probe_) return y;
+  Tensor e = probe_.slice_rows(begin, end);
+  if (probe_.requires_grad()) e.set_grad_buffer(probe_.grad().slice_rows(begin, end));
+  return ops::add(y, ops::linear(x, e, Tensor()));        // (N, end - begin)
+}
+
+}  // namespace lowland::nn

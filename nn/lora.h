@@ -1,0 +1,25 @@
+// LoRA's configuration, in peft's terms. paper: Hu et al. 2021, arXiv:2106.09685; rsLoRA: Kalajdzievski 2023,
+// arXiv:2312.03732.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace lowland::nn {
+
+struct LoraConfig {
+  int64_t rank = 8;
+  double alpha = 16;
+  double dropout = 0;                         // on the adapters' input
+  bool rslora = false;
+  std::function<bool(const std::string& module)> targets;  // which linear modules are adapted, by Hugging Face's path
+
+  double scale() const {
+    const auto r = static_cast<double>(rank);
+    return alpha / (rslora ? std::sqrt(r) : r);
+  }
+};
+
+}  // namespace lowland::nn

@@ -1,0 +1,78 @@
+#include "nn/parameter.h"
+
+#include "engine/error.h"
+#include "nn/init.h"
+
+namespace lowland::nn {
+
+Tensor Parameter::slice(int64_t begin, int64_t end) const {
+  if (begin == 0 && end == value.dim(0)) return value;
+  Tensor part = value.slice_rows(begin, end);
+  if (value.requires_grad()) part.set_grad_buffer(value.grad().slice_rows(begin, end));
+  return part;
+}
+
+Parameter& ParameterSet::add(const std::string& name, Shape shape, Init init, bool decay) {
+  const int64_t rows = shape.empty() ? 1 : shape[0];
+  return add_rows({{name, 0, rows}}, std::move(shape), init, decay);
+}
+
+Parameter& ParameterSet::add_rows(const std::vector<NamedRows>& rows, Shape shape, Init init, bool decay) {
+  parameters_.push_back(std::make_unique<Parameter>());
+  Parameter& p = *parameters_.back();
+  p.name = rows.front().name;
+  p.shape = std::move(shape);
+  p.rows = rows;
+  p.init = init;
+  p.decay = decay;
+  return p;
+}
+
+std::vector<std::pair<std::string, Tensor>> ParameterSet::named() const {
+  std::vector<std::pair<std::string, Tensor>> out;
+  for (const auto& p : parameters_)
+    for (const NamedRows& r : p->rows) out.emplace_back(r.name, p->slice(r.begin, r.end));
+  return out;
+}
+
+Tensor ParameterSet::find(const std::string& name) const {
+  for (const auto& p : parameters_)
+    for (const NamedRows& r : p->rows)
+      if (r.name == name) return p->slice(r.begin, r.end);
+  return {};
+}
+
+int64_t ParameterSet::count() const {
+  int64_t n = 0;
+  for (const auto& p : parameters_) n += numel_of(p->shape);
+  return n;
+}
+
+std::vector<ArenaSpec> ParameterSet::arena_specs() const {
+  std::vector<ArenaSpec> specs;
+  for (const auto& p : parameters_)
+    if (p->trainable) specs.push_back({p->name, p->shape, p->decay ? Role::decayed : Role::undecayed});
+  return specs;
+}
+
+void ParameterSet::materialise(Context& context, DType dtype, Arena* arena) {
+  const PhaseScope phase(context.memory(), "weights");
+  for (const auto& p : parameters_)
+    p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, dtype);
+}
+
+void ParameterSet::initialise(uint64_t seed, double std, const std::function<bool(const std::string&)>& which) {
+  for (const auto& p : parameters_) {
+    for (const NamedRows& r : p->rows) {
+      if (!which(r.name)) continue;
+      const Tensor t = p->value.slice_rows(r.begin, r.end);
+      switch (p->init) {
+        case Init::zeros: init_constant(t, 0.0); break;
+        case Init::ones: init_constant(t, 1.0); break;
+        case Init::normal: init_normal(t, std, init_key(seed, r.name)); break;
+      }
+    }
+  }
+}
+
+}  // namespace lowland::nn

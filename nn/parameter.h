@@ -1,0 +1,70 @@
+// Parameters of a model: what it is made of, before and after memory is given to it.
+//
+// A model first registers its parameters by Hugging Face's names and shapes. Then it is decided which of them are
+// trained and where adapters sit; only then does materialise() give memory: trainables live in the arena, frozen weights
+// in tensors of their own. One parameter may be stored as one matrix that holds several named ones, q above k above v:
+// one GEMM reads it whole, files see the rows by name.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/arena.h"
+
+namespace lowland::nn {
+
+enum class Init { zeros, ones, normal };
+
+struct NamedRows {
+  std::string name;   // Hugging Face's name
+  int64_t begin = 0;  // rows of the parameter
+  int64_t end = 0;
+};
+
+struct Parameter {
+  std::string name;              // of the whole; the first of `rows` where there are several
+  Shape shape;
+  std::vector<NamedRows> rows;   // at least one
+  Init init = Init::normal;
+  bool decay = true;             // weight decay applies (never to biases and norms)
+  bool trainable = false;
+  Tensor value;                  // absent before materialise()
+
+  // Rows [begin, end) with their share of the gradient buffer.
+  Tensor slice(int64_t begin, int64_t end) const;
+};
+
+class ParameterSet {
+ public:
+  ParameterSet() = default;
+  ParameterSet(const ParameterSet&) = delete;
+  ParameterSet& operator=(const ParameterSet&) = delete;
+
+  // Each returns a reference that stays valid for the life of the set.
+  Parameter& add(const std::string& name, Shape shape, Init init, bool decay);
+  Parameter& add_rows(const std::vector<NamedRows>& rows, Shape shape, Init init, bool decay);
+
+  // A number for a module that draws random numbers; the same model gives the same numbers.
+  uint64_t next_op() { return ++ops_; }
+
+  const std::vector<std::unique_ptr<Parameter>>& all() const { return parameters_; }
+  // Every Hugging Face name with the tensor (a row view where stored together). After materialise().
+  std::vector<std::pair<std::string, Tensor>> named() const;
+  Tensor find(const std::string& name) const;  // absent if there is none
+  int64_t count() const;                       // numbers in all parameters, adapters not included
+
+  // Gives memory to everything: trainable parameters become views of the arena.
+  void materialise(Context& context, DType dtype, Arena* arena);
+  // What the arena needs to hold for the trainable parameters.
+  std::vector<ArenaSpec> arena_specs() const;
+  // Fresh values: normal(0, std) for matrices, 1 and 0 for norms and biases, a function of seed and name only.
+  void initialise(uint64_t seed, double std, const std::function<bool(const std::string&)>& which);
+
+ private:
+  std::vector<std::unique_ptr<Parameter>> parameters_;
+  uint64_t ops_ = 0;
+};
+
+}  // namespace lowland::nn
