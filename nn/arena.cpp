@@ -1,0 +1,164 @@
+#include "nn/arena.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace lowland::nn {
+namespace {
+
+constexpr int64_t kAlign = 16;  // elements; keeps matrices on 64-byte boundaries in f32
+
+int64_t align(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
+
+Tensor part(const Tensor& array, int64_t begin, const Shape& shape) {
+  return array.slice_rows(begin, begin + numel_of(shape)).reshape(shape);
+}
+
+}  // namespace
+
+const char* name_of(Role role) {
+  switch (role) {
+    case Role::lora_a: return "lora_a";
+    case Role::lora_b: return "lora_b";
+    case Role::decayed: return "decayed";
+    case Role::undecayed: return "undecayed";
+  }
+  return "?";
+}
+
+Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::vector<AdapterSpec> adapters) {
+  LL_CHECK(dtype == DType::f32 || dtype == DType::f64, "trained numbers are kept in f32, not in {}", name_of(dtype));
+  std::stable_sort(specs.begin(), specs.end(), [](const auto& x, const auto& y) { return x.role < y.role; });
+  int64_t end = 0;
+  for (ArenaSpec& spec : specs) {
+    Range& range = ranges_[static_cast<size_t>(spec.role)];
+    // The A's lie side by side without gaps, so that stacked() can read several as one matrix.
+    const bool first = slots_.empty() || slots_.back().role != spec.role;
+    if (first || spec.role != Role::lora_a) end = align(end);
+    if (first) range.begin = end;
+    LL_CHECK(index_.emplace(spec.name, slots_.size()).second, "the arena was given '{}' twice", spec.name);
+    slots_.push_back({std::move(spec), end});
+    end += numel_of(slots_.back().shape);
+    range.end = end;
+  }
+  {
+    const PhaseScope phase(context.memory(), "weights");
+    values_ = Tensor::zeros(context, {end}, dtype);
+    grads_ = Tensor::zeros(context, {end}, dtype);
+  }
+  for (AdapterSpec& spec : adapters) {
+    const ArenaSlot &a = slot(spec.a), &b = slot(spec.b);
+    LL_CHECK(a.role == Role::lora_a && b.role == Role::lora_b, "adapter '{}': '{}' is {} and '{}' is {}", spec.module,
+             a.name, name_of(a.role), b.name, name_of(b.role));
+    LL_CHECK(spec.n > 0 && spec.m > 0 && spec.r > 0, "adapter '{}' has n {}, m {}, r {}", spec.module, spec.n, spec.m,
+             spec.r);
+    LL_CHECK((a.shape == Shape{spec.r, spec.m}) && (b.shape == Shape{spec.n, spec.r}),
+             "adapter '{}' needs A ({},{}) and B ({},{}), but A is {} and B is {}", spec.module, spec.r, spec.m, spec.n,
+             spec.r, to_string(a.shape), to_string(b.shape));
+    LL_CHECK(std::isfinite(spec.scale) && spec.scale != 0,
+             "adapter '{}' has scale {}: with alpha 0 an adapter has no effect and no gradient", spec.module, spec.scale);
+    const int64_t a_offset = a.offset, b_offset = b.offset;
+    adapters_.push_back({std::move(spec), a_offset, b_offset});
+  }
+}
+
+int64_t Arena::count() const {
+  int64_t n = 0;
+  for (const ArenaSlot& s : slots_) n += numel_of(s.shape);
+  return n;
+}
+
+const ArenaSlot& Arena::slot(const std::string& name) const {
+  const auto found = index_.find(name);
+  LL_CHECK(found != index_.end(), "'{}' is not among the {} trained tensors", name, slots_.size());
+  return slots_[found->second];
+}
+
+Range Arena::stack(const std::string& first, int64_t count, Shape& shape) const {
+  const ArenaSlot& a = slot(first);
+  const size_t begin = index_.at(first), last = begin + static_cast<size_t>(count);
+  LL_CHECK(count >= 1 && a.role == Role::lora_a && last <= slots_.size(), "cannot stack {} matrices from '{}'", count,
+           first);
+  int64_t rows = 0;
+  for (size_t i = begin; i < last; ++i) {
+    const ArenaSlot& s = slots_[i];
+    LL_CHECK(s.role == Role::lora_a && s.shape[1] == a.shape[1], "cannot stack '{}' {} under '{}' {}", s.name,
+             to_string(s.shape), first, to_string(a.shape));
+    rows += s.shape[0];
+  }
+  shape = {rows, a.shape[1]};
+  return {a.offset, a.offset + numel_of(shape)};
+}
+
+Tensor Arena::value(const std::string& name) const {
+  const ArenaSlot& s = slot(name);
+  Tensor t = part(values_, s.offset, s.shape);
+  t.set_grad_buffer(part(grads_, s.offset, s.shape));
+  return t;
+}
+
+Tensor Arena::grad(const std::string& name) const {
+  const ArenaSlot& s = slot(name);
+  return part(grads_, s.offset, s.shape);
+}
+
+Tensor Arena::stacked(const std::string& first, int64_t count) const {
+  Shape shape;
+  const Range range = stack(first, count, shape);
+  Tensor t = part(values_, range.begin, shape);  // (sum of r, m)
+  t.set_grad_buffer(part(grads_, range.begin, shape));
+  return t;
+}
+
+void Arena::want_perturbation(Role role) {
+  LL_CHECK(role == Role::lora_a || role == Role::lora_b, "only A and B are perturbed, not {}", name_of(role));
+  Tensor& t = role == Role::lora_a ? perturbation_a_ : perturbation_b_;
+  if (t) return;
+  const PhaseScope phase(context().memory(), "optimizer");
+  t = Tensor::zeros(context(), {range(role).size()}, dtype());
+}
+
+const Tensor& Arena::perturbation(Role role) const {
+  LL_CHECK(role == Role::lora_a || role == Role::lora_b, "only A and B are perturbed, not {}", name_of(role));
+  return role == Role::lora_a ? perturbation_a_ : perturbation_b_;
+}
+
+Tensor Arena::perturbation(const std::string& name) const {
+  const ArenaSlot& s = slot(name);
+  const Tensor& array = perturbation(s.role);
+  LL_CHECK(array.defined(), "'{}' has no perturbation: no method asked for one", name);
+  return part(array, s.offset - range(s.role).begin, s.shape);
+}
+
+Tensor Arena::forward_perturbation(const std::string& name) const {
+  const ArenaSlot& s = slot(name);
+  const bool any = s.role == Role::lora_a || s.role == Role::lora_b;
+  return perturbed_ && any && perturbation(s.role) ? perturbation(name) : Tensor();
+}
+
+Tensor Arena::forward_perturbation_stacked(const std::string& first, int64_t count) const {
+  Shape shape;
+  const Range range_of_stack = stack(first, count, shape);
+  if (!perturbed_ || !perturbation_a_) return {};
+  return part(perturbation_a_, range_of_stack.begin - range(Role::lora_a).begin, shape);
+}
+
+void Arena::require_centre(const char* what) const {
+  LL_CHECK(!perturbed_, "{} must see the centre, but a perturbed view is open", what);
+}
+
+PerturbedView::PerturbedView(Arena& arena) {
+  arena.require_centre("a new perturbed view");
+  LL_CHECK(arena.perturbation_a_ || arena.perturbation_b_, "a perturbed view of an arena without perturbations");
+  arena.perturbed_ = true;
+  arena_ = &arena;
+}
+
+PerturbedView::~PerturbedView() {
+  if (arena_ != nullptr) arena_->perturbed_ = false;
+}
+
+}  // namespace lowland::nn
