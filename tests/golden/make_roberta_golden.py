@@ -224,7 +224,7 @@ def main():
     regression(golden, base, seqs, gen)
     masked_lm(golden, base, seqs, gen, out)
     save_file(golden.tensors, os.path.join(out, "golden.safetensors"),
-              metadata={"format": "pt", "seed": str(SEED), **{k: str(v) for k, v in versions.items()}})
+              metadata={"written_by": json.dumps({"seed": SEED, **{k: str(v) for k, v in versions.items()}})})
     for n, t in sorted(golden.tensors.items()):
         print(n, list(t.shape), str(t.dtype).replace("torch.", ""), f"{float(t.double().norm()):.4g}")
 
