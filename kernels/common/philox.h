@@ -9,11 +9,7 @@
 #pragma once
 #include <cstdint>
 
-#if defined(__CUDACC__)
-#define LL_HD __host__ __device__
-#else
-#define LL_HD
-#endif
+#include "kernels/common/hd.h"
 
 namespace lowland {
 

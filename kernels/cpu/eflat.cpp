@@ -1,0 +1,136 @@
+#include "kernels/eflat.h"
+
+#include <cmath>
+
+#include "kernels/common/parallel.h"
+#include "kernels/common/small_matrix.h"
+#include "kernels/cpu/gram_sums.h"
+
+namespace lowland::LL_CPU {
+namespace {
+
+constexpr int64_t kRows = 32;  // rows of B + e held at a time
+
+// Where one adapter's r x r results lie between the two passes.
+template <class T> struct Solved {
+  double* for_grad;  // K_A^+               multiplies G_B
+  double* for_b;     // K_B^+ C K_A^+       multiplies B
+};
+
+// Pass 1: the Gram matrices, ||g||^2 and the two r x r factors of E_B. work: 8 r^2 doubles; rows: (kRows, r).
+template <class T>
+double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e, const EflatOptions& o, Solved<T> out,
+             double* work, T* rows) {
+  const int64_t r = d.r, rr = r * r;
+  const T *A = values + d.a, *B = values + d.b, *GA = grads + d.a, *GB = grads + d.b;
+  double *K = work, *C = work + rr, *gbb = work + 2 * rr, *kb = work + 3 * rr, *t1 = work + 4 * rr, *t2 = work + 5 * rr;
+  double* scratch = work + 6 * rr;  // 2 r^2, for the eigenvectors
+  double *ka_pinv = out.for_grad, *kb_pinv = t2;
+
+  gram_rows_of(K, A, A, r, d.m);  // K_A
+  pseudo_inverse(ka_pinv, K, r, o.rcond * o.rcond, scratch);
+  gram_rows_of(C, GA, A, r, d.m);
+
+  for (int64_t i = 0; i < rr; ++i) kb[i] = gbb[i] = K[i] = 0;
+  for (int64_t n = 0; n < d.n; n += kRows) {
+    const int64_t count = n + kRows < d.n ? kRows : d.n - n;
+    const T* b = B + n * r;
+    if (o.grads_at_perturbed_b) {
+      for (int64_t i = 0; i < count * r; ++i) rows[i] = b[i] + e[d.e + n * r + i];
+      b = rows;
+    }
+    gram_columns_into(kb, b, b, count, r);
+    gram_columns_into(gbb, GB + n * r, b, count, r);
+    gram_columns_into(K, GB + n * r, GB + n * r, count, r);  // G_B^T G_B
+  }
+  double norm2 = trace_of_product(ka_pinv, K, r);
+  pseudo_inverse(kb_pinv, kb, r, o.rcond * o.rcond, scratch);
+  small_product(t1, kb_pinv, C, r);              // K_B^+ C
+  small_product(out.for_b, t1, ka_pinv, r);      // K_B^+ C K_A^+
+  norm2 += 2 * trace_of_product(gbb, out.for_b, r);
+  gram_rows_of(K, GA, GA, r, d.m);
+  norm2 += trace_of_product(kb_pinv, K, r);
+  return norm2 / (4 * d.scale * d.scale);
+}
+
+// Pass 2 for rows [begin, end): e <- (1 - blend) e + blend factor (G_B K_A^+ + B K_B^+ C K_A^+). row: r doubles.
+template <class T>
+void blend_rows(const EflatAdapter& d, const T* values, const T* grads, T* e, const EflatOptions& o, Solved<T> x,
+                double factor, int64_t begin, int64_t end, double* row) {
+  const int64_t r = d.r;
+  const double add = o.blend * factor, keep = 1 - o.blend;
+  for (int64_t n = begin; n < end; ++n) {
+    const T *b = values + d.b + n * r, *g = grads + d.b + n * r;
+    T* out = e + d.e + n * r;
+    for (int64_t j = 0; j < r; ++j) row[j] = 0;
+    if (factor != 0) {  // nothing of a matrix that may be NaN is touched
+      for (int64_t i = 0; i < r; ++i) {
+        const double gi = static_cast<double>(g[i]);
+        const double bi = static_cast<double>(o.grads_at_perturbed_b ? static_cast<T>(b[i] + out[i]) : b[i]);
+        const double *mg = x.for_grad + i * r, *mb = x.for_b + i * r;
+#pragma omp simd
+        for (int64_t j = 0; j < r; ++j) row[j] += gi * mg[j] + bi * mb[j];
+      }
+    }
+    if (o.blend == 1) {
+      for (int64_t j = 0; j < r; ++j) out[j] = static_cast<T>(add * row[j]);
+    } else {
+      for (int64_t j = 0; j < r; ++j) out[j] = static_cast<T>(keep * static_cast<double>(out[j]) + add * row[j]);
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T* grads, const EflatAdapter* adapters,
+                        int64_t count, const EflatOptions& o) {
+  if (count == 0) return;
+  int64_t most = 0, solved = 0;
+  for (int64_t k = 0; k < count; ++k) {
+    most = adapters[k].r > most ? adapters[k].r : most;
+    solved += 2 * adapters[k].r * adapters[k].r;
+  }
+  const int64_t slots = count < ctx.threads ? count : ctx.threads, per_slot = 8 * most * most;
+  Scratch scratch(ctx);
+  double* solutions = scratch.f64(solved);
+  double* work = scratch.f64(slots * per_slot);
+  T* rows = static_cast<T*>(scratch.bytes(static_cast<size_t>(slots * kRows * most) * sizeof(T)));
+  const auto solution = [&](int64_t which) {
+    double* at = solutions;
+    for (int64_t k = 0; k < which; ++k) at += 2 * adapters[k].r * adapters[k].r;
+    return Solved<T>{at, at + adapters[which].r * adapters[which].r};
+  };
+  // An adapter is one thread's, and each thread takes every slots-th.
+  parallel_for(ctx, slots, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t slot = begin; slot < end; ++slot)
+      for (int64_t k = slot; k < count; k += slots)
+        g_norm[k] = solve(adapters[k], values, grads, e, o, solution(k), work + slot * per_slot, rows + slot * kRows * most);
+  });
+  double total = 0;
+  for (int64_t k = 0; k < count; ++k) total += g_norm[k];
+  for (int64_t k = 0; k < count; ++k) {
+    const EflatAdapter& d = adapters[k];
+    const double norm2 = o.global_norm ? total : g_norm[k];
+    const bool usable = norm2 > 0 && std::isfinite(norm2);
+    const double factor = usable ? o.rho / (2 * d.scale * d.scale * std::sqrt(norm2)) : 0.0;
+    g_norm[k] = std::sqrt(g_norm[k] > 0 ? g_norm[k] : 0.0);
+    const Solved<T> x = solution(k);
+    const int64_t blocks = (d.n + kRows - 1) / kRows;
+    const int64_t chunks = blocks < slots ? blocks : slots;  // each has a row buffer of its own in `work`
+    parallel_for(ctx, chunks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; ++c)
+        blend_rows(d, values, grads, e, o, x, factor, blocks * c / chunks * kRows,
+                   c + 1 == chunks ? d.n : blocks * (c + 1) / chunks * kRows, work + c * per_slot);
+    });
+  }
+}
+
+#define LL_INSTANTIATE(T)                                                                                    \
+  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatAdapter*, int64_t,   \
+                                      const EflatOptions&);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,29 @@
+#include "kernels/sum_squares.h"
+
+#include "kernels/common/parallel.h"
+
+namespace lowland::LL_CPU {
+
+template <class T> void sum_squares(Ctx& ctx, double* out, const T* x, int64_t n) {
+  constexpr int64_t kBlock = 4096;
+  const int64_t blocks = (n + kBlock - 1) / kBlock;
+  Scratch scratch(ctx);
+  double* partial = scratch.f64(blocks + 1);
+  parallel_for(ctx, blocks, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t last = (b + 1) * kBlock < n ? (b + 1) * kBlock : n;
+      double sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t i = b * kBlock; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+      partial[b] = sum;
+    }
+  });
+  double total = 0;
+  for (int64_t b = 0; b < blocks; ++b) total += partial[b];
+  *out = total;
+}
+
+template void sum_squares<float>(Ctx&, double*, const float*, int64_t);
+template void sum_squares<double>(Ctx&, double*, const double*, int64_t);
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,50 @@
+// eflat: the perturbation of Flat-LoRA and EFlat-LoRA for all adapters at once, and its moving average.
+//
+//   printed    g   = (1 / 2s) [ G_B (A^T)^+ + (B^T)^+ G_A ]             (n, m)   Eq. 12, an estimate of dL/dW
+//              E_W = rho g / ||g||_F                                    (n, m)   Eq. 13
+//              E_B = (1 / s) E_W A^+                                    (n, r)   Eq. 15
+//   computed   K_A = A A^T,  K_B = B^T B,  C = G_A A^T                  (r, r)
+//              ||g||_F^2 = (1 / 4s^2) [ tr(K_A^+ G_B^T G_B) + 2 tr(K_A^+ G_B^T B K_B^+ C) + tr(K_B^+ G_A G_A^T) ]
+//              E_B = rho / (2 s^2 ||g||_F) ( G_B K_A^+ + B K_B^+ C K_A^+ )
+//              e <- (1 - blend) e + blend E_B                                    Eq. 18; blend = 1: e = E_B
+// Both give the same numbers (docs/derivations/eflat_gram_form.md), but no (n, m) matrix is ever built: O((n + m) r^2)
+// time and O(r^2) memory per adapter instead of O(n m r) and O(n m).
+//
+// Here A, B, G_A, G_B are what the forward read and the backward gave: B is B + e if the gradient was taken there
+// (EFlat-LoRA), else B (Flat-LoRA). The paper prints sign(g) g / ||g|| in Eqs. 9 and 13, which taken literally is
+// |g| / ||g|| and no ascent direction; it is g / ||g|| here, as in SAM.
+//
+// shapes     values, grads: the arena, A (r, m) at `a`, B (n, r) at `b`   e: perturbation of B, (n, r) at `e`
+//            g_norm: (count) double, ||g||_F of each adapter
+// writes     e =   g_norm =   (values and grads are not changed)
+// numerics   Gram matrices and everything r x r in f64. K^+ drops eigenvalues at or under rcond^2 * lambda_max.
+//            ||g|| = 0 or not finite gives E_B = 0; B = 0 makes the second term 0. Independent of the thread count
+// REQUIRES   scale != 0, 0 < blend <= 1, finite gradients
+// CUDA plan  a block per adapter for the Gram matrices and the r x r part, then a grid over all rows of all B
+// paper      arXiv 2508.00522v3; reading of the ambiguous places in docs/derivations/eflat_gram_form.md
+#pragma once
+#include "kernels/common/ctx.h"
+
+namespace lowland {
+
+// Offsets in elements: a and b into values and grads, e into the perturbation of B.
+struct EflatAdapter {
+  int64_t a = 0, b = 0, e = 0;
+  int64_t n = 0, m = 0, r = 0;
+  double scale = 0;
+};
+
+struct EflatOptions {
+  double rho = 0.05;
+  double rcond = 1e-3;
+  double blend = 1;           // weight of the new perturbation in e
+  bool global_norm = false;   // one ||g|| over all adapters instead of one for each
+  bool grads_at_perturbed_b = false;
+};
+
+}  // namespace lowland
+
+LL_KERNELS(
+template <class T> void eflat_perturbation(Ctx&, T* e, double* g_norm, const T* values, const T* grads,
+                                           const EflatAdapter* adapters, int64_t count, const EflatOptions& options);
+)
