@@ -1,0 +1,103 @@
+// Elementary functions for hot loops: branch-free, always inlined, so that compilers turn a `#pragma omp simd` loop over
+// them into vector code. The float forms are ours; the double forms are the C library's, for checks. NaN stays NaN,
+// infinities give the limits. Largest errors in tests/kernels/vec_math_test.cpp, with and without fused multiply-adds:
+//   vexp      1.03 ulp; results below 1.2e-38 are subnormal     vsigmoid  2.1 ulp
+//   vtanh     2.3 ulp                                            verf      2.5 ulp
+//   vnormal   cdf and pdf of the standard normal: 2e-7 absolute; relative to the tail 4e-7 (1 + x^2 / 8)
+// Polynomials were fitted by least squares with Lawson's weights to the least relative error on their interval.
+#pragma once
+#include <cmath>
+#include <cstdint>
+
+#define LL_INLINE inline __attribute__((always_inline))
+
+namespace lowland::LL_CPU {
+
+// x = n ln 2 + r with |r| <= ln 2 / 2; expm1 = e^r - 1. For |x| < 1e6.
+struct ExpParts {
+  int32_t n;
+  float expm1;
+};
+
+LL_INLINE ExpParts exp_parts(float x) {
+  constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer that stands in the low bits
+  const float shifted = x * 1.44269504f + kShift;
+  const float n = shifted - kShift;
+  // ln 2 in two parts; the first has few bits, so that n times it is exact.
+  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  const float q = (((0.00139015296f * r + 0.00836373959f) * r + 0.0416668616f) * r + 0.166665733f) * r + 0.5f;
+  const int32_t bits = __builtin_bit_cast(int32_t, shifted) - __builtin_bit_cast(int32_t, kShift);
+  return {bits, r * r * q + r};
+}
+
+// 2^n for n in [-126, 127].
+LL_INLINE float power_of_two(int32_t n) { return __builtin_bit_cast(float, static_cast<uint32_t>(n + 127) << 23); }
+
+LL_INLINE float vexp(float x) {
+  float c = x < -105.0f ? -105.0f : x;
+  c = c > 89.5f ? 89.5f : c;
+  const ExpParts e = exp_parts(c);
+  const int32_t half = e.n >> 1;  // in two steps: 2^128 and 2^-149 are not factors of their own
+  return (e.expm1 + 1.0f) * power_of_two(half) * power_of_two(e.n - half);
+}
+
+LL_INLINE float vsigmoid(float x) { return 1.0f / (1.0f + vexp(-x)); }
+
+LL_INLINE float vtanh(float x) {
+  float y = 2.0f * std::fabs(x);
+  y = y > 20.0f ? 20.0f : y;
+  const ExpParts e = exp_parts(y);
+  const float scale = power_of_two(e.n & 31);  // n is in 0..29; the mask is for NaN only
+  const float m = scale * e.expm1 + (scale - 1.0f);  // e^(2|x|) - 1
+  return std::copysign(m / (m + 2.0f), x);
+}
+
+// e^(z^2) erfc(z) for z >= 0.
+LL_INLINE float erfc_scaled(float z) {
+  const float s = 1.0f / (1.0f + 0.5f * z);
+  float p = 0.00943471305f;
+  p = p * s - 0.108186826f;
+  p = p * s + 0.394574434f;
+  p = p * s - 0.625831306f;
+  p = p * s + 0.386039495f;
+  p = p * s - 0.0803183764f;
+  p = p * s + 0.219670504f;
+  p = p * s + 0.239820376f;
+  p = p * s + 0.282726318f;
+  p = p * s + 0.282070637f;
+  return p * s;
+}
+
+LL_INLINE float verf(float x) {
+  const float a = std::fabs(x), b = a > 10.0f ? 10.0f : a, b2 = b * b;
+  float p = 7.85402663e-05f;
+  p = p * b2 - 0.000801024784f;
+  p = p * b2 + 0.00518833473f;
+  p = p * b2 - 0.0268538166f;
+  p = p * b2 + 0.112835854f;
+  p = p * b2 - 0.37612626f;
+  p = p * b2 + 1.12837911f;
+  const float tail = 1.0f - vexp(-b2) * erfc_scaled(b);
+  return std::copysign(b < 0.9f ? p * b : tail, x);
+}
+
+// cdf(x) = Phi(x), pdf(x) = exp(-x^2 / 2) / sqrt(2 pi), of which the first costs little once the second is there.
+template <class T> struct Normal {
+  T cdf, pdf;
+};
+
+LL_INLINE Normal<float> vnormal(float x) {
+  const float e = vexp(-0.5f * x * x);
+  const float tail = 0.5f * e * erfc_scaled(0.707106781f * std::fabs(x));
+  return {x < 0.0f ? tail : 1.0f - tail, 0.398942280f * e};
+}
+
+LL_INLINE double vexp(double x) { return std::exp(x); }
+LL_INLINE double vsigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+LL_INLINE double vtanh(double x) { return std::tanh(x); }
+LL_INLINE double verf(double x) { return std::erf(x); }
+LL_INLINE Normal<double> vnormal(double x) {
+  return {0.5 * std::erfc(-0.70710678118654752440 * x), 0.39894228040143267794 * std::exp(-0.5 * x * x)};
+}
+
+}  // namespace lowland::LL_CPU
