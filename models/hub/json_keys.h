@@ -1,0 +1,35 @@
+// Reading JSON files that users and other programs wrote: every error names file and key.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+
+namespace lowland {
+
+class JsonKeys {
+ public:
+  // Keeps the order of the keys. Error if the text is not a JSON object.
+  JsonKeys(const std::string& text, std::string file);
+
+  const nlohmann::ordered_json& root() const { return root_; }
+  bool has(const char* key) const { return root_.contains(key) && !root_[key].is_null(); }  // null is like absent
+  const nlohmann::ordered_json& at(const char* key) const { return root_[key]; }
+
+  int64_t whole(const char* key, int64_t otherwise) const;
+  double number(const char* key, double otherwise) const;
+  bool flag(const char* key, bool otherwise) const;
+  std::string text(const char* key, const std::string& otherwise) const;
+  std::vector<std::string> texts(const char* key) const;  // a list of strings; empty if absent
+
+  [[noreturn]] void refuse(const char* key, const std::string& why) const;
+
+ private:
+  std::string file_;
+  nlohmann::ordered_json root_;
+};
+
+}  // namespace lowland
