@@ -1,0 +1,20 @@
+// Flat-LoRA (Algorithm 1 of arXiv 2508.00522): a second pass at (A, B + E_B), E_B from the gradient of the first.
+#pragma once
+#include "optim/method.h"
+#include "optim/perturbation.h"
+
+namespace lowland::optim {
+
+class FlatLora final : public TwoPassMethod {
+ public:
+  FlatLora(nn::Arena& arena, const MethodOptions& options)
+      : TwoPassMethod("flat-lora", arena, options), perturbation_(arena, options.norm, options.rcond) {}
+
+ protected:
+  void perturb(double rho) override { perturbation_.update(rho, 1.0, false); }
+
+ private:
+  EflatPerturbation perturbation_;
+};
+
+}  // namespace lowland::optim

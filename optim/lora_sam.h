@@ -1,0 +1,21 @@
+// LoRA-SAM: sharpness-aware minimisation in the adapter's own coordinates (Foret et al. 2021, arXiv:2010.01412, applied
+// to A and B; Eq. 7 of arXiv 2508.00522).
+//   joint    E = rho G / ||G||, one norm over all A and B of all layers, as in SAM
+//   factor   a ball for each factor: E_A = rho G_A / ||G_A||, E_B = rho G_B / ||G_B||, for each A and each B
+#pragma once
+#include "optim/method.h"
+
+namespace lowland::optim {
+
+class LoraSam final : public TwoPassMethod {
+ public:
+  LoraSam(nn::Arena& arena, const MethodOptions& options);
+
+ protected:
+  void perturb(double rho) override;
+
+ private:
+  bool factor_ = false;
+};
+
+}  // namespace lowland::optim

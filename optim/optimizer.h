@@ -1,0 +1,45 @@
+// Optimizers over an arena: state in one array each, the update in one pass per weight-decay setting.
+#pragma once
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nn/arena.h"
+
+namespace lowland::optim {
+
+struct OptimizerOptions {
+  std::string name = "adamw";  // adamw | sgd
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // adamw
+  double momentum = 0;                            // sgd
+  double weight_decay = 0;     // on lora_a, lora_b and decayed; never on undecayed (biases, norms)
+};
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  // Moves the arena's values by its gradients times grad_scale.
+  virtual void step(double lr, double grad_scale) = 0;
+  // The state, as views: to be saved, or to be written into when a run goes on.
+  virtual NamedTensors state() const = 0;
+  int64_t steps() const { return t_; }
+  void set_steps(int64_t t) { t_ = t; }
+
+ protected:
+  int64_t t_ = 0;  // steps taken
+};
+
+// Throws Error on an unknown name.
+std::unique_ptr<Optimizer> make_optimizer(nn::Arena& arena, const OptimizerOptions& options);
+
+// The squared norm of an array, summed in f64 in a fixed order.
+double sum_squares(const Tensor& x);
+
+// The factor that brings a gradient of this norm under max_norm, as torch's clip_grad_norm_: 1 where none is needed.
+// max_norm 0: no clipping.
+double clip_scale(double norm, double max_norm);
+
+}  // namespace lowland::optim

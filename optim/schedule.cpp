@@ -1,0 +1,58 @@
+#include "optim/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace lowland::optim {
+namespace {
+
+double half_cosine(double progress) { return 0.5 * (1 + std::cos(M_PI * progress)); }
+double real(int64_t n) { return static_cast<double>(n); }
+
+}  // namespace
+
+LrKind parse_lr_kind(const std::string& name) {
+  if (name == "linear") return LrKind::linear;
+  if (name == "cosine") return LrKind::cosine;
+  if (name == "constant" || name == "constant_with_warmup") return LrKind::constant;
+  fail("unknown learning-rate schedule '{}': one of linear, cosine, constant", name);
+}
+
+RhoKind parse_rho_kind(const std::string& name) {
+  if (name == "constant") return RhoKind::constant;
+  if (name == "linear") return RhoKind::linear;
+  if (name == "cosine") return RhoKind::cosine;
+  if (name == "inv-sqrt" || name == "inv_sqrt") return RhoKind::inv_sqrt;
+  fail("unknown rho schedule '{}': one of constant, linear, cosine, inv-sqrt", name);
+}
+
+double LrSchedule::at(int64_t t) const {
+  const int64_t i = t - 1, one = 1;
+  if (i < warmup_steps) return lr * (real(i) / real(std::max(one, warmup_steps)));
+  const double rest = real(std::max(one, total_steps - warmup_steps));
+  switch (kind) {
+    case LrKind::linear: return lr * std::max(0.0, real(total_steps - i) / rest);
+    case LrKind::cosine: return lr * std::max(0.0, half_cosine(real(i - warmup_steps) / rest));
+    case LrKind::constant: return lr;
+  }
+  return lr;
+}
+
+double RhoSchedule::at(int64_t t) const {
+  const double progress = real(t - 1) / real(std::max<int64_t>(1, total_steps));
+  switch (kind) {
+    case RhoKind::constant: return rho;
+    case RhoKind::linear: return rho * (1 - progress);
+    case RhoKind::cosine: return rho * half_cosine(progress);
+    case RhoKind::inv_sqrt: return rho / std::sqrt(real(t));
+  }
+  return rho;
+}
+
+int64_t warmup_steps(double ratio, int64_t total_steps) {
+  return static_cast<int64_t>(std::ceil(real(total_steps) * ratio));
+}
+
+}  // namespace lowland::optim
