@@ -1,0 +1,188 @@
+// eflat_replay GOLDEN.json [--method NAME...]: follows a file written by tests/golden/make_eflat_golden.py (or by any
+// script with that layout) in f64, with the real arena, ops and methods, and compares losses, A, B and the perturbation
+// after every step. Prints the largest error of each run; exit code 1 if one reaches 1e-9.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/ops/ops.h"
+#include "engine/autograd.h"
+#include "nn/arena.h"
+#include "optim/method.h"
+#include "optim/schedule.h"
+
+using namespace lowland;
+using nlohmann::json;
+
+namespace {
+
+std::vector<double> flat(const json& rows) {
+  std::vector<double> values;
+  for (const json& row : rows)
+    for (const json& x : row) values.push_back(x.get<double>());
+  return values;
+}
+
+Tensor matrix(Context& context, const json& rows) {
+  return Tensor::from<double>(context, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows.at(0).size())},
+                              flat(rows));
+}
+
+// max|x - ref| / max|ref|; absolute where the reference is all zero.
+double error(const std::vector<double>& x, const std::vector<double>& ref) {
+  double most = 0, scale = 0;
+  for (size_t i = 0; i < ref.size(); ++i) {
+    if (!std::isfinite(x[i])) return INFINITY;
+    most = std::max(most, std::fabs(x[i] - ref[i]));
+    scale = std::max(scale, std::fabs(ref[i]));
+  }
+  return scale > 0 ? most / scale : most;
+}
+
+// tanh(x W1^T) W2^T ..., every layer adapted.
+class Network {
+ public:
+  Network(Context& context, const json& layers, double scale) : scale_(scale) {
+    std::vector<nn::ArenaSpec> specs;
+    std::vector<nn::AdapterSpec> adapters;
+    for (size_t l = 0; l < layers.size(); ++l) {
+      const Tensor w = matrix(context, layers[l].at("W0"));
+      const auto r = static_cast<int64_t>(layers[l].at("A").size());
+      const std::string a = a_name(l), b = b_name(l);
+      specs.push_back({a, {r, w.dim(1)}, nn::Role::lora_a});
+      specs.push_back({b, {w.dim(0), r}, nn::Role::lora_b});
+      adapters.push_back({"layer" + std::to_string(l), a, b, w.dim(0), w.dim(1), r, scale});
+      weights_.push_back(w);
+    }
+    arena_ = std::make_unique<nn::Arena>(context, DType::f64, specs, adapters);
+    for (size_t l = 0; l < layers.size(); ++l) {
+      arena_->value(a_name(l)).copy_from(matrix(context, layers[l].at("A")));
+      arena_->value(b_name(l)).copy_from(matrix(context, layers[l].at("B")));
+    }
+  }
+
+  Tensor loss(Tensor x, const Tensor& targets) const {
+    for (size_t l = 0; l < weights_.size(); ++l) {
+      LoraGroup lora;
+      lora.a = arena_->value(a_name(l));
+      lora.a_perturbation = arena_->forward_perturbation(a_name(l));
+      lora.parts.push_back({arena_->value(b_name(l)), arena_->forward_perturbation(b_name(l)), 0});
+      lora.rank = lora.a.dim(0);
+      lora.scale = scale_;
+      x = ops::lora_linear(x, weights_[l], Tensor(), lora);  // (N, sizes[l + 1])
+      if (l + 1 < weights_.size()) x = ops::tanh(x);
+    }
+    CrossEntropyOptions options;
+    options.scale = 1.0 / static_cast<double>(targets.numel());
+    return ops::cross_entropy(x, targets, options);
+  }
+
+  nn::Arena& arena() const { return *arena_; }
+  size_t depth() const { return weights_.size(); }
+  static std::string a_name(size_t l) { return "layer" + std::to_string(l) + ".lora_A.weight"; }
+  static std::string b_name(size_t l) { return "layer" + std::to_string(l) + ".lora_B.weight"; }
+
+ private:
+  double scale_;
+  std::vector<Tensor> weights_;
+  std::unique_ptr<nn::Arena> arena_;
+};
+
+std::unique_ptr<optim::Method> method_of(const std::string& name, nn::Arena& arena, const json& settings) {
+  optim::MethodOptions options;
+  options.optimizer.weight_decay = settings.at("wd");
+  options.max_grad_norm = 0;
+  options.beta = settings.at("beta");
+  options.rcond = settings.at("pinv_rcond");
+  options.norm = name == "lora-sam" ? settings.value("sam_norm", "joint") : settings.at("norm").get<std::string>();
+  if (name == "lora") options.norm.clear();
+  return optim::make_method(name, arena, options);
+}
+
+// One pass: the training loop of optim/method.h.
+double pass(const Network& network, optim::Method& method, const Tensor& x, const Tensor& y) {
+  network.arena().zero_grads();
+  const auto view = method.training_view();
+  const Tensor loss = network.loss(x, y);
+  loss.context().tape().backward(loss);
+  return loss.item();
+}
+
+double replay(Context& context, const json& golden, const json& run) {
+  const json& settings = golden.at("settings");
+  const std::string name = run.at("method");
+  const Network network(context, golden.at("layers"), settings.at("s"));
+  nn::Arena& arena = network.arena();
+  const auto method = method_of(name, arena, settings);
+  const auto steps = static_cast<int64_t>(golden.at("batches").size());
+  const optim::RhoSchedule rho{optim::parse_rho_kind(settings.at("schedule")), settings.at("rho"), steps};
+  double worst = 0;
+  for (int64_t t = 1; t <= steps; ++t) {
+    const json& batch = golden.at("batches").at(static_cast<size_t>(t - 1));
+    const json& expected = run.at("steps").at(static_cast<size_t>(t - 1));
+    const Tensor x = matrix(context, batch.at("x"));
+    const auto targets = batch.at("y").get<std::vector<int32_t>>();
+    const Tensor y = Tensor::from<int32_t>(context, {static_cast<int64_t>(targets.size())}, targets);
+    const double loss = pass(network, *method, x, y);
+    if (method->wants_second_pass()) {
+      method->ascend(rho.at(t));
+      pass(network, *method, x, y);
+      method->restore();
+    }
+    const auto stats = method->step(settings.at("lr"), rho.at(t), loss);
+    LL_CHECK(stats.finite, "step {} of {} was skipped", t, name);
+    worst = std::max({worst, error({loss}, {expected.at("loss")}), error({rho.at(t)}, {expected.at("rho")})});
+    const bool has_e = name == "flat-lora" || name == "eflat-lora";
+    for (size_t l = 0; l < network.depth(); ++l) {
+      const std::string a = Network::a_name(l), b = Network::b_name(l);
+      worst = std::max(worst, error(arena.value(a).to_vector<double>(), flat(expected.at("A").at(l))));
+      worst = std::max(worst, error(arena.value(b).to_vector<double>(), flat(expected.at("B").at(l))));
+      if (has_e)
+        worst = std::max(worst, error(arena.perturbation(b).to_vector<double>(), flat(expected.at("E").at(l))));
+    }
+  }
+  return worst;
+}
+
+int replay_file(const std::string& path, const std::vector<std::string>& methods) {
+  std::ifstream file(path);
+  LL_CHECK(file.good(), "cannot open {}", path);
+  const json golden = json::parse(file);
+  Context context;
+  int bad = 0, done = 0;
+  for (const json& run : golden.at("runs")) {
+    const std::string name = run.at("method");
+    if (!methods.empty() && std::find(methods.begin(), methods.end(), name) == methods.end()) continue;
+    const double worst = replay(context, golden, run);
+    const bool good = worst < 1e-9;
+    std::printf("%-10s %zu steps, largest error %.2e %s\n", name.c_str(), run.at("steps").size(), worst,
+                good ? "" : "TOO LARGE");
+    bad += good ? 0 : 1;
+    ++done;
+  }
+  LL_CHECK(done > 0, "{} holds none of the methods asked for", path);
+  return bad == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Replays a reference trajectory of lora, lora-sam, flat-lora and eflat-lora");
+  std::string path;
+  std::vector<std::string> methods;
+  app.add_option("golden", path, "JSON file")->required();
+  app.add_option("--method", methods, "only these");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return replay_file(path, methods);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "eflat_replay: %s\n", e.what());
+    return 1;
+  }
+}
