@@ -1,0 +1,167 @@
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/attention_tasks.h"
+
+namespace lowland::LL_CPU {
+namespace {
+
+// One thread's scratch memory.
+template <class T> struct ForwardTiles {
+  T* qt;       // (kSpan / kTileQueries, HD, kTileQueries), scaled
+  T* sum;      // (kSpan, width): output before normalisation
+  T* v;        // (kTileKeys, width)
+  T* scores;   // (kTileKeys, kTileQueries), then the probabilities
+  T* keep;     // (kTileKeys, kTileQueries)
+  T *top, *weight, *rescale;  // (kSpan) greatest score so far, sum of exp; (kTileQueries) correction of this tile
+
+  static int64_t size(int64_t HD) {
+    const int64_t width = round_to_lanes<T>(HD);
+    return kSpan * (HD + width) + kTileKeys * (width + 2 * kTileQueries) + 2 * kSpan + kTileQueries;
+  }
+  ForwardTiles(T* memory, int64_t HD) {
+    const int64_t width = round_to_lanes<T>(HD);
+    qt = memory;
+    sum = qt + kSpan * HD;
+    v = sum + kSpan * width;
+    scores = v + kTileKeys * width;
+    keep = scores + kTileKeys * kTileQueries;
+    top = keep + kTileKeys * kTileQueries;
+    weight = top + kSpan;
+    rescale = weight + kSpan;
+  }
+};
+
+// Turns a tile of scores into exp(score - top), keeping top, weight and rescale of its queries up to date.
+template <class T>
+void online_softmax(T* scores, T* top, T* weight, T* rescale, int64_t keys, int64_t lanes) {
+  T before[kTileQueries];
+  for (int64_t i = 0; i < lanes; ++i) before[i] = top[i];
+  for (int64_t j = 0; j < keys; ++j) {
+    const T* row = scores + j * kTileQueries;
+#pragma omp simd
+    for (int64_t i = 0; i < lanes; ++i) top[i] = row[i] > top[i] ? row[i] : top[i];
+  }
+#pragma omp simd
+  for (int64_t i = 0; i < lanes; ++i) {
+    rescale[i] = exp_weight(before[i] - top[i]);
+    weight[i] *= rescale[i];
+  }
+  for (int64_t j = 0; j < keys; ++j) {
+    T* row = scores + j * kTileQueries;
+#pragma omp simd
+    for (int64_t i = 0; i < lanes; ++i) {
+      const T p = exp_weight(row[i] - top[i]);
+      weight[i] += p;
+      row[i] = p;
+    }
+  }
+}
+
+template <class T> struct Forward {
+  Rows<T> o;
+  T* lse;
+  const AttentionInputs<T>& in;
+  const AttentionShape& shape;
+
+  // Queries [i0, i0 + n) of the segment against keys [j0, j0 + keys): block b of the span.
+  void tile(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n, int64_t j0,
+            int64_t keys) const {
+    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n), at = b * kTileQueries;
+    const T* k = in.k.data + (seg.k0 + j0) * in.k.stride + h / (shape.NH / shape.NKV) * HD;
+    tile_product<Major::m, T>({t.scores, kTileQueries}, {k, in.k.stride}, {t.qt + at * HD, kTileQueries}, keys, lanes,
+                              HD, false);
+    if (shape.causal) {
+      for (int64_t j = 0; j < keys; ++j)
+        for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)
+          t.scores[j * kTileQueries + i] = -std::numeric_limits<T>::infinity();
+    }
+    online_softmax(t.scores, t.top + at, t.weight + at, t.rescale, keys, lanes);
+    if (shape.drop_below > 0) {
+      keep_factors(t.keep, shape, seg, h, i0, n, j0, keys);
+      for (int64_t j = 0; j < keys; ++j) {
+#pragma omp simd
+        for (int64_t i = 0; i < lanes; ++i) t.scores[j * kTileQueries + i] *= t.keep[j * kTileQueries + i];
+      }
+    }
+    T* sum = t.sum + at * width;
+    if (j0 > 0) {
+      for (int64_t i = 0; i < n; ++i) {
+        const T factor = t.rescale[i];
+#pragma omp simd
+        for (int64_t c = 0; c < width; ++c) sum[i * width + c] *= factor;
+      }
+    }
+    tile_product<Major::k, T>({sum, width}, {t.scores, kTileQueries}, {t.v, width}, n, width, keys, j0 > 0);
+  }
+
+  // Queries [begin, end) of the segment, at most kSpan.
+  void span(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t begin, int64_t end) const {
+    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD);
+    for (int64_t i = begin; i < end; i += kTileQueries) {
+      const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
+      const T* q = in.q.data + (seg.q0 + i) * in.q.stride + h * HD;
+      pack_transposed<T>({t.qt + (i - begin) * HD, kTileQueries}, {q, in.q.stride}, n, HD, static_cast<T>(shape.scale));
+    }
+    for (int64_t i = 0; i < kSpan; ++i) {
+      t.top[i] = -std::numeric_limits<T>::infinity();
+      t.weight[i] = T(0);
+    }
+    const int64_t last_key = visible_keys(seg, shape.causal, end);
+    const T* v = in.v.data + seg.k0 * in.v.stride + h / (shape.NH / shape.NKV) * HD;
+    for (int64_t j = 0; j < last_key; j += kTileKeys) {
+      const int64_t keys = last_key - j < kTileKeys ? last_key - j : kTileKeys;
+      pack_rows<T>({t.v, width}, {v + j * in.v.stride, in.v.stride}, keys, HD, T(1));
+      for (int64_t i = begin; i < end; i += kTileQueries) {
+        const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
+        const int64_t seen = visible_keys(seg, shape.causal, i + n) - j;
+        if (seen > 0) tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, seen < keys ? seen : keys);
+      }
+    }
+    finish(t, seg, h, begin, end);
+  }
+
+  void finish(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t begin, int64_t end) const {
+    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = i - begin, row = seg.q0 + i;
+      T* out = o.data + row * o.stride + h * HD;
+      if (seg.nk == 0) {
+        zero_rows<T>({out, 0}, 0, 1, HD);
+        lse[row * shape.NH + h] = T(0);
+        continue;
+      }
+      const T factor = T(1) / t.weight[at];
+      lse[row * shape.NH + h] = t.top[at] + std::log(t.weight[at]);
+#pragma omp simd
+      for (int64_t c = 0; c < HD; ++c) out[c] = factor * t.sum[at * width + c];
+    }
+  }
+};
+
+}  // namespace
+
+template <class T>
+void attention_forward(Ctx& ctx, Rows<T> o, T* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
+  Scratch scratch(ctx);
+  const int64_t size = round_to_lanes<T>(ForwardTiles<T>::size(shape.HD));
+  T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));
+  const Forward<T> forward{o, lse, in, shape};
+  const auto spans = [](const Segment& seg) { return (seg.nq + kSpan - 1) / kSpan; };
+  for_each_task(
+      ctx, shape, [&](const Segment& seg) { return spans(seg) * shape.NH; },
+      [&](int64_t slot, const Segment& seg, int64_t task) {
+        const int64_t begin = task % spans(seg) * kSpan, end = begin + kSpan < seg.nq ? begin + kSpan : seg.nq;
+        forward.span(ForwardTiles<T>(memory + slot * size, shape.HD), seg, task / spans(seg), begin, end);
+      });
+  const int64_t tail = shape.cu_q[shape.S];
+  zero_rows(o, tail, shape.NQ, shape.NH * shape.HD);
+  zero_rows<T>({lse, shape.NH}, tail, shape.NQ, shape.NH);
+}
+
+template void attention_forward<float>(Ctx&, Rows<float>, float*, const AttentionInputs<float>&,
+                                       const AttentionShape&);
+template void attention_forward<double>(Ctx&, Rows<double>, double*, const AttentionInputs<double>&,
+                                        const AttentionShape&);
+
+}  // namespace lowland::LL_CPU
