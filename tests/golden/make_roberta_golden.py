@@ -3,8 +3,8 @@
 
     python make_roberta_golden.py [OUT]      (torch, transformers, peft, safetensors)
 
-Everything is computed by transformers and peft in float64, on padded and masked batches, from weights that are exact
-in float32. Lowland's packed rows must give the same numbers. The names of the tensors are told in roberta_tiny/README.md.
+Everything is computed by transformers and peft in float64, on padded and masked batches, from weights that are
+exact in float32; Lowland's packed rows must give the same numbers. roberta_tiny/README.md tells the tensors' names.
 """
 import copy
 import json
@@ -27,14 +27,14 @@ STEPS, LR = 20, 1e-2
 
 def tiny_config(num_labels):
     return transformers.RobertaConfig(
-        vocab_size=VOCAB, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=40, type_vocab_size=1, layer_norm_eps=1e-5, hidden_act="gelu", initializer_range=0.2,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, pad_token_id=PAD, bos_token_id=0, eos_token_id=2,
-        num_labels=num_labels)
+        vocab_size=VOCAB, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=40, type_vocab_size=1, layer_norm_eps=1e-5,
+        hidden_act="gelu", initializer_range=0.2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        pad_token_id=PAD, bos_token_id=0, eos_token_id=2, num_labels=num_labels)
 
 
 def scatter_parameters(model, std=0.2):
-    """Biases and norms are born as zeros and ones, which would hide a missing term: make all of them random."""
+    """Biases and norms are born as zeros and ones, which would hide a missing term: make them random."""
     with torch.no_grad():
         for name, p in model.named_parameters():
             mean = 1.0 if name.endswith("orm.weight") else 0.0
@@ -116,8 +116,8 @@ def classification(golden, base, seqs, labels):
 
 
 def lora(golden, base, seqs, labels, gen, out):
-    config = peft.LoraConfig(task_type="SEQ_CLS", r=3, lora_alpha=6, lora_dropout=0.0, target_modules=["query", "value"],
-                             modules_to_save=["classifier"])
+    config = peft.LoraConfig(task_type="SEQ_CLS", r=3, lora_alpha=6, lora_dropout=0.0,
+                             target_modules=["query", "value"], modules_to_save=["classifier"])
     model = peft.get_peft_model(copy.deepcopy(base), config)
     with torch.no_grad():
         for n, p in model.named_parameters():
@@ -163,7 +163,8 @@ def regression(golden, base, seqs, gen):
     with torch.no_grad():
         for p in model.classifier.parameters():
             p.copy_(0.3 * torch.randn(p.shape, generator=gen))
-    targets = torch.round(50 * torch.rand(len(seqs), generator=gen, dtype=torch.float64)) / 10  # 0.0 to 5.0, as STS-B
+    targets = torch.rand(len(seqs), generator=gen, dtype=torch.float64)
+    targets = torch.round(50 * targets) / 10  # 0.0 to 5.0, as STS-B
     golden.put("regression/targets", targets)
     for n, p in model.classifier.named_parameters():
         golden.put("regression/weight/classifier." + n, p)
@@ -173,7 +174,7 @@ def regression(golden, base, seqs, gen):
 def masked_lm(golden, base, seqs, gen, out):
     model = transformers.RobertaForMaskedLM(tiny_config(2))
     scatter_parameters(model)
-    model.load_state_dict({k: v for k, v in base.state_dict().items() if k.startswith("roberta.")}, strict=False)
+    model.roberta.load_state_dict(base.roberta.state_dict())
     model.tie_weights()
     model.save_pretrained(os.path.join(out, "mlm"))
     masked, labels = [], []
@@ -203,7 +204,8 @@ def rewrite_base_name(path):
 
 
 def main():
-    out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "roberta_tiny")
+    here = os.path.dirname(os.path.abspath(__file__))
+    out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "roberta_tiny")
     for folder in ("adapter", "mlm"):
         shutil.rmtree(os.path.join(out, folder), ignore_errors=True)
     os.makedirs(out, exist_ok=True)

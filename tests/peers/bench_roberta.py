@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Times the LoRA training step of roberta-base in PyTorch + peft (random weights, f32, CPU).
+
+    bench_roberta.py --threads 2                                      8 x 128, full length
+    bench_roberta.py --threads 2 --rte RTE/train.tsv --tokenizer DIR  50 random batches of 32, padded to the longest
+                     --batches batches.json                           (read if the file exists, else written)
+    bench_roberta.py --save-model DIR                                 only writes the random base model
+
+A step: forward, backward, clipping to 1, AdamW, zero_grad; r 8, alpha 16 on query and value, head in
+modules_to_save, dropouts as in the config (0.1). Attention is eager or sdpa, the faster in a short trial, unless
+--attention. The last line of the output is one JSON object.
+batches.json: {"seed", "batch_size", "batches": [{"indices", "lengths"}, ...]}: rows of train.tsv (0-based, header
+not counted) and their lengths in tokens, special tokens included.
+"""
+import argparse
+import csv
+import json
+import os
+import random
+import statistics
+import time
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import RobertaConfig, RobertaForSequenceClassification
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--batch", type=int, help="default 8, with --rte 32")
+    p.add_argument("--length", type=int, default=128)
+    p.add_argument("--steps", type=int, help="default 30, with --rte 50")
+    p.add_argument("--warmup", type=int, default=3)
+    p.add_argument("--layers", type=int, default=12, help="fewer for a smoke test")
+    p.add_argument("--attention", choices=["auto", "eager", "sdpa"], default="auto")
+    p.add_argument("--dropout", type=float, default=0.1)
+    p.add_argument("--rte", metavar="TRAIN.TSV")
+    p.add_argument("--tokenizer", metavar="DIR", help="folder with vocab.json and merges.txt")
+    p.add_argument("--batches", metavar="FILE")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--save-model", metavar="DIR")
+    return p.parse_args()
+
+
+def roberta_base(args):
+    return RobertaConfig(vocab_size=50265, hidden_size=768, num_hidden_layers=args.layers,
+                         num_attention_heads=12, intermediate_size=3072, max_position_embeddings=514,
+                         type_vocab_size=1, layer_norm_eps=1e-5,
+                         hidden_dropout_prob=args.dropout, attention_probs_dropout_prob=args.dropout,
+                         pad_token_id=1, bos_token_id=0, eos_token_id=2, num_labels=2)
+
+
+def base_model(args, attention="eager"):
+    torch.manual_seed(args.seed)
+    config = roberta_base(args)
+    config._attn_implementation = attention
+    return RobertaForSequenceClassification(config)
+
+
+def trainer(args, attention):
+    """The model in training mode and a function that makes one step of it."""
+    config = LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=16, lora_dropout=0.0,
+                        target_modules=["query", "value"], modules_to_save=["classifier"])
+    model = get_peft_model(base_model(args, attention), config).train()
+    params = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(params, lr=2e-4, weight_decay=0.0)
+
+    def step(batch):
+        model(**batch).loss.backward()
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def rte_lengths(args):
+    from tokenizers import ByteLevelBPETokenizer
+    bpe = ByteLevelBPETokenizer(*(os.path.join(args.tokenizer, f) for f in ("vocab.json", "merges.txt")))
+    with open(args.rte, encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+    pairs = [bpe.encode_batch([r[c] for r in rows]) for c in ("sentence1", "sentence2")]
+    return [min(512, len(a.ids) + len(b.ids) + 4) for a, b in zip(*pairs)]  # <s> A </s></s> B </s>
+
+
+def rte_batches(args):
+    if args.batches and os.path.exists(args.batches):
+        with open(args.batches) as f:
+            return [b["lengths"] for b in json.load(f)["batches"]]
+    lengths = rte_lengths(args)
+    draw = random.Random(args.seed)
+    chosen = [draw.sample(range(len(lengths)), args.batch or 32) for _ in range(args.steps or 50)]
+    batches = [{"indices": c, "lengths": [lengths[i] for i in c]} for c in chosen]
+    if args.batches:
+        with open(args.batches, "w") as f:
+            json.dump({"seed": args.seed, "batch_size": args.batch or 32, "batches": batches}, f)
+            f.write("\n")
+    return [b["lengths"] for b in batches]
+
+
+def padded(lengths, gen):
+    """Random ids of these lengths, padded to the longest; the mask is given, as a data collator does."""
+    ids = torch.randint(5, 50000, (len(lengths), max(lengths)), generator=gen)
+    mask = torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]
+    return {"input_ids": torch.where(mask, ids, torch.tensor(1)), "attention_mask": mask.long(),
+            "labels": torch.randint(0, 2, (len(lengths),), generator=gen)}
+
+
+def timed(step, batch):
+    start = time.perf_counter()
+    step(batch)
+    return 1000 * (time.perf_counter() - start)
+
+
+def faster_attention(args, batch):
+    """Two steps of each after one warm-up step."""
+    best = {}
+    for attention in ("eager", "sdpa"):
+        step = trainer(args, attention)
+        step(batch)
+        best[attention] = min(timed(step, batch) for _ in range(2))
+        print(f"trial {attention}: {best[attention]:.0f} ms")
+    return min(best, key=best.get)
+
+
+def peak_bytes():
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
+
+
+def main():
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    if args.save_model:
+        base_model(args).save_pretrained(args.save_model)
+        return
+    gen = torch.Generator().manual_seed(args.seed)
+    if args.rte or args.batches:
+        shapes = rte_batches(args)[:args.steps]
+    else:
+        shapes = [[args.length] * (args.batch or 8)] * (args.steps or 30)
+    batches = [padded(lengths, gen) for lengths in shapes]
+    attention = faster_attention(args, batches[0]) if args.attention == "auto" else args.attention
+    step = trainer(args, attention)
+    for k in range(args.warmup):
+        step(batches[k % len(batches)])
+    ms = [timed(step, batch) for batch in batches]
+    median = statistics.median(ms)
+    real = statistics.median(sum(lengths) for lengths in shapes)
+    print(f"{attention}: median {median:.1f} ms per step over {len(ms)} steps")
+    print(json.dumps({"program": "torch+peft", "torch": torch.__version__, "threads": args.threads,
+                      "attention": attention, "layers": args.layers, "batch": len(shapes[0]), "step_ms": round(median, 2),
+                      "tokens_per_s": round(1000 * real / median, 1), "process_peak_bytes": peak_bytes(),
+                      "steps_ms": [round(x, 2) for x in ms]}))
+
+
+if __name__ == "__main__":
+    main()
