@@ -1,0 +1,121 @@
+#include "apps/common/flags.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <numeric>
+
+#include "engine/error.h"
+
+namespace lowland::apps {
+
+std::string OptionBinder::dashed(const std::string& names) {
+  std::string out = "--";
+  for (const char c : names) {
+    out += c;
+    if (c == ',') out += "--";
+  }
+  return out;
+}
+
+bool given(const CLI::App& app, const std::string& name) {
+  const CLI::Option* option = app.get_option_no_throw("--" + name);
+  return option != nullptr && option->count() > 0;
+}
+
+namespace {
+
+// --batch_size=8 -> --batch-size=8; values are left alone.
+std::vector<std::string> normalised(int argc, const char* const* argv) {
+  std::vector<std::string> args;
+  for (int i = 1; i < argc; ++i) {
+    std::string arg = argv[i];
+    if (arg.rfind("--", 0) == 0) {
+      const auto end = arg.begin() + static_cast<std::ptrdiff_t>(std::min(arg.find('='), arg.size()));
+      std::replace(arg.begin() + 2, end, '_', '-');
+    }
+    args.push_back(std::move(arg));
+  }
+  return args;
+}
+
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t corner = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
+      corner = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string nearest(const std::string& word, const std::vector<std::string>& known) {
+  std::string best;
+  size_t distance = std::max<size_t>(3, word.size() / 2) + 1;
+  for (const std::string& k : known) {
+    const size_t d = edit_distance(word, k);
+    if (d < distance) {
+      distance = d;
+      best = k;
+    }
+  }
+  return best;
+}
+
+std::string unknown_argument(const std::string& argument, const CLI::App& app) {
+  const CLI::App* verb = &app;
+  if (!app.get_subcommands().empty()) verb = app.get_subcommands().front();
+  std::vector<std::string> known;
+  const bool flag = argument.rfind("-", 0) == 0;
+  if (flag) {
+    for (const CLI::Option* o : verb->get_options())
+      for (const std::string& name : o->get_lnames()) known.push_back("--" + name);
+  } else {
+    for (const CLI::App* s : app.get_subcommands({})) known.push_back(s->get_name());
+  }
+  const std::string name = argument.substr(0, argument.find('='));
+  const std::string guess = nearest(name, known);
+  return fmt::format("unknown {} {}{}", flag ? "flag" : "argument", name,
+                     guess.empty() ? "" : fmt::format("; did you mean {}?", guess));
+}
+
+int report(const std::string& message) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  return 1;
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv, const std::string& description,
+                const std::function<void(CLI::App&)>& add_verbs) {
+  CLI::App app(description);
+  try {
+    app.require_subcommand(1);
+    add_verbs(app);
+    std::vector<std::string> args = normalised(argc, argv);
+    std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
+    app.parse(args);
+    return 0;
+  } catch (const CLI::Success& e) {  // --help, --version
+    return app.exit(e);
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> extras = app.remaining(true);
+    return report(extras.empty() ? "unknown argument" : unknown_argument(extras.front(), app));
+  } catch (const CLI::RequiredError& e) {
+    return report(fmt::format("{} (see --help)", e.what()));
+  } catch (const CLI::ParseError& e) {
+    return report(e.what());
+  } catch (const std::bad_alloc&) {
+    return report("out of memory");
+  } catch (const std::exception& e) {
+    return report(e.what());
+  }
+}
+
+}  // namespace lowland::apps

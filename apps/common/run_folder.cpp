@@ -1,0 +1,120 @@
+#include "apps/common/run_folder.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "apps/common/settings_json.h"
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+
+namespace lowland::apps {
+namespace fs = std::filesystem;
+
+nlohmann::json read_json_file(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  LL_CHECK(in.good(), "cannot read {}", file.string());
+  try {
+    return nlohmann::json::parse(in);
+  } catch (const nlohmann::json::exception& e) {
+    fail("{} is not JSON: {}", file.string(), e.what());
+  }
+}
+
+Settings read_run_settings(const fs::path& run) {
+  const fs::path file = run / "run.json";
+  LL_CHECK(fs::exists(file), "{} is not a run: it has no run.json", run.string());
+  const nlohmann::json object = read_json_file(file);
+  LL_CHECK(object.contains("settings"), "{} has no settings", file.string());
+  Settings settings;
+  from_json(object.at("settings"), file.string(), settings);
+  return settings;
+}
+
+namespace {
+
+// The step of a folder named checkpoint-STEP, else -1.
+int64_t checkpoint_step(const fs::path& folder) {
+  const std::string name = folder.filename().string(), prefix = "checkpoint-";
+  if (name.rfind(prefix, 0) != 0 || name.size() == prefix.size() || name.size() > prefix.size() + 15) return -1;
+  if (!std::all_of(name.begin() + static_cast<std::ptrdiff_t>(prefix.size()), name.end(), [](char c) {
+        return c >= '0' && c <= '9';
+      }))
+    return -1;
+  return std::stoll(name.substr(prefix.size()));
+}
+
+std::vector<fs::path> checkpoints(const fs::path& run) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(run))
+    if (entry.is_directory() && checkpoint_step(entry.path()) >= 0) found.push_back(entry.path());
+  std::sort(found.begin(), found.end(),
+            [](const fs::path& a, const fs::path& b) { return checkpoint_step(a) < checkpoint_step(b); });
+  return found;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const Settings& settings) : path_(settings.out), resuming_(settings.resume) {
+  LL_CHECK(!settings.out.empty(), "--out names the folder of the run, and is missing");
+  std::error_code error;
+  if (fs::exists(path_) && !fs::is_directory(path_)) fail("{} is a file, not a folder", path_.string());
+  const bool used = fs::exists(path_) && !fs::is_empty(path_);
+  if (resuming_) {
+    LL_CHECK(used, "nothing to resume: {} is missing or empty", path_.string());
+    remove_stale_temporaries(path_);
+    std::ifstream in(file("metrics.jsonl"));
+    for (std::string line; std::getline(in, line);) {
+      nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+      if (object.is_discarded()) break;  // killed in the middle of a line
+      history_.push_back(std::move(object));
+    }
+    return;
+  }
+  if (used && !settings.overwrite)
+    fail("{} is not empty: give another --out, or --resume to go on, or --overwrite to delete it", path_.string());
+  if (used) {
+    for (const auto& entry : fs::directory_iterator(path_)) fs::remove_all(entry.path(), error);
+  }
+  fs::create_directories(path_, error);
+  if (error || !fs::is_directory(path_)) fail("cannot create {}: {}", path_.string(), error.message());
+  write_text("metrics.jsonl", "");  // fails early where the folder cannot be written
+}
+
+fs::path RunFolder::newest_checkpoint() const {
+  const std::vector<fs::path> all = checkpoints(path_);
+  return all.empty() ? fs::path() : all.back();
+}
+
+void RunFolder::prune_checkpoints() const {
+  const std::vector<fs::path> all = checkpoints(path_);
+  for (size_t i = 0; i + 2 < all.size(); ++i) fs::remove_all(all[i]);
+}
+
+void RunFolder::log(const nlohmann::json& object) {
+  std::ofstream out(file("metrics.jsonl"), std::ios::app | std::ios::binary);
+  out << object.dump() << '\n' << std::flush;
+  LL_CHECK(out.good(), "cannot write {} (is the disk full?)", file("metrics.jsonl").string());
+  history_.push_back(object);
+}
+
+void RunFolder::cut_metrics(int64_t step) {
+  std::vector<nlohmann::json> kept;
+  std::string text;
+  for (nlohmann::json& object : history_) {
+    if (object.value("step", int64_t{0}) > step) continue;
+    text += object.dump() + '\n';
+    kept.push_back(std::move(object));
+  }
+  history_ = std::move(kept);
+  write_text("metrics.jsonl", text);
+}
+
+void RunFolder::write_text(const std::string& name, const std::string& text) const {
+  write_file_atomically(file(name), text);
+}
+
+void RunFolder::write_json(const std::string& name, const nlohmann::json& object) const {
+  write_text(name, object.dump(2) + '\n');
+}
+
+}  // namespace lowland::apps

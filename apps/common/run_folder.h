@@ -1,0 +1,45 @@
+// RUN, the folder of one training run: metrics.jsonl, run.json, config.toml, checkpoints, adapter/ and report.html.
+#pragma once
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "apps/common/settings.h"
+
+namespace lowland::apps {
+
+class RunFolder {
+ public:
+  // Takes the folder for a new run (refused if it holds anything, unless settings.overwrite), or for --resume.
+  explicit RunFolder(const Settings& settings);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path file(const std::string& name) const { return path_ / name; }
+  bool resuming() const { return resuming_; }
+
+  // The newest whole checkpoint-STEP folder, or an empty path.
+  std::filesystem::path newest_checkpoint() const;
+  // Deletes all but the newest two.
+  void prune_checkpoints() const;
+
+  // --- metrics.jsonl: one object per line, appended and flushed.
+  void log(const nlohmann::json& object);
+  const std::vector<nlohmann::json>& history() const { return history_; }
+  // Drops every line after `step` (a resumed run writes them anew).
+  void cut_metrics(int64_t step);
+
+  void write_text(const std::string& name, const std::string& text) const;  // atomically
+  void write_json(const std::string& name, const nlohmann::json& object) const;
+
+ private:
+  std::filesystem::path path_;
+  bool resuming_ = false;
+  std::vector<nlohmann::json> history_;
+};
+
+nlohmann::json read_json_file(const std::filesystem::path& file);
+// RUN/run.json's settings.
+Settings read_run_settings(const std::filesystem::path& run);
+
+}  // namespace lowland::apps

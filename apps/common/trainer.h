@@ -1,0 +1,71 @@
+// The training loop, the same for every model and method.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "apps/common/run_folder.h"
+#include "apps/common/workload.h"
+#include "optim/method.h"
+
+namespace lowland::apps {
+
+struct TrainReport {
+  int64_t steps = 0;
+  double train_loss = 0;       // mean over the last logged window
+  double step_ms = 0;          // median
+  double tokens_per_s = 0;
+  size_t peak_bytes = 0;
+  std::optional<Evaluation> last, best;
+  int64_t best_step = 0;
+};
+
+class Trainer {
+ public:
+  // writes what the user takes home (an adapter, or a model) into an existing empty folder
+  using Export = std::function<void(const std::filesystem::path& folder)>;
+
+  // sharpness: measured every settings.sharpness_steps, absent if never.
+  Trainer(nn::Model& model, optim::Method& method, Workload& workload, RunFolder& run, const Settings& settings,
+          Export write_model, std::string model_folder, std::function<double()> sharpness = nullptr);
+
+  // Runs all steps, or goes on after the newest checkpoint. Throws Error on a loss that is not finite, naming step and
+  // examples; nothing trained is touched by such a step.
+  TrainReport run();
+
+ private:
+  struct Window {  // since the last logged line
+    double loss = 0;
+    int64_t steps = 0;
+    int64_t tokens = 0;
+    double seconds = 0;
+  };
+  double learning_rate(int64_t step) const;
+  optim::StepStats train_step(int64_t step);
+  double pass(const std::vector<PackedBatch>& batches, int64_t targets, int64_t step);
+  void log_step(int64_t step, const optim::StepStats& stats);
+  void evaluate(int64_t step);
+  void save(int64_t step);
+  void restore(const std::filesystem::path& checkpoint);
+  void write_folder(const std::string& name);
+
+  nn::Model& model_;
+  optim::Method& method_;
+  Workload& workload_;
+  RunFolder& run_;
+  const Settings& settings_;
+  Export write_model_;
+  std::string model_folder_;  // "adapter" or "model"
+  std::function<double()> sharpness_;
+  int64_t total_steps_ = 0, steps_per_epoch_ = 0, step_ = 0;
+  Window window_;
+  std::vector<double> step_ms_;
+  TrainReport report_;
+};
+
+// Steps that the settings ask for.
+int64_t total_steps(const Settings& settings, int64_t steps_per_epoch);
+// The learning rate's default depends on the method.
+double peak_learning_rate(const Settings& settings);
+
+}  // namespace lowland::apps

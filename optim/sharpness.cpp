@@ -1,0 +1,151 @@
+#include "optim/sharpness.h"
+
+#include <cmath>
+#include <vector>
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+#include "engine/ops/ops.h"
+#include "kernels/common/small_matrix.h"
+#include "optim/optimizer.h"
+
+namespace lowland::optim {
+namespace {
+
+struct Probe {
+  nn::Linear* linear;
+  Tensor e;         // (out, in), what the forward adds to W
+  Tensor gradient;  // (out, in), dL/dW; zero in rows that no adapter changes
+  std::vector<std::pair<int64_t, int64_t>> rows;
+};
+
+// Takes the probes off again whatever happens.
+class Probes {
+ public:
+  explicit Probes(nn::Model& model) {
+    const bool adapted = !model.adapters().empty();
+    for (nn::Linear* linear : model.linears()) {
+      if (adapted && !linear->adapted()) continue;
+      Probe p{linear, {}, {}, linear->adapted_rows()};
+      const Shape shape = linear->weight().shape;
+      if (!adapted) p.rows = {{0, shape[0]}};
+      p.e = Tensor::zeros(model.context(), shape, model.dtype());
+      p.gradient = Tensor::zeros(model.context(), shape, model.dtype());
+      p.e.set_grad_buffer(p.gradient);
+      linear->set_probe(p.e);
+      probes_.push_back(std::move(p));
+    }
+  }
+  ~Probes() {
+    for (const Probe& p : probes_) p.linear->set_probe(Tensor());
+  }
+  Probes(const Probes&) = delete;
+  Probes& operator=(const Probes&) = delete;
+
+  std::vector<Probe>& all() { return probes_; }
+
+  // Rows that no adapter changes do not count.
+  void keep_adapted_rows() {
+    for (const Probe& p : probes_) {
+      int64_t at = 0;
+      for (const auto& [begin, end] : p.rows) {
+        p.gradient.slice_rows(at, begin).fill_zero();
+        at = end;
+      }
+      p.gradient.slice_rows(at, p.gradient.dim(0)).fill_zero();
+    }
+  }
+
+  // E = rho d / ||d||, d a direction per layer.
+  void perturb(const std::vector<Tensor>& direction, const SharpnessOptions& options) {
+    double total = 0;
+    for (const Tensor& d : direction) total += sum_squares(d);
+    for (size_t i = 0; i < probes_.size(); ++i) {
+      const double norm = std::sqrt(options.layer_norm ? sum_squares(direction[i]) : total);
+      probes_[i].e.copy_from(ops::scale(direction[i], norm > 0 ? options.rho / norm : 0.0));
+    }
+  }
+
+ private:
+  std::vector<Probe> probes_;
+};
+
+// K^+ of the Gram matrix of x's rows (r, m) or columns (n, r), as a tensor (r, r).
+Tensor gram_pinv(const Tensor& x, bool rows, double rcond) {
+  const Tensor k = ops::matmul(x, x, !rows, rows).to(DType::f64);  // (r, r)
+  const int64_t r = k.dim(0);
+  std::vector<double> pinv(static_cast<size_t>(r * r)), work(static_cast<size_t>(2 * r * r));
+  host::pseudo_inverse(pinv.data(), k.data<double>(), r, rcond * rcond, work.data());
+  return Tensor::from<double>(x.context(), k.shape(), pinv).to(x.dtype());
+}
+
+// g = (1 / 2s) [ G_B (A^T)^+ + (B^T)^+ G_A ] of Eq. 12, written into `rows` of g: (A^T)^+ = K_A^+ A, (B^T)^+ = B K_B^+.
+void estimate_gradient(const nn::Model& model, const nn::Adapter& adapter, const Tensor& g, double rcond) {
+  const nn::Arena& arena = model.arena();
+  const Tensor a = arena.value(adapter.a).detach(), b = arena.value(adapter.b).detach();  // (r, m), (n, r)
+  const Tensor ga = arena.grad(adapter.a), gb = arena.grad(adapter.b);
+  const Tensor left = ops::matmul(ops::matmul(gb, gram_pinv(a, true, rcond)), a);         // (n, m)
+  const Tensor right = ops::matmul(ops::matmul(b, gram_pinv(b, false, rcond)), ga);       // (n, m)
+  g.copy_from(ops::scale(ops::add(left, right), 0.5 / adapter.scale));
+}
+
+double dot(const Tensor& x, const Tensor& y) {
+  const std::vector<double> a = x.to(DType::f64).to_vector<double>(), b = y.to(DType::f64).to_vector<double>();
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+std::vector<Tensor> estimates(const nn::Model& model, const std::vector<Probe>& probes, double rcond) {
+  std::vector<Tensor> out;
+  size_t next = 0;  // the arena lists adapters in the order of the layers
+  for (const Probe& p : probes) {
+    Tensor g = Tensor::zeros_like(p.gradient);
+    for (const auto& [begin, end] : p.rows)
+      estimate_gradient(model, model.arena().adapters()[next++], g.slice_rows(begin, end), rcond);
+    out.push_back(std::move(g));
+  }
+  return out;
+}
+
+}  // namespace
+
+Sharpness measure_sharpness(nn::Model& model, const std::function<double(bool)>& loss, const SharpnessOptions& options) {
+  nn::Arena& arena = model.arena();
+  arena.require_centre("sharpness");
+  const PhaseScope phase(model.context().memory(), "probe");
+  Sharpness result;
+  Probes probes(model);
+  arena.zero_grads();
+  result.loss = loss(true);
+  probes.keep_adapted_rows();
+  std::vector<Tensor> g;
+  const NoGrad guard(model.context());
+  if (options.estimate && !model.adapters().empty()) g = estimates(model, probes.all(), options.rcond);
+  arena.zero_grads();
+
+  std::vector<Tensor> gradient;
+  double squares = 0;
+  for (Probe& p : probes.all()) {
+    p.linear->set_probe(p.e.detach());
+    gradient.push_back(p.gradient);
+    squares += sum_squares(p.gradient);
+  }
+  result.gradient_norm = std::sqrt(squares);
+  probes.perturb(gradient, options);
+  result.sharpness = loss(false) - result.loss;
+  if (g.empty()) return result;
+
+  double inner = 0, g_squares = 0;
+  for (size_t i = 0; i < g.size(); ++i) {
+    inner += dot(gradient[i], g[i]);
+    g_squares += sum_squares(g[i]);
+  }
+  const double norms = std::sqrt(squares * g_squares);
+  result.cosine = norms > 0 ? inner / norms : 0.0;
+  probes.perturb(g, options);
+  result.estimate_sharpness = loss(false) - result.loss;
+  return result;
+}
+
+}  // namespace lowland::optim
