@@ -1,0 +1,231 @@
+#include "kernels/eflat.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "engine/launch.h"
+#include "kernels/gram.h"
+#include "optim/method.h"
+#include "optim/perturbation.h"
+#include "tests/ops/harness.h"
+#include "tests/optim/literal.h"
+
+using namespace lowland;
+using namespace lowland::test;
+using nn::Arena;
+using nn::Role;
+
+namespace {
+
+enum class Kind { random, zero, tiny, deficient, nearly_deficient };
+
+struct Case {
+  int64_t n = 0, m = 0, r = 0;
+  double s = 2;
+  Kind a = Kind::random, b = Kind::random;
+};
+
+// Rows (rank of A) or columns (rank of B) that depend on the first one, exactly or nearly.
+void fill(const Tensor& t, Kind kind, bool rows, uint64_t seed) {
+  const int64_t R = t.dim(0), C = t.dim(1);
+  Values v = random_values(R * C, seed, kind == Kind::zero ? 0.0 : kind == Kind::tiny ? 1e-20 : 0.1);
+  const int64_t thin = rows ? R : C;
+  if (kind == Kind::deficient || kind == Kind::nearly_deficient)
+    for (int64_t i = 0; i < R; ++i)
+      for (int64_t j = 0; j < C; ++j) {
+        if ((rows ? i : j) != thin - 1) continue;
+        double& x = v[static_cast<size_t>(i * C + j)];
+        const double first = v[static_cast<size_t>(rows ? j : i * C)];
+        x = -2 * first + (kind == Kind::deficient ? 0.0 : 1e-6 * x);
+      }
+  t.copy_from(Tensor::from<double>(t.context(), {R * C}, v));
+}
+
+// An arena with one adapter per case, filled with numbers; gradients as of the identity G_A A^T = B^T G_B.
+std::unique_ptr<Arena> make_arena(Context& context, DType dtype, const std::vector<Case>& cases, uint64_t seed) {
+  std::vector<nn::ArenaSpec> specs;
+  std::vector<nn::AdapterSpec> adapters;
+  for (size_t k = 0; k < cases.size(); ++k) {
+    const Case& c = cases[k];
+    const std::string name = std::to_string(k);
+    specs.push_back({name + ".A", {c.r, c.m}, Role::lora_a});
+    specs.push_back({name + ".B", {c.n, c.r}, Role::lora_b});
+    adapters.push_back({name, name + ".A", name + ".B", c.n, c.m, c.r, c.s});
+  }
+  auto arena = std::make_unique<Arena>(context, dtype, specs, adapters);
+  for (size_t k = 0; k < cases.size(); ++k) {
+    const Case& c = cases[k];
+    const std::string name = std::to_string(k);
+    fill(arena->value(name + ".A"), c.a, true, seed + 10 * k);
+    fill(arena->value(name + ".B"), c.b, false, seed + 10 * k + 1);
+    const Values w = random_values(c.n * c.m, seed + 10 * k + 2, 0.01);  // dL/dW
+    const Matrix G = to_matrix(c.n, c.m, w.data());
+    const auto as_matrix = [&](const std::string& which) {
+      const Tensor t = arena->value(name + which).to(DType::f64);
+      return to_matrix(t.dim(0), t.dim(1), t.data<double>());
+    };
+    const Matrix ga = product(transposed(as_matrix(".B")), G), gb = product(G, transposed(as_matrix(".A")));
+    const auto store = [&](const std::string& which, const Matrix& g) {
+      std::vector<double> v;
+      for (const long double x : g.x) v.push_back(static_cast<double>(c.s * x));
+      const Tensor to = arena->grad(name + which);
+      to.copy_from(Tensor::from<double>(context, {to.numel()}, v));
+    };
+    store(".A", ga);
+    store(".B", gb);
+  }
+  return arena;
+}
+
+// E_B of every adapter by the printed formulas.
+std::vector<Matrix> literal(const Arena& arena, double rho, double rcond, bool global, bool perturbed) {
+  std::vector<Matrix> gs, as;
+  long double total = 0;
+  for (const nn::Adapter& d : arena.adapters()) {
+    const auto read = [](const Tensor& t) {
+      const Tensor x = t.to(DType::f64);
+      return to_matrix(x.dim(0), x.dim(1), x.data<double>());
+    };
+    Tensor b = arena.value(d.b).clone();
+    if (perturbed) {
+      const Tensor e = arena.perturbation(d.b);
+      with_float_type(b, [&](auto zero) {
+        using T = decltype(zero);
+        for (int64_t i = 0; i < b.numel(); ++i) b.data<T>()[i] += e.data<T>()[i];
+      });
+    }
+    as.push_back(read(arena.value(d.a)));
+    gs.push_back(literal_g(as.back(), read(b), read(arena.grad(d.a)), read(arena.grad(d.b)), d.scale, rcond));
+    total += norm(gs.back()) * norm(gs.back());
+  }
+  std::vector<Matrix> out;
+  for (size_t k = 0; k < gs.size(); ++k)
+    out.push_back(literal_e(as[k], gs[k], global ? std::sqrt(total) : norm(gs[k]), arena.adapters()[k].scale, rho, rcond));
+  return out;
+}
+
+double relative_error(const Arena& arena, const std::vector<Matrix>& expected) {
+  double worst = 0;
+  for (size_t k = 0; k < expected.size(); ++k) {
+    const Values e = arena.perturbation(arena.adapters()[k].b).to(DType::f64).to_vector<double>();
+    double most = 0, scale = 0;
+    for (size_t i = 0; i < e.size(); ++i) {
+      most = std::fmax(most, std::fabs(e[i] - static_cast<double>(expected[k].x[i])));
+      scale = std::fmax(scale, std::fabs(static_cast<double>(expected[k].x[i])));
+      if (!std::isfinite(e[i])) return INFINITY;
+    }
+    worst = std::fmax(worst, scale > 0 ? most / scale : most);
+  }
+  return worst;
+}
+
+const std::vector<Case> kCases = {{1, 1, 1},
+                                  {7, 5, 3, 2.0, Kind::random, Kind::zero},
+                                  {31, 33, 4, 0.5, Kind::random, Kind::tiny},
+                                  {33, 31, 8, 1.0, Kind::random, Kind::deficient},
+                                  {64, 40, 8, 2.0, Kind::deficient, Kind::random},
+                                  {40, 64, 6, 2.0, Kind::nearly_deficient, Kind::nearly_deficient},
+                                  {257, 100, 16, 0.25},
+                                  {5, 6, 5},
+                                  {3, 4, 8},  // rank above both widths: A and B are rank-deficient
+                                  {100, 80, 33}};
+
+}  // namespace
+
+TEST_CASE("eflat: the Gram form gives the printed formulas' numbers") {
+  for (const bool global : {false, true})
+    for (const DType dtype : {DType::f64, DType::f32}) {
+      const auto arena = make_arena(cpu(), dtype, kCases, 3);
+      optim::EflatPerturbation perturbation(*arena, global ? "global" : "layer", 1e-3);
+      perturbation.update(0.05, 1.0, false);
+      CHECK(relative_error(*arena, literal(*arena, 0.05, 1e-3, global, false)) < (dtype == DType::f64 ? 1e-11 : 1e-6));
+    }
+}
+
+TEST_CASE("eflat: moving average, and gradients taken at B + e") {
+  const auto arena = make_arena(cpu(), DType::f64, kCases, 5);
+  optim::EflatPerturbation perturbation(*arena, "layer", 1e-3);
+  perturbation.update(0.05, 1.0, true);  // e = 0: at the centre
+  const auto first = literal(*arena, 0.05, 1e-3, false, false);
+  CHECK(relative_error(*arena, first) < 1e-11);
+  const auto fresh = literal(*arena, 0.02, 1e-3, false, true);  // with B + e of now
+  perturbation.update(0.02, 0.3, true);
+  std::vector<Matrix> blended;
+  for (size_t k = 0; k < fresh.size(); ++k) blended.push_back(sum(first[k], fresh[k], 0.7L, 0.3L));
+  CHECK(relative_error(*arena, blended) < 1e-10);
+}
+
+TEST_CASE("eflat: ||g|| is that of the n x m matrix, and ||E_W|| is rho") {
+  const auto arena = make_arena(cpu(), DType::f64, {{20, 30, 4}}, 9);
+  optim::EflatPerturbation perturbation(*arena, "", 1e-3);
+  perturbation.update(0.05, 1.0, false);
+  const auto read = [](const Tensor& t) { return to_matrix(t.dim(0), t.dim(1), t.data<double>()); };
+  const Matrix A = read(arena->value("0.A"));
+  const Matrix g = literal_g(A, read(arena->value("0.B")), read(arena->grad("0.A")), read(arena->grad("0.B")), 2, 1e-3L);
+  CHECK(perturbation.g_norms()[0] == doctest::Approx(static_cast<double>(norm(g))).epsilon(1e-12));
+  // s E_B A is the part of E_W that B can express: no longer than rho.
+  const long double length = 2 * norm(product(read(arena->perturbation("0.B")), A));
+  CHECK(length <= 0.05L * (1 + 1e-12L));
+  CHECK(length > 0.025L);
+}
+
+TEST_CASE("eflat: zero gradients give a zero perturbation, and one dead layer does not harm the others") {
+  const auto arena = make_arena(cpu(), DType::f64, {{7, 5, 2}, {8, 6, 2}}, 11);
+  arena->grad("0.A").fill_zero();
+  arena->grad("0.B").fill_zero();
+  for (const char* which : {"layer", "global"}) {
+    optim::EflatPerturbation perturbation(*arena, which, 1e-3);
+    perturbation.update(0.05, 1.0, false);
+    CHECK(arena->perturbation("0.B").to_vector<double>() == std::vector<double>(14, 0.0));
+    CHECK(relative_error(*arena, literal(*arena, 0.05, 1e-3, false, false)) < 1e-12);
+    CHECK(perturbation.g_norms()[0] == 0);
+  }
+  arena->value("1.A").fill_zero();
+  arena->value("1.B").fill_zero();
+  optim::EflatPerturbation perturbation(*arena, "layer", 1e-3);
+  perturbation.update(0.05, 0.9, true);
+  for (const double x : arena->perturbation(Role::lora_b).to_vector<double>()) CHECK(std::isfinite(x));
+}
+
+TEST_CASE("eflat: a gradient that is not finite leaves no NaN in the perturbation") {
+  const auto arena = make_arena(cpu(), DType::f32, {{7, 5, 2}, {8, 6, 2}}, 12);
+  arena->grad("0.A").data<float>()[0] = NAN;
+  arena->grad("1.B").data<float>()[3] = INFINITY;
+  optim::EflatPerturbation perturbation(*arena, "layer", 1e-3);
+  perturbation.update(0.05, 1.0, false);
+  for (const float x : arena->perturbation(Role::lora_b).to_vector<float>()) CHECK(x == 0.0f);
+}
+
+TEST_CASE("eflat: the same bits for every number of threads") {
+  std::vector<std::vector<float>> results;
+  for (const int threads : {1, 2, 5}) {
+    Context context({}, threads);
+    const auto arena = make_arena(context, DType::f32, kCases, 13);
+    optim::EflatPerturbation perturbation(*arena, "global", 1e-3);
+    perturbation.update(0.05, 1.0, false);
+    perturbation.update(0.05, 0.9, true);
+    results.push_back(arena->perturbation(Role::lora_b).to_vector<float>());
+  }
+  CHECK(results[0] == results[1]);
+  CHECK(results[0] == results[2]);
+}
+
+TEST_CASE("gram: rows and columns against plain sums, f32 inputs summed in f64") {
+  for (const auto& [r, m] : {std::pair<int64_t, int64_t>{1, 1}, {3, 31}, {5, 33}, {8, 768}, {33, 257}}) {
+    const Values x = random_values(r * m, 1), y = random_values(r * m, 2);
+    const Tensor tx = Tensor::from<double>(cpu(), {r, m}, x).to(DType::f32), ty = Tensor::from<double>(cpu(), {r, m}, y).to(DType::f32);
+    const Tensor cx = tx.reshape({m, r}), cy = ty.reshape({m, r});
+    std::vector<double> rows(static_cast<size_t>(r * r)), columns = rows;
+    LL_LAUNCH(tx, gram_rows, rows.data(), tx.data<T>(), ty.data<T>(), r, m);
+    LL_LAUNCH(cx, gram_columns, columns.data(), cx.data<T>(), cy.data<T>(), m, r);
+    const Values fx = tx.to(DType::f64).to_vector<double>(), fy = ty.to(DType::f64).to_vector<double>();
+    const Matrix X = to_matrix(r, m, fx.data()), Y = to_matrix(r, m, fy.data());
+    const Matrix CX = to_matrix(m, r, fx.data()), CY = to_matrix(m, r, fy.data());
+    const Matrix by_rows = product(X, transposed(Y)), by_columns = product(transposed(CX), CY);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      CHECK(std::fabs(rows[i] - static_cast<double>(by_rows.x[i])) < 1e-12);
+      CHECK(std::fabs(columns[i] - static_cast<double>(by_columns.x[i])) < 1e-12);
+    }
+  }
+}
