@@ -122,6 +122,13 @@ Tensor Tensor::detach() const {
   return t;
 }
 
+Tensor Tensor::gradient_only() const {
+  Tensor t = *this;
+  if (defined()) t.storage_ = std::make_shared<Storage>(context(), nullptr, nullptr);  // sink() asks for the Context
+  t.offset_ = 0;
+  return t;
+}
+
 Tensor Tensor::clone() const {
   Tensor t = empty_like(*this);
   if (nbytes() > 0) std::memcpy(t.raw(), raw(), nbytes());

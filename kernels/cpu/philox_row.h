@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/common/philox.h"
+#include "kernels/dropout.h"
 
 #if defined(__AVX2__)
 #pragma GCC diagnostic push
@@ -17,7 +18,7 @@
 
 namespace lowland::LL_CPU {
 
-// Columns drawn at a time by the loops of keep_factors and its callers: a multiple of 64.
+// Columns drawn at a time: a multiple of 64, so that a chunk starts at a block.
 inline constexpr int64_t kDrawColumns = 512;
 
 // Where a row's draws come from.
@@ -25,6 +26,10 @@ struct RowDraws {
   PhiloxKey key;
   uint32_t example = 0, position = 0;
 };
+
+inline RowDraws draws_of(const DropoutRows& rows, int64_t n) {
+  return {rows.key, static_cast<uint32_t>(rows.example[n]), static_cast<uint32_t>(rows.position[n])};
+}
 
 // One block in each 64-bit lane. low_product multiplies the low halves of the lanes, so the high ones may hold anything.
 #if defined(__AVX512F__)
@@ -81,18 +86,26 @@ inline void draw_blocks(uint16_t* draws, const RowDraws& row, uint32_t first, in
   }
 }
 
-// factor[i] = kept if column i's draw >= threshold, else 0, for n columns from block `first`. `kept` is keep_scale(p),
-// or 1 for a plain mask.
-template <class T>
-inline void keep_factors(T* factor, const RowDraws& row, uint32_t first, int64_t n, uint32_t threshold, T kept) {
+// fn(begin, count, draws) for the n columns of a row from block `first`, kDrawColumns at a time: draws[i] belongs to
+// column begin + i, which is kept if draws[i] >= threshold.
+template <class F> inline void over_draws(const RowDraws& row, uint32_t first, int64_t n, const F& fn) {
   alignas(64) uint16_t draws[kDrawColumns];
   for (int64_t begin = 0; begin < n; begin += kDrawColumns) {
-    const int64_t m = n - begin < kDrawColumns ? n - begin : kDrawColumns;
-    draw_blocks(draws, row, static_cast<uint32_t>(first + begin / 8), (m + 7) / 8);
+    const int64_t count = n - begin < kDrawColumns ? n - begin : kDrawColumns;
+    draw_blocks(draws, row, static_cast<uint32_t>(first + begin / 8), (count + 7) / 8);
+    fn(begin, count, static_cast<const uint16_t*>(draws));
+  }
+}
+
+// factor[i] = kept if column i is kept, else 0, for n columns from block `first`. `kept` is keep_scale(p), or 1 for a
+// plain mask.
+template <class T>
+inline void keep_factors(T* factor, const RowDraws& row, uint32_t first, int64_t n, uint32_t threshold, T kept) {
+  over_draws(row, first, n, [&](int64_t begin, int64_t count, const uint16_t* draws) {
     T* f = factor + begin;
 #pragma omp simd
-    for (int64_t i = 0; i < m; ++i) f[i] = draws[i] >= threshold ? kept : T(0);
-  }
+    for (int64_t i = 0; i < count; ++i) f[i] = draws[i] >= threshold ? kept : T(0);
+  });
 }
 
 // What a kept value is multiplied by: 1 / (1 - p); 0 when nothing is kept.

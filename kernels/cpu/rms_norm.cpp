@@ -16,28 +16,28 @@ void rms_norm_forward(Ctx& ctx, T* y, T* rstd, const T* x, const T* w, int64_t N
       for (int64_t c = 0; c < C; ++c) sum += row[c] * row[c];
       const T r = T(1) / std::sqrt(sum / T(C) + T(eps));
       rstd[n] = r;
+#pragma omp simd
       for (int64_t c = 0; c < C; ++c) y[n * C + c] = w[c] * row[c] * r;
     }
   });
 }
 
 template <class T>
-void rms_norm_backward(Ctx& ctx, T* dx, T* dw, const T* dy, const T* x, const T* w, const T* rstd, int64_t N,
-                       int64_t C) {
-  if (dw != nullptr) {
-    sum_rows_into(ctx, dw, N, C, [&](T* partial, int64_t n) {
-      for (int64_t c = 0; c < C; ++c) partial[c] += dy[n * C + c] * x[n * C + c] * rstd[n];
-    });
-  }
-  parallel_for(ctx, N, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      const T r = rstd[n];
-      T dot = 0;
-#pragma omp simd reduction(+ : dot)
-      for (int64_t c = 0; c < C; ++c) dot += w[c] * dy[n * C + c] * x[n * C + c];
-      const T k = r * r * dot / T(C);
-      for (int64_t c = 0; c < C; ++c) dx[n * C + c] = r * (w[c] * dy[n * C + c] - x[n * C + c] * k);
+void rms_norm_backward(Ctx& ctx, T* dx, T* dw, const T* dy, const T* x, const T* w, const T* rstd,
+                       int64_t N, int64_t C) {
+  sum_rows_into(ctx, dw, N, C, [&](T* partial, int64_t n) {
+    const T *gy = dy + n * C, *row = x + n * C, r = rstd[n];
+    if (partial != nullptr) {
+#pragma omp simd
+      for (int64_t c = 0; c < C; ++c) partial[c] += gy[c] * row[c] * r;
     }
+    T dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (int64_t c = 0; c < C; ++c) dot += w[c] * gy[c] * row[c];
+    const T k = r * r * dot / T(C);
+    T* out = dx + n * C;
+#pragma omp simd
+    for (int64_t c = 0; c < C; ++c) out[c] = r * (w[c] * gy[c] - row[c] * k);
   });
 }
 

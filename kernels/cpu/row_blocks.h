@@ -6,24 +6,45 @@ namespace lowland::LL_CPU {
 
 inline constexpr int64_t kRowBlock = 32;
 
-// out_c += sum_n term(n, c) for c in [0, C): add_row(partial, n) adds row n into a zeroed partial of C values.
-template <class T, class AddRow>
-inline void sum_rows_into(Ctx& ctx, T* out, int64_t N, int64_t C, const AddRow& add_row) {
-  const int64_t blocks = (N + kRowBlock - 1) / kRowBlock;
+// For every row n: add_row(p, n) adds the row's terms into the partial sums p (kSums runs of C values, one for each of
+// `outs`) and does what else the row needs while it is in cache. At the end outs[k] += the sum of all k-th runs; outs may
+// be null, and if all are, there are no sums: add_row gets a null p.
+template <int kSums, class T, class AddRow>
+inline void sum_rows_into_each(Ctx& ctx, T* const (&outs)[kSums], int64_t N, int64_t C, const AddRow& add_row) {
+  bool wanted = false;
+  for (T* out : outs) wanted = wanted || out != nullptr;
+  if (!wanted) {
+    parallel_for(ctx, N, 16, [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) add_row(static_cast<T*>(nullptr), n);
+    });
+    return;
+  }
+  const int64_t blocks = (N + kRowBlock - 1) / kRowBlock, width = kSums * C;
   Scratch scratch(ctx);
-  T* partial = static_cast<T*>(scratch.bytes(static_cast<size_t>(blocks * C) * sizeof(T)));
+  T* partial = static_cast<T*>(scratch.bytes(static_cast<size_t>(blocks * width) * sizeof(T)));
   parallel_for(ctx, blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
-      T* p = partial + b * C;
-      for (int64_t c = 0; c < C; ++c) p[c] = T(0);
+      T* p = partial + b * width;
+      for (int64_t c = 0; c < width; ++c) p[c] = T(0);
       const int64_t last = (b + 1) * kRowBlock < N ? (b + 1) * kRowBlock : N;
       for (int64_t n = b * kRowBlock; n < last; ++n) add_row(p, n);
     }
   });
-  parallel_for(ctx, C, 256, [&](int64_t begin, int64_t end) {
-    for (int64_t b = 0; b < blocks; ++b)
-      for (int64_t c = begin; c < end; ++c) out[c] += partial[b * C + c];
-  });
+  for (int k = 0; k < kSums; ++k) {
+    T* out = outs[k];
+    if (out == nullptr) continue;
+    parallel_for(ctx, C, 256, [&](int64_t begin, int64_t end) {
+      for (int64_t b = 0; b < blocks; ++b)
+        for (int64_t c = begin; c < end; ++c) out[c] += partial[b * width + k * C + c];
+    });
+  }
+}
+
+// The same with one sum, out_c += sum_n term(n, c).
+template <class T, class AddRow>
+inline void sum_rows_into(Ctx& ctx, T* out, int64_t N, int64_t C, const AddRow& add_row) {
+  T* const outs[1] = {out};
+  sum_rows_into_each(ctx, outs, N, C, add_row);
 }
 
 }  // namespace lowland::LL_CPU

@@ -1,0 +1,27 @@
+#include "kernels/dropout.h"
+
+#include "kernels/common/parallel.h"
+#include "kernels/cpu/philox_row.h"
+
+namespace lowland::LL_CPU {
+
+template <class T>
+void dropout_forward(Ctx& ctx, T* y, const T* x, const DropoutRows& rows, int64_t N, int64_t C) {
+  const uint32_t threshold = drop_threshold(rows.p);
+  const T scale = keep_scale<T>(rows.p);
+  parallel_for(ctx, N, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      over_draws(draws_of(rows, n), 0, C, [&](int64_t c, int64_t count, const uint16_t* draws) {
+        const T* from = x + n * C + c;
+        T* to = y + n * C + c;
+#pragma omp simd
+        for (int64_t i = 0; i < count; ++i) to[i] = draws[i] >= threshold ? from[i] * scale : T(0);
+      });
+    }
+  });
+}
+
+template void dropout_forward<float>(Ctx&, float*, const float*, const DropoutRows&, int64_t, int64_t);
+template void dropout_forward<double>(Ctx&, double*, const double*, const DropoutRows&, int64_t, int64_t);
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,38 @@
+#include "kernels/embedding.h"
+
+#include "kernels/common/parallel.h"
+
+namespace lowland::LL_CPU {
+
+template <class T>
+void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
+  parallel_for(ctx, N, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      const T* row = table + ids[n] * C;
+#pragma omp simd
+      for (int64_t c = 0; c < C; ++c) y[n * C + c] = row[c];
+    }
+  });
+}
+
+template <class T>
+void embedding_backward(Ctx& ctx, T* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C) {
+  constexpr int64_t kStrip = 32;  // columns; threads share out columns, not rows, so none waits for another
+  parallel_for(ctx, (C + kStrip - 1) / kStrip, 1, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * kStrip, last = end * kStrip < C ? end * kStrip : C;
+    for (int64_t n = 0; n < N; ++n) {
+      T* row = dtable + ids[n] * C;
+#pragma omp simd
+      for (int64_t c = first; c < last; ++c) row[c] += dy[n * C + c];
+    }
+  });
+}
+
+#define LL_INSTANTIATE(T)                                                                                \
+  template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);              \
+  template void embedding_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,15 @@
+// embedding: rows of a table by their ids.
+//   forward    y_nc = table[id_n]_c
+//   backward   dtable_vc = sum of dy_nc over the n with id_n = v
+// shapes     ids (N) i32   table, dtable: (V, C)   y, dy: (N, C)
+// writes     y =   dtable +=
+// numerics   each entry of dtable is summed in the order of n: deterministic for any number of threads, without atomics
+// REQUIRES   0 <= id_n < V
+// CUDA plan  forward a warp per row; backward sorts the ids once, then a block per distinct id
+#pragma once
+#include "kernels/common/ctx.h"
+
+LL_KERNELS(
+template <class T> void embedding_forward(Ctx&, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C);
+template <class T> void embedding_backward(Ctx&, T* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C);
+)

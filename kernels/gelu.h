@@ -1,0 +1,15 @@
+// gelu: x times the probability that a standard normal variable is below x.
+//   forward    y_i = x_i Phi(x_i)                          Phi(x) = (1 + erf(x / sqrt(2))) / 2
+//   backward   dx_i = dy_i (Phi(x_i) + x_i phi(x_i))       phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
+// shapes     x, y, dx, dy: (n)
+// writes     y =   dx =   (y may equal x; dx may equal dy or x)
+// numerics   one exponential serves Phi and phi (kernels/cpu/vec_math.h); gelu(-inf) = 0
+// CUDA plan  16-byte loads, grid-stride
+// paper      Hendrycks & Gimpel 2016, arXiv:1606.08415
+#pragma once
+#include "kernels/common/ctx.h"
+
+LL_KERNELS(
+template <class T> void gelu_forward(Ctx&, T* y, const T* x, int64_t n);
+template <class T> void gelu_backward(Ctx&, T* dx, const T* dy, const T* x, int64_t n);
+)

@@ -1,0 +1,14 @@
+// tanh: hyperbolic tangent.
+//   forward    y_i = tanh(x_i)
+//   backward   dx_i = dy_i (1 - y_i^2)
+// shapes     x, y, dx, dy: (n); y is saved for backward
+// writes     y =   dx =   (y may equal x; dx may equal dy or y)
+// numerics   through e^(2|x|) - 1, without cancellation near 0
+// CUDA plan  16-byte loads, grid-stride
+#pragma once
+#include "kernels/common/ctx.h"
+
+LL_KERNELS(
+template <class T> void tanh_forward(Ctx&, T* y, const T* x, int64_t n);
+template <class T> void tanh_backward(Ctx&, T* dx, const T* dy, const T* y, int64_t n);
+)
