@@ -11,6 +11,16 @@
 
 namespace lowland {
 
+#if defined(__clang__)
+#define LL_NOINLINE __attribute__((noinline))
+#else
+#define LL_NOINLINE __attribute__((noinline, noclone))
+#endif
+
+// Out of line: were fn inlined into the serial and into the parallel branch, the compiler could vectorise the two copies
+// differently, and sums would depend on the number of threads in their last bit.
+template <class F> LL_NOINLINE void run_range(const F& fn, int64_t begin, int64_t end) { fn(begin, end); }
+
 // grain: the least number of items worth a thread.
 template <class F> inline void parallel_for(const Ctx& ctx, int64_t n, int64_t grain, const F& fn) {
   if (n <= 0) return;
@@ -21,12 +31,12 @@ template <class F> inline void parallel_for(const Ctx& ctx, int64_t n, int64_t g
 #pragma omp parallel num_threads(threads)
     {
       const int64_t t = omp_get_thread_num(), team = omp_get_num_threads();
-      fn(n * t / team, n * (t + 1) / team);
+      run_range(fn, n * t / team, n * (t + 1) / team);
     }
     return;
   }
 #endif
-  fn(int64_t{0}, n);
+  run_range(fn, 0, n);
 }
 
 }  // namespace lowland

@@ -1,0 +1,242 @@
+#include "optim/method.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "engine/error.h"
+#include "nn/init.h"
+#include "tests/ops/harness.h"
+#include "tests/optim/literal.h"
+
+using namespace lowland;
+using namespace lowland::optim;
+using namespace lowland::test;
+using nn::Arena;
+using nn::Role;
+
+namespace {
+
+constexpr int64_t kN = 6, kM = 5, kR = 2;
+constexpr double kScale = 2;
+
+// One adapted matrix and a bias; the loss is |s B A - W|^2 / 2 + |bias - 1|^2 / 2, W a target that depends on the step.
+struct Toy {
+  explicit Toy(const std::string& name, MethodOptions options = {}, DType dtype = DType::f32)
+      : arena(cpu(), dtype,
+              {{"bias", {4}, Role::undecayed}, {"B", {kN, kR}, Role::lora_b}, {"A", {kR, kM}, Role::lora_a}},
+              {{"module", "A", "B", kN, kM, kR, kScale}}) {
+    nn::init_uniform(arena.value("A"), 1 / std::sqrt(5.0), nn::init_key(42, "A"));
+    method = make_method(name, arena, options);
+  }
+
+  Matrix read(const char* name) const {
+    const Tensor x = arena.value(name).to(DType::f64), e = arena.forward_perturbation(name);
+    Matrix m = to_matrix(x.dim(0), x.dim(1), x.data<double>());
+    if (!e) return m;
+    const Tensor d = e.to(DType::f64);
+    return sum(m, to_matrix(x.dim(0), x.dim(1), d.data<double>()), 1, 1);
+  }
+
+  void store(const char* name, const Matrix& g) const {
+    std::vector<double> v;
+    for (const long double x : g.x) v.push_back(static_cast<double>(x));
+    arena.grad(name).copy_from(Tensor::from<double>(arena.context(), {static_cast<int64_t>(v.size())}, v));
+  }
+
+  double pass(int64_t t) {
+    arena.zero_grads();
+    const auto view = method->training_view();
+    const Matrix A = read("A"), B = read("B");
+    const Values w = random_values(kN * kM, 100 + static_cast<uint64_t>(t));
+    const Matrix d = sum(product(B, A), to_matrix(kN, kM, w.data()), kScale, -1);
+    store("A", product(transposed(sum(B, B, kScale, 0)), d));
+    store("B", product(d, transposed(sum(A, A, kScale, 0))));
+    arena.grad("bias").copy_from(Tensor::from<double>(arena.context(), {4}, {-1, -1, -1, -1}));
+    return static_cast<double>(norm(d));
+  }
+
+  StepStats step(int64_t t, double lr = 0.01, double rho = 0.05) {
+    pass(t);
+    if (method->wants_second_pass()) {
+      method->ascend(rho);
+      pass(t);
+      method->restore();
+    }
+    return method->step(lr, rho);
+  }
+
+  std::vector<float> bits() const { return arena.values().to_vector<float>(); }
+
+  Arena arena;
+  std::unique_ptr<Method> method;
+};
+
+const std::vector<std::string> kAdapterMethods = {"lora", "lora-sam", "flat-lora", "eflat-lora"};
+
+}  // namespace
+
+TEST_CASE("methods: all start from the same values, and only the perturbed ones read something else") {
+  const std::vector<float> start = Toy("lora").bits();
+  for (const std::string& name : kAdapterMethods) CHECK(Toy(name).bits() == start);
+  Toy eflat("eflat-lora"), lora("lora");
+  // At the first step e is zero: the same gradient, the same update.
+  eflat.step(1);
+  lora.step(1);
+  CHECK(eflat.bits() == lora.bits());
+  eflat.step(2);
+  lora.step(2);
+  CHECK(eflat.bits() != lora.bits());
+}
+
+TEST_CASE("methods: nothing but step moves the centre, and rho = 0 is plain lora") {
+  Toy lora("lora");
+  for (int64_t t = 1; t <= 3; ++t) lora.step(t);
+  for (const std::string& name : kAdapterMethods) {
+    Toy toy(name);
+    for (int64_t t = 1; t <= 3; ++t) {
+      const std::vector<float> before = toy.bits();
+      toy.pass(t);
+      if (toy.method->wants_second_pass()) {
+        toy.method->ascend(0.5);
+        toy.pass(t);
+        toy.method->restore();
+      }
+      CHECK(toy.bits() == before);
+      toy.method->step(0.01, 0.5);
+      CHECK(toy.bits() != before);
+    }
+    Toy flat_radius(name);
+    for (int64_t t = 1; t <= 3; ++t) flat_radius.step(t, 0.01, 0.0);
+    CHECK(flat_radius.bits() == lora.bits());
+  }
+}
+
+TEST_CASE("methods: the second pass sees the perturbation of the first gradient") {
+  for (const char* norm_name : {"joint", "factor"}) {
+    MethodOptions options;
+    options.norm = norm_name;
+    Toy toy("lora-sam", options, DType::f64);
+    toy.step(1);  // B is not zero any more
+    toy.pass(2);
+    const Matrix ga = [&] { const Tensor g = toy.arena.grad("A"); return to_matrix(kR, kM, g.data<double>()); }();
+    const Matrix gb = [&] { const Tensor g = toy.arena.grad("B"); return to_matrix(kN, kR, g.data<double>()); }();
+    const long double joint = std::sqrt(norm(ga) * norm(ga) + norm(gb) * norm(gb));
+    const bool factor = options.norm == "factor";
+    toy.method->ascend(0.1);
+    const auto check = [&](const char* name, const Matrix& g) {
+      const Values e = toy.arena.perturbation(name).to_vector<double>();
+      for (size_t i = 0; i < e.size(); ++i)
+        CHECK(e[i] == doctest::Approx(static_cast<double>(0.1L * g.x[i] / (factor ? norm(g) : joint))).epsilon(1e-12));
+    };
+    check("A", ga);
+    check("B", gb);
+    {
+      const auto view = toy.method->training_view();
+      CHECK(toy.arena.forward_perturbation("A").defined());
+    }
+    toy.method->restore();
+    const auto view = toy.method->training_view();
+    CHECK_FALSE(toy.arena.perturbed());
+  }
+}
+
+TEST_CASE("methods: clipping holds for everything trained, but not for the perturbation") {
+  MethodOptions clipped, free;
+  clipped.optimizer.name = free.optimizer.name = "sgd";
+  clipped.max_grad_norm = 0.5;
+  free.max_grad_norm = 0;
+  Toy a("eflat-lora", clipped, DType::f64), b("eflat-lora", free, DType::f64);
+  const StepStats sa = a.step(1), sb = b.step(1);
+  CHECK(sa.grad_norm == sb.grad_norm);
+  CHECK(sa.grad_norm > 2);  // the bias alone has norm 2
+  CHECK(sb.clip_scale == 1);
+  CHECK(sa.clip_scale == doctest::Approx(0.5 / (sa.grad_norm + 1e-6)).epsilon(1e-14));
+  CHECK(sa.perturbation_norm == sb.perturbation_norm);
+  CHECK(sa.perturbation_norm > 0);
+  CHECK(a.arena.value("bias").to_vector<double>()[0] == doctest::Approx(0.01 * sa.clip_scale).epsilon(1e-12));
+  CHECK(b.arena.value("bias").to_vector<double>()[0] == doctest::Approx(0.01).epsilon(1e-12));
+}
+
+TEST_CASE("methods: a step that is not finite changes nothing") {
+  for (const std::string& name : kAdapterMethods)
+    for (const int where : {0, 1, 2}) {  // in the first pass's gradient, in the last one's, in the loss
+      Toy toy(name);
+      toy.step(1);
+      const std::vector<float> before = toy.bits();
+      const MethodState state = toy.method->state();
+      std::vector<std::vector<float>> saved;
+      for (const auto& [n, t] : state.tensors) saved.push_back(t.to_vector<float>());
+      toy.pass(2);
+      if (where == 0) toy.arena.grad("B").data<float>()[3] = NAN;
+      if (toy.method->wants_second_pass()) {
+        toy.method->ascend(0.05);
+        toy.pass(2);
+        toy.method->restore();
+      }
+      if (where == 1) toy.arena.grad("bias").data<float>()[0] = INFINITY;
+      CHECK_FALSE(toy.method->step(0.01, 0.05, where == 2 ? NAN : 1.0).finite);
+      CHECK(toy.bits() == before);
+      CHECK(toy.method->steps() == 1);
+      for (size_t i = 0; i < saved.size(); ++i) CHECK(state.tensors[i].second.to_vector<float>() == saved[i]);
+      CHECK(toy.step(2).finite);  // and the run goes on
+      for (const float x : toy.bits()) CHECK(std::isfinite(x));
+    }
+}
+
+TEST_CASE("methods: a run that is saved and loaded goes on bit for bit") {
+  for (const std::string& name : kAdapterMethods) {
+    Toy whole(name), resumed(name);
+    for (int64_t t = 1; t <= 3; ++t) whole.step(t);
+    const MethodState state = whole.method->state();
+    MethodState copy{state.t, {}};
+    for (const auto& [n, t] : state.tensors) copy.tensors.emplace_back(n, t.clone());
+    resumed.arena.values().copy_from(whole.arena.values());
+    resumed.method->load_state(copy);
+    for (int64_t t = 4; t <= 6; ++t) {
+      whole.step(t);
+      resumed.step(t);
+    }
+    CHECK(whole.bits() == resumed.bits());
+    copy.tensors.pop_back();
+    CHECK_THROWS_AS(resumed.method->load_state(copy), Error);
+  }
+}
+
+TEST_CASE("methods: steps out of order are refused") {
+  Toy two("flat-lora"), one("eflat-lora");
+  two.pass(1);
+  CHECK_THROWS_AS(two.method->step(0.01, 0.05), Error);
+  CHECK_THROWS_AS(two.method->restore(), Error);
+  two.method->ascend(0.05);
+  CHECK_THROWS_AS(two.method->ascend(0.05), Error);
+  {
+    const auto view = two.method->training_view();
+    CHECK_THROWS_AS(two.method->restore(), Error);
+  }
+  two.method->restore();
+  CHECK(two.method->step(0.01, 0.05).finite);
+  CHECK_THROWS_WITH_AS(one.method->ascend(0.05), "eflat-lora takes one pass: there is nothing to ascend", Error);
+  one.pass(1);
+  const auto view = one.method->training_view();
+  CHECK_THROWS_WITH_AS(one.method->step(0.01, 0.05),
+                       "an optimizer step must see the centre, but a perturbed view is open", Error);
+}
+
+TEST_CASE("make_method: refuses what it does not know") {
+  Toy toy("lora");
+  CHECK_THROWS_WITH_AS(make_method("dora", toy.arena, {}),
+                       "unknown method 'dora': one of full, lora, lora-sam, flat-lora, eflat-lora", Error);
+  MethodOptions options;
+  options.norm = "joint";
+  CHECK_THROWS_WITH_AS(make_method("eflat-lora", toy.arena, options), "unknown norm 'joint': one of layer, global", Error);
+  options.norm = "layer";
+  CHECK_THROWS_WITH_AS(make_method("lora-sam", toy.arena, options), "unknown norm 'layer': one of joint, factor", Error);
+  options.beta = 0;
+  CHECK_THROWS_AS(make_method("eflat-lora", toy.arena, options), Error);
+  CHECK_THROWS_AS(make_method("full", toy.arena, {}), Error);
+  Arena bare(cpu(), DType::f32, {{"w", {3, 3}, Role::decayed}}, {});
+  CHECK_THROWS_WITH_AS(make_method("eflat-lora", bare, {}), "eflat-lora trains adapters, but none is attached", Error);
+  CHECK(make_method("full", bare, {})->name() == "full");
+}
