@@ -1,0 +1,107 @@
+#include "models/hub/adapter_card.h"
+
+#include <filesystem>
+
+#include "engine/io/atomic_file.h"
+#include "models/hub/json_keys.h"
+
+namespace lowland {
+namespace {
+
+using nlohmann::ordered_json;
+
+// A JSON text is a Python and a YAML text, too; not ASCII-escaped, since Python reads surrogate pairs otherwise.
+std::string quoted(const std::string& text) {
+  return ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string python_labels(const std::vector<std::string>& labels, bool id_first) {
+  std::string text;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    text += i ? ", " : "";
+    text += id_first ? fmt::format("{}: {}", i, quoted(labels[i])) : fmt::format("{}: {}", quoted(labels[i]), i);
+  }
+  return "{" + text + "}";
+}
+
+std::string python_class(const AdapterConfig& config) {
+  if (config.task_type == "SEQ_CLS") return "AutoModelForSequenceClassification";
+  if (config.task_type == "CAUSAL_LM") return "AutoModelForCausalLM";
+  return config.base_model_class.empty() ? "AutoModel" : config.base_model_class;
+}
+
+}  // namespace
+
+std::string AdapterCard::to_json() const {
+  ordered_json j;
+  j["format"] = 1;
+  j["task"] = task;
+  j["id2label"] = ordered_json::object();
+  for (size_t i = 0; i < labels.size(); ++i) j["id2label"][std::to_string(i)] = labels[i];
+  j["problem_type"] = problem_type.empty() ? ordered_json(nullptr) : ordered_json(problem_type);
+  j["max_length"] = max_length;
+  j["method"] = ordered_json::parse(method_json, nullptr, false);
+  LL_CHECK(j["method"].is_object(), "the method's settings are not a JSON object: {}", method_json);
+  j["base_fingerprint"] = base_fingerprint;
+  return j.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+AdapterCard AdapterCard::from_json(const std::string& text, const std::string& file_name) {
+  const JsonKeys keys(text, file_name);
+  if (keys.whole("format", 1) != 1) keys.refuse("format", "is newer than this program");
+  AdapterCard card;
+  card.task = keys.text("task", "");
+  if (keys.has("id2label")) {
+    if (!keys.at("id2label").is_object()) keys.refuse("id2label", "does not map ids to labels");
+    for (size_t i = 0; i < keys.at("id2label").size(); ++i) {
+      const auto& map = keys.at("id2label");
+      const auto it = map.find(std::to_string(i));
+      if (it == map.end() || !it->is_string()) keys.refuse("id2label", fmt::format("has no label {}", i));
+      card.labels.push_back(it->get<std::string>());
+    }
+  }
+  card.problem_type = keys.text("problem_type", "");
+  card.max_length = keys.whole("max_length", 0);
+  if (keys.has("method")) {
+    if (!keys.at("method").is_object()) keys.refuse("method", "is not an object");
+    card.method_json = keys.at("method").dump();
+  }
+  card.base_fingerprint = keys.text("base_fingerprint", "");
+  return card;
+}
+
+std::optional<AdapterCard> read_adapter_card(const std::string& adapter_folder) {
+  const std::filesystem::path path = std::filesystem::path(adapter_folder) / "lowland.json";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return std::nullopt;
+  return AdapterCard::from_json(read_file(path.string(), 64 << 20), path.string());
+}
+
+void check_base(const AdapterCard& card, const std::string& fingerprint, const std::string& adapter_folder,
+                const std::string& model_folder) {
+  LL_CHECK(card.base_fingerprint.empty() || card.base_fingerprint == fingerprint,
+           "the adapter {} was trained on another base than {} (fingerprint {}, not {})", adapter_folder, model_folder,
+           card.base_fingerprint, fingerprint);
+}
+
+std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card) {
+  const std::string cls = python_class(config), base = quoted(config.base_model_name_or_path);
+  std::string arguments = base;
+  if (config.task_type == "SEQ_CLS") {
+    arguments += fmt::format(", num_labels={},\n    id2label={},\n    label2id={}", card.labels.size(),
+                             python_labels(card.labels, true), python_labels(card.labels, false));
+  }
+  std::string text = fmt::format("---\nlibrary_name: peft\nbase_model: {}\ntags:\n- lora\n---\n\n", base);
+  text += fmt::format("# LoRA adapter for {}\n\n", config.base_model_name_or_path);
+  text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n", card.task.empty() ? "" : " on " + card.task, config.r,
+                      config.lora_alpha);
+  text += fmt::format(
+      "```python\nfrom peft import PeftModel\nfrom transformers import {}, AutoTokenizer\n\n"
+      "base = {}.from_pretrained(\n    {})\n"
+      "model = PeftModel.from_pretrained(base, \".\")  # the folder of this file\n"
+      "tokenizer = AutoTokenizer.from_pretrained({})\n```\n",
+      cls, cls, arguments, base);
+  return text;
+}
+
+}  // namespace lowland

@@ -1,0 +1,207 @@
+#include "models/hub/peft_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/hub/json_keys.h"
+
+namespace lowland {
+namespace {
+
+using nlohmann::json;
+
+// What would change the result and is not computed here.
+void refuse_unsupported(const JsonKeys& keys) {
+  const std::string type = keys.text("peft_type", "");
+  if (type != "LORA") keys.refuse("peft_type", fmt::format("is {}, not LORA", type.empty() ? "missing" : type));
+  for (const char* key : {"use_dora", "lora_bias", "fan_in_fan_out", "use_qalora"}) {
+    if (keys.flag(key, false)) keys.refuse(key, "is true, which is not supported");
+  }
+  if (const std::string bias = keys.text("bias", "none"); bias != "none") {
+    keys.refuse("bias", fmt::format("is {}; only none is supported", bias));
+  }
+  for (const char* key : {"trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens",
+                          "arrow_config", "kasa_config", "monteclora_config", "use_bdlora"}) {
+    if (!keys.has(key)) continue;
+    const auto& value = keys.at(key);
+    const bool off = (value.is_boolean() && !value.get<bool>()) || (value.is_structured() && value.empty());
+    if (!off) keys.refuse(key, "is set, which is not supported");
+  }
+  if (keys.has("init_lora_weights") && keys.at("init_lora_weights").is_string()) {
+    const std::string init = keys.text("init_lora_weights", "");
+    for (const char* changes : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {
+      if (init.rfind(changes, 0) == 0) {
+        keys.refuse("init_lora_weights", fmt::format("is {}: such an adapter fits a changed base only; save it converted, "
+                                                     "with peft's path_initial_model_for_weight_conversion", init));
+      }
+    }
+  }
+}
+
+ModuleTargets read_targets(const JsonKeys& keys, const char* key) {
+  ModuleTargets targets;
+  if (!keys.has(key)) return targets;
+  if (keys.at(key).is_string()) {
+    const std::string text = keys.text(key, "");
+    if (text == "all-linear") {
+      targets.all_linear = true;
+    } else {
+      targets.expression = text;  // in the file a text is always an expression, whatever it holds
+    }
+  } else {
+    targets.names = keys.texts(key);
+  }
+  return targets;
+}
+
+template <class T> std::vector<std::pair<std::string, T>> read_pattern(const JsonKeys& keys, const char* key) {
+  std::vector<std::pair<std::string, T>> pattern;
+  if (!keys.has(key)) return pattern;
+  if (!keys.at(key).is_object()) keys.refuse(key, "does not map modules to numbers");
+  for (const auto& [module, value] : keys.at(key).items()) {
+    if (!value.is_number() || !(value.template get<double>() > 0)) keys.refuse(key, fmt::format("has {} for {}", value.dump(), module));
+    pattern.emplace_back(module, value.template get<T>());
+  }
+  return pattern;
+}
+
+template <class T> const T* find_in(const std::vector<std::pair<std::string, T>>& pattern, const std::string& module) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : pattern) keys.push_back(key);
+  const int i = find_pattern(module, keys);
+  return i < 0 ? nullptr : &pattern[static_cast<size_t>(i)].second;
+}
+
+// peft's task types; anything else makes it raise.
+void check_task_type(const JsonKeys& keys, const std::string& task) {
+  static constexpr const char* kTypes[] = {"", "SEQ_CLS", "CAUSAL_LM", "SEQ_2_SEQ_LM", "TOKEN_CLS", "QUESTION_ANS",
+                                           "FEATURE_EXTRACTION"};
+  if (std::none_of(std::begin(kTypes), std::end(kTypes), [&](const char* t) { return task == t; })) {
+    keys.refuse("task_type", fmt::format("is {}, which peft does not know", task));
+  }
+}
+
+json number_of(double x) {
+  if (x == std::floor(x) && std::abs(x) < 1e15) return static_cast<int64_t>(x);
+  return x;
+}
+
+json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+
+}  // namespace
+
+AdapterConfig AdapterConfig::from_json(const std::string& text, const std::string& file_name) {
+  const JsonKeys keys(text, file_name);
+  refuse_unsupported(keys);
+  AdapterConfig c;
+  c.r = keys.whole("r", c.r);
+  if (c.r < 1 || c.r > 1 << 20) keys.refuse("r", fmt::format("is {}", c.r));
+  c.lora_alpha = keys.number("lora_alpha", c.lora_alpha);
+  c.lora_dropout = keys.number("lora_dropout", c.lora_dropout);
+  if (!(c.lora_dropout >= 0 && c.lora_dropout < 1)) keys.refuse("lora_dropout", "is outside [0, 1)");
+  c.use_rslora = keys.flag("use_rslora", false);
+  c.target_modules = read_targets(keys, "target_modules");
+  if (c.target_modules.empty()) keys.refuse("target_modules", "is missing");
+  c.exclude_modules = read_targets(keys, "exclude_modules");
+  if (keys.has("layers_to_transform")) {
+    const auto& layers = keys.at("layers_to_transform");
+    const auto add = [&](const nlohmann::ordered_json& layer) {
+      if (!layer.is_number_integer()) keys.refuse("layers_to_transform", "holds something else than layer numbers");
+      c.layers_to_transform.push_back(layer.get<int64_t>());
+    };
+    if (layers.is_array()) {
+      for (const auto& layer : layers) add(layer);
+    } else {
+      add(layers);
+    }
+  }
+  if (keys.has("layers_pattern") && keys.at("layers_pattern").is_string()) {
+    c.layers_pattern = {keys.text("layers_pattern", "")};
+  } else {
+    c.layers_pattern = keys.texts("layers_pattern");
+  }
+  c.modules_to_save = keys.texts("modules_to_save");
+  c.rank_pattern = read_pattern<int64_t>(keys, "rank_pattern");
+  c.alpha_pattern = read_pattern<double>(keys, "alpha_pattern");
+  c.base_model_name_or_path = keys.text("base_model_name_or_path", "");
+  c.revision = keys.text("revision", "");
+  c.task_type = keys.text("task_type", "");
+  check_task_type(keys, c.task_type);
+  if (keys.has("auto_mapping")) {
+    const JsonKeys mapping(keys.at("auto_mapping").dump(), file_name + ": auto_mapping");
+    c.base_model_class = mapping.text("base_model_class", "");
+    c.parent_library = mapping.text("parent_library", "");
+  }
+  return c;
+}
+
+std::string AdapterConfig::to_json() const {
+  json j;
+  j["alpha_pattern"] = json::object();
+  for (const auto& [key, value] : alpha_pattern) j["alpha_pattern"][key] = number_of(value);
+  if (!base_model_class.empty()) {
+    j["auto_mapping"] = {{"base_model_class", base_model_class}, {"parent_library", parent_library}};
+  }
+  j["base_model_name_or_path"] = base_model_name_or_path;
+  j["bias"] = "none";
+  j["fan_in_fan_out"] = false;
+  j["inference_mode"] = true;
+  j["init_lora_weights"] = true;
+  j["lora_alpha"] = number_of(lora_alpha);
+  j["lora_dropout"] = lora_dropout;
+  j["modules_to_save"] = modules_to_save.empty() ? json(nullptr) : json(modules_to_save);
+  j["peft_type"] = "LORA";
+  j["r"] = r;
+  j["rank_pattern"] = json::object();
+  for (const auto& [key, value] : rank_pattern) j["rank_pattern"][key] = value;
+  j["revision"] = text_or_null(revision);
+  if (target_modules.expression.empty()) {
+    std::vector<std::string> names = target_modules.names;
+    std::sort(names.begin(), names.end());
+    j["target_modules"] = names;
+  } else {
+    j["target_modules"] = target_modules.expression;
+  }
+  j["task_type"] = text_or_null(task_type);
+  j["use_dora"] = false;
+  j["use_rslora"] = use_rslora;
+  return j.dump(2, ' ', true);
+}
+
+int64_t AdapterConfig::rank_of(const std::string& module) const {
+  const int64_t* found = find_in(rank_pattern, module);
+  return found ? *found : r;
+}
+
+double AdapterConfig::alpha_of(const std::string& module) const {
+  const double* found = find_in(alpha_pattern, module);
+  return found ? *found : lora_alpha;
+}
+
+double AdapterConfig::scale_of(const std::string& module) const {
+  const double rank = static_cast<double>(rank_of(module));
+  return alpha_of(module) / (use_rslora ? std::sqrt(rank) : rank);
+}
+
+bool AdapterConfig::saves_whole(const std::string& module) const {
+  if (is_within(module, modules_to_save)) return true;
+  return task_type == "SEQ_CLS" && is_within(module, {"classifier", "score"});
+}
+
+bool AdapterConfig::targets(const std::string& module) const {
+  if (!exclude_modules.empty() && matches_target(module, exclude_modules)) return false;
+  if (saves_whole(module) || !matches_target(module, target_modules)) return false;
+  const auto& names = target_modules.names;
+  const bool by_suffix = !names.empty() && std::find(names.begin(), names.end(), module) == names.end();
+  if (layers_to_transform.empty() || !by_suffix) return true;
+  // The layer's number: the first one after a dot, or the one after layers_pattern.
+  std::string index;
+  if (layers_pattern.empty()) index = ModulePattern(R"(.*?\.[^.]*\.(?P<idx>\d+)\..*)").group(module, "idx");
+  for (size_t i = 0; i < layers_pattern.size() && index.empty(); ++i) {
+    index = ModulePattern("(?:|.*?\\.)" + layers_pattern[i] + R"(\.(?P<idx>\d+)\..*)").group(module, "idx");
+  }
+  return std::any_of(layers_to_transform.begin(), layers_to_transform.end(),
+                     [&](int64_t layer) { return std::to_string(layer) == index; });
+}
+
+}  // namespace lowland
