@@ -75,7 +75,7 @@ template <class T> struct Backward {
     tile_product<Major::m, T>(p, {t.k, width}, {t.qt + at * HD, kTileQueries}, keys, lanes, HD, false);
     tile_product<Major::m, T>(ds, {v, in.v.stride}, {t.dot + at * HD, kTileQueries}, keys, lanes, HD, false);
     const bool drops = shape.drop_below > 0;
-    if (drops) keep_factors(t.keep, shape, seg, h, i0, n, j0, keys);
+    if (drops) fill_keep(t.keep, shape, seg, h, i0, n, j0, keys);
     softmax_gradient(t.p, t.ds, drops ? t.keep : nullptr, t.lse + at, t.delta + at, keys, lanes);
     if (shape.causal) {
       for (int64_t j = 0; j < keys; ++j)

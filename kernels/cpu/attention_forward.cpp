@@ -78,7 +78,7 @@ template <class T> struct Forward {
     }
     online_softmax(t.scores, t.top + at, t.weight + at, t.rescale, keys, lanes);
     if (shape.drop_below > 0) {
-      keep_factors(t.keep, shape, seg, h, i0, n, j0, keys);
+      fill_keep(t.keep, shape, seg, h, i0, n, j0, keys);
       for (int64_t j = 0; j < keys; ++j) {
 #pragma omp simd
         for (int64_t i = 0; i < lanes; ++i) t.scores[j * kTileQueries + i] *= t.keep[j * kTileQueries + i];

@@ -4,6 +4,7 @@
 #include "kernels/attention.h"
 #include "kernels/common/parallel.h"
 #include "kernels/cpu/attention_tiles.h"
+#include "kernels/cpu/philox_row.h"
 
 namespace lowland::LL_CPU {
 
@@ -68,45 +69,44 @@ inline int64_t visible_keys(const Segment& seg, bool causal, int64_t i_end) {
   return causal && n < seg.nk ? n : seg.nk;
 }
 
-inline constexpr int kDrawLanes = 16;
+// Queries that draw together: two to each 64-bit lane, the even ones and the odd ones in turn.
+inline constexpr int kDrawLanes = 2 * kPhiloxLanes;
 
-// The four words of philox for kDrawLanes queries and one block of eight keys.
-inline void draw_block(uint32_t (&v)[4][kDrawLanes], PhiloxKey key, const int32_t* example, const int32_t* position,
-                       uint32_t block) {
-  uint32_t c0[kDrawLanes], c1[kDrawLanes], c2[kDrawLanes], c3[kDrawLanes];
-  for (int i = 0; i < kDrawLanes; ++i) {
-    c0[i] = static_cast<uint32_t>(example[i]);
-    c1[i] = static_cast<uint32_t>(position[i]);
-    c2[i] = block;
-    c3[i] = 0;
-  }
+// The four words of philox for one block of eight keys and every second query; high halves hold anything.
+struct DrawWords {
+  PhiloxLanes c0, c1, c2, c3;
+};
+
+LL_INLINE DrawWords draw_words(PhiloxKey key, PhiloxLanes example, PhiloxLanes position, uint32_t block) {
+  const PhiloxLanes zero = {}, m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
+  DrawWords w{example, position, zero + block, zero};
   for (int round = 0; round < 10; ++round) {
-#pragma omp simd
-    for (int i = 0; i < kDrawLanes; ++i) {
-      const uint64_t p0 = uint64_t{0xD2511F53u} * c0[i], p1 = uint64_t{0xCD9E8D57u} * c2[i];
-      c0[i] = static_cast<uint32_t>(p1 >> 32) ^ c1[i] ^ key.k0;
-      c2[i] = static_cast<uint32_t>(p0 >> 32) ^ c3[i] ^ key.k1;
-      c1[i] = static_cast<uint32_t>(p1);
-      c3[i] = static_cast<uint32_t>(p0);
-    }
+    const PhiloxLanes p0 = low_product(w.c0, m0), p1 = low_product(w.c2, m1);
+    w = {(p1 >> 32) ^ w.c1 ^ (zero + key.k0), p1, (p0 >> 32) ^ w.c3 ^ (zero + key.k1), p0};
     key.k0 += 0x9E3779B9u;
     key.k1 += 0xBB67AE85u;
   }
-  for (int i = 0; i < kDrawLanes; ++i) {
-    v[0][i] = c0[i];
-    v[1][i] = c1[i];
-    v[2][i] = c2[i];
-    v[3][i] = c3[i];
-  }
+  return w;
 }
 
-// keep (keys, kTileQueries) = 0 or keep_scale for the tile at query i0 and key j0 (a multiple of 8) of head h. Written
-// in groups of 8 keys and kDrawLanes queries: the tile has room for kTileKeys rows.
+// Two rows of kDrawLanes factors from the same word of the even and the odd queries.
 template <class T>
-inline void keep_factors(T* keep, const AttentionShape& shape, const Segment& seg, int64_t h, int64_t i0,
-                         int64_t queries, int64_t j0, int64_t keys) {
+LL_INLINE void store_factors(T* row, PhiloxLanes even, PhiloxLanes odd, uint32_t below, T kept) {
+  const PhiloxLanes joined = (even & 0xffffffffu) | (odd << 32);
+  uint32_t word[kDrawLanes];
+  __builtin_memcpy(word, &joined, sizeof word);
+#pragma omp simd
+  for (int i = 0; i < kDrawLanes; ++i) row[i] = (word[i] & 0xffffu) >= below ? kept : T(0);
+#pragma omp simd
+  for (int i = 0; i < kDrawLanes; ++i) row[kTileQueries + i] = (word[i] >> 16) >= below ? kept : T(0);
+}
+
+// keep (kTileKeys, kTileQueries) = 0 or keep_scale for the tile at query i0 and key j0 (a multiple of 8) of head h.
+template <class T>
+inline void fill_keep(T* keep, const AttentionShape& shape, const Segment& seg, int64_t h, int64_t i0, int64_t queries,
+                      int64_t j0, int64_t keys) {
   const T kept = static_cast<T>(shape.keep_scale);
-  const uint32_t below = shape.drop_below;
+  const uint32_t first = static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>(j0 / 8);
   for (int64_t i = 0; i < queries; i += kDrawLanes) {
     int32_t example[kDrawLanes] = {}, position[kDrawLanes] = {};
     const int64_t row = seg.q0 + i0 + i, n = queries - i < kDrawLanes ? queries - i : kDrawLanes;
@@ -114,19 +114,17 @@ inline void keep_factors(T* keep, const AttentionShape& shape, const Segment& se
       example[k] = shape.example[row + k];
       position[k] = shape.position[row + k];
     }
+    PhiloxLanes e, p;
+    __builtin_memcpy(&e, example, sizeof e);
+    __builtin_memcpy(&p, position, sizeof p);
     for (int64_t j = 0; j < keys; j += 8) {
-      uint32_t v[4][kDrawLanes];
-      const uint32_t block = static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>((j0 + j) / 8);
-      draw_block(v, shape.key, example, position, block);
-      for (int w = 0; w < 4; ++w) {
-        T* low = keep + (j + 2 * w) * kTileQueries + i;
-        T* high = low + kTileQueries;
-#pragma omp simd
-        for (int k = 0; k < kDrawLanes; ++k) {
-          low[k] = (v[w][k] & 0xffffu) >= below ? kept : T(0);
-          high[k] = (v[w][k] >> 16) >= below ? kept : T(0);
-        }
-      }
+      const uint32_t block = first + static_cast<uint32_t>(j / 8);
+      const DrawWords even = draw_words(shape.key, e, p, block), odd = draw_words(shape.key, e >> 32, p >> 32, block);
+      T* out = keep + j * kTileQueries + i;
+      store_factors(out, even.c0, odd.c0, shape.drop_below, kept);
+      store_factors(out + 2 * kTileQueries, even.c1, odd.c1, shape.drop_below, kept);
+      store_factors(out + 4 * kTileQueries, even.c2, odd.c2, shape.drop_below, kept);
+      store_factors(out + 6 * kTileQueries, even.c3, odd.c3, shape.drop_below, kept);
     }
   }
 }
