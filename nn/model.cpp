@@ -14,9 +14,14 @@ Linear* Model::own(std::unique_ptr<Linear> linear) {
 }
 
 void Model::train(const std::function<bool(const std::string&)>& which) {
-  for (const auto& p : parameters_.all())
-    for (const NamedRows& r : p->rows)
-      if (which(r.name)) p->trainable = true;
+  for (const auto& p : parameters_.all()) {
+    size_t chosen = 0;
+    for (const NamedRows& r : p->rows) chosen += which(r.name) ? 1 : 0;
+    if (chosen == 0) continue;
+    LL_CHECK(chosen == p->rows.size(), "{} is stored with {} and cannot be trained without it", p->rows.front().name,
+             p->rows.back().name);
+    p->trainable = true;
+  }
 }
 
 void Model::attach_lora(const LoraConfig& config) {

@@ -6,6 +6,7 @@
 
 #include "apps/common/metrics.h"
 #include "apps/common/progress.h"
+#include "engine/autograd.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -39,12 +40,20 @@ std::vector<int32_t> TokenizedSplit::lengths() const {
 TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples, int64_t max_length) {
   TokenizedSplit out;
   out.ids.reserve(examples.size());
+  const std::unique_ptr<Tokenizer::Scratch> scratch = tokenizer.make_scratch();
+  const EncodeOptions text_only{false};  // text never makes a special token
+  std::vector<int32_t> a, b;
   for (const Example& e : examples) {
-    bool cut = false;
-    std::optional<std::string_view> pair;
-    if (e.has_pair) pair = e.text_b;
-    out.ids.push_back(tokenizer.build_inputs(e.text_a, pair, static_cast<size_t>(max_length), &cut));
-    out.truncated += cut ? 1 : 0;
+    a.clear();
+    b.clear();
+    tokenizer.encode(e.text_a, text_only, *scratch, a);
+    std::optional<std::span<const int32_t>> pair;
+    if (e.has_pair) {
+      tokenizer.encode(e.text_b, text_only, *scratch, b);
+      pair = b;
+    }
+    std::vector<int32_t>& ids = out.ids.emplace_back();
+    out.truncated += tokenizer.build_inputs(a, pair, max_length, ids) > 0 ? 1 : 0;
   }
   return out;
 }

@@ -22,15 +22,16 @@ std::vector<int32_t> lengths_of(const std::vector<std::vector<int32_t>>& sequenc
 bool blank(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
 
 // Cuts a document into sequences of at most max_length tokens, <s> and </s> included.
-void add_document(const Tokenizer& tokenizer, const std::string& text, int64_t max_length,
+void add_document(const Tokenizer& tokenizer, Tokenizer::Scratch& scratch, const std::string& text, int64_t max_length,
                   std::vector<std::vector<int32_t>>& out) {
-  const std::vector<int32_t> ids = tokenizer.encode(text);
+  std::vector<int32_t> ids;
+  tokenizer.encode(text, EncodeOptions{false}, scratch, ids);
   const auto body = static_cast<size_t>(max_length - 2);
   for (size_t begin = 0; begin < ids.size(); begin += body) {
-    std::vector<int32_t> s{tokenizer.bos_id()};
+    std::vector<int32_t> s{tokenizer.special().bos};
     s.insert(s.end(), ids.begin() + static_cast<std::ptrdiff_t>(begin),
              ids.begin() + static_cast<std::ptrdiff_t>(std::min(ids.size(), begin + body)));
-    s.push_back(tokenizer.eos_id());
+    s.push_back(tokenizer.special().eos);
     out.push_back(std::move(s));
   }
 }
@@ -41,6 +42,7 @@ std::vector<std::vector<int32_t>> read_sequences(const Tokenizer& tokenizer, con
                                                  int64_t max_length, bool line_by_line) {
   LL_CHECK(max_length > 2, "max-length must leave room for text between <s> and </s>, got {}", max_length);
   std::vector<std::vector<int32_t>> out;
+  const std::unique_ptr<Tokenizer::Scratch> scratch = tokenizer.make_scratch();
   for (const std::string& file : files) {
     std::ifstream in(file, std::ios::binary);
     LL_CHECK(in.good(), "cannot read {}", file);
@@ -53,11 +55,11 @@ std::vector<std::vector<int32_t>> read_sequences(const Tokenizer& tokenizer, con
         document += line;
       }
       if ((blank(line) || line_by_line) && !document.empty()) {
-        add_document(tokenizer, document, max_length, out);
+        add_document(tokenizer, *scratch, document, max_length, out);
         document.clear();
       }
     }
-    if (!document.empty()) add_document(tokenizer, document, max_length, out);
+    if (!document.empty()) add_document(tokenizer, *scratch, document, max_length, out);
     LL_CHECK(out.size() > before, "{} holds no text", file);
   }
   return out;
@@ -66,9 +68,9 @@ std::vector<std::vector<int32_t>> read_sequences(const Tokenizer& tokenizer, con
 MaskedLmWorkload::MaskedLmWorkload(const Roberta& model, const Tokenizer& tokenizer,
                                    std::vector<std::vector<int32_t>> train, std::vector<std::vector<int32_t>> dev,
                                    const Settings& settings)
-    : model_(model), settings_(settings), mask_id_(tokenizer.mask_id()),
-      vocab_size_(static_cast<int32_t>(tokenizer.vocab_size())),
-      special_ids_{tokenizer.bos_id(), tokenizer.eos_id(), tokenizer.pad_id(), tokenizer.mask_id()},
+    : model_(model), settings_(settings), mask_id_(tokenizer.special().mask),
+      vocab_size_(tokenizer.vocab_size()),
+      special_ids_{tokenizer.special().bos, tokenizer.special().eos, tokenizer.special().pad, tokenizer.special().mask},
       train_(std::move(train)), dev_(std::move(dev)),
       plan_(lengths_of(train_), {settings.batch_size, settings.grad_accum, static_cast<uint64_t>(settings.seed), true}) {
   LL_CHECK(mask_id_ >= 0, "the tokenizer has no <mask> token, which masked language modelling needs");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/autograd.h"
 #include "engine/error.h"
 
 namespace lowland {
@@ -104,7 +105,7 @@ Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
 }
 
 Tensor Roberta::classify(const Tensor& x, const Rows& rows, const Mode& mode) const {
-  const double p = config_.classifier_dropout.value_or(config_.hidden_dropout_prob);
+  const double p = config_.head_dropout();
   Tensor h = ops::dropout(x, mode.dropout(p, head_in_op_, rows.selected));           // (S, C)
   h = ops::tanh(dense_->forward(h, rows.selected, mode));                            // (S, C)
   h = ops::dropout(h, mode.dropout(p, head_out_op_, rows.selected));                 // (S, C)

@@ -19,7 +19,7 @@ class Roberta final : public nn::Model {
 
   // Classification: (S, labels), one selected row per segment, its first. Masked LM: (K, V), the selected rows.
   Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const override;
-  int64_t max_length() const override { return config_.max_position_embeddings - config_.pad_token_id - 1; }
+  int64_t max_length() const override { return config_.max_tokens(); }
 
   const RobertaConfig& config() const { return config_; }
   RobertaHead head() const { return head_; }

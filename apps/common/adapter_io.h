@@ -1,0 +1,28 @@
+// Between a model's arena and a PEFT folder: the same for every family.
+#pragma once
+#include <string>
+
+#include "apps/common/settings.h"
+#include "models/hub/peft_adapter.h"
+#include "nn/model.h"
+
+namespace lowland::apps {
+
+// LoRA settings as the flags say; `default_targets`: peft's for the model type.
+nn::LoraConfig lora_config(const Settings& settings, const std::string& default_targets);
+// adapter_config.json for those settings; task_type and the like are the caller's.
+AdapterConfig adapter_config(const Settings& settings, const std::string& default_targets);
+// The settings that an adapter folder fixes: rank, alpha, dropout, rsLoRA, targets.
+void take_adapter_settings(const AdapterConfig& config, Settings& settings);
+
+// Every linear module of the model with its sizes.
+std::vector<LinearModule> linear_modules(const nn::Model& model);
+// The centre (A, B and every fully trained tensor) as host values. Throws Error while a perturbed view is alive.
+LoadedAdapter collect_adapter(const nn::Model& model, AdapterConfig config);
+// A and B of a file into the arena; head tensors too where `with_head`.
+void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, const std::string& folder, bool with_head);
+
+// "trainable params: 887,042 || all params: 125,535,234 || trainable%: 0.7066", as peft prints it.
+std::string params_line(const nn::Model& model);
+
+}  // namespace lowland::apps

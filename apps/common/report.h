@@ -1,0 +1,22 @@
+// Pictures of one run or of several side by side: report.html, a single file with its curves drawn in SVG.
+#pragma once
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace lowland::apps {
+
+struct RunRecord {
+  std::string name;                    // the folder's
+  nlohmann::json info;                 // run.json
+  std::vector<nlohmann::json> metrics; // metrics.jsonl
+};
+
+// Error if the folder has no run.json; a half-written last line of metrics.jsonl is left out.
+RunRecord read_run(const std::filesystem::path& folder);
+
+// Self-contained: opens without a network, no scripts from elsewhere.
+std::string report_html(const std::vector<RunRecord>& runs);
+
+}  // namespace lowland::apps

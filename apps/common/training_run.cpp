@@ -1,0 +1,149 @@
+#include "apps/common/training_run.h"
+
+#include <chrono>
+#include <ctime>
+
+#include "apps/bench/bench.h"
+#include "apps/common/adapter_io.h"
+#include "apps/common/progress.h"
+#include "apps/common/report.h"
+#include "apps/common/settings_json.h"
+#include "optim/schedule.h"
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  char text[32];
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+nlohmann::ordered_json evaluation_json(const std::optional<Evaluation>& e) {
+  if (!e) return nullptr;
+  return e->metrics;
+}
+
+// run.json: settings first, so that a run can be repeated or resumed even if it never ended.
+nlohmann::ordered_json run_json(const nn::Model& model, const Settings& settings) {
+  nlohmann::ordered_json o;
+  o["settings"] = to_json(settings);
+  o["lowland_version"] = "0.1.0";
+  o["compiler"] = __VERSION__;
+  o["device"] = model.context().device().name();
+  o["threads"] = model.context().threads();
+  o["trainable_params"] = model.trainable_count();
+  o["all_params"] = model.total_count();
+  return o;
+}
+
+}  // namespace
+
+optim::MethodOptions method_options(const Settings& s) {
+  optim::MethodOptions o;
+  o.optimizer = {s.optimizer, s.adam_beta1, s.adam_beta2, s.adam_epsilon, s.momentum, s.weight_decay};
+  o.max_grad_norm = s.max_grad_norm;
+  o.norm = s.norm;
+  o.beta = s.beta;
+  o.rcond = s.pinv_rcond;
+  return o;
+}
+
+Settings resumed_settings(const Settings& settings, const std::function<bool(const std::string&)>& given) {
+  if (!settings.resume) return settings;
+  LL_CHECK(!settings.out.empty(), "--resume needs --out, the folder of the run");
+  Settings stored = read_run_settings(settings.out);
+  const nlohmann::json mine = to_json(settings), theirs = to_json(stored);
+  for (const auto& [name, value] : theirs.items()) {
+    if (name == "out" || name == "resume" || name == "overwrite" || !given(name)) continue;
+    LL_CHECK(mine.at(name) == value, "--{} {} contradicts the run that is resumed, which has {}", name,
+             mine.at(name).dump(), value.dump());
+  }
+  stored.out = settings.out;
+  stored.resume = true;
+  stored.overwrite = false;
+  return stored;
+}
+
+optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const std::vector<PackedBatch>& batches,
+                              const optim::SharpnessOptions& options) {
+  int64_t targets = 0;
+  for (const PackedBatch& b : batches) targets += b.target_count;
+  LL_CHECK(targets > 0, "no examples to measure sharpness on");
+  const auto loss = [&](bool backward) {
+    double sum = 0;
+    for (const PackedBatch& b : batches) {
+      const auto run = [&] {
+        const Tensor l = workload.loss(b, nn::Mode::evaluation(), 1.0 / static_cast<double>(targets));
+        sum += l.item();
+        return l;
+      };
+      if (backward) {
+        model.context().tape().backward(run());
+      } else {
+        const NoGrad guard(model.context());
+        run();
+      }
+    }
+    return sum;
+  };
+  return optim::measure_sharpness(model, loss, options);
+}
+
+TrainReport run_training(nn::Model& model, Workload& workload, RunFolder& run, const Settings& settings,
+                         const Trainer::Export& write_model, const std::string& model_folder) {
+  const std::unique_ptr<optim::Method> method =
+      optim::make_method(settings.method, model.arena(), method_options(settings));
+  optim::parse_lr_kind(settings.schedule);
+  optim::parse_rho_kind(settings.rho_schedule);
+  nlohmann::ordered_json info = run_json(model, settings);
+  info["started"] = utc_now();
+  run.write_json("run.json", info);
+  run.write_text("config.toml", to_toml(settings));
+  say(params_line(model));
+
+  std::vector<PackedBatch> probe;
+  std::function<double()> sharpness;
+  if (settings.sharpness_steps > 0) {
+    probe = workload.probe_batches();
+    sharpness = [&] { return sharpness_of(model, workload, probe, {}).sharpness; };
+  }
+  const auto start = std::chrono::steady_clock::now();
+  Trainer trainer(model, *method, workload, run, settings, write_model, model_folder, sharpness);
+  TrainReport report = trainer.run();
+
+  info["finished"] = utc_now();
+  info["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  info["steps"] = report.steps;
+  info["step_ms"] = report.step_ms;
+  info["peak_bytes"] = report.peak_bytes;
+  info["process_peak_bytes"] = process_peak_bytes();
+  for (const PhasePeak& p : model.context().memory().phases()) info["peak_bytes_by_phase"][p.phase] = p.peak_bytes;
+  info["train_loss"] = report.train_loss;
+  info["last"] = evaluation_json(report.last);
+  info["best"] = evaluation_json(report.best);
+  info["best_step"] = report.best_step;
+  run.write_json("run.json", info);
+  run.write_text("report.html", report_html({read_run(run.path())}));
+  say_outcome(report, run, model_folder);
+  return report;
+}
+
+void say_outcome(const TrainReport& report, const RunFolder& run, const std::string& model_folder) {
+  const auto score = [](const Evaluation& e) {
+    return e.score_name == "loss" ? fmt::format("loss {:.4f}", -e.score) : fmt::format("{} {:.4f}", e.score_name, e.score);
+  };
+  if (report.last) say(fmt::format("last step: {}  {}", score(*report.last), run.file(model_folder).string()));
+  if (report.best)
+    say(fmt::format("best, step {}: {}  {}", report.best_step, score(*report.best),
+                    run.file(model_folder + "-best").string()));
+  say(fmt::format("{} steps, {:.0f} ms each, peak memory {}; pictures in {}", report.steps, report.step_ms,
+                  bytes_text(report.peak_bytes), run.file("report.html").string()));
+}
+
+}  // namespace lowland::apps

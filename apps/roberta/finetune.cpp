@@ -1,0 +1,42 @@
+#include "apps/common/flags.h"
+#include "apps/common/training_run.h"
+#include "apps/roberta/session.h"
+#include "apps/roberta/verbs.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+LoadOptions load_options(const Settings& s) {
+  LoadOptions o;
+  o.dev_fraction = s.dev_fraction;
+  o.seed = static_cast<uint64_t>(s.seed);
+  o.max_train_samples = s.max_train_samples;
+  o.max_eval_samples = s.max_eval_samples;
+  return o;
+}
+
+void finetune(const Settings& given_settings, const CLI::App& verb) {
+  const Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
+  Session session(settings);
+  session.load_data(load_options(session.settings));
+  session.build_model(true);
+  // Everything that can be refused has been: from here on the run's folder is written.
+  ClassificationWorkload workload(*session.model, *session.tokenizer, session.data, session.settings);
+  RunFolder run(session.settings);
+  run_training(*session.model, workload, run, session.settings,
+               [&](const std::filesystem::path& into) { session.write_result(into); }, session.result_folder());
+}
+
+}  // namespace
+
+void add_finetune(CLI::App& app) {
+  auto settings = std::make_shared<Settings>();
+  CLI::App* verb = app.add_subcommand("finetune", "Train an adapter (or all weights) on a classification or regression task");
+  const OptionBinder bind{*verb};
+  visit_all(*settings, bind);
+  verb->set_config("--config", "", "Read flags from a TOML file");
+  verb->callback([settings, verb] { finetune(*settings, *verb); });
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,223 @@
+#include "apps/roberta/session.h"
+
+#include <algorithm>
+
+#include "apps/common/progress.h"
+#include "apps/common/run_folder.h"
+#include "apps/common/settings_json.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace fs = std::filesystem;
+namespace {
+
+std::map<std::string, int> label2id(const std::vector<std::string>& labels) {
+  std::map<std::string, int> out;
+  for (size_t i = 0; i < labels.size(); ++i) out[labels[i]] = static_cast<int>(i);
+  return out;
+}
+
+// --run fills in what the command line leaves open.
+void take_run(Settings& s) {
+  if (s.run.empty()) return;
+  const Settings run = read_run_settings(s.run);
+  const auto fill = [](std::string& mine, const std::string& theirs) {
+    if (mine.empty()) mine = theirs;
+  };
+  const fs::path path(s.run);
+  if (run.method == "full") {
+    fill(s.model, (path / "model").string());
+  } else {
+    fill(s.model, run.model);
+    fill(s.adapter, (path / "adapter").string());
+  }
+  fill(s.data, run.data);
+  fill(s.task, run.task);
+  if (s.train_files.empty()) s.train_files = run.train_files;
+  fill(s.dev_file, run.dev_file);
+  fill(s.test_file, run.test_file);
+  s.text_column = run.text_column;
+  s.text_pair_column = run.text_pair_column;
+  s.label_column = run.label_column;
+  s.dev_fraction = run.dev_fraction;
+  s.max_length = run.max_length;
+  s.seed = run.seed;
+}
+
+void say_split(const char* name, const Split& split) {
+  if (split.file.empty() && split.examples.empty()) return;
+  std::string text = fmt::format("{}: {} examples", name, thousands(static_cast<int64_t>(split.examples.size())));
+  if (split.carved) text += ", held out from train";
+  if (split.skipped > 0) text += fmt::format("; skipped {}: {}", split.skipped, split.skip_reason);
+  if (split.repaired > 0) text += fmt::format("; {} lines were not UTF-8 and are read as Windows-1252", split.repaired);
+  say(text);
+}
+
+}  // namespace
+
+std::unique_ptr<Context> make_context(const Settings& s) {
+  const bool cuda = s.device.rfind("cuda", 0) == 0;
+  LL_CHECK(cuda || s.device == "auto" || s.device == "cpu", "--device must be auto, cpu, cuda or cuda:N, got {}", s.device);
+  LL_CHECK(!cuda, "--device {}: this build of Lowland has no CUDA backend", s.device);
+  LL_CHECK(s.dtype == "auto" || s.dtype == "f32", "--dtype {}: the CPU computes in f32", s.dtype);
+  LL_CHECK(s.threads >= 0 && s.threads <= 4096, "--threads must be 0 (all cores) or a number of threads, got {}", s.threads);
+  return std::make_unique<Context>(Device{}, static_cast<int>(s.threads));
+}
+
+Session::Session(Settings given) : settings(std::move(given)) {
+  take_run(settings);
+  LL_CHECK(!settings.model.empty(), "--model names the base checkpoint, and is missing");
+  folder = resolve_model_folder(settings.model);
+  checkpoint_ = config = RobertaConfig::from_folder(folder);
+  tokenizer = load_tokenizer(folder);
+  LL_CHECK(tokenizer->vocab_size() <= config.vocab_size, "{}: the tokenizer has {} ids, the model {}", folder,
+           tokenizer->vocab_size(), config.vocab_size);
+  if (!settings.adapter.empty()) {
+    adapter = load_adapter(settings.adapter);
+    card = read_adapter_card(settings.adapter);
+    take_adapter_settings(adapter->config, settings);
+    if (card && settings.task.empty()) settings.task = card->task;
+  }
+  context = make_context(settings);
+}
+
+TextFiles Session::text_files() const {
+  LL_CHECK(settings.train_files.size() <= 1, "--train takes one file, got {}", settings.train_files.size());
+  return {settings.train_files.empty() ? "" : settings.train_files.front(), settings.dev_file, settings.test_file,
+          settings.text_column, settings.text_pair_column, settings.label_column};
+}
+
+void Session::task_from_card() {
+  if (!settings.task.empty() && settings.task != "text") {
+    data.task = task_info(settings.task);
+  } else {
+    const std::vector<std::string>& labels = card && !card->labels.empty() ? card->labels : checkpoint_.labels;
+    const bool regression = card && card->problem_type == "regression";
+    data.task = text_task(regression ? std::vector<std::string>{} : labels, false);
+  }
+  const std::vector<std::string>& known = card && !card->labels.empty() ? card->labels : checkpoint_.labels;
+  if (!data.task.regression && labels_match(data.task, label2id(known)))
+    data.task = remap_labels(data.task, label2id(known));
+}
+
+void Session::load_data(const LoadOptions& options) {
+  LL_CHECK(!settings.task.empty(), "--task is missing: one of {}, or text", fmt::join(task_names(), ", "));
+  if (settings.task == "text") {
+    std::optional<TaskInfo> known;
+    if (!options.train && (card || checkpoint_.has_own_labels())) {
+      task_from_card();
+      known = data.task;
+    }
+    data = load_text(text_files(), options, known);
+  } else {
+    LL_CHECK(!settings.data.empty(), "--data names the folder of the task's files, and is missing");
+    task_from_card();
+    data = load_task(data.task, settings.data, options);
+  }
+  say_split("train", data.train);
+  say_split("dev", data.dev);
+  say_split("dev (mismatched)", data.dev_mm);
+  say_split("test", data.test);
+}
+
+void Session::build_model(bool for_training) {
+  const TaskInfo& task = data.task;
+  config.set_labels(task.regression ? std::vector<std::string>{"LABEL_0"} : task.labels);
+  config.problem_type = task.problem_type;
+  model = std::make_unique<Roberta>(config, RobertaHead::classification);
+  const bool full = settings.method == "full" && !adapter;
+  if (full && for_training) {
+    model->train([](const std::string&) { return true; });
+  } else if (adapter || for_training) {
+    const std::vector<std::string> saved = adapter ? adapter->config.modules_to_save : std::vector<std::string>{};
+    std::vector<std::string> whole{"classifier"};
+    for (const std::string& name : saved) whole.push_back(name);
+    for (size_t begin = 0; begin < settings.modules_to_save.size();) {
+      const size_t end = std::min(settings.modules_to_save.find(',', begin), settings.modules_to_save.size());
+      if (end > begin) whole.push_back(settings.modules_to_save.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    nn::LoraConfig lora = lora_config(settings, kRobertaTargets);
+    const auto targets = lora.targets;
+    lora.targets = [targets, whole](const std::string& m) { return !is_within(m, whole) && targets(m); };
+    model->attach_lora(lora);
+    LL_CHECK(!model->adapters().empty(), "--targets {} matches no linear module of the model (they are query, key, value, dense ...)",
+             settings.targets);
+    model->train([whole](const std::string& name) { return is_within(name, whole); });
+  }
+  model->set_recompute(settings.recompute == "block");
+  model->materialise(*context, DType::f32);
+  load_weights();
+}
+
+void Session::load_weights() {
+  WeightMap weights(folder, "roberta");
+  fingerprint_ = fingerprint(weights);
+  if (card) check_base(*card, fingerprint_, settings.adapter, folder);
+  const bool labels_kept = card ? card->labels.empty() || card->labels == config.labels : true;
+  head_from_adapter_ = adapter && !adapter->head.empty() && labels_kept;
+  std::vector<std::string> fresh;
+  for (const auto& [name, tensor] : model->parameters().named()) {
+    if (is_head(name)) {
+      const bool usable = weights.contains(name) && weights.info(name).shape == tensor.shape();
+      if (!usable) {
+        fresh.push_back(name);
+        continue;
+      }
+    }
+    weights.read_into(name, tensor);
+  }
+  const auto seed = static_cast<uint64_t>(settings.seed);
+  model->parameters().initialise(seed, config.initializer_range, [&](const std::string& name) {
+    return std::find(fresh.begin(), fresh.end(), name) != fresh.end();
+  });
+  model->initialise_adapters(seed);
+  if (!fresh.empty() && !head_from_adapter_)
+    say(fmt::format("{} has no head for {} labels: a new one is drawn ({} tensors)", folder, config.num_labels, fresh.size()));
+  const std::string unused = weights.unused_message();
+  if (!unused.empty()) say(unused);
+  if (adapter) fill_adapter(*model, *adapter, settings.adapter, head_from_adapter_);
+}
+
+AdapterCard Session::make_card() const {
+  nlohmann::ordered_json method;
+  method["method"] = settings.method;
+  if (settings.method == "eflat-lora" || settings.method == "flat-lora" || settings.method == "lora-sam") {
+    method["rho"] = settings.rho;
+    method["rho_schedule"] = settings.rho_schedule;
+    if (!settings.norm.empty()) method["norm"] = settings.norm;
+    if (settings.method == "eflat-lora") method["beta"] = settings.beta;
+  }
+  AdapterCard out;
+  out.task = settings.task;
+  out.labels = data.task.regression ? std::vector<std::string>{} : data.task.labels;
+  out.problem_type = data.task.problem_type;
+  out.max_length = longest(settings, *model);
+  out.method_json = method.dump();
+  out.base_fingerprint = fingerprint_;
+  return out;
+}
+
+void Session::write_result(const fs::path& into) const {
+  if (settings.method == "full") {
+    RobertaConfig written = config;
+    written.architectures = {"RobertaForSequenceClassification"};
+    write_model_files(into.string(), written.to_json(), model->parameters().named());
+    copy_companion_files(folder, into.string());
+    return;
+  }
+  AdapterConfig c = adapter_config(settings, kRobertaTargets);
+  c.task_type = "SEQ_CLS";
+  c.modules_to_save = {"classifier"};
+  for (const auto& p : model->parameters().all()) {
+    if (p->trainable && !is_head(p->name)) {
+      const std::string module = p->name.substr(0, p->name.rfind('.'));
+      if (std::find(c.modules_to_save.begin(), c.modules_to_save.end(), module) == c.modules_to_save.end())
+        c.modules_to_save.push_back(module);
+    }
+  }
+  c.base_model_name_or_path = base_model_name(settings.base_model_name, checkpoint_.name_or_path, folder);
+  write_adapter_files(into.string(), collect_adapter(*model, c), make_card());
+}
+
+}  // namespace lowland::apps
