@@ -94,6 +94,7 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   const int64_t slots = count < ctx.threads ? count : ctx.threads, per_slot = 8 * most * most;
   Scratch scratch(ctx);
   double* solutions = scratch.f64(solved);
+  double* factors = scratch.f64(count);
   double* work = scratch.f64(slots * per_slot);
   T* rows = static_cast<T*>(scratch.bytes(static_cast<size_t>(slots * kRows * most) * sizeof(T)));
   const auto solution = [&](int64_t which) {
@@ -109,21 +110,32 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   });
   double total = 0;
   for (int64_t k = 0; k < count; ++k) total += g_norm[k];
+  int64_t blocks = 0;
   for (int64_t k = 0; k < count; ++k) {
     const EflatAdapter& d = adapters[k];
     const double norm2 = o.global_norm ? total : g_norm[k];
     const bool usable = norm2 > 0 && std::isfinite(norm2);
-    const double factor = usable ? o.rho / (2 * d.scale * d.scale * std::sqrt(norm2)) : 0.0;
+    factors[k] = usable ? o.rho / (2 * d.scale * d.scale * std::sqrt(norm2)) : 0.0;
     g_norm[k] = std::sqrt(g_norm[k] > 0 ? g_norm[k] : 0.0);
-    const Solved<T> x = solution(k);
-    const int64_t blocks = (d.n + kRows - 1) / kRows;
-    const int64_t chunks = blocks < slots ? blocks : slots;  // each has a row buffer of its own in `work`
-    parallel_for(ctx, chunks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t c = begin; c < end; ++c)
-        blend_rows(d, values, grads, e, o, x, factor, blocks * c / chunks * kRows,
-                   c + 1 == chunks ? d.n : blocks * (c + 1) / chunks * kRows, work + c * per_slot);
-    });
+    blocks += (d.n + kRows - 1) / kRows;
   }
+  // The blocks of rows of all B, one after another, in equal shares: one parallel region for everything.
+  parallel_for(ctx, slots, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t slot = begin; slot < end; ++slot) {
+      int64_t from = blocks * slot / slots, upto = blocks * (slot + 1) / slots;
+      for (int64_t k = 0; k < count && upto > 0; ++k) {
+        const EflatAdapter& d = adapters[k];
+        const int64_t own = (d.n + kRows - 1) / kRows;
+        if (from < own) {
+          const int64_t first = (from > 0 ? from : 0) * kRows, last = (upto < own ? upto : own) * kRows;
+          blend_rows(d, values, grads, e, o, solution(k), factors[k], first, last < d.n ? last : d.n,
+                     work + slot * per_slot);
+        }
+        from -= own;
+        upto -= own;
+      }
+    }
+  });
 }
 
 #define LL_INSTANTIATE(T)                                                                                    \
