@@ -1,0 +1,81 @@
+#include "apps/data/batches.h"
+
+#include <algorithm>
+
+#include "apps/data/order.h"
+#include "engine/error.h"
+
+namespace lowland {
+namespace {
+
+constexpr int64_t kMegaBatch = 50;  // steps sorted together
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+BatchPlan::BatchPlan(std::vector<int32_t> lengths, const BatchOptions& options)
+    : lengths_(std::move(lengths)), options_(options) {
+  LL_CHECK(!lengths_.empty(), "there is no example to train on");
+  LL_CHECK(options.batch_size >= 1, "the batch size must be at least 1, got {}", options.batch_size);
+  LL_CHECK(options.grad_accum >= 1, "the gradient accumulation must be at least 1, got {}",
+           options.grad_accum);
+}
+
+int64_t BatchPlan::steps_per_epoch() const {
+  return ceil_div(static_cast<int64_t>(lengths_.size()), options_.batch_size * options_.grad_accum);
+}
+
+int64_t BatchPlan::micro_batches_per_epoch() const {
+  // Full steps hold grad_accum micro-batches, so the short one at the end is the only one that rounds up.
+  return ceil_div(static_cast<int64_t>(lengths_.size()), options_.batch_size);
+}
+
+std::vector<int64_t> BatchPlan::order(int64_t epoch) const {
+  const auto n = static_cast<int64_t>(lengths_.size());
+  const auto e = static_cast<uint64_t>(epoch);
+  const int64_t step = options_.batch_size * options_.grad_accum, full = n / step;
+  std::vector<int64_t> drawn = shuffled(n, options_.seed, e, OrderStream::examples);
+  if (!options_.group_by_length) return drawn;
+  const auto shorter = [&](int64_t a, int64_t b) {
+    return lengths_[static_cast<size_t>(a)] < lengths_[static_cast<size_t>(b)];
+  };
+  for (int64_t begin = 0; begin < n; begin += kMegaBatch * step) {
+    const int64_t end = std::min(begin + kMegaBatch * step, full * step);
+    if (begin < end) std::stable_sort(drawn.begin() + begin, drawn.begin() + end, shorter);
+  }
+  std::stable_sort(drawn.begin() + full * step, drawn.end(), shorter);
+  std::vector<int64_t> out;
+  out.reserve(drawn.size());
+  for (const int64_t s : shuffled(full, options_.seed, e, OrderStream::steps)) {
+    out.insert(out.end(), drawn.begin() + s * step, drawn.begin() + (s + 1) * step);
+  }
+  out.insert(out.end(), drawn.begin() + full * step, drawn.end());
+  return out;
+}
+
+std::vector<MicroBatch> BatchPlan::epoch(int64_t epoch) const {
+  LL_CHECK(epoch >= 0, "an epoch is counted from 0, got {}", epoch);
+  const std::vector<int64_t> examples = order(epoch);
+  const auto n = static_cast<int64_t>(examples.size());
+  std::vector<MicroBatch> batches;
+  for (int64_t begin = 0; begin < n; begin += options_.batch_size) {
+    const int64_t end = std::min(begin + options_.batch_size, n);
+    const int64_t step = begin / (options_.batch_size * options_.grad_accum);
+    const bool last = end == n || end % (options_.batch_size * options_.grad_accum) == 0;
+    batches.push_back({step, last, {examples.begin() + begin, examples.begin() + end}});
+  }
+  return batches;
+}
+
+std::vector<std::vector<int64_t>> BatchPlan::in_order(int64_t n, int64_t batch_size) {
+  LL_CHECK(batch_size >= 1, "the batch size must be at least 1, got {}", batch_size);
+  std::vector<std::vector<int64_t>> batches;
+  for (int64_t begin = 0; begin < n; begin += batch_size) {
+    std::vector<int64_t>& batch = batches.emplace_back();
+    for (int64_t i = begin; i < std::min(begin + batch_size, n); ++i) batch.push_back(i);
+  }
+  return batches;
+}
+
+}  // namespace lowland

@@ -1,0 +1,23 @@
+// Texts to predict, from a file or the standard input ("-").
+//   .csv, .jsonl   the task's text columns by name, other columns ignored
+//   .tsv           the same if the first line names them (GLUE's test files); else as lines
+//   anything else  one text a line; for a task of pairs the two texts split by one TAB
+// One example per line or record in order, so that the output's index is the input's; an empty line is a
+// text.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "apps/data/dataset.h"
+
+namespace lowland {
+
+struct PredictInput {
+  std::vector<Example> examples;  // no labels
+  int64_t repaired = 0;           // lines that were not UTF-8
+};
+
+// Errors with file:line: a pair without exactly one TAB, a missing column or key, a broken record; no text.
+PredictInput read_predict_input(const TaskInfo& task, const std::string& path);
+
+}  // namespace lowland

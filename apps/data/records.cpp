@@ -1,0 +1,97 @@
+#include "apps/data/records.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "apps/data/task.h"
+#include "engine/error.h"
+
+namespace lowland {
+
+TableFormat table_format(const std::string& path) {
+  const std::string suffix = to_lower(std::filesystem::path(path).extension().string());
+  if (suffix == ".tsv") return TableFormat::tsv;
+  if (suffix == ".csv") return TableFormat::csv;
+  if (suffix == ".jsonl" || suffix == ".json") return TableFormat::jsonl;
+  fail("{}: the suffix must be .tsv, .csv or .jsonl", path);
+}
+
+RecordReader::RecordReader(std::string path, RecordSpec spec)
+    : lines_(std::move(path)), spec_(std::move(spec)) {
+  columns_.assign(spec_.names.size(), kNone);
+  if (spec_.format != TableFormat::jsonl) read_header();
+}
+
+std::string RecordReader::where() const { return fmt::format("{}:{}", lines_.path(), record_line_); }
+
+bool RecordReader::next_raw() {
+  if (spec_.format == TableFormat::csv) return next_csv_record(lines_, raw_, record_line_);
+  do {
+    if (!lines_.next(line_)) return false;
+  } while (line_.empty());
+  record_line_ = lines_.line();
+  if (spec_.format == TableFormat::tsv) split_tabs(line_, raw_);
+  return true;
+}
+
+void RecordReader::read_header() {
+  LL_CHECK(next_raw(), "{} is empty", lines_.path());
+  width_ = raw_.size();
+  const auto holds = [&](const std::string& name) {
+    return std::find(raw_.begin(), raw_.end(), name) != raw_.end();
+  };
+  const bool named = spec_.header == Header::yes ||
+                     (holds(spec_.names.front()) && (holds(spec_.names.back()) || holds("index")));
+  if (named) {
+    find_columns();
+    return;
+  }
+  columns_ = spec_.positions;
+  pending_ = true;
+}
+
+void RecordReader::find_columns() {
+  for (size_t i = 0; i < spec_.names.size(); ++i) {
+    const auto found = std::find(raw_.begin(), raw_.end(), spec_.names[i]);
+    LL_CHECK(found != raw_.end() || i >= spec_.required, "{}: no column `{}`; the header has: {}", where(),
+             spec_.names[i], fmt::join(raw_, ", "));
+    if (found != raw_.end()) columns_[i] = static_cast<size_t>(found - raw_.begin());
+  }
+}
+
+RecordReader::Status RecordReader::next(std::vector<Cell>& cells) {
+  if (!pending_ && !next_raw()) return Status::end;
+  pending_ = false;
+  cells.assign(spec_.names.size(), {});
+  if (spec_.format == TableFormat::jsonl) {
+    parse_json(cells);
+    return Status::row;
+  }
+  LL_CHECK(!spec_.strict || raw_.size() == width_, "{}: expected {} columns, found {}", where(), width_,
+           raw_.size());
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (columns_[i] == kNone) continue;
+    if (columns_[i] >= raw_.size()) return Status::short_row;
+    cells[i].absent = false;
+    cells[i].text = raw_[columns_[i]];
+  }
+  return Status::row;
+}
+
+void RecordReader::parse_json(std::vector<Cell>& cells) {
+  const auto row = nlohmann::json::parse(line_, nullptr, false);
+  LL_CHECK(row.is_object(), "{}: not a JSON object on one line", where());
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const auto value = row.find(spec_.names[i]);
+    const bool absent = value == row.end() || value->is_null();
+    LL_CHECK(!absent || i >= spec_.required, "{}: no value for `{}`", where(), spec_.names[i]);
+    if (absent) continue;
+    LL_CHECK(value->is_primitive(), "{}: `{}` must be a string or a number", where(), spec_.names[i]);
+    cells[i].absent = false;
+    cells[i].quoted = value->is_string();
+    cells[i].text = value->is_string() ? value->get<std::string>() : value->dump();
+  }
+}
+
+}  // namespace lowland

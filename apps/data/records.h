@@ -1,0 +1,62 @@
+// Named cells of a table, whichever format it is in: the one loop under all readers.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "apps/data/text_file.h"
+
+namespace lowland {
+
+enum class TableFormat { tsv, csv, jsonl };
+enum class Header {
+  yes,     // columns are found by name
+  detect,  // by name if the first row holds the first name and the last one or `index`, else by position
+};
+
+// By suffix: .tsv, .csv, .jsonl or .json (one object a line). Error naming these otherwise.
+TableFormat table_format(const std::string& path);
+
+struct RecordSpec {
+  TableFormat format = TableFormat::tsv;
+  std::vector<std::string> names;  // wanted cells, in this order
+  size_t required = 0;  // the first so many must exist; the rest may be absent (labels of a test file)
+  Header header = Header::yes;
+  std::vector<size_t> positions = {};  // of the names, for Header::detect without a header
+  bool strict = true;  // refuse a row with another number of cells than the header; else: short_row
+};
+
+struct Cell {
+  std::string text;
+  bool absent = true;
+  bool quoted = false;  // a JSON string, so that "1" is not a number
+};
+
+class RecordReader {
+ public:
+  enum class Status { row, short_row, end };
+  // Reads the header. Errors: empty file, a required column is not there (the ones there are listed).
+  RecordReader(std::string path, RecordSpec spec);
+  // Fills one cell per name. Blank lines are passed over. short_row: a wanted cell is missing.
+  Status next(std::vector<Cell>& cells);
+  int64_t line() const { return record_line_; }
+  int64_t repaired() const { return lines_.repaired(); }
+  std::string where() const;  // "path:line" of the record
+
+ private:
+  static constexpr size_t kNone = static_cast<size_t>(-1);
+  bool next_raw();
+  void read_header();
+  void find_columns();
+  void parse_json(std::vector<Cell>& cells);
+
+  LineReader lines_;
+  RecordSpec spec_;
+  std::vector<std::string> raw_;
+  std::vector<size_t> columns_;  // place of each name
+  size_t width_ = 0;
+  bool pending_ = false;  // raw_ holds a first row that was no header
+  int64_t record_line_ = 0;
+  std::string line_;
+};
+
+}  // namespace lowland
