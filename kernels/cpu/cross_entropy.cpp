@@ -1,0 +1,89 @@
+#include "kernels/cross_entropy.h"
+
+#include <cmath>
+
+#include "kernels/common/parallel.h"
+#include "kernels/cpu/vec_math.h"
+
+namespace lowland::LL_CPU {
+namespace {
+
+constexpr int64_t kRun = 1024;
+
+struct RowSums {
+  double lse, mean;  // log sum exp, mean of the logits
+};
+
+template <class T> RowSums row_sums(const T* x, int64_t V) {
+  T top = x[0];
+#pragma omp simd reduction(max : top)
+  for (int64_t v = 0; v < V; ++v) top = x[v] > top ? x[v] : top;
+  double weight = 0, total = 0;
+  for (int64_t begin = 0; begin < V; begin += kRun) {
+    const int64_t end = begin + kRun < V ? begin + kRun : V;
+    T part = 0, sum = 0;
+#pragma omp simd reduction(+ : part, sum)
+    for (int64_t v = begin; v < end; ++v) {
+      part += vexp(x[v] - top);
+      sum += x[v];
+    }
+    weight += static_cast<double>(part);
+    total += static_cast<double>(sum);
+  }
+  return {static_cast<double>(top) + std::log(weight), total / static_cast<double>(V)};
+}
+
+}  // namespace
+
+template <class T>
+void cross_entropy_forward(Ctx& ctx, T* loss, T* lse, const T* x, const int32_t* target, const CrossEntropyShape& s) {
+  const double e = s.label_smoothing;
+  Scratch scratch(ctx);
+  double* row_loss = scratch.f64(s.N + 1);
+  parallel_for(ctx, s.N, s.V >= kRun ? 1 : 16, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      row_loss[n] = 0;
+      lse[n] = T(0);
+      if (target[n] == s.ignore_index) continue;
+      const RowSums sums = row_sums(x + n * s.V, s.V);
+      lse[n] = static_cast<T>(sums.lse);
+      row_loss[n] = (1 - e) * (sums.lse - static_cast<double>(x[n * s.V + target[n]]));
+      if (e > 0) row_loss[n] += e * (sums.lse - sums.mean);
+    }
+  });
+  double total = 0;
+  for (int64_t n = 0; n < s.N; ++n) total += row_loss[n];
+  *loss = static_cast<T>(s.scale * total);
+}
+
+template <class T>
+void cross_entropy_backward(Ctx& ctx, T* dx, const T* dloss, const T* x, const int32_t* target, const T* lse,
+                            const CrossEntropyShape& s) {
+  const T g = static_cast<T>(static_cast<double>(*dloss) * s.scale);
+  const T even = static_cast<T>(s.label_smoothing / static_cast<double>(s.V));
+  const T hit = static_cast<T>(1 - s.label_smoothing);
+  parallel_for(ctx, s.N, s.V >= kRun ? 1 : 16, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      T* to = dx + n * s.V;
+      const T* row = x + n * s.V;
+      if (target[n] == s.ignore_index) {
+        for (int64_t v = 0; v < s.V; ++v) to[v] = T(0);
+        continue;
+      }
+      const T top = lse[n];
+#pragma omp simd
+      for (int64_t v = 0; v < s.V; ++v) to[v] = g * (vexp(row[v] - top) - even);
+      to[target[n]] -= g * hit;
+    }
+  });
+}
+
+#define LL_INSTANTIATE(T)                                                                                    \
+  template void cross_entropy_forward<T>(Ctx&, T*, T*, const T*, const int32_t*, const CrossEntropyShape&);  \
+  template void cross_entropy_backward<T>(Ctx&, T*, const T*, const T*, const int32_t*, const T*,            \
+                                          const CrossEntropyShape&);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,34 @@
+#include "kernels/gather_rows.h"
+
+#include "kernels/common/parallel.h"
+
+namespace lowland::LL_CPU {
+
+template <class T>
+void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C) {
+  parallel_for(ctx, K, 32, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k)
+      for (int64_t c = 0; c < C; ++c) y[k * C + c] = x[index[k] * C + c];
+  });
+}
+
+template <class T>
+void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, int64_t K, int64_t C) {
+  parallel_for(ctx, C, 128, [&](int64_t begin, int64_t end) {
+    for (int64_t k = 0; k < K; ++k) {
+      T* to = dx + index[k] * C;
+      const T* from = dy + k * C;
+#pragma omp simd
+      for (int64_t c = begin; c < end; ++c) to[c] += from[c];
+    }
+  });
+}
+
+#define LL_INSTANTIATE(T)                                                                          \
+  template void gather_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);      \
+  template void gather_rows_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,47 @@
+#include "kernels/mse.h"
+
+#include "kernels/common/parallel.h"
+
+namespace lowland::LL_CPU {
+namespace {
+constexpr int64_t kBlock = 4096;
+}
+
+template <class T> void mse_forward(Ctx& ctx, T* loss, const T* x, const T* target, int64_t n, double scale) {
+  const int64_t blocks = (n + kBlock - 1) / kBlock;
+  Scratch scratch(ctx);
+  double* partial = scratch.f64(blocks + 1);
+  parallel_for(ctx, blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t last = (b + 1) * kBlock < n ? (b + 1) * kBlock : n;
+      double sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t i = b * kBlock; i < last; ++i) {
+        const double d = static_cast<double>(x[i]) - static_cast<double>(target[i]);
+        sum += d * d;
+      }
+      partial[b] = sum;
+    }
+  });
+  double total = 0;
+  for (int64_t b = 0; b < blocks; ++b) total += partial[b];
+  *loss = static_cast<T>(scale * total);
+}
+
+template <class T>
+void mse_backward(Ctx& ctx, T* dx, const T* dloss, const T* x, const T* target, int64_t n, double scale) {
+  const T g = static_cast<T>(2 * scale * static_cast<double>(*dloss));
+  parallel_for(ctx, n, 4 * kBlock, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) dx[i] = g * (x[i] - target[i]);
+  });
+}
+
+#define LL_INSTANTIATE(T)                                                                \
+  template void mse_forward<T>(Ctx&, T*, const T*, const T*, int64_t, double);           \
+  template void mse_backward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, double);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU
