@@ -1,0 +1,53 @@
+#include "optim/probe.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/launch.h"
+#include "kernels/common/small_matrix.h"
+#include "kernels/gram.h"
+#include "optim/optimizer.h"
+
+namespace lowland::optim {
+namespace {
+
+// From the Gram matrix K (r, r), which is overwritten.
+double condition_number(std::vector<double>& K, int64_t r) {
+  std::vector<double> V(K.size());
+  host::symmetric_eigen(K.data(), V.data(), r);
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  for (int64_t i = 0; i < r; ++i) {
+    least = std::min(least, K[static_cast<size_t>(i * r + i)]);
+    most = std::max(most, K[static_cast<size_t>(i * r + i)]);
+  }
+  if (most == 0) return 0;
+  return least > 1e-14 * most ? std::sqrt(most / least) : std::numeric_limits<double>::infinity();
+}
+
+}  // namespace
+
+std::vector<AdapterProbe> probe_adapters(const nn::Arena& arena) {
+  arena.require_centre("a probe of the adapters");
+  std::vector<AdapterProbe> out;
+  for (const nn::Adapter& d : arena.adapters()) {
+    const Tensor a = arena.value(d.a), b = arena.value(d.b);  // (r, m), (n, r)
+    std::vector<double> K(static_cast<size_t>(d.r * d.r));
+    AdapterProbe p;
+    p.module = d.module;
+    LL_LAUNCH(a, gram_rows, K.data(), a.data<T>(), a.data<T>(), d.r, d.m);
+    const double a2 = host::trace(K.data(), d.r);
+    p.condition_a = condition_number(K, d.r);
+    LL_LAUNCH(b, gram_columns, K.data(), b.data<T>(), b.data<T>(), d.n, d.r);
+    const double b2 = host::trace(K.data(), d.r);
+    p.condition_b = condition_number(K, d.r);
+    p.norm_a = std::sqrt(a2);
+    p.norm_b = std::sqrt(b2);
+    p.balancedness = (b2 - a2) / 2;
+    if (arena.perturbation(nn::Role::lora_b)) p.perturbation_norm = std::sqrt(sum_squares(arena.perturbation(d.b)));
+    out.push_back(std::move(p));
+  }
+  return out;
+}
+
+}  // namespace lowland::optim
