@@ -26,7 +26,7 @@ AdapterCard card() {
 // adapter-seqcls with one change to its config.
 std::string refusal(const std::string& key, const nlohmann::json& value) {
   const Folder folder;
-  fs::copy(golden("adapter-seqcls"), folder.path, fs::copy_options::overwrite_existing);
+  fs::copy(golden("adapter-seqcls"), folder.path, fs::copy_options::recursive);
   nlohmann::json config = nlohmann::json::parse(read_file(folder / "adapter_config.json"));
   config[key] = value;
   write_file_atomically(folder / "adapter_config.json", config.dump());
@@ -36,7 +36,7 @@ std::string refusal(const std::string& key, const nlohmann::json& value) {
 // adapter-seqcls with one tensor renamed, and one added.
 std::string refusal_of_tensor(const std::string& rename, const std::string& to) {
   const Folder folder;
-  fs::copy(golden("adapter-seqcls"), folder.path, fs::copy_options::overwrite_existing);
+  fs::copy(golden("adapter-seqcls"), folder.path, fs::copy_options::recursive);
   const SafetensorsFile file(folder / "adapter_model.safetensors");
   std::vector<NamedTensor> tensors;
   for (const TensorInfo& t : file.tensors()) {
@@ -104,7 +104,8 @@ TEST_CASE("peft: what is written reads back, with exactly the agreed keys") {
     const std::string text = read_file(out + "/adapter_config.json");
     CHECK(has(text, "{\n  \"alpha_pattern\": {"));
     std::vector<std::string> found;
-    for (const auto& [key, value] : nlohmann::ordered_json::parse(text).items()) found.push_back(key);
+    const auto config = nlohmann::ordered_json::parse(text);
+    for (const auto& [key, value] : config.items()) found.push_back(key);
     CHECK(found == keys);
     CHECK(std::distance(fs::directory_iterator(out), {}) == 4);
     check_adapter_fits(back, modules_of(adapter), out);
