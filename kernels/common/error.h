@@ -11,5 +11,7 @@ class Error : public std::runtime_error {
 };
 
 [[noreturn]] void fail(const std::string& message);
+// A library call of kernels/cpu that returned `status`. Plain types: those files must not build strings.
+[[noreturn]] void fail_status(const char* call, int status);
 
 }  // namespace lowland

@@ -3,13 +3,100 @@
 #include <cblas.h>
 #include <oneapi/dnnl/dnnl.h>
 
-#include <string>
 #include <type_traits>
 
 #include "kernels/common/error.h"
 #include "kernels/common/parallel.h"
 
 namespace lowland::LL_CPU {
+namespace {
+
+// oneDNN and OpenBLAS read the thread count from OpenMP, where it belongs to the calling thread.
+class LibraryThreads {
+ public:
+#ifdef _OPENMP
+  explicit LibraryThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+  ~LibraryThreads() { omp_set_num_threads(before_); }
+#else
+  explicit LibraryThreads(int) {}
+  ~LibraryThreads() {}
+#endif
+  LibraryThreads(const LibraryThreads&) = delete;
+  LibraryThreads& operator=(const LibraryThreads&) = delete;
+
+ private:
+  int before_ = 1;
+};
+
+struct Grid {
+  int64_t rows = 1, cols = 1;  // blocks of C
+};
+
+constexpr int64_t kEdge = 16;               // blocks begin at its multiples: a vector of floats
+constexpr int64_t kWorthThreads = 1 << 20;  // products below which a second thread costs more than it saves
+
+// The smallest largest block, and among equals the squarest: each thread reads (and packs) its rows of A and columns of B.
+Grid grid_for(const MatmulShape& s, int64_t threads) {
+  Grid best;
+  if (s.M * s.N * s.K < kWorthThreads) return best;
+  const int64_t m = (s.M + kEdge - 1) / kEdge, n = (s.N + kEdge - 1) / kEdge;
+  int64_t best_area = m * n, best_edge = m + n;
+  for (int64_t rows = 1; rows <= threads && rows <= m; ++rows) {
+    const int64_t cols = threads / rows < n ? threads / rows : n;
+    const int64_t high = (m + rows - 1) / rows, wide = (n + cols - 1) / cols;
+    const int64_t area = high * wide, edge = high + wide;
+    if (area > best_area || (area == best_area && edge >= best_edge)) continue;
+    best = {rows, cols};
+    best_area = area;
+    best_edge = edge;
+  }
+  return best;
+}
+
+// Where block i of `blocks` begins in n.
+int64_t edge_of(int64_t n, int64_t i, int64_t blocks) {
+  const int64_t edge = (n + kEdge - 1) / kEdge * i / blocks * kEdge;
+  return edge < n ? edge : n;
+}
+
+dnnl_status_t sgemm(float* C, const float* A, const float* B, const MatmulShape& s, float alpha, float beta) {
+  return dnnl_sgemm(s.trans_a == Trans::yes ? 'T' : 'N', s.trans_b == Trans::yes ? 'T' : 'N', s.M, s.N, s.K, alpha, A,
+                    s.lda, B, s.ldb, beta, C, s.ldc);
+}
+
+void matmul_f32(Ctx& ctx, float* C, const float* A, const float* B, const MatmulShape& s, float alpha, float beta) {
+  const Grid grid = grid_for(s, ctx.threads);
+  dnnl_status_t failure = dnnl_success;
+  parallel_for(ctx, grid.rows * grid.cols, 1, [&](int64_t begin, int64_t end) {
+    const LibraryThreads one(1);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t m0 = edge_of(s.M, i / grid.cols, grid.rows), m1 = edge_of(s.M, i / grid.cols + 1, grid.rows);
+      const int64_t n0 = edge_of(s.N, i % grid.cols, grid.cols), n1 = edge_of(s.N, i % grid.cols + 1, grid.cols);
+      MatmulShape block = s;
+      block.M = m1 - m0;
+      block.N = n1 - n0;
+      if (block.M == 0 || block.N == 0) continue;
+      const float* a = A + (s.trans_a == Trans::yes ? m0 : m0 * s.lda);
+      const float* b = B + (s.trans_b == Trans::yes ? n0 * s.ldb : n0);
+      const dnnl_status_t status = sgemm(C + m0 * s.ldc + n0, a, b, block, alpha, beta);
+      if (status != dnnl_success) {
+#pragma omp critical(ll_matmul_failure)
+        failure = status;
+      }
+    }
+  });
+  if (failure != dnnl_success) fail_status("dnnl_sgemm", failure);
+}
+
+void matmul_f64(Ctx& ctx, double* C, const double* A, const double* B, const MatmulShape& s, double alpha, double beta) {
+  const auto trans = [](Trans t) { return t == Trans::yes ? CblasTrans : CblasNoTrans; };
+  const auto i = [](int64_t n) { return static_cast<blasint>(n); };
+  const LibraryThreads threads(s.M * s.N * s.K < kWorthThreads ? 1 : ctx.threads);
+  cblas_dgemm(CblasRowMajor, trans(s.trans_a), trans(s.trans_b), i(s.M), i(s.N), i(s.K), alpha, A, i(s.lda), B, i(s.ldb),
+              beta, C, i(s.ldc));
+}
+
+}  // namespace
 
 template <class T>
 void matmul(Ctx& ctx, T* C, const T* A, const T* B, const MatmulShape& s, T alpha, T beta) {
@@ -22,14 +109,9 @@ void matmul(Ctx& ctx, T* C, const T* A, const T* B, const MatmulShape& s, T alph
     return;
   }
   if constexpr (std::is_same_v<T, float>) {
-    const auto status = dnnl_sgemm(s.trans_a == Trans::yes ? 'T' : 'N', s.trans_b == Trans::yes ? 'T' : 'N', s.M, s.N,
-                                   s.K, alpha, A, s.lda, B, s.ldb, beta, C, s.ldc);
-    if (status != dnnl_success) fail("oneDNN sgemm failed with status " + std::to_string(status));
+    matmul_f32(ctx, C, A, B, s, alpha, beta);
   } else {
-    const auto trans = [](Trans t) { return t == Trans::yes ? CblasTrans : CblasNoTrans; };
-    const auto i = [](int64_t n) { return static_cast<blasint>(n); };
-    cblas_dgemm(CblasRowMajor, trans(s.trans_a), trans(s.trans_b), i(s.M), i(s.N), i(s.K), alpha, A, i(s.lda), B,
-                i(s.ldb), beta, C, i(s.ldc));
+    matmul_f64(ctx, C, A, B, s, alpha, beta);
   }
 }
 

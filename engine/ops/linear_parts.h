@@ -1,0 +1,50 @@
+// What linear and lora_linear share: the products with the weight itself.
+#pragma once
+#include "engine/autograd.h"
+#include "engine/launch.h"
+#include "engine/op_scope.h"
+#include "engine/ops/ops.h"
+#include "kernels/linear.h"
+
+namespace lowland::ops {
+
+inline void check_linear(const OpScope& op, const Tensor& x, const Weight& w, const Tensor& bias) {
+  op.check(x.defined() && w.data.defined(), "x and w must be there");
+  op.check(x.rank() == 2 && w.data.rank() == 2 && w.data.dim(1) == x.dim(1), "w must be (O, M) for x (N, M)");
+  op.check(w.data.dtype() == x.dtype(), "w must have the dtype of x");
+  op.check(!bias || (bias.numel() == w.data.dim(0) && bias.dtype() == x.dtype()), "bias must be (O) in the dtype of x");
+}
+
+// y = x W^T + bias
+inline Tensor linear_forward(const Tensor& x, const Tensor& w, const Tensor& bias) {
+  const int64_t N = x.dim(0), M = x.dim(1), O = w.dim(0);
+  Tensor y = Tensor::empty(x.context(), {N, O}, x.dtype());  // (N, O)
+  const MatmulShape shape{Trans::no, Trans::yes, N, O, M, M, M, O};
+  LL_LAUNCH(x, matmul, y.data<T>(), x.data<T>(), w.data<T>(), shape, T(1), T(0));
+  if (bias) LL_LAUNCH(x, bias_forward, y.data<T>(), bias.data<T>(), N, O);
+  return y;
+}
+
+// Gives dx, dW and db to those that require them. The values of x are read only if w is trained.
+inline void linear_backward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy) {
+  const int64_t N = x.dim(0), M = x.dim(1), O = w.dim(0);
+  if (x.requires_grad()) {
+    const Sink dx = sink(x);  // (N, M) = dy W
+    const MatmulShape shape{Trans::no, Trans::no, N, M, O, O, M, M};
+    LL_LAUNCH(dy, matmul, dx.into.data<T>(), dy.data<T>(), w.data<T>(), shape, T(1), static_cast<T>(dx.beta));
+  }
+  if (w.requires_grad()) {
+    const Sink dw = sink(w);  // (O, M) = dy^T x
+    const MatmulShape shape{Trans::yes, Trans::no, O, M, N, O, M, M};
+    LL_LAUNCH(dy, matmul, dw.into.data<T>(), dy.data<T>(), x.data<T>(), shape, T(1), static_cast<T>(dw.beta));
+  }
+  if (bias && bias.requires_grad()) {
+    const Tensor db = accumulator(bias);  // (O)
+    LL_LAUNCH(dy, bias_backward, db.data<T>(), dy.data<T>(), N, O);
+  }
+}
+
+// What a backward must keep: a tensor with its values, its shape and gradient only, or nothing.
+inline Tensor keep(const Tensor& t, bool values) { return values || !t ? t : t.gradient_only(); }
+
+}  // namespace lowland::ops

@@ -1,0 +1,113 @@
+#include "kernels/lora_linear.h"
+
+#include "engine/ops/dropout_rows.h"
+#include "engine/ops/linear_parts.h"
+#include "kernels/elementwise.h"
+
+namespace lowland::ops {
+namespace {
+
+// The matrix that the forward reads: t + e, or t itself at the centre.
+Tensor perturbed(const Tensor& t, const Tensor& e) {
+  if (!e) return t.detach();
+  Tensor sum = Tensor::empty_like(t);
+  LL_LAUNCH(t, add, sum.data<T>(), t.data<T>(), e.data<T>(), t.numel());
+  return sum;
+}
+
+bool any_b_requires_grad(const LoraGroup& lora) {
+  for (const LoraPart& part : lora.parts)
+    if (part.b.requires_grad()) return true;
+  return false;
+}
+
+void check_lora(const OpScope& op, const Tensor& x, const Tensor& w, const LoraGroup& lora) {
+  op.check(!lora.parts.empty() && lora.rank >= 1, "the group must have a part and a rank of at least 1",
+           "linear is the op without adapters");
+  const auto KR = static_cast<int64_t>(lora.parts.size()) * lora.rank;
+  op.check(lora.a.defined() && lora.a.shape() == Shape{KR, x.dim(1)}, "a must be (parts * rank, M)");
+  op.check(lora.a.dtype() == x.dtype(), "a must have the dtype of x");
+  op.check(!lora.a_perturbation ||
+               (lora.a_perturbation.shape() == lora.a.shape() && lora.a_perturbation.dtype() == x.dtype()),
+           "the perturbation of a must have its shape and dtype");
+  for (size_t k = 0; k < lora.parts.size(); ++k) {
+    const LoraPart& part = lora.parts[k];
+    const bool good = part.b.defined() && part.b.rank() == 2 && part.b.dim(1) == lora.rank && part.row_begin >= 0 &&
+                      part.row_begin + part.b.dim(0) <= w.dim(0) && part.b.dtype() == x.dtype();
+    if (!good)
+      op.check(false, fmt::format("b of part {} must be (n, {}) in the dtype of x with rows [{}, {} + n) inside w, it is {}",
+                                  k, lora.rank, part.row_begin, part.row_begin, describe(part.b)).c_str());
+    const Tensor& e = part.b_perturbation;
+    if (e && (e.shape() != part.b.shape() || e.dtype() != x.dtype()))
+      op.check(false, fmt::format("the perturbation of part {} is {}, b is {}", k, describe(e), describe(part.b)).c_str());
+  }
+}
+
+// y[:, rows of k] += scale * xa_k B'^T
+void add_parts(const Tensor& y, const Tensor& xa, const LoraGroup& lora) {
+  const int64_t N = y.dim(0), O = y.dim(1), KR = xa.dim(1), R = lora.rank;
+  for (size_t k = 0; k < lora.parts.size(); ++k) {
+    const LoraPart& part = lora.parts[k];
+    const Tensor b = perturbed(part.b, part.b_perturbation);  // (n, R)
+    const MatmulShape shape{Trans::no, Trans::yes, N, b.dim(0), R, KR, R, O};
+    const int64_t first = static_cast<int64_t>(k) * R;
+    LL_LAUNCH(y, matmul, y.data<T>() + part.row_begin, xa.data<T>() + first, b.data<T>(), shape,
+              static_cast<T>(lora.scale), T(1));
+  }
+}
+
+// dB_k += scale * dy_k^T xa_k, and dxa_k = scale * dy_k B' if dxa is there.
+void parts_backward(const Tensor& dxa, const Tensor& dy, const Tensor& xa, const LoraGroup& lora) {
+  const int64_t N = dy.dim(0), O = dy.dim(1), R = lora.rank, KR = static_cast<int64_t>(lora.parts.size()) * R;
+  for (size_t k = 0; k < lora.parts.size(); ++k) {
+    const LoraPart& part = lora.parts[k];
+    const int64_t n = part.b.dim(0), first = static_cast<int64_t>(k) * R;
+    if (dxa) {
+      const Tensor b = perturbed(part.b, part.b_perturbation);  // (n, R)
+      const MatmulShape shape{Trans::no, Trans::no, N, R, n, O, R, KR};
+      LL_LAUNCH(dy, matmul, dxa.data<T>() + first, dy.data<T>() + part.row_begin, b.data<T>(), shape,
+                static_cast<T>(lora.scale), T(0));
+    }
+    if (part.b.requires_grad()) {
+      const Sink db = sink(part.b);  // (n, R)
+      const MatmulShape shape{Trans::yes, Trans::no, n, R, N, O, KR, R};
+      LL_LAUNCH(dy, matmul, db.into.data<T>(), dy.data<T>() + part.row_begin, xa.data<T>() + first, shape,
+                static_cast<T>(lora.scale), static_cast<T>(db.beta));
+    }
+  }
+}
+
+void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, const LoraInput& in, const Tensor& dy) {
+  const bool down = x.requires_grad() || lora.a.requires_grad();
+  const Tensor dxa = down ? Tensor::empty(dy.context(), {in.N, in.KR}, dy.dtype()) : Tensor();  // (N, KR)
+  parts_backward(dxa, dy, xa, lora);
+  if (!down) return;
+  const Tensor a = perturbed(lora.a, lora.a_perturbation);                         // (KR, M)
+  const Tensor da = lora.a.requires_grad() ? accumulator(lora.a) : Tensor();       // (KR, M)
+  const Tensor dx = x.requires_grad() ? accumulator(x) : Tensor();                 // (N, M), holds dy W already
+  LL_LAUNCH(dy, lora_linear_down_backward, dx.data<T>(), da.data<T>(), dxa.data<T>(), x.data<T>(), a.data<T>(), in);
+}
+
+}  // namespace
+
+Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora) {
+  OpScope op("lora_linear", {{"x", &x}, {"w", &w.data}, {"bias", &bias}, {"a", &lora.a}});
+  check_linear(op, x, w, bias);
+  check_lora(op, x, w.data, lora);
+  const LoraInput in{x.dim(0), x.dim(1), lora.a.dim(0), dropout_rows(op, lora.dropout, x.dim(0))};
+  Tensor y = linear_forward(x, w.data, bias);                           // (N, O)
+  Tensor xa = Tensor::empty(x.context(), {in.N, in.KR}, x.dtype());     // (N, KR)
+  const Tensor a = perturbed(lora.a, lora.a_perturbation);              // (KR, M)
+  LL_LAUNCH(x, lora_linear_down_forward, xa.data<T>(), x.data<T>(), a.data<T>(), in);
+  add_parts(y, xa, lora);
+  const bool b_trained = any_b_requires_grad(lora);
+  if (!op.records() && !(b_trained && x.context().tape().recording())) return y;
+  op.record(y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w.data, x.requires_grad()),
+                bias = keep(bias, false), xa = keep(xa, b_trained), lora, in](Tensor dy) {
+    linear_backward(x, w, bias, dy);
+    lora_backward(x, xa, lora, in, dy);
+  });
+  return y;
+}
+
+}  // namespace lowland::ops

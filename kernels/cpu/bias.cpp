@@ -1,0 +1,32 @@
+#include "kernels/bias.h"
+
+#include "kernels/cpu/row_blocks.h"
+
+namespace lowland::LL_CPU {
+
+template <class T> void bias_forward(Ctx& ctx, T* y, const T* b, int64_t N, int64_t C) {
+  parallel_for(ctx, N, C > 16384 ? 1 : 16384 / (C > 0 ? C : 1), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      T* row = y + n * C;
+#pragma omp simd
+      for (int64_t c = 0; c < C; ++c) row[c] += b[c];
+    }
+  });
+}
+
+template <class T> void bias_backward(Ctx& ctx, T* db, const T* dy, int64_t N, int64_t C) {
+  sum_rows_into(ctx, db, N, C, [&](T* partial, int64_t n) {
+    const T* row = dy + n * C;
+#pragma omp simd
+    for (int64_t c = 0; c < C; ++c) partial[c] += row[c];
+  });
+}
+
+#define LL_INSTANTIATE(T)                                                    \
+  template void bias_forward<T>(Ctx&, T*, const T*, int64_t, int64_t);       \
+  template void bias_backward<T>(Ctx&, T*, const T*, int64_t, int64_t);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

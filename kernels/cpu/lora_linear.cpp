@@ -1,0 +1,129 @@
+#include "kernels/lora_linear.h"
+
+#include "kernels/common/parallel.h"
+#include "kernels/cpu/philox_row.h"
+#include "kernels/matmul.h"
+
+namespace lowland::LL_CPU {
+namespace {
+
+// A tile is what one thread drops at a time; it stays in the second-level cache. Columns are multiples of 64 (the draws
+// of one vector pass).
+constexpr int64_t kForwardRows = 64, kForwardColumns = 512;
+constexpr int64_t kBackwardRows = 256, kBackwardColumns = 128;
+
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+struct Tile {
+  int64_t row, rows, column, columns;
+};
+
+// f of one row of a tile.
+template <class T> void row_factors(T* f, const LoraInput& in, const Tile& t, int64_t i) {
+  const DropoutRows& d = in.dropout;
+  const int64_t n = t.row + i;
+  const RowDraws row{d.key, static_cast<uint32_t>(d.example[n]), static_cast<uint32_t>(d.position[n])};
+  keep_factors(f, row, static_cast<uint32_t>(t.column / 8), t.columns, drop_threshold(d.p), keep_scale<T>(d.p));
+}
+
+Ctx single(const Ctx& ctx) {
+  Ctx one = ctx;
+  one.threads = 1;
+  return one;
+}
+
+// Gives each of min(threads, items) workers its own `size` elements of scratch and a run of the items.
+template <class T, class F> void with_tiles(Ctx& ctx, int64_t items, int64_t size, const F& fn) {
+  const int64_t workers = least(ctx.threads, items);
+  Scratch scratch(ctx);
+  T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(workers * size) * sizeof(T)));
+  parallel_for(ctx, workers, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t w = begin; w < end; ++w)
+      for (int64_t i = items * w / workers; i < items * (w + 1) / workers; ++i) fn(memory + w * size, i);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const LoraInput& in) {
+  const int64_t N = in.N, M = in.M, KR = in.KR;
+  if (in.dropout.p == 0) return matmul(ctx, xa, x, a, {Trans::no, Trans::yes, N, KR, M, M, M, KR}, T(1), T(0));
+  const int64_t blocks = (N + kForwardRows - 1) / kForwardRows;
+  with_tiles<T>(ctx, blocks, kForwardRows * kForwardColumns, [&](T* xd, int64_t block) {
+    Ctx one = single(ctx);
+    const int64_t row = block * kForwardRows, rows = least(kForwardRows, N - row);
+    for (int64_t column = 0; column < M; column += kForwardColumns) {
+      const Tile t{row, rows, column, least(kForwardColumns, M - column)};
+      for (int64_t i = 0; i < rows; ++i) {
+        T* to = xd + i * kForwardColumns;
+        const T* from = x + (row + i) * M + column;
+        row_factors(to, in, t, i);
+#pragma omp simd
+        for (int64_t c = 0; c < t.columns; ++c) to[c] *= from[c];
+      }
+      matmul(one, xa + row * KR, xd, a + column, {Trans::no, Trans::yes, rows, KR, t.columns, kForwardColumns, M, KR},
+             T(1), column == 0 ? T(0) : T(1));
+    }
+  });
+}
+
+namespace {
+
+// One tile of the backward: f is drawn once and serves both gradients. `work` has room for a tile.
+template <class T>
+void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a, const LoraInput& in, const Tile& t,
+                   T* f, T* work) {
+  const int64_t M = in.M, KR = in.KR, ld = kBackwardColumns;
+  for (int64_t i = 0; i < t.rows; ++i) row_factors(f + i * ld, in, t, i);
+  if (da != nullptr) {
+    for (int64_t i = 0; i < t.rows; ++i) {
+      const T* from = x + (t.row + i) * M + t.column;
+#pragma omp simd
+      for (int64_t c = 0; c < t.columns; ++c) work[i * ld + c] = f[i * ld + c] * from[c];
+    }
+    matmul(one, da + t.column, dxa + t.row * KR, work, {Trans::yes, Trans::no, KR, t.columns, t.rows, KR, ld, M}, T(1),
+           T(1));
+  }
+  if (dx != nullptr) {
+    matmul(one, work, dxa + t.row * KR, a + t.column, {Trans::no, Trans::no, t.rows, t.columns, KR, KR, M, ld}, T(1),
+           T(0));
+    for (int64_t i = 0; i < t.rows; ++i) {
+      T* to = dx + (t.row + i) * M + t.column;
+#pragma omp simd
+      for (int64_t c = 0; c < t.columns; ++c) to[c] += f[i * ld + c] * work[i * ld + c];
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void lora_linear_down_backward(Ctx& ctx, T* dx, T* da, const T* dxa, const T* x, const T* a, const LoraInput& in) {
+  const int64_t N = in.N, M = in.M, KR = in.KR;
+  if (in.dropout.p == 0) {
+    if (da != nullptr) matmul(ctx, da, dxa, x, {Trans::yes, Trans::no, KR, M, N, KR, M, M}, T(1), T(1));
+    if (dx != nullptr) matmul(ctx, dx, dxa, a, {Trans::no, Trans::no, N, M, KR, KR, M, M}, T(1), T(1));
+    return;
+  }
+  if (da == nullptr && dx == nullptr) return;
+  // Threads take columns, so that each sum over the rows belongs to one of them.
+  const int64_t strips = (M + kBackwardColumns - 1) / kBackwardColumns, tile = kBackwardRows * kBackwardColumns;
+  with_tiles<T>(ctx, strips, 2 * tile, [&](T* memory, int64_t strip) {
+    Ctx one = single(ctx);
+    const int64_t column = strip * kBackwardColumns, columns = least(kBackwardColumns, M - column);
+    for (int64_t row = 0; row < N; row += kBackwardRows) {
+      const Tile t{row, least(kBackwardRows, N - row), column, columns};
+      backward_tile(one, dx, da, dxa, x, a, in, t, memory, memory + tile);
+    }
+  });
+}
+
+#define LL_INSTANTIATE(T)                                                                            \
+  template void lora_linear_down_forward<T>(Ctx&, T*, const T*, const T*, const LoraInput&);         \
+  template void lora_linear_down_backward<T>(Ctx&, T*, T*, const T*, const T*, const T*, const LoraInput&);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,37 @@
+// lora_linear: a linear layer and the low-rank adapters that read its input, as one op. Composed of matmul, bias and the
+// two kernels below. Equals linear + one matmul by A + one matmul per part by B (that composition is the oracle).
+//   A' = A + E_A (KR, M)       B_k' = B_k + E_k (n_k, R)      the centre where a perturbation is absent
+//   xd_nm = x_nm f_nm          f = 0 or 1 / (1 - p): one mask for all parts, drawn by Philox, never stored
+//   forward    xa = xd A'^T    y = x W^T + bias,   y[:, rows of k] += s xa_k B_k'^T
+//   backward   dxa_k = s dy_k B_k'                 dB_k = s dy_k^T xa_k          dA = dxa^T xd
+//              dx = dy W + f * (dxa A')            dW = dy^T x, db = sum_n dy    only if they are trained
+//   where y_k, dy_k are columns [row_begin, row_begin + n_k) and xa_k is columns [k R, (k+1) R). The gradients of A and B
+//   are those at the point that the forward read. At any of them dA_k A_k'^T = B_k'^T dB_k (both are s B'^T dW A'^T).
+// shapes     x, dx: (N, M)   W: (O, M)   y, dy: (N, O)   A, dA: (KR, M)   B_k, dB_k: (n_k, R)   xa, dxa: (N, KR)
+// saves      xa, and x where A or W is trained; A' and B' are formed again in the backward
+// writes     xa =   da +=   dx +=   (da, dx may be null)
+// numerics   with dropout, xd exists in tiles of a fixed size: no (N, M) temporary, and no dependence on threads
+// REQUIRES   0 <= p <= 1
+// CUDA plan  draws inside the tile loads of the skinny GEMMs; rank product kept in shared memory for the second one
+// paper      Hu et al. 2021, arXiv:2106.09685
+#pragma once
+#include "kernels/common/ctx.h"
+#include "kernels/dropout.h"
+
+namespace lowland {
+
+// What the adapters read: N rows of width M through a dropout, into KR = parts * rank columns.
+struct LoraInput {
+  int64_t N = 0, M = 0, KR = 0;
+  DropoutRows dropout;
+};
+
+}  // namespace lowland
+
+LL_KERNELS(
+// xa = xd a^T
+template <class T> void lora_linear_down_forward(Ctx&, T* xa, const T* x, const T* a, const LoraInput& in);
+// da += dxa^T xd   dx += f * (dxa a).   x may be null if da is
+template <class T> void lora_linear_down_backward(Ctx&, T* dx, T* da, const T* dxa, const T* x, const T* a,
+                                                  const LoraInput& in);
+)
