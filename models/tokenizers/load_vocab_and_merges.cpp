@@ -1,0 +1,128 @@
+// Folders with vocab.json and merges.txt: what tokenizer.json would say is taken from the other small files,
+// or is RoBERTa's or GPT-2's by the vocabulary.
+#include <fstream>
+
+#include "engine/error.h"
+#include "models/tokenizers/byte_level_bpe.h"
+#include "models/tokenizers/tokenizer_files.h"
+
+namespace lowland {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+struct Merges {
+  MergeList list;
+  int first_line = 1;
+};
+
+Merges read_merges(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  LL_CHECK(in.good() && !fs::is_directory(path), "{}: cannot be opened for reading", path.string());
+  Merges merges;
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (number == 1 && line.starts_with("#version")) {
+      merges.first_line = 2;
+      continue;
+    }
+    if (line.empty() && in.peek() == EOF) break;
+    std::pair<std::string, std::string> merge;
+    LL_CHECK(split_merge(line, merge), "{}:{}: '{}' is not a merge: two pieces with one space between them",
+             path.string(), number, line);
+    merges.list.push_back(std::move(merge));
+  }
+  return merges;
+}
+
+// Other classes than these cut or join text in another way, although their files have the same names.
+void check_class(const json& config, const fs::path& path) {
+  if (!config.contains("tokenizer_class") || !config.at("tokenizer_class").is_string()) return;
+  const auto name = config.at("tokenizer_class").get<std::string>();
+  for (const char* known :
+       {"Roberta", "GPT2", "Bart", "Longformer", "LED", "PreTrainedTokenizer", "TokenizersBackend"}) {
+    if (name.starts_with(known)) return;
+  }
+  fail("{}: tokenizer_class {} is not one that is reproduced (RoBERTa's and GPT-2's byte-level BPE are)",
+       path.string(), name);
+}
+
+void put(std::vector<AddedToken>& added, AddedToken token) {
+  for (AddedToken& known : added) {
+    if (known.content == token.content) return;
+  }
+  added.push_back(std::move(token));
+}
+
+// Tokens with flags of their own first, then the ones with a role, then RoBERTa's and GPT-2's usual ones.
+std::vector<AddedToken> added_tokens(const fs::path& folder, const json& config, const BpeModel& model,
+                                     const std::map<std::string, AddedToken>& roles) {
+  std::vector<AddedToken> added;
+  if (config.contains("added_tokens_decoder")) {
+    for (const auto& [id, object] : config.at("added_tokens_decoder").items()) {
+      AddedToken token = added_token_of(object);
+      token.id = static_cast<int32_t>(std::stol(id));
+      put(added, token);
+    }
+  }
+  const auto put_known = [&](AddedToken token) {
+    token.id = model.id_of(token.content);
+    if (token.id >= 0) put(added, std::move(token));
+  };
+  if (fs::exists(folder / "added_tokens.json")) {
+    const json file = read_json_file(folder / "added_tokens.json");
+    for (const auto& [content, id] : file.items()) {
+      AddedToken token{.content = content, .id = id.get<int32_t>(), .special = false, .normalized = true};
+      for (const auto& [role, named] : roles) {
+        if (named.content == content) token = named, token.id = id.get<int32_t>();
+      }
+      put(added, token);
+    }
+  }
+  for (const auto& [role, token] : roles) put_known(token);
+  for (const char* content : {"<s>", "<pad>", "</s>", "<unk>", "<|endoftext|>"})
+    put_known({.content = content});
+  put_known({.content = "<mask>", .lstrip = true});
+  return added;
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& vocab, const fs::path& merges_path) {
+  const fs::path folder = vocab.parent_path(), config_path = folder / "tokenizer_config.json";
+  const json config = fs::exists(config_path) ? read_json_file(config_path) : json::object();
+  try {
+    check_class(config, config_path);
+    const auto roles = read_roles(folder);
+    const Merges merges = read_merges(merges_path);
+    BpeModel model(pieces_of(read_json_file(vocab), vocab.string()), merges.list, vocab.string(),
+                   merges_path.string(), merges.first_line, false);
+    std::vector<AddedToken> added = added_tokens(folder, config, model, roles);
+    const auto size = static_cast<int32_t>(model.pieces().size());
+    for (const AddedToken& token : added) {
+      LL_CHECK(token.id >= 0 && token.id < size + 100000, "{}: the id of the added token '{}' is {}",
+               folder.string(), token.content, token.id);
+    }
+    const SpecialIds special = special_ids(roles, model, added);
+    const bool gpt2 = config.value("tokenizer_class", "").starts_with("GPT2") || model.id_of("<s>") < 0;
+    InputTemplate around;
+    if (!gpt2 && special.bos >= 0 && special.eos >= 0) {
+      around.single = {special.bos, InputTemplate::kA, special.eos};
+      around.pair = {special.bos, InputTemplate::kA, special.eos,
+                     special.eos, InputTemplate::kB, special.eos};
+    }
+    const ByteLevelOptions options{.add_prefix_space = config.value("add_prefix_space", false)};
+    return std::make_unique<ByteLevelBpe>(std::move(model), AddedTokens(std::move(added)), options, special,
+                                          around);
+  } catch (const std::logic_error& e) {  // json's type errors, std::stol's
+    fail("{}: tokenizer_config.json or added_tokens.json is not laid out as Hugging Face writes it ({})",
+         folder.string(), e.what());
+  } catch (const json::exception& e) {
+    fail("{}: tokenizer_config.json or added_tokens.json is not laid out as Hugging Face writes it ({})",
+         folder.string(), e.what());
+  }
+}
+
+}  // namespace lowland

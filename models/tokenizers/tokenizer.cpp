@@ -1,0 +1,56 @@
+#include "models/tokenizers/tokenizer.h"
+
+#include <algorithm>
+
+#include "engine/error.h"
+
+namespace lowland {
+namespace {
+
+struct Lengths {
+  int64_t a, b;
+};
+
+// truncate_encodings of the tokenizers library, longest_first, for a pair of a + b > room tokens.
+Lengths longest_first(int64_t a, int64_t b, int64_t room) {
+  const bool swapped = a > b;
+  int64_t shorter = std::min(a, b);
+  int64_t longer = shorter > room ? shorter : std::max(shorter, room - shorter);
+  if (shorter + longer > room) {
+    shorter = room / 2;
+    longer = shorter + room % 2;
+  }
+  return swapped ? Lengths{longer, shorter} : Lengths{shorter, longer};
+}
+
+}  // namespace
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  std::vector<int32_t> ids;
+  encode(text, options, *make_small_scratch(), ids);
+  return ids;
+}
+
+int64_t Tokenizer::special_count(bool pair) const {
+  const auto& items = pair ? around_.pair : around_.single;
+  return std::count_if(items.begin(), items.end(), [](int32_t id) { return id >= 0; });
+}
+
+int64_t Tokenizer::build_inputs(std::span<const int32_t> a, std::optional<std::span<const int32_t>> b,
+                                int64_t max_length, std::vector<int32_t>& out) const {
+  Lengths n{static_cast<int64_t>(a.size()), b ? static_cast<int64_t>(b->size()) : 0};
+  const int64_t total = n.a + n.b, room = max_length - special_count(b.has_value());
+  if (max_length > 0) {
+    LL_CHECK(room >= 0, "a length of {} has no room for the {} special tokens around {}", max_length,
+             special_count(b.has_value()), b ? "two texts" : "a text");
+    if (total > room) n = b ? longest_first(n.a, n.b, room) : Lengths{room, 0};
+  }
+  for (const int32_t item : b ? around_.pair : around_.single) {
+    if (item == InputTemplate::kA) out.insert(out.end(), a.begin(), a.begin() + n.a);
+    else if (item == InputTemplate::kB) out.insert(out.end(), b->begin(), b->begin() + n.b);
+    else out.push_back(item);
+  }
+  return total - n.a - n.b;
+}
+
+}  // namespace lowland

@@ -1,0 +1,93 @@
+// Text to ids and back, identical to Hugging Face's `tokenizers`. Start here; then byte_level_bpe.h.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lowland {
+
+// Ids of the tokens with a role; -1 where the tokenizer has none.
+struct SpecialIds {
+  int32_t bos = -1;  // also cls: `<s>`
+  int32_t eos = -1;  // also sep: `</s>`
+  int32_t pad = -1, unk = -1, mask = -1;
+};
+
+struct EncodeOptions {
+  // Whether `<s>`, `<mask>` ... written in the text become those tokens, as Hugging Face's encode does. False
+  // is their split_special_tokens=True: user text never makes a special token. Tokens that are added but not
+  // special always count.
+  bool parse_special = true;
+};
+
+// What goes around one text (A) and around two (A, B): `<s> A </s>`, `<s> A </s></s> B </s>`.
+struct InputTemplate {
+  static constexpr int32_t kA = -1, kB = -2;
+  std::vector<int32_t> single = {kA};  // ids, kA and kB
+  std::vector<int32_t> pair = {kA, kB};
+};
+
+// Immutable: threads may share one, each with a scratch of its own.
+//
+// Text is UTF-8. Bytes that are not are read as Python's bytes.decode("utf-8", errors="replace") reads them:
+// each maximal subpart becomes U+FFFD, which is what Hugging Face's tokenizers then see.
+class Tokenizer {
+ public:
+  // Working memory, and a cache of words already met. One per thread, of one tokenizer.
+  class Scratch {
+   public:
+    virtual ~Scratch() = default;
+  };
+
+  virtual ~Tokenizer() = default;
+
+  // The ids of text, without `<s>` and `</s>` around it (build_inputs puts them).
+  std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
+  // The same for many texts: appends to out. The scratch comes from make_scratch() of this tokenizer.
+  virtual void encode(std::string_view text, EncodeOptions options, Scratch& scratch,
+                      std::vector<int32_t>& out) const = 0;
+  virtual std::unique_ptr<Scratch> make_scratch() const = 0;
+
+  // Ids to text. Ids outside the vocabulary are left out, as Hugging Face does; bytes that are not UTF-8
+  // become U+FFFD.
+  virtual std::string decode(std::span<const int32_t> ids, bool skip_special = true) const = 0;
+  // The text of one id as the vocabulary file writes it (`Ġthe`); empty for an id that is not used.
+  virtual std::string_view piece(int32_t id) const = 0;
+  // The id of such a text, -1 where there is none.
+  virtual int32_t id_of(std::string_view piece) const = 0;
+  // One more than the largest id.
+  virtual int32_t vocab_size() const = 0;
+
+  const SpecialIds& special() const { return special_; }
+
+  // How many special tokens build_inputs adds: RoBERTa 2, for a pair 4.
+  int64_t special_count(bool pair) const;
+  // `<s> A </s>` or `<s> A </s></s> B </s>`, appended to out, in at most max_length tokens (0: no limit).
+  // What is too long loses tokens at the end, the longer text first (longest_first of Hugging Face, its ties
+  // included). Returns the number of tokens cut off: 0 if nothing was. Error if max_length has no room for
+  // the special tokens.
+  int64_t build_inputs(std::span<const int32_t> a, std::optional<std::span<const int32_t>> b,
+                       int64_t max_length, std::vector<int32_t>& out) const;
+
+ protected:
+  Tokenizer(SpecialIds special, InputTemplate around) : special_(special), around_(std::move(around)) {}
+  // A scratch for one call: no cache.
+  virtual std::unique_ptr<Scratch> make_small_scratch() const = 0;
+
+ private:
+  SpecialIds special_;
+  InputTemplate around_;
+};
+
+// Reads tokenizer.json of a folder, else vocab.json and merges.txt (or encoder.json and vocab.bpe) with what
+// special_tokens_map.json, tokenizer_config.json and added_tokens.json say, where they are. A part of
+// tokenizer.json that is not reproduced is refused by name; its truncation and padding are the caller's
+// business and are not read. Error, one sentence naming the file: missing, not JSON, a malformed merge, a
+// byte or a merge the vocabulary lacks.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder);
+
+}  // namespace lowland
