@@ -14,8 +14,10 @@ void dropout_forward(Ctx& ctx, T* y, const T* x, const DropoutRows& rows, int64_
       over_draws(draws_of(rows, n), 0, C, [&](int64_t c, int64_t count, const uint16_t* draws) {
         const T* from = x + n * C + c;
         T* to = y + n * C + c;
+        const uint32_t limit = threshold;  // local, so that no store to y can change it
+        const T kept = scale;
 #pragma omp simd
-        for (int64_t i = 0; i < count; ++i) to[i] = draws[i] >= threshold ? from[i] * scale : T(0);
+        for (int64_t i = 0; i < count; ++i) to[i] = from[i] * (draws[i] >= limit ? kept : T(0));
       });
     }
   });

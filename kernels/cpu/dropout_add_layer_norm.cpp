@@ -17,9 +17,11 @@ template <class T> void dropout_add_layer_norm_forward(Ctx& ctx, const DropoutAd
       T* h = a.h != nullptr ? a.h + n * C : y;  // z first, then its normalised form, in the same place
       if (a.rows.p > 0) {
         over_draws(draws_of(a.rows, n), 0, C, [&](int64_t at, int64_t count, const uint16_t* draws) {
+          const uint32_t limit = threshold;  // local, so that no store to h can change it
+          const T kept = scale;
 #pragma omp simd
           for (int64_t i = 0; i < count; ++i)
-            h[at + i] = residual[at + i] + (draws[i] >= threshold ? x[at + i] * scale : T(0));
+            h[at + i] = residual[at + i] + x[at + i] * (draws[i] >= limit ? kept : T(0));
         });
       } else {
 #pragma omp simd
@@ -61,8 +63,10 @@ template <class T> void dropout_add_layer_norm_backward(Ctx& ctx, const DropoutA
     if (a.dx == nullptr) return;
     T* dx = a.dx + n * C;
     over_draws(draws_of(a.rows, n), 0, C, [&](int64_t at, int64_t count, const uint16_t* draws) {
+      const uint32_t limit = threshold;
+      const T kept = scale;
 #pragma omp simd
-      for (int64_t i = 0; i < count; ++i) dx[at + i] = draws[i] >= threshold ? dz[at + i] * scale : T(0);
+      for (int64_t i = 0; i < count; ++i) dx[at + i] = dz[at + i] * (draws[i] >= limit ? kept : T(0));
     });
   });
 }

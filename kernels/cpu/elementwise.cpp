@@ -29,8 +29,8 @@ template <class T> void mul(Ctx& ctx, T* y, const T* a, const T* b, int64_t n) {
 }
 
 template <class T> void scale(Ctx& ctx, T* y, const T* x, double alpha, int64_t n) {
-  const T a = static_cast<T>(alpha);
   parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
+    const T a = static_cast<T>(alpha);
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) y[i] = a * x[i];
   });
