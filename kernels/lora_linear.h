@@ -1,18 +1,18 @@
-// lora_linear: a linear layer and the low-rank adapters that read its input, as one op. Composed of matmul, bias and the
-// two kernels below. Equals linear + one matmul by A + one matmul per part by B (that composition is the oracle).
+// lora_linear: a linear layer and the low-rank adapters that read its input, as one op. Composed of matmul,
+// bias and the two kernels below. Equals linear, one matmul by A and one matmul per part by B: the oracle.
 //   A' = A + E_A (KR, M)       B_k' = B_k + E_k (n_k, R)      the centre where a perturbation is absent
 //   xd_nm = x_nm f_nm          f = 0 or 1 / (1 - p): one mask for all parts, drawn by Philox, never stored
 //   forward    xa = xd A'^T    y = x W^T + bias,   y[:, rows of k] += s xa_k B_k'^T
 //   backward   dxa_k = s dy_k B_k'                 dB_k = s dy_k^T xa_k          dA = dxa^T xd
 //              dx = dy W + f * (dxa A')            dW = dy^T x, db = sum_n dy    only if they are trained
-//   where y_k, dy_k are columns [row_begin, row_begin + n_k) and xa_k is columns [k R, (k+1) R). The gradients of A and B
-//   are those at the point that the forward read. At any of them dA_k A_k'^T = B_k'^T dB_k (both are s B'^T dW A'^T).
-// shapes     x, dx: (N, M)   W: (O, M)   y, dy: (N, O)   A, dA: (KR, M)   B_k, dB_k: (n_k, R)   xa, dxa: (N, KR)
+//   where y_k, dy_k are columns [row_begin, row_begin + n_k) and xa_k is columns [k R, (k+1) R). The
+//   gradients of A and B are those at the point that the forward read; there dA_k A_k'^T = B_k'^T dB_k for every part.
+// shapes     x, dx: (N, M)  W: (O, M)  y, dy: (N, O)  A, dA: (KR, M)  B_k, dB_k: (n_k, R)  xa, dxa: (N, KR)
 // saves      xa, and x where A or W is trained; A' and B' are formed again in the backward
 // writes     xa =   da +=   dx +=   (da, dx may be null)
-// numerics   with dropout, xd exists in tiles of a fixed size: no (N, M) temporary, and no dependence on threads
+// numerics   with dropout, xd exists in tiles of a fixed size: no (N, M) temporary, no dependence on threads
 // REQUIRES   0 <= p <= 1
-// CUDA plan  draws inside the tile loads of the skinny GEMMs; rank product kept in shared memory for the second one
+// CUDA plan  draws inside the tile loads of the skinny GEMMs; the rank product stays in shared memory
 // paper      Hu et al. 2021, arXiv:2106.09685
 #pragma once
 #include "kernels/common/ctx.h"

@@ -7,8 +7,8 @@ Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias) {
   check_linear(op, x, w, bias);
   Tensor y = linear_forward(x, w.data, bias);  // (N, O)
   if (!op.records()) return y;
-  op.record(y, [x = keep(x, w.data.requires_grad()), w = keep(w.data, x.requires_grad()), bias = keep(bias, false)](
-                   Tensor dy) { linear_backward(x, w, bias, dy); });
+  op.record(y, [x = keep(x, w.data.requires_grad()), w = keep(w.data, x.requires_grad()),
+                bias = keep(bias, false)](Tensor dy) { linear_backward(x, w, bias, dy); });
   return y;
 }
 

@@ -12,7 +12,8 @@ inline void check_linear(const OpScope& op, const Tensor& x, const Weight& w, co
   op.check(x.defined() && w.data.defined(), "x and w must be there");
   op.check(x.rank() == 2 && w.data.rank() == 2 && w.data.dim(1) == x.dim(1), "w must be (O, M) for x (N, M)");
   op.check(w.data.dtype() == x.dtype(), "w must have the dtype of x");
-  op.check(!bias || (bias.numel() == w.data.dim(0) && bias.dtype() == x.dtype()), "bias must be (O) in the dtype of x");
+  op.check(!bias || (bias.numel() == w.data.dim(0) && bias.dtype() == x.dtype()),
+           "bias must be (O) in the dtype of x");
 }
 
 // y = x W^T + bias

@@ -28,16 +28,19 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
   OpScope op("matmul", {{"a", &a}, {"b", &b}});
   op.check(a.rank() == 2 && b.rank() == 2, "a and b must be matrices");
   op.check(a.dtype() == b.dtype(), "a and b must have one dtype");
-  op.check(a.dim(trans_a ? 0 : 1) == b.dim(trans_b ? 1 : 0), "the inner dimensions of op(a) and op(b) must be equal");
-  Tensor c = Tensor::empty(a.context(), {a.dim(trans_a ? 1 : 0), b.dim(trans_b ? 0 : 1)}, a.dtype());  // (M, N)
+  op.check(a.dim(trans_a ? 0 : 1) == b.dim(trans_b ? 1 : 0),
+           "the inner dimensions of op(a) and op(b) must be equal");
+  Tensor c =
+      Tensor::empty(a.context(), {a.dim(trans_a ? 1 : 0), b.dim(trans_b ? 0 : 1)}, a.dtype());  // (M, N)
   multiply(c, a, trans_a, b, trans_b, 0);
   if (!op.records()) return c;
-  const Tensor saved_a = b.requires_grad() ? a : a.gradient_only(), saved_b = a.requires_grad() ? b : b.gradient_only();
+  const Tensor saved_a = b.requires_grad() ? a : a.gradient_only(),
+               saved_b = a.requires_grad() ? b : b.gradient_only();
   op.record(c, [a = saved_a, b = saved_b, trans_a, trans_b](Tensor dc) {
     if (a.requires_grad()) {
       const Sink da = sink(a);
       if (trans_a) {
-        multiply(da.into, b, trans_b, dc, true, da.beta);    // (K, M) = op(b) dc^T
+        multiply(da.into, b, trans_b, dc, true, da.beta);  // (K, M) = op(b) dc^T
       } else {
         multiply(da.into, dc, false, b, !trans_b, da.beta);  // (M, K) = dc op(b)^T
       }
@@ -45,7 +48,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
     if (b.requires_grad()) {
       const Sink db = sink(b);
       if (trans_b) {
-        multiply(db.into, dc, true, a, trans_a, db.beta);    // (N, K) = dc^T op(a)
+        multiply(db.into, dc, true, a, trans_a, db.beta);  // (N, K) = dc^T op(a)
       } else {
         multiply(db.into, a, !trans_a, dc, false, db.beta);  // (K, N) = op(a)^T dc
       }

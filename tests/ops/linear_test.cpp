@@ -15,7 +15,8 @@ Values oracle(const std::vector<Values>& in, int64_t N, int64_t M, int64_t O) {
   for (int64_t n = 0; n < N; ++n)
     for (int64_t o = 0; o < O; ++o) {
       double sum = in.size() > 2 ? in[2][static_cast<size_t>(o)] : 0.0;
-      for (int64_t m = 0; m < M; ++m) sum += in[0][static_cast<size_t>(n * M + m)] * in[1][static_cast<size_t>(o * M + m)];
+      for (int64_t m = 0; m < M; ++m)
+        sum += in[0][static_cast<size_t>(n * M + m)] * in[1][static_cast<size_t>(o * M + m)];
       y[static_cast<size_t>(n * O + o)] = sum;
     }
   return y;
@@ -34,13 +35,14 @@ TEST_CASE("linear: values and gradients") {
   struct Case {
     int64_t N, M, O;
   };
-  for (const Case c : {Case{1, 1, 1}, {1, 33, 31}, {31, 7, 257}, {257, 33, 5}, {8, 768, 768}})
+  for (const Case c : {Case{1, 1, 1}, {1, 33, 31}, {31, 7, 257}, {257, 33, 5}, {8, 768, 96}})
     for (const bool bias : {false, true}) {
       OpCase op{.name = fmt::format("N {} M {} O {} bias {}", c.N, c.M, c.O, bias),
                 .inputs = {{{c.N, c.M}}, {{c.O, c.M}, true, 1 / std::sqrt(static_cast<double>(c.M))}},
-                .run = [](const std::vector<Tensor>& in) {
-                  return ops::linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor());
-                },
+                .run =
+                    [](const std::vector<Tensor>& in) {
+                      return ops::linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor());
+                    },
                 .oracle = [=](const std::vector<Values>& in) { return oracle(in, c.N, c.M, c.O); }};
       if (bias) op.inputs.push_back({{c.O}});
       check_op(op);
@@ -86,14 +88,20 @@ TEST_CASE("linear: saves nothing of x for a frozen weight") {
 TEST_CASE("linear: several readers of one x add up, and so do two passes into a bound buffer") {
   const Tensor w1 = f64({4, 6}, 1), w2 = f64({7, 6}, 2);
   Tensor x = f64({3, 6}, 3), w3 = f64({2, 6}, 4), bias = f64({2}, 6);
-  const Tensor w_grad = Tensor::zeros(cpu(), {2, 6}, DType::f64), bias_grad = Tensor::zeros(cpu(), {2}, DType::f64);
+  const Tensor w_grad = Tensor::zeros(cpu(), {2, 6}, DType::f64),
+               bias_grad = Tensor::zeros(cpu(), {2}, DType::f64);
   x.set_requires_grad();
   w3.set_grad_buffer(w_grad);
   bias.set_grad_buffer(bias_grad);
   Values dx(18, 0.0), dw(12, 0.0), db(2, 0.0);
   for (int pass = 0; pass < 2; ++pass) {
-    const Tensor y1 = ops::linear(x, w1, Tensor()), y2 = ops::linear(x, w2, Tensor()), y3 = ops::linear(x, w3, bias);
-    const auto sum = [](const Tensor& y) { return ops::matmul(y.reshape({1, y.numel()}), Tensor::from<double>(cpu(), {y.numel(), 1}, Values(static_cast<size_t>(y.numel()), 1.0))); };
+    const Tensor y1 = ops::linear(x, w1, Tensor()), y2 = ops::linear(x, w2, Tensor()),
+                 y3 = ops::linear(x, w3, bias);
+    const auto sum = [](const Tensor& y) {
+      return ops::matmul(
+          y.reshape({1, y.numel()}),
+          Tensor::from<double>(cpu(), {y.numel(), 1}, Values(static_cast<size_t>(y.numel()), 1.0)));
+    };
     cpu().tape().backward(ops::add(ops::add(sum(y1), sum(y2)), sum(y3)));
     for (const Tensor& w : {w1, w2, w3.detach()}) {
       const Values v = w.to_vector<double>();
@@ -115,13 +123,15 @@ TEST_CASE("linear: rows of a larger matrix are a weight") {
   const Tensor whole = f64({10, 4}, 1), x = f64({3, 4}, 2);
   const Tensor all = ops::linear(x, whole, Tensor()), part = ops::linear(x, whole.slice_rows(2, 5), Tensor());
   for (int64_t n = 0; n < 3; ++n)
-    for (int64_t o = 0; o < 3; ++o) CHECK(part.data<double>()[n * 3 + o] == doctest::Approx(all.data<double>()[n * 10 + 2 + o]));
+    for (int64_t o = 0; o < 3; ++o)
+      CHECK(part.data<double>()[n * 3 + o] == doctest::Approx(all.data<double>()[n * 10 + 2 + o]));
 }
 
 TEST_CASE("linear: shapes that do not fit are refused") {
   const Tensor x = Tensor::zeros(cpu(), {2, 8}, DType::f32), w = Tensor::zeros(cpu(), {3, 7}, DType::f32);
-  CHECK_THROWS_WITH_AS(ops::linear(x, w, Tensor()),
-                       "[linear] w must be (O, M) for x (N, M) | x: (2,8) f32 cpu | w: (3,7) f32 cpu | bias: absent", Error);
+  CHECK_THROWS_WITH_AS(
+      ops::linear(x, w, Tensor()),
+      "[linear] w must be (O, M) for x (N, M) | x: (2,8) f32 cpu | w: (3,7) f32 cpu | bias: absent", Error);
   CHECK_THROWS_AS(ops::linear(x, Tensor::zeros(cpu(), {3, 8}, DType::f32), w), Error);
   CHECK_THROWS_AS(ops::linear(x, Tensor::zeros(cpu(), {3, 8}, DType::f64), Tensor()), Error);
 }

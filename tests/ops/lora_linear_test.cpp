@@ -24,7 +24,8 @@ struct Case {
   double p = 0, scale = 1.5;
   int64_t KR() const { return static_cast<int64_t>(parts.size()) * R; }
   std::string name() const {
-    return fmt::format("N {} M {} O {} R {} parts {} perturbed {} p {}", N, M, O, R, parts.size(), perturbed, p);
+    return fmt::format("N {} M {} O {} R {} parts {} perturbed {} p {}", N, M, O, R, parts.size(), perturbed,
+                       p);
   }
 };
 
@@ -68,7 +69,9 @@ Values factors(const Case& c) {
 }
 
 Values oracle(const Case& c, const std::vector<Values>& in) {
-  const auto at = [](const Values& v, int64_t i, int64_t j, int64_t width) { return v[static_cast<size_t>(i * width + j)]; };
+  const auto at = [](const Values& v, int64_t i, int64_t j, int64_t width) {
+    return v[static_cast<size_t>(i * width + j)];
+  };
   const Values f = factors(c);
   const size_t K = c.parts.size();
   Values y(static_cast<size_t>(c.N * c.O));
@@ -118,7 +121,9 @@ LoraGroup group_of(const Case& c, const std::vector<Tensor>& in) {
   return g;
 }
 
-Tensor run(const Case& c, const std::vector<Tensor>& in) { return ops::lora_linear(in[0], in[1], in[2], group_of(c, in)); }
+Tensor run(const Case& c, const std::vector<Tensor>& in) {
+  return ops::lora_linear(in[0], in[1], in[2], group_of(c, in));
+}
 
 std::vector<Tensor> tensors(const Case& c, Context& context, DType dtype) {
   std::vector<Tensor> out;
@@ -141,10 +146,10 @@ TEST_CASE("lora_linear: values and gradients") {
   const std::vector<Case> cases = {
       {1, 1, 1, 1, {{0, 1}}},
       {1, 33, 31, 3, {{0, 31}}},
-      {31, 7, 12, 8, {{0, 4}, {8, 4}}},              // first and third of three
+      {31, 7, 12, 8, {{0, 4}, {8, 4}}},  // first and third of three
       {33, 31, 30, 1, {{0, 10}, {10, 10}, {20, 10}}},
-      {257, 40, 21, 3, {{5, 9}}},                    // rows inside one matrix
-      {31, 257, 96, 8, {{64, 32}, {0, 32}}},         // in another order
+      {257, 40, 21, 3, {{5, 9}}},             // rows inside one matrix
+      {31, 257, 96, 8, {{64, 32}, {0, 32}}},  // in another order
       {8, 768, 96, 8, {{0, 32}, {64, 32}}},
   };
   for (Case c : cases)
@@ -160,13 +165,11 @@ TEST_CASE("lora_linear: values and gradients") {
 }
 
 TEST_CASE("lora_linear: tiles of the dropped input, more rows and columns than one") {
-  for (const bool perturbed : {false, true}) {
-    const Case c{300, 650, 9, 2, {{0, 3}, {6, 3}}, perturbed, 0.5};
-    check_op({.name = c.name(),
-              .inputs = inputs_of(c),
-              .run = [c](const std::vector<Tensor>& in) { return run(c, in); },
-              .oracle = [c](const std::vector<Values>& in) { return oracle(c, in); }});
-  }
+  const Case c{260, 520, 5, 1, {{0, 2}, {3, 2}}, true, 0.5};
+  check_op({.name = c.name(),
+            .inputs = inputs_of(c),
+            .run = [c](const std::vector<Tensor>& in) { return run(c, in); },
+            .oracle = [c](const std::vector<Values>& in) { return oracle(c, in); }});
 }
 
 TEST_CASE("lora_linear: everything dropped leaves the linear layer") {
@@ -186,7 +189,7 @@ TEST_CASE("lora_linear equals linear and two matmuls per part, forward and backw
     std::vector<Tensor> in = tensors(c, cpu(), DType::f64);
     for (size_t i = 0; i < 6; ++i) in[i].set_requires_grad();
     cpu().tape().backward_to(0, run(c, in), seed(c, cpu(), DType::f64));
-    // The same by the ops one would write without lora_linear, each part widened to all outputs by a 0/1 matrix.
+    // The same by the ops one would write without lora_linear; 0/1 matrices pick and place each part.
     std::vector<Tensor> ref = tensors(c, cpu(), DType::f64);
     for (size_t i = 0; i < 6; ++i) ref[i].set_requires_grad();
     const auto shifted = [&](size_t i, size_t e) { return perturbed ? ops::add(ref[i], ref[e]) : ref[i]; };
@@ -217,11 +220,14 @@ TEST_CASE("lora_linear: G_A A^T = B^T G_B for each part, at the point that the f
       std::vector<Tensor> in = tensors(c, cpu(), DType::f64);
       for (const size_t i : {3u, 4u, 5u}) in[i].set_requires_grad();
       cpu().tape().backward_to(0, run(c, in), seed(c, cpu(), DType::f64));
-      const auto read = [&](size_t i, size_t e) { return perturbed ? ops::add(in[i].detach(), in[e]) : in[i].detach(); };
+      const auto read = [&](size_t i, size_t e) {
+        return perturbed ? ops::add(in[i].detach(), in[e]) : in[i].detach();
+      };
       const Tensor a = read(3, 6);
       for (int64_t k = 0; k < 2; ++k) {
         const auto b = static_cast<size_t>(4 + k);
-        const Tensor left = ops::matmul(in[3].grad().slice_rows(3 * k, 3 * k + 3), a.slice_rows(3 * k, 3 * k + 3), false, true);
+        const Tensor left = ops::matmul(in[3].grad().slice_rows(3 * k, 3 * k + 3),
+                                        a.slice_rows(3 * k, 3 * k + 3), false, true);
         const Tensor right = ops::matmul(read(b, b + 3), in[b].grad(), true, false);
         CHECK(max_abs_diff(values(left), values(right)) < 1e-12);
       }
@@ -279,7 +285,7 @@ TEST_CASE("lora_linear: gradients add to what is in the sinks") {
   }
 }
 
-// The kernels of the adapters' input split the work by fixed tiles; oneDNN and OpenBLAS answer for their own sums.
+// The tiles are fixed; the tolerance is for the sums of oneDNN and OpenBLAS inside them.
 TEST_CASE("lora_linear: with dropout, masks are the same with any number of threads") {
   const Case c{300, 650, 9, 2, {{0, 3}, {6, 3}}, false, 0.5};
   std::vector<Values> results;
@@ -331,7 +337,9 @@ TEST_CASE("lora_linear: what does not fit is refused with shapes") {
   throws(g, "[lora_linear] a must be (parts * rank, M)");
   g = good;
   g.parts[1].row_begin = 4;
-  throws(g, "[lora_linear] b of part 1 must be (n, 2) in the dtype of x with rows [4, 4 + n) inside w, it is (3,2) f32 cpu");
+  throws(g,
+         "[lora_linear] b of part 1 must be (n, 2) in the dtype of x with rows [4, 4 + n) inside w, it is "
+         "(3,2) f32 cpu");
   g = good;
   g.parts[0].b_perturbation = in[3];
   throws(g, "[lora_linear] the perturbation of part 0 is (4,8) f32 cpu, b is (3,2) f32 cpu");

@@ -31,12 +31,13 @@ Values oracle(const Values& a, const Values& b, const Case& c, bool trans_a, boo
 }  // namespace
 
 TEST_CASE("matmul: values and gradients, all transpositions") {
-  for (const Case c : {Case{1, 1, 1}, {1, 31, 7}, {31, 1, 33}, {33, 31, 257}, {257, 33, 5}, {130, 70, 768}})
+  for (const Case c : {Case{1, 1, 1}, {1, 31, 7}, {31, 1, 33}, {33, 31, 257}, {257, 33, 5}, {65, 40, 768}})
     for (const int flags : {0, 1, 2, 3}) {
       const bool ta = (flags & 1) != 0, tb = (flags & 2) != 0;
       const double rms = 1 / std::sqrt(static_cast<double>(c.K));
       check_op({.name = fmt::format("{} x {} x {} trans {} {}", c.M, c.N, c.K, ta, tb),
-                .inputs = {{ta ? Shape{c.K, c.M} : Shape{c.M, c.K}, true, rms}, {tb ? Shape{c.N, c.K} : Shape{c.K, c.N}}},
+                .inputs = {{ta ? Shape{c.K, c.M} : Shape{c.M, c.K}, true, rms},
+                           {tb ? Shape{c.N, c.K} : Shape{c.K, c.N}}},
                 .run = [ta, tb](const std::vector<Tensor>& in) { return ops::matmul(in[0], in[1], ta, tb); },
                 .oracle = [=](const std::vector<Values>& in) { return oracle(in[0], in[1], c, ta, tb); }});
     }
@@ -50,7 +51,8 @@ TEST_CASE("matmul: no rows, no columns, nothing to sum over") {
 }
 
 TEST_CASE("matmul: only the input that requires a gradient gets one, and sums go into it") {
-  Tensor a = Tensor::from<double>(cpu(), {2, 3}, random_values(6, 1)), b = Tensor::from<double>(cpu(), {3, 2}, random_values(6, 2));
+  Tensor a = Tensor::from<double>(cpu(), {2, 3}, random_values(6, 1)),
+         b = Tensor::from<double>(cpu(), {3, 2}, random_values(6, 2));
   a.set_requires_grad();
   const auto seed = [] { return Tensor::from<double>(cpu(), {2, 2}, {1, 2, 3, 4}); };
   cpu().tape().backward_to(0, ops::matmul(a, b), seed());
@@ -72,8 +74,10 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
       const Tensor b = Tensor::from<double>(context, {K, ldb}, bv).to(DType::f32);
       const Tensor c = Tensor::from<double>(context, {M, ldc}, cv).to(DType::f32);
       const MatmulShape s{Trans::no, Trans::no, M, N, K, lda, ldb, ldc};
-      const auto run = context.kernels().backend == Backend::cpu_v4 ? cpu_v4::matmul<float> : cpu_v3::matmul<float>;
-      run(context.kernels(), c.data<float>() + 1, a.data<float>() + 2, b.data<float>() + 3, s, 0.25f, static_cast<float>(beta));
+      const auto run =
+          context.kernels().backend == Backend::cpu_v4 ? cpu_v4::matmul<float> : cpu_v3::matmul<float>;
+      run(context.kernels(), c.data<float>() + 1, a.data<float>() + 2, b.data<float>() + 3, s, 0.25f,
+          static_cast<float>(beta));
       const Values got = c.to(DType::f64).to_vector<double>();
       double worst = 0;
       for (int64_t m = 0; m < M; ++m)
@@ -83,7 +87,8 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
           if (n >= 1 && n < N + 1) {
             want *= beta;
             for (int64_t k = 0; k < K; ++k)
-              want += 0.25 * av[static_cast<size_t>(m * lda + 2 + k)] * bv[static_cast<size_t>(k * ldb + 3 + n - 1)];
+              want += 0.25 * av[static_cast<size_t>(m * lda + 2 + k)] *
+                      bv[static_cast<size_t>(k * ldb + 3 + n - 1)];
           }
           worst = std::max(worst, std::abs(got[at] - want));
         }
@@ -95,9 +100,10 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
 
 TEST_CASE("matmul: shapes that do not fit are refused") {
   const Tensor a = Tensor::zeros(cpu(), {2, 3}, DType::f32), b = Tensor::zeros(cpu(), {2, 4}, DType::f32);
-  CHECK_THROWS_WITH_AS(ops::matmul(a, b),
-                       "[matmul] the inner dimensions of op(a) and op(b) must be equal | a: (2,3) f32 cpu | b: (2,4) f32 cpu",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      ops::matmul(a, b),
+      "[matmul] the inner dimensions of op(a) and op(b) must be equal | a: (2,3) f32 cpu | b: (2,4) f32 cpu",
+      Error);
   CHECK_NOTHROW(ops::matmul(a, b, true));
   CHECK_THROWS_AS(ops::matmul(a, b.to(DType::f64), true), Error);
   CHECK_THROWS_AS(ops::matmul(a.reshape({6}), b), Error);
