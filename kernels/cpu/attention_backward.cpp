@@ -69,9 +69,19 @@ template <class T> struct Backward {
   // Queries [i0, i0 + n) of the segment, block b of the span, against keys [j0, j0 + keys).
   void tile(const BackwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n, int64_t j0,
             int64_t keys) const {
+    // The first queries that see a tile write its dk and dv, the others add.
+    const bool first = h % (shape.NH / shape.NKV) == 0 && (i0 == 0 || visible_keys(seg, shape.causal, i0) <= j0);
     const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n), at = b * kTileQueries;
     const T* v = in.v.data + (seg.k0 + j0) * in.v.stride + kv_head(h) * HD;
     const Tile<T> p{t.p, kTileQueries}, ds{t.ds, kTileQueries};
+    Tile<T> dk{}, dv{};
+    if (grads.dk.data != nullptr) {
+      const int64_t row = seg.k0 + j0, column = kv_head(h) * HD;
+      dk = {grads.dk.data + row * grads.dk.stride + column, grads.dk.stride};
+      dv = {grads.dv.data + row * grads.dv.stride + column, grads.dv.stride};
+      prefetch_rows<Use::write>(dk, keys, HD);
+      prefetch_rows<Use::write>(dv, keys, HD);
+    }
     tile_product<Major::m, T>(p, {t.k, width}, {t.qt + at * HD, kTileQueries}, keys, lanes, HD, false);
     tile_product<Major::m, T>(ds, {v, in.v.stride}, {t.dot + at * HD, kTileQueries}, keys, lanes, HD, false);
     const bool drops = shape.drop_below > 0;
@@ -82,12 +92,9 @@ template <class T> struct Backward {
         for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)
           p.data[j * kTileQueries + i] = ds.data[j * kTileQueries + i] = T(0);
     }
-    if (grads.dk.data != nullptr) {
-      const int64_t row = seg.k0 + j0, column = kv_head(h) * HD;
-      const Tile<T> dk{grads.dk.data + row * grads.dk.stride + column, grads.dk.stride};
-      const Tile<T> dv{grads.dv.data + row * grads.dv.stride + column, grads.dv.stride};
-      tile_product<Major::m, T>(dv, {t.p, kTileQueries}, {t.dout + at * width, width}, keys, HD, n, true);
-      tile_product<Major::m, T>(dk, {t.ds, kTileQueries}, {t.q + at * width, width}, keys, HD, n, true);
+    if (dk.data != nullptr) {
+      tile_product<Major::m, T>(dv, {t.p, kTileQueries}, {t.dout + at * width, width}, keys, HD, n, !first);
+      tile_product<Major::m, T>(dk, {t.ds, kTileQueries}, {t.q + at * width, width}, keys, HD, n, !first);
     }
     if (grads.dq.data != nullptr)
       tile_product<Major::k, T>({t.dq + at * width, width}, {t.ds, kTileQueries}, {t.k, width}, n, width, keys, j0 > 0);
@@ -110,11 +117,7 @@ template <class T> struct Backward {
       t.lse[i] = t.delta[i] = T(0);
       if (begin + i >= end) continue;
       const int64_t row = seg.q0 + begin + i;
-      const T* y = o.data + row * o.stride + h * HD;
-      T sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int64_t c = 0; c < HD; ++c) sum += t.dout[i * width + c] * y[c];
-      t.delta[i] = sum;
+      t.delta[i] = dot<T>(t.dout + i * width, o.data + row * o.stride + h * HD, HD);
       t.lse[i] = lse[row * shape.NH + h];
     }
   }
@@ -123,15 +126,20 @@ template <class T> struct Backward {
   void span(const BackwardTiles<T>& t, const Segment& seg, int64_t h, int64_t begin, int64_t end) const {
     const int64_t HD = shape.HD, width = round_to_lanes<T>(HD);
     pack(t, seg, h, begin, end);
+    if (grads.dq.data != nullptr) {
+      T* dq = grads.dq.data + (seg.q0 + begin) * grads.dq.stride + h * HD;
+      prefetch_rows<Use::write, T>({dq, grads.dq.stride}, end - begin, HD);
+    }
     const int64_t last_key = visible_keys(seg, shape.causal, end);
     const T* k = in.k.data + seg.k0 * in.k.stride + kv_head(h) * HD;
+    const T* v = in.v.data + seg.k0 * in.v.stride + kv_head(h) * HD;
     for (int64_t j = 0; j < last_key; j += kTileKeys) {
-      const int64_t keys = last_key - j < kTileKeys ? last_key - j : kTileKeys;
+      const int64_t keys = seg.nk - j < kTileKeys ? seg.nk - j : kTileKeys;
+      prefetch_rows<Use::read, const T>({v + j * in.v.stride, in.v.stride}, keys, HD);
       pack_rows<T>({t.k, width}, {k + j * in.k.stride, in.k.stride}, keys, HD, T(1));
       for (int64_t i = begin; i < end; i += kTileQueries) {
         const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
-        const int64_t seen = visible_keys(seg, shape.causal, i + n) - j;
-        if (seen > 0) tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, seen < keys ? seen : keys);
+        if (visible_keys(seg, shape.causal, i + n) > j) tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, keys);
       }
     }
     if (grads.dq.data == nullptr) return;
@@ -147,7 +155,7 @@ template <class T> struct Backward {
   // All queries that read one key head: this thread alone adds into its dk and dv.
   void segment(const BackwardTiles<T>& t, const Segment& seg, int64_t kv) const {
     const int64_t HD = shape.HD, group = shape.NH / shape.NKV;
-    if (grads.dk.data != nullptr) {
+    if (grads.dk.data != nullptr && seg.nq == 0) {
       zero_rows<T>({grads.dk.data + kv * HD, grads.dk.stride}, seg.k0, seg.k0 + seg.nk, HD);
       zero_rows<T>({grads.dv.data + kv * HD, grads.dv.stride}, seg.k0, seg.k0 + seg.nk, HD);
     }

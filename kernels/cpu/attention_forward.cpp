@@ -108,9 +108,14 @@ template <class T> struct Forward {
       t.weight[i] = T(0);
     }
     const int64_t last_key = visible_keys(seg, shape.causal, end);
-    const T* v = in.v.data + seg.k0 * in.v.stride + h / (shape.NH / shape.NKV) * HD;
+    const int64_t kv = h / (shape.NH / shape.NKV) * HD;
+    const T* k = in.k.data + seg.k0 * in.k.stride + kv;
+    const T* v = in.v.data + seg.k0 * in.v.stride + kv;
+    T* out = o.data + (seg.q0 + begin) * o.stride + h * HD;
+    prefetch_rows<Use::write, T>({out, o.stride}, end - begin, HD);
     for (int64_t j = 0; j < last_key; j += kTileKeys) {
       const int64_t keys = last_key - j < kTileKeys ? last_key - j : kTileKeys;
+      prefetch_rows<Use::read, const T>({k + j * in.k.stride, in.k.stride}, keys, HD);
       pack_rows<T>({t.v, width}, {v + j * in.v.stride, in.v.stride}, keys, HD, T(1));
       for (int64_t i = begin; i < end; i += kTileQueries) {
         const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;

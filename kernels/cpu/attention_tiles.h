@@ -125,6 +125,27 @@ inline void pack_rows(Tile<T> to, Tile<const T> from, int64_t rows, int64_t colu
   }
 }
 
+// sum_c a_c b_c
+template <class T> inline T dot(const T* a, const T* b, int64_t columns) {
+  constexpr int W = kLanes<T>;
+  Vec<T> sums = {};
+  int64_t c = 0;
+  for (; c + W <= columns; c += W) sums += load(a + c) * load(b + c);
+  T sum = 0;
+  for (; c < columns; ++c) sum += a[c] * b[c];
+  for (int i = 0; i < W; ++i) sum += sums[i];
+  return sum;
+}
+
+// Asks for rows that will be read or written, so that their lines are there in time.
+enum class Use : int { read, write };
+
+template <Use kUse, class T> inline void prefetch_rows(Tile<T> rows, int64_t count, int64_t columns) {
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t c = 0; c < columns; c += 64 / static_cast<int64_t>(sizeof(T)))
+      __builtin_prefetch(rows.data + i * rows.ld + c, static_cast<int>(kUse));
+}
+
 // One step of transposing a square of vectors: swaps the off-diagonal S x S blocks of rows a and b = a + S.
 template <int S, class T, int... I> LL_INLINE void swap_blocks(Vec<T>& a, Vec<T>& b) {
   constexpr int W = kLanes<T>;
