@@ -15,6 +15,10 @@ struct Settings {
   double dev_fraction = 0.1;
   int64_t max_train_samples = 0, max_eval_samples = 0, max_length = 512;
   std::string split = "dev";
+  // pretraining
+  std::string model_config, tokenizer;
+  int64_t vocab_size = 0;
+  bool line_by_line = false;
   // LoRA
   std::string method = "lora", targets, modules_to_save;
   int64_t rank = 8;
@@ -55,6 +59,13 @@ template <class S, class V> void visit_data(S& s, V&& v) {
   v("max-train-samples", s.max_train_samples, "Use the first N training examples (0: all)");
   v("max-eval-samples", s.max_eval_samples, "Use the first N evaluation examples (0: all)");
   v("max-length,max-seq-length,length", s.max_length, "Longest sequence in tokens; longer ones are cut");
+}
+template <class S, class V> void visit_pretraining(S& s, V&& v) {
+  v("text", s.text_files, "Text files; documents are separated by blank lines");
+  v("model-config", s.model_config, "config.json of the model to make");
+  v("tokenizer", s.tokenizer, "Folder of a tokenizer");
+  v("vocab-size", s.vocab_size, "Train a byte-level BPE of this size on the text instead");
+  v("line-by-line", s.line_by_line, "Each line is a document");
 }
 template <class S, class V> void visit_lora(S& s, V&& v) {
   v("rank,lora-r", s.rank, "Rank of the adapters");
@@ -111,6 +122,7 @@ template <class S, class V> void visit_output(S& s, V&& v) {
 template <class S, class V> void visit_all(S& s, V&& v) {
   visit_input(s, v);
   visit_data(s, v);
+  visit_pretraining(s, v);
   visit_lora(s, v);
   visit_method(s, v);
   visit_training(s, v);

@@ -34,7 +34,13 @@ void add_finetune(CLI::App& app) {
   auto settings = std::make_shared<Settings>();
   CLI::App* verb = app.add_subcommand("finetune", "Train an adapter (or all weights) on a classification or regression task");
   const OptionBinder bind{*verb};
-  visit_all(*settings, bind);
+  visit_input(*settings, bind);
+  visit_data(*settings, bind);
+  visit_lora(*settings, bind);
+  visit_method(*settings, bind);
+  visit_training(*settings, bind);
+  visit_system(*settings, bind);
+  visit_output(*settings, bind);
   verb->set_config("--config", "", "Read flags from a TOML file");
   verb->callback([settings, verb] { finetune(*settings, *verb); });
 }

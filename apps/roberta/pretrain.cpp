@@ -1,0 +1,84 @@
+#include <fstream>
+
+#include "apps/common/flags.h"
+#include "apps/common/training_run.h"
+#include "apps/roberta/masked_lm.h"
+#include "apps/roberta/session.h"
+#include "apps/roberta/verbs.h"
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+#include "models/tokenizers/train_bpe.h"
+
+namespace lowland::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The tokenizer's folder: the user's, or one trained on the text and kept in RUN/tokenizer.
+std::string tokenizer_folder(const Settings& s, const RunFolder& run) {
+  LL_CHECK(s.tokenizer.empty() != (s.vocab_size == 0), "give --tokenizer DIR, or --vocab-size N to train one");
+  if (!s.tokenizer.empty()) return s.tokenizer;
+  const std::string folder = run.file("tokenizer").string();
+  if (run.resuming() && fs::exists(folder)) return folder;
+  AtomicDirectory directory(folder);
+  TrainBpeOptions options;
+  options.vocab_size = s.vocab_size;
+  save_vocabulary(train_bpe(s.text_files, options), directory.temporary());
+  directory.commit();
+  return folder;
+}
+
+void pretrain(const Settings& given_settings, const CLI::App& verb) {
+  Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
+  settings.method = "full";
+  LL_CHECK(!settings.text_files.empty(), "--text names the files to learn from, and is missing");
+  LL_CHECK(!settings.model_config.empty(), "--model-config names the config.json of the model, and is missing");
+  for (const std::string& file : settings.text_files) LL_CHECK(std::ifstream(file).good(), "cannot read {}", file);
+  RobertaConfig config = RobertaConfig::from_json(read_file(settings.model_config), settings.model_config);
+  RunFolder run(settings);
+  const std::string folder = tokenizer_folder(settings, run);
+  const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
+  config.vocab_size = tokenizer->vocab_size();
+  config.bos_token_id = tokenizer->special().bos;
+  config.eos_token_id = tokenizer->special().eos;
+  config.pad_token_id = tokenizer->special().pad;
+
+  const std::unique_ptr<Context> context = make_context(settings);
+  Roberta model(config, RobertaHead::masked_lm);
+  model.train([](const std::string&) { return true; });
+  model.set_recompute(settings.recompute == "block");
+  model.materialise(*context, DType::f32);
+  model.parameters().initialise(static_cast<uint64_t>(settings.seed), config.initializer_range,
+                                [](const std::string&) { return true; });
+  const int64_t length = std::min(settings.max_length, model.max_length());
+  std::vector<std::vector<int32_t>> dev;
+  if (!settings.dev_file.empty()) dev = read_sequences(*tokenizer, {settings.dev_file}, length, settings.line_by_line);
+  MaskedLmWorkload workload(model, *tokenizer, read_sequences(*tokenizer, settings.text_files, length, settings.line_by_line),
+                            std::move(dev), settings);
+  const auto write = [&](const fs::path& into) {
+    RobertaConfig written = config;
+    written.architectures = {"RobertaForMaskedLM"};
+    write_model_files(into.string(), written.to_json(), model.parameters().named());
+    copy_companion_files(folder, into.string());
+  };
+  run_training(model, workload, run, settings, write, "model");
+}
+
+}  // namespace
+
+void add_pretrain(CLI::App& app) {
+  auto settings = std::make_shared<Settings>();
+  settings->lr = 5e-4;
+  CLI::App* verb = app.add_subcommand("pretrain", "Masked language modelling from scratch on text files");
+  const OptionBinder bind{*verb};
+  visit_pretraining(*settings, bind);
+  bind("dev", settings->dev_file, "Text to evaluate on");
+  bind("max-length,max-seq-length,length", settings->max_length, "Longest sequence in tokens");
+  visit_training(*settings, bind);
+  visit_system(*settings, bind);
+  visit_output(*settings, bind);
+  verb->set_config("--config", "", "Read flags from a TOML file");
+  verb->callback([settings, verb] { pretrain(*settings, *verb); });
+}
+
+}  // namespace lowland::apps

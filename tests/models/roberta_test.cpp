@@ -1,0 +1,267 @@
+// The whole model against transformers and peft: logits, losses, every gradient, twenty steps of training.
+// The references are double-precision (tests/golden/make_roberta_golden.py).
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/common/adapter_io.h"
+#include "engine/autograd.h"
+#include "engine/io/safetensors.h"
+#include "models/hub/hub_folder.h"
+#include "models/roberta/roberta.h"
+#include "optim/method.h"
+
+using namespace lowland;
+
+namespace {
+
+const std::string kFolder = std::string(LL_SOURCE_DIR) + "/tests/golden/roberta_tiny";
+constexpr double kStored = 1e-7;  // reference gradients are stored in f32: half a unit in the last place is 6e-8
+
+struct Golden {
+  Context context{Device{}, 2};
+  SafetensorsFile file{kFolder + "/golden.safetensors"};
+
+  std::vector<double> values(const std::string& name) {
+    const Tensor t = Tensor::empty(context, file.info(name).shape, DType::f64);
+    if (file.info(name).dtype[0] == 'I') {
+      const Tensor whole = Tensor::empty(context, file.info(name).shape, DType::i64);
+      file.read_into(name, whole);
+      return whole.to(DType::f64).to_vector<double>();
+    }
+    file.read_into(name, t);
+    return t.to_vector<double>();
+  }
+  std::vector<int32_t> ints(const std::string& name) {
+    std::vector<int32_t> out;
+    for (const double v : values(name)) out.push_back(static_cast<int32_t>(v));
+    return out;
+  }
+
+  // Segments of packed ids; `select` of each: its first row, or the rows with a target.
+  nn::Rows rows(const std::vector<int32_t>& ids, const std::vector<int32_t>& cu, const std::vector<int32_t>& targets = {}) {
+    std::vector<nn::Segment> segments;
+    for (size_t s = 0; s + 1 < cu.size(); ++s) {
+      nn::Segment segment{{ids.begin() + cu[s], ids.begin() + cu[s + 1]}, static_cast<int64_t>(s), {}};
+      if (targets.empty()) segment.select = {0};
+      for (int32_t i = cu[s]; !targets.empty() && i < cu[s + 1]; ++i)
+        if (targets[static_cast<size_t>(i)] >= 0) segment.select.push_back(i - cu[s]);
+      segments.push_back(std::move(segment));
+    }
+    return nn::pack(context, segments);
+  }
+  Tensor labels(const std::vector<int32_t>& values) {
+    return Tensor::from<int32_t>(context, {static_cast<int64_t>(values.size())}, values);
+  }
+};
+
+double norm(const std::vector<double>& v) {
+  double sum = 0;
+  for (const double x : v) sum += x * x;
+  return std::sqrt(sum);
+}
+
+std::vector<double> host(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
+
+double difference(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = std::abs(a[i] - b[i]);
+    if (!(d <= worst)) worst = d;
+  }
+  return worst;
+}
+
+void load(Roberta& model, const std::string& folder) {
+  WeightMap weights(folder, "roberta");
+  for (const auto& [name, tensor] : model.parameters().named()) weights.read_into(name, tensor);
+}
+
+// ||g - ref|| <= tolerance * max(||ref||, 1e-3 of the largest norm), for every gradient of the file.
+void check_gradients(Golden& golden, const std::string& prefix, double tolerance,
+                     const std::function<Tensor(const std::string&)>& gradient) {
+  double largest = 0;
+  int64_t checked = 0;
+  for (const TensorInfo& t : golden.file.tensors())
+    if (t.name.rfind(prefix, 0) == 0) largest = std::max(largest, norm(golden.values(t.name)));
+  for (const TensorInfo& t : golden.file.tensors()) {
+    if (t.name.rfind(prefix, 0) != 0) continue;
+    const std::string name = t.name.substr(prefix.size());
+    INFO(name);
+    const Tensor g = gradient(name);
+    REQUIRE(g.defined());
+    std::vector<double> d = host(g);
+    const std::vector<double> ref = golden.values(t.name);
+    REQUIRE(d.size() == ref.size());
+    for (size_t i = 0; i < d.size(); ++i) d[i] -= ref[i];
+    CHECK(norm(d) <= tolerance * std::max(norm(ref), 1e-3 * largest));
+    ++checked;
+  }
+  CHECK(checked > 5);
+}
+
+Tensor mean_loss(const Tensor& logits, const Tensor& targets) {
+  CrossEntropyOptions options;
+  options.scale = 1.0 / static_cast<double>(targets.numel());
+  return ops::cross_entropy(logits, targets, options);
+}
+
+struct Adapted {
+  LoadedAdapter adapter = load_adapter(kFolder + "/adapter");
+  RobertaConfig config = RobertaConfig::from_folder(kFolder);
+  Roberta model{config, RobertaHead::classification};
+
+  Adapted(Context& context, DType dtype) {
+    apps::Settings settings;
+    apps::take_adapter_settings(adapter.config, settings);
+    model.attach_lora(apps::lora_config(settings, "query,value"));
+    model.train([](const std::string& name) { return name.rfind("classifier.", 0) == 0; });
+    model.materialise(context, dtype);
+    load(model, kFolder);
+    apps::fill_adapter(model, adapter, kFolder + "/adapter", true);
+  }
+  // By the name in adapter_model.safetensors.
+  Tensor gradient(const std::string& name) {
+    const std::string prefix = "base_model.model.";
+    REQUIRE(name.rfind(prefix, 0) == 0);
+    const std::string mine = name.substr(prefix.size());
+    if (model.arena().has(mine)) return model.arena().grad(mine);
+    return model.parameters().find(mine).grad();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("RoBERTa: logits, loss and every gradient of full fine-tuning equal transformers'") {
+  Golden golden;
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    for (const bool recompute : {false, true}) {
+      CAPTURE(recompute);
+      Roberta model(RobertaConfig::from_folder(kFolder), RobertaHead::classification);
+      model.train([](const std::string&) { return true; });
+      model.set_recompute(recompute);
+      model.materialise(golden.context, dtype);
+      load(model, kFolder);
+      const nn::Rows rows = golden.rows(golden.ints("batch/ids"), golden.ints("batch/cu_seqlens"));
+      const Tensor logits = model.forward(rows, {true, 0, 0});
+      CHECK(difference(host(logits), golden.values("full/logits")) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
+      const Tensor loss = mean_loss(logits, golden.labels(golden.ints("batch/labels")));
+      CHECK(std::abs(loss.item() - golden.values("full/loss")[0]) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
+      golden.context.tape().backward(loss);
+      check_gradients(golden, "full/grad/", dtype == DType::f64 ? kStored : 1e-4,
+                      [&](const std::string& name) { return model.parameters().find(name).grad(); });
+    }
+  }
+}
+
+TEST_CASE("RoBERTa with a peft adapter: logits and every gradient equal peft's") {
+  Golden golden;
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    Adapted a(golden.context, dtype);
+    const nn::Rows rows = golden.rows(golden.ints("batch/ids"), golden.ints("batch/cu_seqlens"));
+    const Tensor logits = a.model.forward(rows, {true, 0, 0});
+    CHECK(difference(host(logits), golden.values("lora/logits")) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
+    const Tensor loss = mean_loss(logits, golden.labels(golden.ints("batch/labels")));
+    CHECK(std::abs(loss.item() - golden.values("lora/loss")[0]) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
+    golden.context.tape().backward(loss);
+    check_gradients(golden, "lora/grad/", dtype == DType::f64 ? kStored : 1e-4,
+                    [&](const std::string& name) { return a.gradient(name); });
+  }
+}
+
+TEST_CASE("RoBERTa with a peft adapter: twenty AdamW steps give peft's losses") {
+  Golden golden;
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    Adapted a(golden.context, dtype);
+    optim::MethodOptions options;
+    options.max_grad_norm = 0;
+    const auto method = optim::make_method("lora", a.model.arena(), options);
+    const std::vector<double> losses = golden.values("train/losses");
+    REQUIRE(losses.size() == 20);
+    for (size_t t = 0; t < losses.size(); ++t) {
+      CAPTURE(t);
+      const std::string k = std::to_string(t % 4);
+      const nn::Rows rows = golden.rows(golden.ints("train/ids_" + k), golden.ints("train/cu_seqlens_" + k));
+      a.model.arena().zero_grads();
+      const Tensor loss =
+          mean_loss(a.model.forward(rows, {true, 0, t}), golden.labels(golden.ints("train/labels_" + k)));
+      CHECK(std::abs(loss.item() - losses[t]) <= (dtype == DType::f64 ? 1e-8 : 1e-4));
+      golden.context.tape().backward(loss);
+      CHECK(method->step(1e-2, 0).finite);
+    }
+  }
+}
+
+TEST_CASE("RoBERTa, regression: loss and the head's gradients equal transformers'") {
+  Golden golden;
+  RobertaConfig config = RobertaConfig::from_folder(kFolder);
+  config.set_labels({"LABEL_0"});
+  Roberta model(config, RobertaHead::classification);
+  model.train([](const std::string&) { return true; });
+  model.materialise(golden.context, DType::f64);
+  WeightMap weights(kFolder, "roberta");
+  for (const auto& [name, tensor] : model.parameters().named()) {
+    if (name.rfind("classifier.", 0) == 0) {
+      tensor.copy_from(Tensor::from<double>(golden.context, tensor.shape(), golden.values("regression/weight/" + name)));
+    } else {
+      weights.read_into(name, tensor);
+    }
+  }
+  const nn::Rows rows = golden.rows(golden.ints("batch/ids"), golden.ints("batch/cu_seqlens"));
+  const Tensor y = model.forward(rows, {true, 0, 0});
+  CHECK(difference(host(y), golden.values("regression/logits")) <= 1e-10);
+  const std::vector<double> targets = golden.values("regression/targets");
+  const auto n = static_cast<int64_t>(targets.size());
+  const Tensor loss = ops::mse(y, Tensor::from<double>(golden.context, {n}, targets), 1.0 / static_cast<double>(n));
+  CHECK(std::abs(loss.item() - golden.values("regression/loss")[0]) <= 1e-10);
+  golden.context.tape().backward(loss);
+  for (const char* name : {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight",
+                           "classifier.out_proj.bias"}) {
+    const std::vector<double> ref = golden.values(std::string("regression/grad/") + name);
+    CHECK(difference(host(model.parameters().find(name).grad()), ref) <= kStored * norm(ref));
+  }
+}
+
+TEST_CASE("RoBERTa, masked language modelling: logits, loss and every gradient equal transformers'") {
+  Golden golden;
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    Roberta model(RobertaConfig::from_folder(kFolder + "/mlm"), RobertaHead::masked_lm);
+    model.train([](const std::string&) { return true; });
+    model.materialise(golden.context, dtype);
+    load(model, kFolder + "/mlm");
+    const std::vector<int32_t> all = golden.ints("mlm/targets");
+    const nn::Rows rows = golden.rows(golden.ints("mlm/ids"), golden.ints("batch/cu_seqlens"), all);
+    std::vector<int32_t> targets;
+    for (const int32_t t : all)
+      if (t >= 0) targets.push_back(t);
+    const Tensor logits = model.forward(rows, {true, 0, 0});
+    CHECK(difference(host(logits), golden.values("mlm/logits")) <= (dtype == DType::f64 ? 1e-10 : 2e-5));
+    const Tensor loss = mean_loss(logits, golden.labels(targets));
+    CHECK(std::abs(loss.item() - golden.values("mlm/loss")[0]) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
+    golden.context.tape().backward(loss);
+    check_gradients(golden, "mlm/grad/", dtype == DType::f64 ? kStored : 1e-4,
+                    [&](const std::string& name) { return model.parameters().find(name).grad(); });
+  }
+}
+
+TEST_CASE("RoBERTa: a packed batch gives each segment what it gets alone, dropout included") {
+  Golden golden;
+  RobertaConfig config = RobertaConfig::from_folder(kFolder);
+  config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.2;
+  Roberta model(config, RobertaHead::classification);
+  model.materialise(golden.context, DType::f64);
+  load(model, kFolder);
+  const std::vector<int32_t> ids = golden.ints("batch/ids"), cu = golden.ints("batch/cu_seqlens");
+  const NoGrad guard(golden.context);
+  const nn::Mode mode{true, 5, 3};
+  const std::vector<double> together = host(model.forward(golden.rows(ids, cu), mode));
+  for (size_t s = 0; s + 1 < cu.size(); ++s) {
+    const nn::Segment one{{ids.begin() + cu[s], ids.begin() + cu[s + 1]}, static_cast<int64_t>(s), {0}};
+    const std::vector<double> alone = host(model.forward(nn::pack(golden.context, {one}), mode));
+    const std::vector<double> here(together.begin() + static_cast<std::ptrdiff_t>(s * 3),
+                                   together.begin() + static_cast<std::ptrdiff_t>(s * 3 + 3));
+    CHECK(difference(alone, here) <= 1e-12);
+  }
+}
