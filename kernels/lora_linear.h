@@ -6,7 +6,7 @@
 //   backward   dxa_k = s dy_k B_k'                 dB_k = s dy_k^T xa_k          dA = dxa^T xd
 //              dx = dy W + f * (dxa A')            dW = dy^T x, db = sum_n dy    only if they are trained
 //   where y_k, dy_k are columns [row_begin, row_begin + n_k) and xa_k is columns [k R, (k+1) R). The
-//   gradients of A and B are those at the point that the forward read; there dA_k A_k'^T = B_k'^T dB_k for every part.
+//   gradients of A and B are those at the point that the forward read; dA_k A_k'^T = B_k'^T dB_k holds there.
 // shapes     x, dx: (N, M)  W: (O, M)  y, dy: (N, O)  A, dA: (KR, M)  B_k, dB_k: (n_k, R)  xa, dxa: (N, KR)
 // saves      xa, and x where A or W is trained; A' and B' are formed again in the backward
 // writes     xa =   da +=   dx +=   (da, dx may be null)
