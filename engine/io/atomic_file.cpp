@@ -33,7 +33,8 @@ std::string parent_of(const fs::path& path) {
 }
 
 std::string temporary_name(const fs::path& path, int attempt) {
-  return (fs::path(parent_of(path)) / fmt::format("{}{}.{}.{}", kPrefix, path.filename().string(), ::getpid(), attempt))
+  return (fs::path(parent_of(path)) /
+          fmt::format("{}{}.{}.{}", kPrefix, path.filename().string(), ::getpid(), attempt))
       .string();
 }
 
@@ -79,14 +80,16 @@ void remove_stale_temporaries(const std::string& folder) {
   for (const fs::path& path : found) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) continue;
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, error);  // nobody holds it: its writer is dead
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0)
+      fs::remove_all(path, error);  // nobody holds it: its writer is dead
     ::close(fd);
   }
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(normal(path).string()) {
   struct stat existing {};
-  if (::stat(path_.c_str(), &existing) == 0 && S_ISDIR(existing.st_mode)) fail("cannot write {}: it is a folder", path_);
+  if (::stat(path_.c_str(), &existing) == 0 && S_ISDIR(existing.st_mode))
+    fail("cannot write {}: it is a folder", path_);
   remove_stale_temporaries(parent_of(path_));
   for (int attempt = 0; fd_ < 0; ++attempt) {
     temporary_ = temporary_name(path_, attempt);
@@ -152,7 +155,8 @@ AtomicDirectory::~AtomicDirectory() {
 
 void AtomicDirectory::commit() {
   std::error_code error;
-  for (fs::recursive_directory_iterator it(temporary_, error), end; !error && it != end; it.increment(error)) {
+  for (fs::recursive_directory_iterator it(temporary_, error), end; !error && it != end;
+       it.increment(error)) {
     if (!it->is_symlink()) sync_path(it->path().string());
   }
   if (error) fail("cannot write {}: {}", path_, error.message());

@@ -1,7 +1,8 @@
-// Files and folders that appear whole or not at all. Both are written under a temporary name in the same folder, synced
-// to the disk and renamed; a crash at any moment leaves what was there before, or the new content. Temporaries of a
-// process that died are removed by the next one that writes there (a lock tells them from those in use).
-// All errors are Errors that name the file and the system's reason ("No space left on device").
+// Files and folders that appear whole or not at all. Both are written under a temporary name in the same
+// folder, synced to the disk and renamed; a crash at any moment leaves what was there before, or the new
+// content. Temporaries of a process that died are removed by the next one that writes there (a lock tells
+// them from those in use). All errors are Errors that name the file and the system's reason ("No space left
+// on device").
 #pragma once
 #include <cstddef>
 #include <string>
@@ -38,8 +39,8 @@ class AtomicDirectory {
 
   const std::string& temporary() const { return temporary_; }  // write the content here
   const std::string& path() const { return path_; }
-  // Syncs every file and folder and takes the name `path`. A folder that was there is exchanged in one step and removed
-  // (on file systems without that step there is a moment with neither, never one with a part).
+  // Syncs every file and folder and takes the name `path`. A folder that was there is exchanged in one step
+  // and removed (on file systems without that step there is a moment with neither, never one with a part).
   void commit();
 
  private:

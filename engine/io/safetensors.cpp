@@ -41,14 +41,16 @@ struct SafetensorsFile::Map {
     const int error = errno;
     ::close(fd);
     LL_CHECK(S_ISREG(info.st_mode), "cannot open {}: it is not a file", path);
-    LL_CHECK(size >= 8, "{} is not a safetensors file: it has {} bytes, the header's length alone takes 8", path, size);
+    LL_CHECK(size >= 8, "{} is not a safetensors file: it has {} bytes, the header's length alone takes 8",
+             path, size);
     if (address == MAP_FAILED) fail("cannot map {}: {}", path, std::system_category().message(error));
   }
   ~Map() { ::munmap(address, size); }
   Map(const Map&) = delete;
   Map& operator=(const Map&) = delete;
 
-  // Lets the system take back the pages of a span that was copied; they are read again if they are needed again.
+  // Lets the system take back the pages of a span that was copied; they are read again if they are needed
+  // again.
   void drop(const char* begin, size_t bytes) const {
     const uintptr_t page = 4096, first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
     const uintptr_t last = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
@@ -56,7 +58,9 @@ struct SafetensorsFile::Map {
   }
 };
 
-void SafetensorsFile::refuse(const std::string& why) const { fail("{} is not a valid safetensors file: {}", path_, why); }
+void SafetensorsFile::refuse(const std::string& why) const {
+  fail("{} is not a valid safetensors file: {}", path_, why);
+}
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), map_(std::make_shared<Map>(path)) {
   const char* file = static_cast<const char*>(map_->address);
@@ -66,7 +70,8 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), map_(st
     refuse(fmt::format("its header would have {} bytes, more than the {} allowed", header, kLargestHeader));
   }
   if (header > map_->size - 8) {
-    refuse(fmt::format("its header has {} bytes, but only {} follow (is the file cut off?)", header, map_->size - 8));
+    refuse(fmt::format("its header has {} bytes, but only {} follow (is the file cut off?)", header,
+                       map_->size - 8));
   }
   data_ = file + 8 + header;
   data_bytes_ = map_->size - 8 - header;
@@ -86,7 +91,8 @@ bool is_count(const json& value) {
 // One entry of the header; `why` says what is wrong, in words that follow "tensor NAME".
 bool parse_entry(const json& entry, TensorInfo& t, std::string& why) {
   why = "has no dtype, shape and data_offsets";
-  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets")) {
+  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") ||
+      !entry.contains("data_offsets")) {
     return false;
   }
   const json &dtype = entry["dtype"], &shape = entry["shape"], &offsets = entry["data_offsets"];
@@ -97,7 +103,8 @@ bool parse_entry(const json& entry, TensorInfo& t, std::string& why) {
   if (!shape.is_array() || !std::all_of(shape.begin(), shape.end(), is_count)) return false;
   for (const json& d : shape) t.shape.push_back(d.get<int64_t>());
   why = "has data_offsets that are not [begin, end]";
-  if (!offsets.is_array() || offsets.size() != 2 || !is_count(offsets[0]) || !is_count(offsets[1])) return false;
+  if (!offsets.is_array() || offsets.size() != 2 || !is_count(offsets[0]) || !is_count(offsets[1]))
+    return false;
   t.begin = offsets[0].get<size_t>();
   t.end = offsets[1].get<size_t>();
   return t.begin <= t.end;
@@ -107,12 +114,14 @@ bool parse_entry(const json& entry, TensorInfo& t, std::string& why) {
 
 void SafetensorsFile::parse(std::string_view header) {
   if (header.empty() || header[0] != '{') refuse("its header is not JSON");
-  std::vector<std::set<std::string>> keys(3);  // seen so far at each depth: JSON parsers keep the last of two silently
+  std::vector<std::set<std::string>> keys(
+      3);  // seen so far at each depth: JSON parsers keep the last of two silently
   std::string twice;
   const auto watch = [&](int depth, json::parse_event_t event, json& value) {
     const size_t d = static_cast<size_t>(depth);
     if (event == json::parse_event_t::object_start && d + 1 < keys.size()) keys[d + 1].clear();
-    if (event == json::parse_event_t::key && d < keys.size() && !keys[d].insert(value.get<std::string>()).second) {
+    if (event == json::parse_event_t::key && d < keys.size() &&
+        !keys[d].insert(value.get<std::string>()).second) {
       twice = value.get<std::string>();
     }
     return true;
@@ -145,19 +154,20 @@ void SafetensorsFile::parse(std::string_view header) {
 void SafetensorsFile::check_layout() {
   for (const TensorInfo& t : tensors_) {
     if (t.end > data_bytes_) {
-      refuse(fmt::format("tensor `{}` ends at byte {} of the data, which has {} (is the file cut off?)", t.name, t.end,
-                         data_bytes_));
+      refuse(fmt::format("tensor `{}` ends at byte {} of the data, which has {} (is the file cut off?)",
+                         t.name, t.end, data_bytes_));
     }
     const size_t element = file_dtype_bytes(t.dtype);
-    size_t count = 1, bytes = 0;  // count without the element size must fit as well: it becomes an int64 numel
+    size_t count = 1,
+           bytes = 0;  // count without the element size must fit as well: it becomes an int64 numel
     bool fits = true;
     for (const int64_t d : t.shape) fits = fits && multiply(count, static_cast<uint64_t>(d));
     fits = fits && count <= static_cast<size_t>(std::numeric_limits<int64_t>::max());
     bytes = count;
     fits = fits && multiply(bytes, element == 0 ? 1 : element);
     if (!fits || (element != 0 && bytes != t.end - t.begin)) {
-      refuse(fmt::format("tensor `{}` of shape {} and dtype {} has {} bytes", t.name, to_string(t.shape), t.dtype,
-                         t.end - t.begin));
+      refuse(fmt::format("tensor `{}` of shape {} and dtype {} has {} bytes", t.name, to_string(t.shape),
+                         t.dtype, t.end - t.begin));
     }
   }
   std::vector<const TensorInfo*> order;
@@ -168,8 +178,8 @@ void SafetensorsFile::check_layout() {
   size_t expected = 0;
   for (const TensorInfo* t : order) {
     if (t->begin != expected) {
-      refuse(fmt::format("tensor `{}` begins at byte {} of the data where {} is next: tensors {}", t->name, t->begin,
-                         expected, t->begin < expected ? "overlap" : "leave a gap"));
+      refuse(fmt::format("tensor `{}` begins at byte {} of the data where {} is next: tensors {}", t->name,
+                         t->begin, expected, t->begin < expected ? "overlap" : "leave a gap"));
     }
     expected = t->end;
   }
@@ -195,13 +205,14 @@ std::string_view SafetensorsFile::bytes(const std::string& name) const {
 
 void SafetensorsFile::read_into(const std::string& name, const Tensor& into) const {
   const TensorInfo& t = info(name);
-  LL_CHECK(t.shape == into.shape(), "tensor `{}` of {} has shape {} where {} is needed", name, path_, to_string(t.shape),
-           to_string(into.shape()));
-  LL_CHECK(into.context().device().type == DeviceType::cpu, "tensor `{}` of {} can be read into CPU memory only", name,
-           path_);
+  LL_CHECK(t.shape == into.shape(), "tensor `{}` of {} has shape {} where {} is needed", name, path_,
+           to_string(t.shape), to_string(into.shape()));
+  LL_CHECK(into.context().device().type == DeviceType::cpu,
+           "tensor `{}` of {} can be read into CPU memory only", name, path_);
   const std::string_view from = bytes(name);
   if (!convert_from_file(into.raw(), into.dtype(), from.data(), t.dtype, into.numel())) {
-    fail("tensor `{}` of {} has dtype {}, which cannot be read as {}", name, path_, t.dtype, name_of(into.dtype()));
+    fail("tensor `{}` of {} has dtype {}, which cannot be read as {}", name, path_, t.dtype,
+         name_of(into.dtype()));
   }
   map_->drop(from.data(), from.size());
 }

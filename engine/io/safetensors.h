@@ -1,9 +1,10 @@
-// SafetensorsFile: a memory-mapped .safetensors file. Format: 8-byte little-endian length of the header, a JSON header
-// `name -> {dtype, shape, data_offsets}`, then the tensors' bytes (https://github.com/huggingface/safetensors).
+// SafetensorsFile: a memory-mapped .safetensors file. Format: 8-byte little-endian length of the header, a
+// JSON header `name -> {dtype, shape, data_offsets}`, then the tensors' bytes
+// (https://github.com/huggingface/safetensors).
 //
-// Everything in the header is checked when the file is opened: a SafetensorsFile that exists describes its file without
-// gaps, overlaps or offsets outside it. (A file that another process shortens later is beyond any reader's help: memory
-// maps answer that with SIGBUS.)
+// Everything in the header is checked when the file is opened: a SafetensorsFile that exists describes its
+// file without gaps, overlaps or offsets outside it. (A file that another process shortens later is beyond
+// any reader's help: memory maps answer that with SIGBUS.)
 #pragma once
 #include <cstddef>
 #include <map>
@@ -23,14 +24,16 @@ struct TensorInfo {
   size_t begin = 0, end = 0;  // bytes, counted from the end of the header
 };
 
-// Bytes of one element, 0 for a dtype this reader does not know (such tensors are listed, and refused when asked for).
+// Bytes of one element, 0 for a dtype this reader does not know (such tensors are listed, and refused when
+// asked for).
 size_t file_dtype_bytes(std::string_view dtype);
 // "F32" of DType::f32.
 std::string_view file_dtype_of(DType dtype);
 // "F32", "F16" ... of "float32", "float16" ... (config.json's dtype); empty if unknown.
 std::string_view file_dtype_of_torch(std::string_view torch_dtype);
-// Reads n elements of `from` (any alignment) into `to`: floating to floating, whole numbers to whole numbers. False if
-// the pair is not convertible. Halves and doubles are rounded once, to nearest even, except f64 -> bf16 (through f32).
+// Reads n elements of `from` (any alignment) into `to`: floating to floating, whole numbers to whole numbers.
+// False if the pair is not convertible. Halves and doubles are rounded once, to nearest even, except f64 ->
+// bf16 (through f32).
 bool convert_from_file(void* to, DType to_dtype, const void* from, std::string_view from_dtype, int64_t n);
 
 class SafetensorsFile {
@@ -43,12 +46,13 @@ class SafetensorsFile {
   bool contains(const std::string& name) const { return find(name) != nullptr; }
   const TensorInfo* find(const std::string& name) const;  // null if absent
   const TensorInfo& info(const std::string& name) const;  // Error if absent
-  std::string_view bytes(const std::string& name) const;  // valid as long as this object, or a borrowed tensor
+  std::string_view bytes(
+      const std::string& name) const;  // valid as long as this object, or a borrowed tensor
 
   // Into an existing tensor of the same shape, converted to its dtype.
   void read_into(const std::string& name, const Tensor& into) const;
-  // A tensor over the mapped file itself, read-only (writing to it ends the program): only if the dtype is the file's
-  // and the bytes are aligned for it. Absent otherwise.
+  // A tensor over the mapped file itself, read-only (writing to it ends the program): only if the dtype is
+  // the file's and the bytes are aligned for it. Absent otherwise.
   Tensor borrow(Context& context, const std::string& name, DType dtype) const;
   // borrow() if possible, else a converted copy.
   Tensor load(Context& context, const std::string& name, DType dtype) const;

@@ -54,7 +54,8 @@ template <class From, class To> void convert(void* to, const void* from, int64_t
   To* out = static_cast<To*>(to);
   for (int64_t i = 0; i < n; ++i) {
     From x;
-    std::memcpy(&x, bytes + static_cast<size_t>(i) * sizeof(From), sizeof x);  // the file's bytes may be unaligned
+    std::memcpy(&x, bytes + static_cast<size_t>(i) * sizeof(From),
+                sizeof x);  // the file's bytes may be unaligned
     if constexpr (std::is_integral_v<From>) {
       out[i] = static_cast<To>(x);
     } else if constexpr (std::is_same_v<To, bf16>) {

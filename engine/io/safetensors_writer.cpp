@@ -15,12 +15,14 @@ constexpr int64_t kChunk = 1 << 18;  // elements converted at a time
 
 // The reference implementation's order of dtypes, reversed: the later, the earlier in the file.
 size_t dtype_order(const std::string& dtype) {
-  static constexpr std::array<std::string_view, 16> order{"BOOL", "U8",  "I8",  "F8_E5M2", "F8_E4M3", "I16", "U16", "F16",
-                                                          "BF16", "I32", "U32", "F32",     "C64",     "F64", "I64", "U64"};
+  static constexpr std::array<std::string_view, 16> order{"BOOL", "U8",  "I8",   "F8_E5M2", "F8_E4M3", "I16",
+                                                          "U16",  "F16", "BF16", "I32",     "U32",     "F32",
+                                                          "C64",  "F64", "I64",  "U64"};
   return static_cast<size_t>(std::find(order.begin(), order.end(), dtype) - order.begin());
 }
 
-std::string header_of(const std::vector<TensorInfo>& plan, const std::map<std::string, std::string>& metadata) {
+std::string header_of(const std::vector<TensorInfo>& plan,
+                      const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json root;
   if (!metadata.empty()) root["__metadata__"] = metadata;
   for (const TensorInfo& t : plan) {
@@ -66,7 +68,8 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Tensor
     const size_t element = file_dtype_bytes(t.dtype);
     LL_CHECK(element > 0, "cannot write {}: tensor `{}` has the unknown dtype {}", path_, t.name, t.dtype);
     const int64_t n = numel_of(t.shape);
-    LL_CHECK(n > 0, "cannot write {}: tensor `{}` of shape {} has no elements", path_, t.name, to_string(t.shape));
+    LL_CHECK(n > 0, "cannot write {}: tensor `{}` of shape {} has no elements", path_, t.name,
+             to_string(t.shape));
     t.begin = at;
     t.end = at += static_cast<size_t>(n) * element;
   }
@@ -91,8 +94,8 @@ const TensorInfo& SafetensorsWriter::next(const std::string& name) {
 
 void SafetensorsWriter::append(const std::string& name, const Tensor& x) {
   const TensorInfo& t = next(name);
-  LL_CHECK(x.defined() && x.shape() == t.shape, "cannot write {}: tensor `{}` is {}, planned as {}", path_, name, describe(x),
-           to_string(t.shape));
+  LL_CHECK(x.defined() && x.shape() == t.shape, "cannot write {}: tensor `{}` is {}, planned as {}", path_,
+           name, describe(x), to_string(t.shape));
   const bool whole = x.dtype() == DType::i32 || x.dtype() == DType::i64;
   if (t.dtype == file_dtype_of(x.dtype())) return file_.write(x.raw(), x.nbytes());
   if (!whole && t.dtype == "F16") return append_half(file_, x);
@@ -104,8 +107,8 @@ void SafetensorsWriter::append(const std::string& name, const Tensor& x) {
 
 void SafetensorsWriter::append_bytes(const std::string& name, std::string_view bytes) {
   const TensorInfo& t = next(name);
-  LL_CHECK(bytes.size() == t.end - t.begin, "cannot write {}: tensor `{}` has {} bytes, {} were given", path_, name,
-           t.end - t.begin, bytes.size());
+  LL_CHECK(bytes.size() == t.end - t.begin, "cannot write {}: tensor `{}` has {} bytes, {} were given", path_,
+           name, t.end - t.begin, bytes.size());
   file_.write(bytes);
 }
 

@@ -1,6 +1,8 @@
-// Writes .safetensors files: one tensor at a time, so that no second copy of a model is held, under a temporary name
-// that becomes the file's at finish(). The bytes equal those that Hugging Face's safetensors writes: metadata
-// {"format":"pt"} (transformers refuses files without it), header padded to 8 bytes, wider dtypes first, then by name.
+// Writes .safetensors files: one tensor at a time, so that no second copy of a model is held, under a
+// temporary name that becomes the file's at finish(). The bytes equal those that Hugging Face's safetensors
+// writes: metadata
+// {"format":"pt"} (transformers refuses files without it), header padded to 8 bytes, wider dtypes first, then
+// by name.
 #pragma once
 #include <string>
 #include <utility>
@@ -13,8 +15,8 @@ namespace lowland {
 
 class SafetensorsWriter {
  public:
-  // `plan`: name, dtype and shape of every tensor, in any order; begin and end are ignored. Error for a tensor without
-  // elements, a name given twice, or a dtype that is unknown.
+  // `plan`: name, dtype and shape of every tensor, in any order; begin and end are ignored. Error for a
+  // tensor without elements, a name given twice, or a dtype that is unknown.
   SafetensorsWriter(const std::string& path, std::vector<TensorInfo> plan,
                     const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 

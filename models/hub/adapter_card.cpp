@@ -10,7 +10,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// A JSON text is a Python and a YAML text, too; not ASCII-escaped, since Python reads surrogate pairs otherwise.
+// A JSON text is a Python and a YAML text, too; not ASCII-escaped, since Python reads surrogate pairs
+// otherwise.
 std::string quoted(const std::string& text) {
   return ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
@@ -19,7 +20,8 @@ std::string python_labels(const std::vector<std::string>& labels, bool id_first)
   std::string text;
   for (size_t i = 0; i < labels.size(); ++i) {
     text += i ? ", " : "";
-    text += id_first ? fmt::format("{}: {}", i, quoted(labels[i])) : fmt::format("{}: {}", quoted(labels[i]), i);
+    text +=
+        id_first ? fmt::format("{}: {}", i, quoted(labels[i])) : fmt::format("{}: {}", quoted(labels[i]), i);
   }
   return "{" + text + "}";
 }
@@ -80,8 +82,8 @@ std::optional<AdapterCard> read_adapter_card(const std::string& adapter_folder) 
 void check_base(const AdapterCard& card, const std::string& fingerprint, const std::string& adapter_folder,
                 const std::string& model_folder) {
   LL_CHECK(card.base_fingerprint.empty() || card.base_fingerprint == fingerprint,
-           "the adapter {} was trained on another base than {} (fingerprint {}, not {})", adapter_folder, model_folder,
-           card.base_fingerprint, fingerprint);
+           "the adapter {} was trained on another base than {} (fingerprint {}, not {})", adapter_folder,
+           model_folder, card.base_fingerprint, fingerprint);
 }
 
 std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card) {
@@ -93,8 +95,8 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card)
   }
   std::string text = fmt::format("---\nlibrary_name: peft\nbase_model: {}\ntags:\n- lora\n---\n\n", base);
   text += fmt::format("# LoRA adapter for {}\n\n", config.base_model_name_or_path);
-  text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n", card.task.empty() ? "" : " on " + card.task, config.r,
-                      config.lora_alpha);
+  text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n",
+                      card.task.empty() ? "" : " on " + card.task, config.r, config.lora_alpha);
   text += fmt::format(
       "```python\nfrom peft import PeftModel\nfrom transformers import {}, AutoTokenizer\n\n"
       "base = {}.from_pretrained(\n    {})\n"

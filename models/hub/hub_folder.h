@@ -30,7 +30,8 @@ class WeightMap {
   const std::string& folder() const { return folder_; }
   std::vector<std::string> names() const;  // sorted
   bool contains(const std::string& name) const { return entries_.count(name) > 0; }
-  const TensorInfo& info(const std::string& name) const;  // Error that names a missing tensor; its name is the file's
+  const TensorInfo& info(
+      const std::string& name) const;  // Error that names a missing tensor; its name is the file's
   // All three count as use. Shapes are checked by read_into; see SafetensorsFile.
   void read_into(const std::string& name, const Tensor& into);
   Tensor load(Context& context, const std::string& name, DType dtype);
@@ -42,8 +43,8 @@ class WeightMap {
   std::string canonical(const std::string& name_in_file) const;
 
   std::vector<std::string> unused() const;  // not read so far, sorted
-  // One line on the unused tensors, empty if there are none: "3 tensors of DIR are not used: lm_head.bias, ...".
-  // Those that is_ignorable_weight() does not know are named first.
+  // One line on the unused tensors, empty if there are none: "3 tensors of DIR are not used: lm_head.bias,
+  // ...". Those that is_ignorable_weight() does not know are named first.
   std::string unused_message() const;
 
  private:
@@ -61,17 +62,18 @@ class WeightMap {
   std::set<std::string> used_;
 };
 
-// 16 hexadecimal digits that tell bases apart: a hash of all names, shapes, dtypes and of some bytes of each tensor. The
-// same for any sharding. Reads a few hundred pages, not the weights.
+// 16 hexadecimal digits that tell bases apart: a hash of all names, shapes, dtypes and of some bytes of each
+// tensor. The same for any sharding. Reads a few hundred pages, not the weights.
 std::string fingerprint(const WeightMap& weights);
 
-// Writes config.json and the weights (each in its own dtype; `model.safetensors`, or shards and an index like those of
-// transformers if they are larger than max_shard_bytes) into the existing folder. Put an AtomicDirectory around it.
-void write_model_files(const std::string& folder, const std::string& config_json, const std::vector<NamedTensor>& tensors,
-                       size_t max_shard_bytes = 5'000'000'000);
+// Writes config.json and the weights (each in its own dtype; `model.safetensors`, or shards and an index like
+// those of transformers if they are larger than max_shard_bytes) into the existing folder. Put an
+// AtomicDirectory around it.
+void write_model_files(const std::string& folder, const std::string& config_json,
+                       const std::vector<NamedTensor>& tensors, size_t max_shard_bytes = 5'000'000'000);
 
-// Copies what belongs to a model besides its weights and config.json, unchanged: tokenizer, processor, generation and
-// chat template files. Returns their names.
+// Copies what belongs to a model besides its weights and config.json, unchanged: tokenizer, processor,
+// generation and chat template files. Returns their names.
 std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to);
 
 }  // namespace lowland

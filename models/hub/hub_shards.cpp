@@ -28,8 +28,8 @@ void WeightMap::open_index(const std::string& index_path) {
   for (const auto& [shard, names] : by_file) {
     add_file((fs::path(index_path).parent_path() / shard).string());
     for (const std::string& name : names) {
-      LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it", index_path, name,
-               shard);
+      LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it",
+               index_path, name, shard);
     }
   }
 }
@@ -69,8 +69,8 @@ std::string fingerprint(const WeightMap& weights) {
   return fmt::format("{:016x}", h);
 }
 
-void write_model_files(const std::string& folder, const std::string& config_json, const std::vector<NamedTensor>& tensors,
-                       size_t max_shard_bytes) {
+void write_model_files(const std::string& folder, const std::string& config_json,
+                       const std::vector<NamedTensor>& tensors, size_t max_shard_bytes) {
   std::vector<std::vector<NamedTensor>> shards(1);
   size_t filled = 0, total = 0;
   int64_t parameters = 0;
@@ -100,11 +100,21 @@ void write_model_files(const std::string& folder, const std::string& config_json
 }
 
 std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to) {
-  static constexpr const char* kNames[] = {
-      "tokenizer.json",          "tokenizer_config.json",     "tokenizer.model",      "vocab.json",
-      "merges.txt",              "special_tokens_map.json",   "added_tokens.json",    "chat_template.jinja",
-      "chat_template.json",      "preprocessor_config.json",  "processor_config.json", "video_preprocessor_config.json",
-      "generation_config.json",  "vocab.txt",                 "sentencepiece.bpe.model"};
+  static constexpr const char* kNames[] = {"tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "tokenizer.model",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json",
+                                           "chat_template.jinja",
+                                           "chat_template.json",
+                                           "preprocessor_config.json",
+                                           "processor_config.json",
+                                           "video_preprocessor_config.json",
+                                           "generation_config.json",
+                                           "vocab.txt",
+                                           "sentencepiece.bpe.model"};
   std::vector<std::string> copied;
   for (const char* name : kNames) {
     std::error_code error;

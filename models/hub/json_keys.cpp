@@ -16,7 +16,8 @@ void JsonKeys::refuse(const char* key, const std::string& why) const { fail("{}:
 int64_t JsonKeys::whole(const char* key, int64_t otherwise) const {
   if (!has(key)) return otherwise;
   const double x = number(key, 0);
-  if (x != std::floor(x) || std::abs(x) > 1e15) refuse(key, fmt::format("is {}, not a whole number", at(key).dump()));
+  if (x != std::floor(x) || std::abs(x) > 1e15)
+    refuse(key, fmt::format("is {}, not a whole number", at(key).dump()));
   return static_cast<int64_t>(x);
 }
 

@@ -1,9 +1,10 @@
-// LoRA adapter folders as peft reads and writes them: adapter_config.json, adapter_model.safetensors, and beside them
-// README.md and lowland.json (models/hub/adapter_card.h).
+// LoRA adapter folders as peft reads and writes them: adapter_config.json, adapter_model.safetensors, and
+// beside them README.md and lowland.json (models/hub/adapter_card.h).
 //
-// Keys on disk: base_model.model.MODULE.lora_A.weight (R, in), .lora_B.weight (out, R), and the tensors of modules_to_save
-// plainly, as base_model.model.classifier.dense.weight. peft itself loads with strict=False, so that a wrong name gives
-// the base model's output in silence; here every tensor must be understood, and every writer reads back what it wrote.
+// Keys on disk: base_model.model.MODULE.lora_A.weight (R, in), .lora_B.weight (out, R), and the tensors of
+// modules_to_save plainly, as base_model.model.classifier.dense.weight. peft itself loads with strict=False,
+// so that a wrong name gives the base model's output in silence; here every tensor must be understood, and
+// every writer reads back what it wrote.
 #pragma once
 #include <string>
 #include <vector>
@@ -31,14 +32,14 @@ struct HeadTensor {
 
 struct LoadedAdapter {
   AdapterConfig config;
-  std::vector<LoraFactors> modules;  // sorted by name
-  std::vector<HeadTensor> head;      // sorted by name
+  std::vector<LoraFactors> modules;                            // sorted by name
+  std::vector<HeadTensor> head;                                // sorted by name
   const LoraFactors* find(const std::string& module) const;    // null if absent
   const HeadTensor* find_head(const std::string& name) const;  // null if absent
 };
 
-// Error, naming file and tensor, if a tensor is not understood, an A or B lacks its partner, a module is not one the
-// config targets, or a rank in the tensors is not the config's. f16 and bf16 files are read as f32.
+// Error, naming file and tensor, if a tensor is not understood, an A or B lacks its partner, a module is not
+// one the config targets, or a rank in the tensors is not the config's. f16 and bf16 files are read as f32.
 LoadedAdapter load_adapter(const std::string& folder);
 
 struct LinearModule {
@@ -46,17 +47,19 @@ struct LinearModule {
   int64_t in = 0, out = 0;
 };
 
-// Error unless each adapter module is a linear layer of the model, with the same sizes, and each layer of the model that
-// the config targets is in the adapter.
-void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearModule>& model, const std::string& folder);
+// Error unless each adapter module is a linear layer of the model, with the same sizes, and each layer of the
+// model that the config targets is in the adapter.
+void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearModule>& model,
+                        const std::string& folder);
 
 // Writes the adapter's files, in f32, into the existing folder, reads them back and compares.
 void write_adapter_files(const std::string& folder, LoadedAdapter adapter, const AdapterCard& card);
 // The folder whole or not at all; an existing one is replaced.
 void save_adapter(const std::string& folder, LoadedAdapter adapter, const AdapterCard& card);
 
-// base_model_name_or_path: the user's --base-model-name, else config.json's _name_or_path, else ORG/NAME if the folder is
-// a snapshot of the Hugging Face cache, else the absolute path.
-std::string base_model_name(const std::string& flag, const std::string& name_or_path, const std::string& folder);
+// base_model_name_or_path: the user's --base-model-name, else config.json's _name_or_path, else ORG/NAME if
+// the folder is a snapshot of the Hugging Face cache, else the absolute path.
+std::string base_model_name(const std::string& flag, const std::string& name_or_path,
+                            const std::string& folder);
 
 }  // namespace lowland

@@ -13,15 +13,17 @@ using nlohmann::json;
 // What would change the result and is not computed here.
 void refuse_unsupported(const JsonKeys& keys) {
   const std::string type = keys.text("peft_type", "");
-  if (type != "LORA") keys.refuse("peft_type", fmt::format("is {}, not LORA", type.empty() ? "missing" : type));
+  if (type != "LORA")
+    keys.refuse("peft_type", fmt::format("is {}, not LORA", type.empty() ? "missing" : type));
   for (const char* key : {"use_dora", "lora_bias", "fan_in_fan_out", "use_qalora"}) {
     if (keys.flag(key, false)) keys.refuse(key, "is true, which is not supported");
   }
   if (const std::string bias = keys.text("bias", "none"); bias != "none") {
     keys.refuse("bias", fmt::format("is {}; only none is supported", bias));
   }
-  for (const char* key : {"trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens",
-                          "arrow_config", "kasa_config", "monteclora_config", "use_bdlora"}) {
+  for (const char* key :
+       {"trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens",
+        "arrow_config", "kasa_config", "monteclora_config", "use_bdlora"}) {
     if (!keys.has(key)) continue;
     const auto& value = keys.at(key);
     const bool off = (value.is_boolean() && !value.get<bool>()) || (value.is_structured() && value.empty());
@@ -31,8 +33,10 @@ void refuse_unsupported(const JsonKeys& keys) {
     const std::string init = keys.text("init_lora_weights", "");
     for (const char* changes : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {
       if (init.rfind(changes, 0) == 0) {
-        keys.refuse("init_lora_weights", fmt::format("is {}: such an adapter fits a changed base only; save it converted, "
-                                                     "with peft's path_initial_model_for_weight_conversion", init));
+        keys.refuse("init_lora_weights",
+                    fmt::format("is {}: such an adapter fits a changed base only; save it converted, "
+                                "with peft's path_initial_model_for_weight_conversion",
+                                init));
       }
     }
   }
@@ -54,18 +58,21 @@ ModuleTargets read_targets(const JsonKeys& keys, const char* key) {
   return targets;
 }
 
-template <class T> std::vector<std::pair<std::string, T>> read_pattern(const JsonKeys& keys, const char* key) {
+template <class T>
+std::vector<std::pair<std::string, T>> read_pattern(const JsonKeys& keys, const char* key) {
   std::vector<std::pair<std::string, T>> pattern;
   if (!keys.has(key)) return pattern;
   if (!keys.at(key).is_object()) keys.refuse(key, "does not map modules to numbers");
   for (const auto& [module, value] : keys.at(key).items()) {
-    if (!value.is_number() || !(value.template get<double>() > 0)) keys.refuse(key, fmt::format("has {} for {}", value.dump(), module));
+    if (!value.is_number() || !(value.template get<double>() > 0))
+      keys.refuse(key, fmt::format("has {} for {}", value.dump(), module));
     pattern.emplace_back(module, value.template get<T>());
   }
   return pattern;
 }
 
-template <class T> const T* find_in(const std::vector<std::pair<std::string, T>>& pattern, const std::string& module) {
+template <class T>
+const T* find_in(const std::vector<std::pair<std::string, T>>& pattern, const std::string& module) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : pattern) keys.push_back(key);
   const int i = find_pattern(module, keys);
@@ -74,8 +81,8 @@ template <class T> const T* find_in(const std::vector<std::pair<std::string, T>>
 
 // peft's task types; anything else makes it raise.
 void check_task_type(const JsonKeys& keys, const std::string& task) {
-  static constexpr const char* kTypes[] = {"", "SEQ_CLS", "CAUSAL_LM", "SEQ_2_SEQ_LM", "TOKEN_CLS", "QUESTION_ANS",
-                                           "FEATURE_EXTRACTION"};
+  static constexpr const char* kTypes[] = {"",          "SEQ_CLS",      "CAUSAL_LM",         "SEQ_2_SEQ_LM",
+                                           "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"};
   if (std::none_of(std::begin(kTypes), std::end(kTypes), [&](const char* t) { return task == t; })) {
     keys.refuse("task_type", fmt::format("is {}, which peft does not know", task));
   }
@@ -106,7 +113,8 @@ AdapterConfig AdapterConfig::from_json(const std::string& text, const std::strin
   if (keys.has("layers_to_transform")) {
     const auto& layers = keys.at("layers_to_transform");
     const auto add = [&](const nlohmann::ordered_json& layer) {
-      if (!layer.is_number_integer()) keys.refuse("layers_to_transform", "holds something else than layer numbers");
+      if (!layer.is_number_integer())
+        keys.refuse("layers_to_transform", "holds something else than layer numbers");
       c.layers_to_transform.push_back(layer.get<int64_t>());
     };
     if (layers.is_array()) {

@@ -1,6 +1,7 @@
-// AdapterConfig: adapter_config.json of a peft LoRA folder. Missing keys have peft's defaults (r 8, lora_alpha 8). A
-// setting that Lowland does not compute is refused by name: use_dora, lora_bias, a bias other than none, fan_in_fan_out,
-// trainable_token_indices, target_parameters, layer_replication, and initialisations that change the base's weights.
+// AdapterConfig: adapter_config.json of a peft LoRA folder. Missing keys have peft's defaults (r 8,
+// lora_alpha 8). A setting that Lowland does not compute is refused by name: use_dora, lora_bias, a bias
+// other than none, fan_in_fan_out, trainable_token_indices, target_parameters, layer_replication, and
+// initialisations that change the base's weights.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -27,7 +28,8 @@ struct AdapterConfig {
   std::string base_model_name_or_path;
   std::string revision;   // empty: null
   std::string task_type;  // SEQ_CLS, CAUSAL_LM, ...; empty: null
-  // auto_mapping, for models without a task_type: "RobertaForMaskedLM", "transformers.models.roberta.modeling_roberta".
+  // auto_mapping, for models without a task_type: "RobertaForMaskedLM",
+  // "transformers.models.roberta.modeling_roberta".
   std::string base_model_class, parent_library;
 
   static AdapterConfig from_json(const std::string& text, const std::string& file_name);
@@ -39,7 +41,8 @@ struct AdapterConfig {
   double scale_of(const std::string& module) const;  // alpha / r, or alpha / sqrt(r)
   // True if peft would put an adapter on this (linear) module.
   bool targets(const std::string& module) const;
-  // True for a module whose tensors are saved whole: modules_to_save, and for SEQ_CLS also classifier and score.
+  // True for a module whose tensors are saved whole: modules_to_save, and for SEQ_CLS also classifier and
+  // score.
   bool saves_whole(const std::string& module) const;
 };
 

@@ -24,9 +24,11 @@ std::string message_of(int code) {
 
 // The number of groups + 1, or 0 without a match.
 int run(pcre2_code* code, const std::string& expression, const std::string& path, MatchData& data) {
-  const int n = pcre2_match(code, units(path), path.size(), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, data.get(), nullptr);
+  const int n =
+      pcre2_match(code, units(path), path.size(), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, data.get(), nullptr);
   if (n > 0) return n;
-  if (n != PCRE2_ERROR_NOMATCH) fail("the expression `{}` fails on `{}`: {}", expression, path, message_of(n));
+  if (n != PCRE2_ERROR_NOMATCH)
+    fail("the expression `{}` fails on `{}`: {}", expression, path, message_of(n));
   return 0;
 }
 
@@ -36,7 +38,8 @@ ModulePattern::ModulePattern(const std::string& expression) : expression_(expres
   int error = 0;
   PCRE2_SIZE at = 0;
   pcre2_code* code = pcre2_compile(units(expression), expression.size(), 0, &error, &at, nullptr);
-  if (!code) fail("`{}` is not a regular expression: {}, at character {}", expression, message_of(error), at + 1);
+  if (!code)
+    fail("`{}` is not a regular expression: {}, at character {}", expression, message_of(error), at + 1);
   code_ = std::shared_ptr<void>(code, [](void* p) { pcre2_code_free(static_cast<pcre2_code*>(p)); });
 }
 
@@ -59,9 +62,8 @@ std::string ModulePattern::group(const std::string& path, const char* name) cons
 ModuleTargets ModuleTargets::from_flag(const std::string& text) {
   ModuleTargets targets;
   std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
   if (lower == "all-linear") {
     targets.all_linear = true;
   } else if (text.find_first_of("*+?()[]|\\^$") != std::string::npos) {
@@ -78,7 +80,8 @@ ModuleTargets ModuleTargets::from_flag(const std::string& text) {
       }
     }
   }
-  LL_CHECK(!targets.empty(), "no target modules are named: give all-linear, a list such as query,value, or an expression");
+  LL_CHECK(!targets.empty(),
+           "no target modules are named: give all-linear, a list such as query,value, or an expression");
   return targets;
 }
 

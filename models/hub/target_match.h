@@ -6,8 +6,8 @@
 
 namespace lowland {
 
-// A regular expression that must match a whole module path (Python's re.fullmatch; PCRE2 syntax, which agrees with
-// Python's on everything module paths need). Error that shows the place if it cannot be compiled.
+// A regular expression that must match a whole module path (Python's re.fullmatch; PCRE2 syntax, which agrees
+// with Python's on everything module paths need). Error that shows the place if it cannot be compiled.
 class ModulePattern {
  public:
   explicit ModulePattern(const std::string& expression);
@@ -31,15 +31,15 @@ struct ModuleTargets {
   bool empty() const { return names.empty() && expression.empty() && !all_linear; }
 };
 
-// True if the path is one of the names, ends in "." + one of them, or matches the expression as a whole. all-linear
-// matches everything: what is linear is for the caller to know.
+// True if the path is one of the names, ends in "." + one of them, or matches the expression as a whole.
+// all-linear matches everything: what is linear is for the caller to know.
 bool matches_target(const std::string& path, const ModuleTargets& targets);
 
 // The same, for a module path that is or lies below one of the names (modules_to_save).
 bool is_within(const std::string& path, const std::vector<std::string>& names);
 
-// rank_pattern and alpha_pattern: the first key that, as an expression, matches the path or its end after a dot.
-// -1 if none does.
+// rank_pattern and alpha_pattern: the first key that, as an expression, matches the path or its end after a
+// dot. -1 if none does.
 int find_pattern(const std::string& path, const std::vector<std::string>& keys);
 
 }  // namespace lowland

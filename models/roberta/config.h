@@ -1,6 +1,6 @@
-// RobertaConfig: config.json of a RoBERTa folder, in the spellings of transformers 4 and 5. Keys that the file omits
-// have transformers' defaults. Settings that would change the network in a way Lowland does not compute are refused by
-// name: a config that exists is one the model computes exactly.
+// RobertaConfig: config.json of a RoBERTa folder, in the spellings of transformers 4 and 5. Keys that the
+// file omits have transformers' defaults. Settings that would change the network in a way Lowland does not
+// compute are refused by name: a config that exists is one the model computes exactly.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -10,15 +10,16 @@
 namespace lowland {
 
 struct RobertaConfig {
-  // "roberta"; also "xlm-roberta" and "camembert", which are the same network with the same tensor names (their
-  // vocabularies and tokenizers differ).
+  // "roberta"; also "xlm-roberta" and "camembert", which are the same network with the same tensor names
+  // (their vocabularies and tokenizers differ).
   std::string model_type = "roberta";
   int64_t vocab_size = 50265;
   int64_t hidden_size = 768;
   int64_t num_hidden_layers = 12;
   int64_t num_attention_heads = 12;
   int64_t intermediate_size = 3072;
-  int64_t max_position_embeddings = 512;  // two more than the tokens of a segment: positions start at pad_token_id + 1
+  int64_t max_position_embeddings =
+      512;  // two more than the tokens of a segment: positions start at pad_token_id + 1
   int64_t type_vocab_size = 2;
   double layer_norm_eps = 1e-12;
   double hidden_dropout_prob = 0.1;
@@ -31,8 +32,8 @@ struct RobertaConfig {
   int64_t num_labels = 2;
   std::vector<std::string> labels{"LABEL_0", "LABEL_1"};  // id2label: num_labels names
   std::string problem_type;  // "regression", "single_label_classification", or empty: the task decides
-  std::string dtype;                  // "float32", "bfloat16", ... as the file says; empty if it does not
-  std::string name_or_path;           // `_name_or_path`
+  std::string dtype;         // "float32", "bfloat16", ... as the file says; empty if it does not
+  std::string name_or_path;  // `_name_or_path`
   std::vector<std::string> architectures;
 
   static RobertaConfig from_json(const std::string& text, const std::string& file_name);

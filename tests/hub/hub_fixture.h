@@ -1,4 +1,5 @@
-// Golden folders written by transformers and peft (tests/golden/make_hub_golden.py), and folders for scratch files.
+// Golden folders written by transformers and peft (tests/golden/make_hub_golden.py), and folders for scratch
+// files.
 #pragma once
 #include <unistd.h>
 
@@ -18,7 +19,9 @@ inline Context& cpu() {
   return context;
 }
 
-inline std::string golden(const std::string& name) { return std::string(LL_SOURCE_DIR) + "/tests/golden/hub/" + name; }
+inline std::string golden(const std::string& name) {
+  return std::string(LL_SOURCE_DIR) + "/tests/golden/hub/" + name;
+}
 
 inline const nlohmann::json& expected() {
   static const nlohmann::json values = nlohmann::json::parse(read_file(golden("expected.json")));
@@ -30,7 +33,8 @@ struct Folder {
   std::string path;
   Folder() {
     static int number = 0;
-    path = (std::filesystem::temp_directory_path() / fmt::format("lowland-hub-{}-{}", ::getpid(), number++)).string();
+    path = (std::filesystem::temp_directory_path() / fmt::format("lowland-hub-{}-{}", ::getpid(), number++))
+               .string();
     std::filesystem::create_directories(path);
   }
   ~Folder() { std::filesystem::remove_all(path); }
@@ -47,6 +51,8 @@ template <class F> std::string complaint(const F& f) {
   return "";
 }
 
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace lowland::test

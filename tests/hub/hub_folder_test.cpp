@@ -20,7 +20,9 @@ void put(const std::string& path, const std::string& content = "{}") {
 
 struct Variable {
   std::string name;
-  Variable(const std::string& n, const std::string& value) : name(n) { ::setenv(name.c_str(), value.c_str(), 1); }
+  Variable(const std::string& n, const std::string& value) : name(n) {
+    ::setenv(name.c_str(), value.c_str(), 1);
+  }
   ~Variable() { ::unsetenv(name.c_str()); }
 };
 
@@ -76,9 +78,11 @@ TEST_CASE("hub folder: unused and missing tensors are named") {
     if (name.rfind("roberta.", 0) == 0) weights.load(cpu(), name, DType::f32);
   }
   CHECK(weights.unused().size() == 5);
-  CHECK(has(weights.unused_message(), "5 tensors of " + golden("mlm") + " are not used: lm_head.bias, lm_head.dense.bias"));
+  CHECK(has(weights.unused_message(),
+            "5 tensors of " + golden("mlm") + " are not used: lm_head.bias, lm_head.dense.bias"));
   CHECK(complaint([&] { weights.info("classifier.dense.weight"); }) ==
-        golden("mlm") + " has no tensor `classifier.dense.weight`, which its config.json asks for (it has 42 tensors)");
+        golden("mlm") +
+            " has no tensor `classifier.dense.weight`, which its config.json asks for (it has 42 tensors)");
 }
 
 TEST_CASE("hub folder: broken folders are refused in one sentence") {
@@ -103,7 +107,8 @@ TEST_CASE("hub folder: a model is found as a folder, then in the cache") {
   const Variable cache("HF_HOME", home.path);
   CHECK(resolve_model_folder(golden("mlm")) == golden("mlm"));
   CHECK(has(complaint([&] { resolve_model_folder(home.path); }), "has no config.json"));
-  CHECK(has(complaint([&] { resolve_model_folder("/no/such"); }), "hf download ORG/NAME --local-dir /no/such"));
+  CHECK(
+      has(complaint([&] { resolve_model_folder("/no/such"); }), "hf download ORG/NAME --local-dir /no/such"));
   CHECK(has(complaint([&] { resolve_model_folder("acme/tiny"); }), "hf download acme/tiny --local-dir tiny"));
   put(home / "hub/models--acme--tiny/snapshots/aaa/config.json");
   CHECK(resolve_model_folder("acme/tiny") == home / "hub/models--acme--tiny/snapshots/aaa");
@@ -130,7 +135,8 @@ TEST_CASE("hub folder: a folder written here equals the one that transformers wr
     WeightMap weights(golden(name), "roberta");
     std::vector<NamedTensor> tensors;
     for (const std::string& n : weights.names()) {
-      tensors.emplace_back(n, weights.load(cpu(), n, name == std::string("seqcls-f32") ? DType::f32 : DType::bf16));
+      tensors.emplace_back(
+          n, weights.load(cpu(), n, name == std::string("seqcls-f32") ? DType::f32 : DType::bf16));
     }
     const RobertaConfig config = RobertaConfig::from_folder(golden(name));
     write_model_files(folder.path, config.to_json(), tensors);
@@ -157,7 +163,8 @@ TEST_CASE("RobertaConfig: defaults, both spellings, and back") {
   CHECK(back.to_json() == tiny.to_json());
   CHECK(back.dtype == "float32");
   CHECK(has(tiny.to_json(), R"("torch_dtype": "float32")"));
-  const RobertaConfig bare = RobertaConfig::from_json(R"({"model_type":"roberta","num_labels":3,"classifier_dropout":0.2})", "f");
+  const RobertaConfig bare =
+      RobertaConfig::from_json(R"({"model_type":"roberta","num_labels":3,"classifier_dropout":0.2})", "f");
   CHECK(bare.vocab_size == 50265);
   CHECK(bare.max_position_embeddings == 512);
   CHECK(bare.type_vocab_size == 2);
@@ -182,9 +189,11 @@ TEST_CASE("RobertaConfig: what is not computed is refused by name") {
   CHECK(says(R"("hidden_size":"x")") == "F: hidden_size is \"x\", not a number");
   CHECK(says(R"("hidden_size":100)") == "F: hidden_size is 100, not a multiple of num_attention_heads, 12");
   CHECK(says(R"("num_hidden_layers":2.5)") == "F: num_hidden_layers is 2.5, not a whole number");
-  CHECK(says(R"("max_position_embeddings":2)") == "F: max_position_embeddings is 2, which leaves room for no token");
+  CHECK(says(R"("max_position_embeddings":2)") ==
+        "F: max_position_embeddings is 2, which leaves room for no token");
   CHECK(says(R"("hidden_dropout_prob":1)") == "F: hidden_dropout_prob is 1, outside [0, 1)");
   CHECK(says(R"("id2label":{"0":"a","2":"b"})") == "F: id2label has 2 ids, but not 0 to 1");
-  CHECK(says(R"("problem_type":"ranking")") == "F: problem_type is ranking, which transformers does not know");
+  CHECK(says(R"("problem_type":"ranking")") ==
+        "F: problem_type is ranking, which transformers does not know");
   CHECK(complaint([] { RobertaConfig::from_json("[", "F"); }) == "F is not JSON");
 }
