@@ -17,10 +17,10 @@ template <class T> struct Solved {
   double* for_b;     // K_B^+ C K_A^+       multiplies B
 };
 
-// Pass 1: the Gram matrices, ||g||^2 and the two r x r factors of E_B. work: 8 r^2 doubles; rows: (kRows, r).
+// Pass 1: the Gram matrices, ||g||^2 and the two r x r factors of E_B. work: 8 r^2 doubles; rows: (2 kRows, r).
 template <class T>
 double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e, const EflatOptions& o, Solved<T> out,
-             double* work, T* rows) {
+             double* work, double* rows) {
   const int64_t r = d.r, rr = r * r;
   const T *A = values + d.a, *B = values + d.b, *GA = grads + d.a, *GB = grads + d.b;
   double *K = work, *C = work + rr, *gbb = work + 2 * rr, *kb = work + 3 * rr, *t1 = work + 4 * rr, *t2 = work + 5 * rr;
@@ -34,14 +34,15 @@ double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e,
   for (int64_t i = 0; i < rr; ++i) kb[i] = gbb[i] = K[i] = 0;
   for (int64_t n = 0; n < d.n; n += kRows) {
     const int64_t count = n + kRows < d.n ? kRows : d.n - n;
-    const T* b = B + n * r;
-    if (o.grads_at_perturbed_b) {
-      for (int64_t i = 0; i < count * r; ++i) rows[i] = b[i] + e[d.e + n * r + i];
-      b = rows;
+    double *b = rows, *g = rows + kRows * r;  // what the forward read, and its gradient
+    const T *from = B + n * r, *shift = e + d.e + n * r;
+    for (int64_t i = 0; i < count * r; ++i) {
+      b[i] = static_cast<double>(o.grads_at_perturbed_b ? static_cast<T>(from[i] + shift[i]) : from[i]);
+      g[i] = static_cast<double>(GB[n * r + i]);
     }
     gram_columns_into(kb, b, b, count, r);
-    gram_columns_into(gbb, GB + n * r, b, count, r);
-    gram_columns_into(K, GB + n * r, GB + n * r, count, r);  // G_B^T G_B
+    gram_columns_into(gbb, g, b, count, r);
+    gram_columns_into(K, g, g, count, r);  // G_B^T G_B
   }
   double norm2 = trace_of_product(ka_pinv, K, r);
   pseudo_inverse(kb_pinv, kb, r, o.rcond * o.rcond, scratch);
@@ -96,7 +97,7 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   double* solutions = scratch.f64(solved);
   double* factors = scratch.f64(count);
   double* work = scratch.f64(slots * per_slot);
-  T* rows = static_cast<T*>(scratch.bytes(static_cast<size_t>(slots * kRows * most) * sizeof(T)));
+  double* rows = scratch.f64(slots * 2 * kRows * most);
   const auto solution = [&](int64_t which) {
     double* at = solutions;
     for (int64_t k = 0; k < which; ++k) at += 2 * adapters[k].r * adapters[k].r;
@@ -106,7 +107,8 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   parallel_for(ctx, slots, 1, [&](int64_t begin, int64_t end) {
     for (int64_t slot = begin; slot < end; ++slot)
       for (int64_t k = slot; k < count; k += slots)
-        g_norm[k] = solve(adapters[k], values, grads, e, o, solution(k), work + slot * per_slot, rows + slot * kRows * most);
+        g_norm[k] = solve(adapters[k], values, grads, e, o, solution(k), work + slot * per_slot,
+                          rows + slot * 2 * kRows * most);
   });
   double total = 0;
   for (int64_t k = 0; k < count; ++k) total += g_norm[k];

@@ -4,19 +4,41 @@
 
 namespace lowland::LL_CPU {
 
-// K = X Y^T   x, y (r, m)
-template <class T> inline void gram_rows_of(double* K, const T* x, const T* y, int64_t r, int64_t m) {
-  for (int64_t i = 0; i < r; ++i) {
-    const T* xi = x + i * m;
-    for (int64_t j = x == y ? i : 0; j < r; ++j) {
-      const T* yj = y + j * m;
-      double sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int64_t c = 0; c < m; ++c) sum += static_cast<double>(xi[c]) * static_cast<double>(yj[c]);
-      K[i * r + j] = sum;
-      if (x == y) K[j * r + i] = sum;
+// K_ij of kRows rows i of x with one row of y: each y is loaded once for all of them.
+template <int kRows, class T>
+inline void gram_tile(double* K, const T* x, const T* yj, int64_t i, int64_t j, int64_t r, int64_t m) {
+  const T *x0 = x + i * m, *x1 = x0 + (kRows > 1 ? m : 0), *x2 = x0 + (kRows > 2 ? 2 * m : 0),
+          *x3 = x0 + (kRows > 3 ? 3 * m : 0);
+  double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+  for (int64_t c = 0; c < m; ++c) {
+    const double y = static_cast<double>(yj[c]);
+    s0 += static_cast<double>(x0[c]) * y;
+    if constexpr (kRows > 1) {
+      s1 += static_cast<double>(x1[c]) * y;
+      s2 += static_cast<double>(x2[c]) * y;
+      s3 += static_cast<double>(x3[c]) * y;
     }
   }
+  K[i * r + j] = s0;
+  if constexpr (kRows > 1) {
+    K[(i + 1) * r + j] = s1;
+    K[(i + 2) * r + j] = s2;
+    K[(i + 3) * r + j] = s3;
+  }
+}
+
+// K = X Y^T   x, y (r, m). For x = y only what lies right of the tiles' left edge is computed, and mirrored.
+template <class T> inline void gram_rows_of(double* K, const T* x, const T* y, int64_t r, int64_t m) {
+  const bool symmetric = x == y;
+  int64_t i = 0;
+  for (; i + 4 <= r; i += 4)
+    for (int64_t j = symmetric ? i : 0; j < r; ++j) gram_tile<4>(K, x, y + j * m, i, j, r, m);
+  for (; i < r; ++i)
+    for (int64_t j = symmetric ? i : 0; j < r; ++j) gram_tile<1>(K, x, y + j * m, i, j, r, m);
+  if (!symmetric) return;
+  for (int64_t p = 0; p < r; ++p)
+    for (int64_t q = 0; q < p; ++q) K[p * r + q] = K[q * r + p];
 }
 
 // K += X^T Y   x, y (n, r). Four rows at a time, so that K is read and written a quarter as often.

@@ -212,9 +212,11 @@ TEST_CASE("eflat: the same bits for every number of threads") {
 }
 
 TEST_CASE("gram: rows and columns against plain sums, f32 inputs summed in f64") {
-  for (const auto& [r, m] : {std::pair<int64_t, int64_t>{1, 1}, {3, 31}, {5, 33}, {8, 768}, {33, 257}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{1, 1}, {3, 31}, {5, 33}, {8, 768}, {33, 257}}) {
+    const int64_t r = size.first, m = size.second;
     const Values x = random_values(r * m, 1), y = random_values(r * m, 2);
-    const Tensor tx = Tensor::from<double>(cpu(), {r, m}, x).to(DType::f32), ty = Tensor::from<double>(cpu(), {r, m}, y).to(DType::f32);
+    const Tensor tx = Tensor::from<double>(cpu(), {r, m}, x).to(DType::f32);
+    const Tensor ty = Tensor::from<double>(cpu(), {r, m}, y).to(DType::f32);
     const Tensor cx = tx.reshape({m, r}), cy = ty.reshape({m, r});
     std::vector<double> rows(static_cast<size_t>(r * r)), columns = rows;
     LL_LAUNCH(tx, gram_rows, rows.data(), tx.data<T>(), ty.data<T>(), r, m);
