@@ -5,7 +5,7 @@
 // writes     y +=   db +=
 // numerics   db summed over fixed blocks of rows
 // CPU plan   a pass after the GEMM: 0.04 to 0.28 ms at roberta-base's shapes (8 x 128 rows, f32, 2 threads of
-//            Sapphire Rapids, 2026-11-23), no more than laying out rows of b first for a GEMM with beta 1
+//            a Xeon with AVX-512, 2026-11-23), no more than laying out rows of b first for a GEMM with beta 1
 // CUDA plan  the epilogue of cuBLASLt
 #pragma once
 #include "kernels/common/ctx.h"
