@@ -1,19 +1,20 @@
-// attention: softmax(scale q k^T) v, each segment for itself; computed tile by tile, probabilities are never stored.
+// attention: softmax(scale q k^T) v, each segment for itself; tile by tile, probabilities are never stored.
 //   forward    s_ij = scale * q_i . k_j     lse_i = log sum_j exp(s_ij)     p_ij = exp(s_ij - lse_i)
 //              o_i  = sum_j u_ij p_ij v_j   with u_ij = 1, or under dropout 0 or 1 / (1 - p)
-//   backward   D_i  = do_i . o_i            g_ij = p_ij (u_ij do_i . v_j - D_i)          (recomputed from lse)
-//              dq_i = scale * sum_j g_ij k_j       dk_j = scale * sum_i g_ij q_i       dv_j = sum_i u_ij p_ij do_i
-//   Segment s has the query rows [cu_q[s], cu_q[s+1]) and the keys [cu_k[s], cu_k[s+1]). Causal: of nq queries and nk
-//   keys, query i sees keys 0 .. nk - nq + i. Query head h reads key head h / (NH / NKV).
-// shapes     q, o: (NQ, NH HD)   k, v: (NK, NKV HD)   lse: (NQ, NH); rows are `stride` elements apart, heads adjacent,
-//            so that the q, k and v of one packed matrix are three views of it
-// writes     o =   lse =   dq =   dk =   dv =   (dq null: unwanted; dk and dv null: unwanted; dq may equal do)
+//   backward   p_ij from lse_i              D_i  = do_i . o_i
+//              g_ij = p_ij (u_ij do_i . v_j - D_i)             dq_i = scale * sum_j g_ij k_j
+//              dk_j = scale * sum_i g_ij q_i                   dv_j = sum_i u_ij p_ij do_i
+//   Segment s has the query rows [cu_q[s], cu_q[s+1]) and the keys [cu_k[s], cu_k[s+1]). Causal: of nq
+//   queries and nk keys, query i sees keys 0 .. nk - nq + i. Query head h reads key head h / (NH / NKV).
+// shapes     q, o: (NQ, NH HD)   k, v: (NK, NKV HD)   lse: (NQ, NH); rows are `stride` elements apart, heads
+//            adjacent, so that the q, k and v of one packed matrix are three views of it
+// writes     o =   lse =   dq =   dk =   dv =   (dq null, or dk and dv null: unwanted; dq may equal do)
 //            Rows outside every segment and queries without keys get zeros.
-// numerics   online softmax over tiles of 64 keys. Threads own (segment, head, 256 queries) in the forward and
-//            (segment, key head) in the backward, so that results do not depend on their number or on the packing;
+// numerics   online softmax over tiles of 64 keys. Threads own (segment, head, 256 queries) in the forward
+//            and (segment, key head) in the backward: results depend neither on their number nor on the packing;
 //            scratch memory depends on HD and the number of threads only
-// dropout    u_ij by Philox: counter (example_i, position_i, h * kHeadStride + j / 8), draw j % 8 (common/philox.h)
-// REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; causal: nq <= nk or nk = 0 in every segment; NKV divides NH
+// dropout    u_ij by Philox: counter (example_i, position_i, h * kHeadStride + j / 8), draw j % 8
+// REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; NKV divides NH; causal: nq <= nk or nk = 0
 // CUDA plan  cuDNN's fused attention where found; else a block per 64 queries, tiles in shared memory
 // paper      Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
 #pragma once

@@ -1,4 +1,4 @@
-// cross_entropy: scaled sum over rows of the negative log-likelihood of a target class, with label smoothing e.
+// cross_entropy: scaled sum over rows of the negative log-likelihood of a class, with label smoothing e.
 //   forward    lse_n = log sum_v exp(x_nv)
 //              loss = scale * sum_n (1 - e) (lse_n - x_nt) + e (lse_n - mean_v x_nv)          t = target_n
 //   backward   dx_nv = dloss * scale * (exp(x_nv - lse_n) - (1 - e) [v = t] - e / V)

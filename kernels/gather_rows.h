@@ -10,6 +10,8 @@
 #include "kernels/common/ctx.h"
 
 LL_KERNELS(
-template <class T> void gather_rows_forward(Ctx&, T* y, const T* x, const int32_t* index, int64_t K, int64_t C);
-template <class T> void gather_rows_backward(Ctx&, T* dx, const T* dy, const int32_t* index, int64_t K, int64_t C);
+template <class T> void gather_rows_forward(Ctx&, T* y, const T* x, const int32_t* index, int64_t K,
+                                            int64_t C);
+template <class T> void gather_rows_backward(Ctx&, T* dx, const T* dy, const int32_t* index, int64_t K,
+                                             int64_t C);
 )

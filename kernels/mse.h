@@ -10,5 +10,6 @@
 
 LL_KERNELS(
 template <class T> void mse_forward(Ctx&, T* loss, const T* x, const T* target, int64_t n, double scale);
-template <class T> void mse_backward(Ctx&, T* dx, const T* dloss, const T* x, const T* target, int64_t n, double scale);
+template <class T> void mse_backward(Ctx&, T* dx, const T* dloss, const T* x, const T* target, int64_t n,
+                                     double scale);
 )

@@ -96,7 +96,8 @@ void backward(const Tensor& dq, const Tensor& dkv, const Tensor& dy, const Outpu
               const Tensor& kv, const Columns& at, const AttentionShape& shape) {
   LL_LAUNCH(q, attention_backward,
             AttentionGradients<T>{rows_of<T>(dq, at.q), rows_of<T>(dkv, at.k), rows_of<T>(dkv, at.v)},
-            rows_of<const T>(dy, 0), rows_of<const T>(out.y, 0), out.lse.data<T>(), inputs_of<T>(q, kv, at), shape);
+            rows_of<const T>(dy, 0), rows_of<const T>(out.y, 0), out.lse.data<T>(), inputs_of<T>(q, kv, at),
+            shape);
 }
 
 bool same_bounds(const Tensor& a, const Tensor& b) {
@@ -112,8 +113,9 @@ Tensor attention(const Tensor& qkv, const AttentionOptions& options) {
   const int64_t HD = options.head_dim, q_width = options.heads * HD, kv_width = options.kv_heads * HD;
   op.check(qkv.rank() == 2 && qkv.dim(1) == q_width + 2 * kv_width,
            "qkv must be (N, (NH + 2 NKV) HD): q, k and v side by side");
-  op.check(!options.cu_k || same_bounds(options.cu_q, options.cu_k),
-           "queries and keys of one packed matrix have the same segments: cu_k must be absent or equal to cu_q");
+  op.check(
+      !options.cu_k || same_bounds(options.cu_q, options.cu_k),
+      "queries and keys of one packed matrix have the same segments: cu_k must be absent or equal to cu_q");
   const AttentionShape shape = shape_of(op, options, qkv.dim(0), qkv.dim(0));
   const Columns at{0, q_width, q_width + kv_width};
   const Output out = forward(qkv, qkv, at, shape);

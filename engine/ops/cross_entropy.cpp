@@ -8,7 +8,8 @@ namespace lowland::ops {
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options) {
   OpScope op("cross_entropy", {{"logits", &logits}, {"targets", &targets}});
-  op.check(logits.defined() && logits.rank() == 2 && logits.dim(1) >= 1, "logits must be (N, V), V at least 1");
+  op.check(logits.defined() && logits.rank() == 2 && logits.dim(1) >= 1,
+           "logits must be (N, V), V at least 1");
   op.check(targets.defined() && targets.dtype() == DType::i32 && targets.numel() == logits.dim(0),
            "targets must be (N) i32, one for each row of logits");
   op.check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label_smoothing must be in [0, 1]");
@@ -17,14 +18,14 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
   const int32_t* target = targets.data<int32_t>();
   for (int64_t n = 0; n < shape.N; ++n)
     LL_CHECK(target[n] == shape.ignore_index || (target[n] >= 0 && target[n] < shape.V),
-             "[cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n], n, shape.V,
-             shape.ignore_index);
+             "[cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n], n,
+             shape.V, shape.ignore_index);
   Tensor loss = Tensor::empty(logits.context(), {1}, logits.dtype());       // (1)
   Tensor lse = Tensor::empty(logits.context(), {shape.N}, logits.dtype());  // (N)
   LL_LAUNCH(logits, cross_entropy_forward, loss.data<T>(), lse.data<T>(), logits.data<T>(), target, shape);
   if (!op.records()) return loss;
   op.record(loss, [logits, targets, lse, shape](Tensor dloss) {
-    // The largest tensor of a language model: where nobody else holds the logits, they become their own gradient.
+    // The largest tensor of a language model: where nobody else holds the logits, they become their gradient.
     Tensor dlogits = logits.sole_owner() ? logits.detach() : Tensor::empty_like(logits);  // (N, V)
     LL_LAUNCH(logits, cross_entropy_backward, dlogits.data<T>(), dloss.data<T>(), logits.data<T>(),
               targets.data<int32_t>(), lse.data<T>(), shape);

@@ -13,7 +13,8 @@ template <class T> struct ForwardTiles {
   T* v;        // (kTileKeys, width)
   T* scores;   // (kTileKeys, kTileQueries), then the probabilities
   T* keep;     // (kTileKeys, kTileQueries)
-  T *top, *weight, *rescale;  // (kSpan) greatest score so far, sum of exp; (kTileQueries) correction of this tile
+  T *top, *weight;  // (kSpan): greatest score so far, sum of exp
+  T* rescale;       // (kTileQueries): what this tile's greater scores make of the sums before it
 
   static int64_t size(int64_t HD) {
     const int64_t width = round_to_lanes<T>(HD);
@@ -65,12 +66,13 @@ template <class T> struct Forward {
   const AttentionShape& shape;
 
   // Queries [i0, i0 + n) of the segment against keys [j0, j0 + keys): block b of the span.
-  void tile(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n, int64_t j0,
-            int64_t keys) const {
-    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n), at = b * kTileQueries;
+  void tile(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n,
+            int64_t j0, int64_t keys) const {
+    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n),
+                  at = b * kTileQueries;
     const T* k = in.k.data + (seg.k0 + j0) * in.k.stride + h / (shape.NH / shape.NKV) * HD;
-    tile_product<Major::m, T>({t.scores, kTileQueries}, {k, in.k.stride}, {t.qt + at * HD, kTileQueries}, keys, lanes,
-                              HD, false);
+    tile_product<Major::m, T>({t.scores, kTileQueries}, {k, in.k.stride}, {t.qt + at * HD, kTileQueries},
+                              keys, lanes, HD, false);
     if (shape.causal) {
       for (int64_t j = 0; j < keys; ++j)
         for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)
@@ -101,7 +103,8 @@ template <class T> struct Forward {
     for (int64_t i = begin; i < end; i += kTileQueries) {
       const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
       const T* q = in.q.data + (seg.q0 + i) * in.q.stride + h * HD;
-      pack_transposed<T>({t.qt + (i - begin) * HD, kTileQueries}, {q, in.q.stride}, n, HD, static_cast<T>(shape.scale));
+      pack_transposed<T>({t.qt + (i - begin) * HD, kTileQueries}, {q, in.q.stride}, n, HD,
+                         static_cast<T>(shape.scale));
     }
     for (int64_t i = 0; i < kSpan; ++i) {
       t.top[i] = -std::numeric_limits<T>::infinity();
@@ -147,7 +150,8 @@ template <class T> struct Forward {
 }  // namespace
 
 template <class T>
-void attention_forward(Ctx& ctx, Rows<T> o, T* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
+void attention_forward(Ctx& ctx, Rows<T> o, T* lse, const AttentionInputs<T>& in,
+                       const AttentionShape& shape) {
   Scratch scratch(ctx);
   const int64_t size = round_to_lanes<T>(ForwardTiles<T>::size(shape.HD));
   T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));
@@ -156,7 +160,8 @@ void attention_forward(Ctx& ctx, Rows<T> o, T* lse, const AttentionInputs<T>& in
   for_each_task(
       ctx, shape, [&](const Segment& seg) { return spans(seg) * shape.NH; },
       [&](int64_t slot, const Segment& seg, int64_t task) {
-        const int64_t begin = task % spans(seg) * kSpan, end = begin + kSpan < seg.nq ? begin + kSpan : seg.nq;
+        const int64_t begin = task % spans(seg) * kSpan,
+                      end = begin + kSpan < seg.nq ? begin + kSpan : seg.nq;
         forward.span(ForwardTiles<T>(memory + slot * size, shape.HD), seg, task / spans(seg), begin, end);
       });
   const int64_t tail = shape.cu_q[shape.S];

@@ -1,5 +1,5 @@
-// How attention's work is cut, and what both passes do with a tile of scores. A tile is stored by keys: row = key,
-// column = query, so that softmax, its gradient and the dropout draws run over queries, one per vector lane.
+// How attention's work is cut, and what both passes do with a tile of scores. A tile is stored by keys: row =
+// key, column = query, so that softmax, its gradient and the dropout draws run over queries, a lane for each.
 #pragma once
 #include "kernels/attention.h"
 #include "kernels/common/parallel.h"
@@ -21,8 +21,8 @@ inline Segment segment_of(const AttentionShape& shape, int64_t s) {
   return {shape.cu_q[s], shape.cu_q[s + 1] - shape.cu_q[s], shape.cu_k[s], shape.cu_k[s + 1] - shape.cu_k[s]};
 }
 
-// Runs tasks_of(segment) tasks for each segment: run(slot, segment, task). Threads take the next task when they are
-// free; a slot is one thread's, its number is below ctx.threads.
+// Runs tasks_of(segment) tasks for each segment: run(slot, segment, task). Threads take the next task when
+// they are free; a slot is one thread's, its number is below ctx.threads.
 template <class TasksOf, class Run>
 inline void for_each_task(Ctx& ctx, const AttentionShape& shape, const TasksOf& tasks_of, const Run& run) {
   int64_t total = 0, next = 0;
@@ -57,7 +57,7 @@ LL_INLINE float exp_weight(float x) {
 }
 LL_INLINE double exp_weight(double x) { return vexp(x); }
 
-// Causal mask: of key j in a tile whose first key and query are j0, i0 of the segment, the first tile column that sees it.
+// Causal mask: the first column that sees key j in a tile whose first query is i0.
 inline int64_t first_query(const Segment& seg, int64_t i0, int64_t j) {
   const int64_t i = j - (seg.nk - seg.nq) - i0;
   return i < 0 ? 0 : (i > kTileQueries ? kTileQueries : i);
@@ -101,10 +101,10 @@ LL_INLINE void store_factors(T* row, PhiloxLanes even, PhiloxLanes odd, uint32_t
   for (int i = 0; i < kDrawLanes; ++i) row[kTileQueries + i] = (word[i] >> 16) >= below ? kept : T(0);
 }
 
-// keep (kTileKeys, kTileQueries) = 0 or keep_scale for the tile at query i0 and key j0 (a multiple of 8) of head h.
+// keep (kTileKeys, kTileQueries) = 0 or keep_scale: the tile at query i0 and key j0 (8 divides it) of head h.
 template <class T>
-inline void fill_keep(T* keep, const AttentionShape& shape, const Segment& seg, int64_t h, int64_t i0, int64_t queries,
-                      int64_t j0, int64_t keys) {
+inline void fill_keep(T* keep, const AttentionShape& shape, const Segment& seg, int64_t h, int64_t i0,
+                      int64_t queries, int64_t j0, int64_t keys) {
   const T kept = static_cast<T>(shape.keep_scale);
   const uint32_t first = static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>(j0 / 8);
   for (int64_t i = 0; i < queries; i += kDrawLanes) {
@@ -119,7 +119,8 @@ inline void fill_keep(T* keep, const AttentionShape& shape, const Segment& seg, 
     __builtin_memcpy(&p, position, sizeof p);
     for (int64_t j = 0; j < keys; j += 8) {
       const uint32_t block = first + static_cast<uint32_t>(j / 8);
-      const DrawWords even = draw_words(shape.key, e, p, block), odd = draw_words(shape.key, e >> 32, p >> 32, block);
+      const DrawWords even = draw_words(shape.key, e, p, block),
+                      odd = draw_words(shape.key, e >> 32, p >> 32, block);
       T* out = keep + j * kTileQueries + i;
       store_factors(out, even.c0, odd.c0, shape.drop_below, kept);
       store_factors(out + 2 * kTileQueries, even.c1, odd.c1, shape.drop_below, kept);

@@ -1,5 +1,5 @@
-// Small matrix products on tiles that stay in the first-level cache, and the packing that feeds them. One register block
-// serves all five products of attention; it is written with the compilers' vector types, which become one FMA per line.
+// Small matrix products on tiles that stay in the first-level cache, and the packing that feeds them. One
+// register block serves all products of attention; it is written with the compilers' vector types: a line, an FMA.
 #pragma once
 #include <cstdint>
 
@@ -30,7 +30,10 @@ template <class T> LL_INLINE Vec<T> load(const T* p) {
 }
 template <class T> LL_INLINE void store(T* p, const Vec<T>& v) { __builtin_memcpy(p, &v, sizeof v); }
 
-template <class T> constexpr int64_t round_to_lanes(int64_t n) { return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>; }
+template <class T>
+constexpr int64_t round_to_lanes(int64_t n) {
+  return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+}
 
 template <class T> struct Tile {
   T* data;
@@ -40,10 +43,10 @@ template <class T> struct Tile {
 // How A is stored: m-major (A_mk at m ld + k) or k-major (A_mk at k ld + m).
 enum class Major : uint8_t { m, k };
 
-// C (MR x NV vectors) = or += A B over K terms. Of the last vectors only `columns` elements in all are written.
+// C (MR x NV vectors) = or += A B over K terms. Of each row of C no more than `columns` elements are written.
 template <int MR, int NV, Major kMajor, class T>
-__attribute__((noinline)) void register_block(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t columns, int64_t K,
-                                              bool accumulate) {
+__attribute__((noinline)) void register_block(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t columns,
+                                              int64_t K, bool accumulate) {
   constexpr int W = kLanes<T>;
   Vec<T> sum[MR][NV] = {};
   const T* a = A.data;
@@ -77,8 +80,8 @@ inline void block_column(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t M,
   const int64_t step = kMajor == Major::m ? A.ld : 1;
   int64_t m = 0;
   for (; m + kBlockRows <= M; m += kBlockRows)
-    register_block<kBlockRows, NV, kMajor, T>({C.data + m * C.ld, C.ld}, {A.data + m * step, A.ld}, B, columns, K,
-                                              accumulate);
+    register_block<kBlockRows, NV, kMajor, T>({C.data + m * C.ld, C.ld}, {A.data + m * step, A.ld}, B,
+                                              columns, K, accumulate);
   C.data += m * C.ld;
   A.data += m * step;
   switch (M - m) {
@@ -91,7 +94,7 @@ inline void block_column(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t M,
   }
 }
 
-// C (M, N) = or += A (M, K) B (K, N). Rows of B are readable up to N rounded to whole vectors; of C, N are written.
+// C (M, N) = or += A (M, K) B (K, N). Rows of B are read up to whole vectors; of C, N are written.
 template <Major kMajor, class T>
 inline void tile_product(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t M, int64_t N, int64_t K,
                          bool accumulate) {
@@ -172,7 +175,8 @@ inline void pack_transposed(Tile<T> to, Tile<const T> from, int64_t rows, int64_
     int64_t c = 0;
     for (; c + W <= columns; c += W) {
       Vec<T> v[W];
-      for (int r = 0; r < W; ++r) v[r] = i + r < rows ? scale * load(from.data + (i + r) * from.ld + c) : Vec<T>{};
+      for (int r = 0; r < W; ++r)
+        v[r] = i + r < rows ? scale * load(from.data + (i + r) * from.ld + c) : Vec<T>{};
       transpose_step<1, T>(v);
       transpose_step<2, T>(v);
       if constexpr (W > 4) transpose_step<4, T>(v);

@@ -36,7 +36,8 @@ template <class T> RowSums row_sums(const T* x, int64_t V) {
 }  // namespace
 
 template <class T>
-void cross_entropy_forward(Ctx& ctx, T* loss, T* lse, const T* x, const int32_t* target, const CrossEntropyShape& s) {
+void cross_entropy_forward(Ctx& ctx, T* loss, T* lse, const T* x, const int32_t* target,
+                           const CrossEntropyShape& s) {
   const double e = s.label_smoothing;
   Scratch scratch(ctx);
   double* row_loss = scratch.f64(s.N + 1);

@@ -68,9 +68,9 @@ struct Layout {
 double keep_factor(const Batch& b, int32_t segment, int64_t h, int32_t i, int32_t j) {
   if (b.p == 0) return 1;
   const auto s = static_cast<size_t>(segment);
-  const PhiloxBlock draws =
-      philox(philox_key(3, 5, 7), static_cast<uint32_t>(b.first_example + segment),
-             static_cast<uint32_t>(b.nk[s] - b.nq[s] + i), static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>(j) / 8, 0);
+  const PhiloxBlock draws = philox(philox_key(3, 5, 7), static_cast<uint32_t>(b.first_example + segment),
+                                   static_cast<uint32_t>(b.nk[s] - b.nq[s] + i),
+                                   static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>(j) / 8, 0);
   return draw16(draws, j % 8) >= drop_threshold(b.p) ? 1 / (1 - b.p) : 0;
 }
 
@@ -92,7 +92,8 @@ Values oracle(const Batch& b, const Layout& q, const Layout& k, const Layout& v)
         }
         for (double& x : w) total += x = std::exp(x - top);
         for (int32_t j = 0; j < keys; ++j) {
-          const double u = keep_factor(b, static_cast<int32_t>(s), h, i, j) * w[static_cast<size_t>(j)] / total;
+          const double u =
+              keep_factor(b, static_cast<int32_t>(s), h, i, j) * w[static_cast<size_t>(j)] / total;
           for (int64_t c = 0; c < b.HD; ++c)
             out[static_cast<size_t>((row * b.NH + h) * b.HD + c)] += u * v.at(cu_k[s] + j, kv, c, b.HD);
         }
@@ -102,7 +103,8 @@ Values oracle(const Batch& b, const Layout& q, const Layout& k, const Layout& v)
 
 Values packed_oracle(const Batch& b, const Values& qkv) {
   const size_t stride = static_cast<size_t>((b.NH + 2 * b.NKV) * b.HD), k = static_cast<size_t>(b.NH * b.HD);
-  return oracle(b, {&qkv, 0, stride}, {&qkv, k, stride}, {&qkv, k + static_cast<size_t>(b.NKV * b.HD), stride});
+  return oracle(b, {&qkv, 0, stride}, {&qkv, k, stride},
+                {&qkv, k + static_cast<size_t>(b.NKV * b.HD), stride});
 }
 
 void check_packed(const std::string& name, const Batch& b) {
@@ -152,10 +154,13 @@ TEST_CASE("attention: values and gradients of packed rows") {
   check_packed("several tiles", {.nq = {3, 257}, .nk = {3, 257}, .NH = 1, .NKV = 1, .HD = 8});
   check_packed("more than one span", {.nq = {300}, .nk = {300}, .NH = 1, .NKV = 1, .HD = 3});
   check_packed("causal", {.nq = {1, 31, 33}, .nk = {1, 31, 33}, .causal = true});
-  check_packed("causal, several tiles", {.nq = {257}, .nk = {257}, .NH = 1, .NKV = 1, .HD = 8, .causal = true});
+  check_packed("causal, several tiles",
+               {.nq = {257}, .nk = {257}, .NH = 1, .NKV = 1, .HD = 8, .causal = true});
   check_packed("grouped heads", {.nq = {9, 33}, .nk = {9, 33}, .NH = 6, .NKV = 2, .HD = 16});
-  check_packed("grouped heads, causal", {.nq = {70}, .nk = {70}, .NH = 4, .NKV = 1, .HD = 32, .causal = true});
-  check_packed("empty segments and a tail", {.nq = {0, 5, 0, 0, 17, 0}, .nk = {0, 5, 0, 0, 17, 0}, .tail = 3});
+  check_packed("grouped heads, causal",
+               {.nq = {70}, .nk = {70}, .NH = 4, .NKV = 1, .HD = 32, .causal = true});
+  check_packed("empty segments and a tail",
+               {.nq = {0, 5, 0, 0, 17, 0}, .nk = {0, 5, 0, 0, 17, 0}, .tail = 3});
   check_packed("no segments", {.nq = {}, .nk = {}, .tail = 4});
   for (const int64_t HD : {1, 17, 40, 64, 80, 128, 160})
     check_packed("head_dim " + std::to_string(HD), {.nq = {13}, .nk = {13}, .NH = 2, .NKV = 1, .HD = HD});
@@ -170,7 +175,8 @@ TEST_CASE("attention: queries of their own") {
 
 TEST_CASE("attention: dropout draws what scalar Philox draws") {
   check_packed("dropout", {.nq = {1, 31, 33}, .nk = {1, 31, 33}, .p = 0.1});
-  check_packed("dropout, tiles", {.nq = {257}, .nk = {257}, .NH = 2, .NKV = 1, .HD = 4, .p = 0.3, .first_example = 9});
+  check_packed("dropout, tiles",
+               {.nq = {257}, .nk = {257}, .NH = 2, .NKV = 1, .HD = 4, .p = 0.3, .first_example = 9});
   check_packed("dropout, causal", {.nq = {75}, .nk = {75}, .causal = true, .p = 0.5});
   check_separate("dropout, head rows", {.nq = {1, 1, 2}, .nk = {12, 65, 9}, .p = 0.2});
 }
@@ -195,7 +201,9 @@ TEST_CASE("attention: large scores do not overflow") {
 TEST_CASE("attention: a segment's result does not depend on what it is packed with") {
   for (const DType dtype : {DType::f32, DType::f64})
     for (const bool causal : {false, true}) {
-      const Batch all{.nq = {30, 1, 300, 25}, .nk = {30, 1, 300, 25}, .NH = 4, .NKV = 2, .HD = 16, .causal = causal, .p = 0.1};
+      Batch all{.nq = {30, 1, 300, 25}, .nk = {30, 1, 300, 25}, .NH = 4, .NKV = 2, .HD = 16};
+      all.causal = causal;
+      all.p = 0.1;
       const int64_t width = 8 * 16, out = 4 * 16;
       const Values x = random_values(all.NQ() * width, 1), dy = random_values(all.NQ() * out, 2);
       const Run together = run(cpu(), all, x, dy, dtype);
@@ -217,7 +225,8 @@ TEST_CASE("attention: results do not depend on the number of threads") {
   const Batch b{.nq = {40, 333, 0, 12}, .nk = {40, 333, 0, 12}, .NH = 4, .NKV = 2, .HD = 24, .p = 0.1};
   const Values x = random_values(b.NQ() * 8 * 24, 1), dy = random_values(b.NQ() * 4 * 24, 2);
   Context one({}, 1), two({}, 2), five({}, 5);
-  const Run r1 = run(one, b, x, dy, DType::f32), r2 = run(two, b, x, dy, DType::f32), r5 = run(five, b, x, dy, DType::f32);
+  const Run r1 = run(one, b, x, dy, DType::f32), r2 = run(two, b, x, dy, DType::f32),
+            r5 = run(five, b, x, dy, DType::f32);
   CHECK(r1.y == r2.y);
   CHECK(r1.dqkv == r2.dqkv);
   CHECK(r1.y == r5.y);
@@ -236,8 +245,8 @@ TEST_CASE("attention: queries of their own give what the packed form gives on th
     kv.insert(kv.end(), x.begin() + row * width + 64, x.begin() + (row + 1) * width);
   Batch heads = b;
   heads.nq = {1, 1};
-  const Tensor y = ops::attention(Tensor::from<double>(cpu(), {2, 64}, q), Tensor::from<double>(cpu(), {130, 64}, kv),
-                                  heads.options(cpu()));
+  const Tensor y = ops::attention(Tensor::from<double>(cpu(), {2, 64}, q),
+                                  Tensor::from<double>(cpu(), {130, 64}, kv), heads.options(cpu()));
   const Values all = packed.to_vector<double>(), some = y.to_vector<double>();
   CHECK(rows_of(some, 0, 1, 64) == rows_of(all, 0, 1, 64));
   CHECK(rows_of(some, 1, 2, 64) == rows_of(all, 30, 31, 64));
@@ -252,7 +261,8 @@ TEST_CASE("attention: only the gradients that are asked for") {
     if (of_kv) tkv.set_requires_grad();
     const Tensor y = ops::attention(tq, tkv, b.options(cpu()));
     cpu().tape().backward_to(0, y, Tensor::from<double>(cpu(), {5, 10}, dy));
-    return std::pair{tq.grad() ? tq.grad().to_vector<double>() : Values{}, tkv.grad() ? tkv.grad().to_vector<double>() : Values{}};
+    return std::pair{tq.grad() ? tq.grad().to_vector<double>() : Values{},
+                     tkv.grad() ? tkv.grad().to_vector<double>() : Values{}};
   };
   const auto both = gradients(true, true);
   CHECK(gradients(true, false) == std::pair{both.first, Values{}});
@@ -301,7 +311,8 @@ TEST_CASE("attention: what does not fit is refused") {
   };
   CHECK(message(x) == "");
   CHECK(message(q) ==
-        "[attention] qkv must be (N, (NH + 2 NKV) HD): q, k and v side by side | qkv: (10,8) f32 cpu | cu_q: (2) i32 cpu");
+        "[attention] qkv must be (N, (NH + 2 NKV) HD): q, k and v side by side | qkv: (10,8) f32 cpu | cu_q: "
+        "(2) i32 cpu");
   o.cu_q = cu({0, 7, 5});
   CHECK(message(x).find("cu_q must rise from 0 and end within the rows of the queries") != std::string::npos);
   o.cu_q = cu({0, 11});
@@ -322,7 +333,8 @@ TEST_CASE("attention: what does not fit is refused") {
   const Tensor kv = Tensor::zeros(cpu(), {10, 16}, DType::f32);
   CHECK_THROWS_WITH_AS(ops::attention(q, kv, o), doctest::Contains("queries of their own need cu_k"), Error);
   o.cu_k = cu({0, 9});
-  CHECK_THROWS_WITH_AS(ops::attention(q, kv, o), doctest::Contains("at least as many keys as queries"), Error);
+  CHECK_THROWS_WITH_AS(ops::attention(q, kv, o), doctest::Contains("at least as many keys as queries"),
+                       Error);
   CHECK_THROWS_WITH_AS(ops::attention(q, q, o), doctest::Contains("kv must be (N, 2 NKV HD)"), Error);
   CHECK_THROWS_WITH_AS(ops::attention(q, kv.to(DType::f64), o), doctest::Contains("one dtype"), Error);
 }

@@ -51,8 +51,11 @@ TEST_CASE("gather_rows: rows that are not named get a zero gradient, and gradien
 
 TEST_CASE("gather_rows: an index outside the rows is refused") {
   const Tensor x = Tensor::zeros(cpu(), {4, 8}, DType::f32);
-  CHECK_THROWS_WITH_AS(ops::gather_rows(x, index_of({0, 4})), "[gather_rows] index 4 at place 1 is outside [0, 4)", Error);
-  CHECK_THROWS_WITH_AS(ops::gather_rows(x, index_of({-1})), "[gather_rows] index -1 at place 0 is outside [0, 4)", Error);
-  CHECK_THROWS_WITH_AS(ops::gather_rows(x, x), "[gather_rows] index must be (K) i32 | x: (4,8) f32 cpu | index: (4,8) f32 cpu",
+  CHECK_THROWS_WITH_AS(ops::gather_rows(x, index_of({0, 4})),
+                       "[gather_rows] index 4 at place 1 is outside [0, 4)", Error);
+  CHECK_THROWS_WITH_AS(ops::gather_rows(x, index_of({-1})),
+                       "[gather_rows] index -1 at place 0 is outside [0, 4)", Error);
+  CHECK_THROWS_WITH_AS(ops::gather_rows(x, x),
+                       "[gather_rows] index must be (K) i32 | x: (4,8) f32 cpu | index: (4,8) f32 cpu",
                        Error);
 }
