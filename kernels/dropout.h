@@ -1,6 +1,6 @@
 // dropout: each column of each row is kept with probability 1 - p and then divided by 1 - p.
-//   forward    y_nc = k_nc x_nc                 k_nc = [draw(n, c) >= round(65536 p)] / (1 - p)
-//   backward   dx_nc = k_nc dy_nc               the forward, applied to dy: the mask is drawn again, never stored
+//   forward    y_nc = k_nc x_nc             k_nc = [draw(n, c) >= round(65536 p)] / (1 - p)
+//   backward   dx_nc = k_nc dy_nc           the forward, applied to dy: the mask is drawn again, never stored
 // shapes     x, y: (N, C)   rows.example, rows.position: (N) i32
 // writes     y =              (y may equal x)
 // numerics   the draws are a function of key, example, position and column (kernels/common/philox.h)
@@ -24,5 +24,6 @@ struct DropoutRows {
 }  // namespace lowland
 
 LL_KERNELS(
-template <class T> void dropout_forward(Ctx&, T* y, const T* x, const DropoutRows& rows, int64_t N, int64_t C);
+template <class T> void dropout_forward(Ctx&, T* y, const T* x, const DropoutRows& rows, int64_t N,
+                                        int64_t C);
 )

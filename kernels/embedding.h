@@ -3,13 +3,15 @@
 //   backward   dtable_vc = sum of dy_nc over the n with id_n = v
 // shapes     ids (N) i32   table, dtable: (V, C)   y, dy: (N, C)
 // writes     y =   dtable +=
-// numerics   each entry of dtable is summed in the order of n: deterministic for any number of threads, without atomics
+// numerics   an entry of dtable is summed in the order of n: the same for any number of threads, no atomics
 // REQUIRES   0 <= id_n < V
 // CUDA plan  forward a warp per row; backward sorts the ids once, then a block per distinct id
 #pragma once
 #include "kernels/common/ctx.h"
 
 LL_KERNELS(
-template <class T> void embedding_forward(Ctx&, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C);
-template <class T> void embedding_backward(Ctx&, T* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C);
+template <class T> void embedding_forward(Ctx&, T* y, const int32_t* ids, const T* table, int64_t N,
+                                          int64_t C);
+template <class T> void embedding_backward(Ctx&, T* dtable, const T* dy, const int32_t* ids, int64_t N,
+                                           int64_t C);
 )

@@ -1,12 +1,12 @@
 // layer_norm: shift and scale each row to mean 0 and variance 1, then by a learned weight and bias.
-//   forward    m_n = mean_c(x_nc)     r_n = 1 / sqrt(mean_c((x_nc - m_n)^2) + eps)     h_nc = (x_nc - m_n) r_n
+//   forward    m_n = mean_c(x_nc)    r_n = 1 / sqrt(mean_c((x_nc - m_n)^2) + eps)    h_nc = (x_nc - m_n) r_n
 //              y_nc = w_c h_nc + b_c
 //   backward   g_nc = w_c dy_nc       dx_nc = r_n (g_nc - mean_c(g_nc) - h_nc mean_c(g_nc h_nc))
 //              dw_c = sum_n dy_nc h_nc                 db_c = sum_n dy_nc
 // shapes     x, y, dx, dy: (N, C)   w, b, dw, db: (C)   mean, rstd: (N), saved for backward
 // writes     y =   mean =   rstd =   dx =   dw +=   db +=
 //            (mean and rstd may both be null; dx, dw, db may be null; y may equal x; dx may equal dy or x)
-// numerics   row statistics in the element type, the variance around the mean; dw, db summed over fixed blocks of rows
+// numerics   row statistics in the element type, variance around the mean; dw, db over fixed blocks of rows
 // REQUIRES   C >= 1
 // CUDA plan  a warp per row up to C = 1024, a block beyond; dw and db by a second pass over row blocks
 // paper      Ba, Kiros & Hinton 2016, arXiv:1607.06450

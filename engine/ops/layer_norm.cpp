@@ -20,18 +20,19 @@ Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps)
     rstd = Tensor::empty_like(mean);
   }
   LL_LAUNCH(x, layer_norm_forward,
-            {.y = y.data<T>(), .mean = mean.data<T>(), .rstd = rstd.data<T>(), .x = x.data<T>(), .w = w.data<T>(),
-             .b = b.data<T>(), .N = N, .C = C, .eps = eps});
+            {.y = y.data<T>(), .mean = mean.data<T>(), .rstd = rstd.data<T>(), .x = x.data<T>(),
+             .w = w.data<T>(), .b = b.data<T>(), .N = N, .C = C, .eps = eps});
   if (!op.records()) return y;
-  op.record(y, [x, w, b = b.gradient_only(), mean, rstd, N, C](Tensor dy) {
+  op.record(y, [x, w, b, mean, rstd, N, C](Tensor dy) {
     Tensor dx, dw, db;  // (N, C), (C), (C)
     if (x.requires_grad()) dx = dy.sole_owner() ? dy : Tensor::empty_like(x);
     if (w.requires_grad()) dw = accumulator(w);
     if (b.requires_grad()) db = accumulator(b);
     LL_LAUNCH(x, layer_norm_backward,
-              {.dx = dx.data<T>(), .dw = dw.data<T>(), .db = db.data<T>(), .dy = dy.data<T>(), .x = x.data<T>(),
-               .w = w.data<T>(), .mean = mean.data<T>(), .rstd = rstd.data<T>(), .N = N, .C = C});
-    if (dx) give(x, std::move(dx));
+              {.dx = dx.data<T>(), .dw = dw.data<T>(), .db = db.data<T>(), .dy = dy.data<T>(),
+               .x = x.data<T>(), .w = w.data<T>(), .mean = mean.data<T>(), .rstd = rstd.data<T>(),
+               .N = N, .C = C});
+    give(x, std::move(dx));
   });
   return y;
 }

@@ -15,7 +15,7 @@ void rms_norm_forward(Ctx& ctx, T* y, T* rstd, const T* x, const T* w, int64_t N
 #pragma omp simd reduction(+ : sum)
       for (int64_t c = 0; c < C; ++c) sum += row[c] * row[c];
       const T r = T(1) / std::sqrt(sum / T(C) + T(eps));
-      rstd[n] = r;
+      if (rstd != nullptr) rstd[n] = r;
 #pragma omp simd
       for (int64_t c = 0; c < C; ++c) y[n * C + c] = w[c] * row[c] * r;
     }
@@ -31,6 +31,7 @@ void rms_norm_backward(Ctx& ctx, T* dx, T* dw, const T* dy, const T* x, const T*
 #pragma omp simd
       for (int64_t c = 0; c < C; ++c) partial[c] += gy[c] * row[c] * r;
     }
+    if (dx == nullptr) return;
     T dot = 0;
 #pragma omp simd reduction(+ : dot)
     for (int64_t c = 0; c < C; ++c) dot += w[c] * gy[c] * row[c];

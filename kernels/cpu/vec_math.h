@@ -1,10 +1,11 @@
-// Elementary functions for hot loops: branch-free, always inlined, so that compilers turn a `#pragma omp simd` loop over
-// them into vector code. The float forms are ours; the double forms are the C library's, for checks. NaN stays NaN,
-// infinities give the limits. Largest errors in tests/kernels/vec_math_test.cpp, with and without fused multiply-adds:
+// Elementary functions for hot loops: branch-free and always inlined, so that compilers turn a loop over
+// them with `#pragma omp simd` into vector code. The float forms are ours; the double ones, for checks, are
+// C's. NaN stays NaN, infinities give the limits. Largest errors in tests/kernels/vec_math_test.cpp, with
+// and without fused multiply-adds:
 //   vexp      1.03 ulp; results below 1.2e-38 are subnormal     vsigmoid  2.1 ulp
 //   vtanh     2.3 ulp                                            verf      2.5 ulp
-//   vnormal   cdf and pdf of the standard normal: 2e-7 absolute; relative to the tail 4e-7 (1 + x^2 / 8)
-// Polynomials were fitted by least squares with Lawson's weights to the least relative error on their interval.
+//   vnormal   cdf and pdf of the standard normal: 2e-7 absolute; relative 4e-7 (1 + x^2 / 8), in the tail too
+// Polynomials: least squares with Lawson's weights, towards the least relative error on their interval.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -20,7 +21,8 @@ struct ExpParts {
 };
 
 LL_INLINE ExpParts exp_parts(float x) {
-  constexpr float kShift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer that stands in the low bits
+  // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
+  constexpr float kShift = 12582912.0f;
   const float shifted = x * 1.44269504f + kShift;
   const float n = shifted - kShift;
   // ln 2 in two parts; the first has few bits, so that n times it is exact.
@@ -31,7 +33,9 @@ LL_INLINE ExpParts exp_parts(float x) {
 }
 
 // 2^n for n in [-126, 127].
-LL_INLINE float power_of_two(int32_t n) { return __builtin_bit_cast(float, static_cast<uint32_t>(n + 127) << 23); }
+LL_INLINE float power_of_two(int32_t n) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(n + 127) << 23);
+}
 
 LL_INLINE float vexp(float x) {
   float c = x < -105.0f ? -105.0f : x;
@@ -81,7 +85,7 @@ LL_INLINE float verf(float x) {
   return std::copysign(b < 0.9f ? p * b : tail, x);
 }
 
-// cdf(x) = Phi(x), pdf(x) = exp(-x^2 / 2) / sqrt(2 pi), of which the first costs little once the second is there.
+// cdf(x) = Phi(x) and pdf(x) = exp(-x^2 / 2) / sqrt(2 pi); one exponential serves both.
 template <class T> struct Normal {
   T cdf, pdf;
 };

@@ -19,11 +19,12 @@ TEST_CASE("add: values and gradients") {
     check_op({.name = to_string(shape),
               .inputs = {{shape}, {shape}},
               .run = [](const std::vector<Tensor>& in) { return ops::add(in[0], in[1]); },
-              .oracle = [](const std::vector<Values>& in) {
-                Values y = in[0];
-                for (size_t i = 0; i < y.size(); ++i) y[i] += in[1][i];
-                return y;
-              }});
+              .oracle =
+                  [](const std::vector<Values>& in) {
+                    Values y = in[0];
+                    for (size_t i = 0; i < y.size(); ++i) y[i] += in[1][i];
+                    return y;
+                  }});
   }
 }
 
@@ -33,11 +34,12 @@ TEST_CASE("mul: values and gradients, of one input or both") {
       check_op({.name = to_string(shape),
                 .inputs = {{.shape = shape, .differentiate = a}, {.shape = shape, .differentiate = b}},
                 .run = [](const std::vector<Tensor>& in) { return ops::mul(in[0], in[1]); },
-                .oracle = [](const std::vector<Values>& in) {
-                  Values y = in[0];
-                  for (size_t i = 0; i < y.size(); ++i) y[i] *= in[1][i];
-                  return y;
-                }});
+                .oracle =
+                    [](const std::vector<Values>& in) {
+                      Values y = in[0];
+                      for (size_t i = 0; i < y.size(); ++i) y[i] *= in[1][i];
+                      return y;
+                    }});
     }
   }
 }
@@ -47,11 +49,12 @@ TEST_CASE("scale: values and gradients") {
     check_op({.name = to_string(shape),
               .inputs = {{shape}},
               .run = [](const std::vector<Tensor>& in) { return ops::scale(in[0], -0.3); },
-              .oracle = [](const std::vector<Values>& in) {
-                Values y = in[0];
-                for (double& v : y) v *= -0.3;
-                return y;
-              }});
+              .oracle =
+                  [](const std::vector<Values>& in) {
+                    Values y = in[0];
+                    for (double& v : y) v *= -0.3;
+                    return y;
+                  }});
   }
 }
 
@@ -59,15 +62,17 @@ TEST_CASE("elementwise: one tensor used several times gets the sum of its gradie
   // y = (x + x) x + 3 x, so dy/dx = 4 x + 3.
   check_op({.name = "x used four times",
             .inputs = {{{5, 33}}},
-            .run = [](const std::vector<Tensor>& in) {
-              const Tensor& x = in[0];
-              return ops::add(ops::mul(ops::add(x, x), x), ops::scale(x, 3.0));
-            },
-            .oracle = [](const std::vector<Values>& in) {
-              Values y = in[0];
-              for (double& v : y) v = 2 * v * v + 3 * v;
-              return y;
-            }});
+            .run =
+                [](const std::vector<Tensor>& in) {
+                  const Tensor& x = in[0];
+                  return ops::add(ops::mul(ops::add(x, x), x), ops::scale(x, 3.0));
+                },
+            .oracle =
+                [](const std::vector<Values>& in) {
+                  Values y = in[0];
+                  for (double& v : y) v = 2 * v * v + 3 * v;
+                  return y;
+                }});
 }
 
 TEST_CASE("add: the backward keeps no memory of its inputs") {
@@ -80,6 +85,7 @@ TEST_CASE("add: the backward keeps no memory of its inputs") {
 
 TEST_CASE("add: two shapes are refused") {
   const Tensor a = Tensor::zeros(cpu(), {2, 8}, DType::f32), b = Tensor::zeros(cpu(), {8, 2}, DType::f32);
-  CHECK_THROWS_WITH_AS(ops::add(a, b), "[add] a and b must have one shape and dtype | a: (2,8) f32 cpu | b: (8,2) f32 cpu",
+  CHECK_THROWS_WITH_AS(ops::add(a, b),
+                       "[add] a and b must have one shape and dtype | a: (2,8) f32 cpu | b: (8,2) f32 cpu",
                        Error);
 }

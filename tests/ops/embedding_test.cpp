@@ -27,14 +27,17 @@ TEST_CASE("embedding: values and gradients") {
     check_op({.name = "N " + std::to_string(N) + " V " + std::to_string(V) + " C " + std::to_string(C),
               .inputs = {{{V, C}}},
               .run = [=](const std::vector<Tensor>& in) { return ops::embedding(ids, in[0]); },
-              .oracle = [=, N = N, C = C](const std::vector<Values>& in) {
-                Values y;
-                const std::vector<int32_t> id = ids.to_vector<int32_t>();
-                for (int64_t n = 0; n < N; ++n)
-                  for (int64_t c = 0; c < C; ++c) y.push_back(in[0][static_cast<size_t>(id[static_cast<size_t>(n)] * C + c)]);
-                return y;
-              },
-              .tolerance_f32 = 1e-7, .tolerance_f64 = 0});
+              .oracle =
+                  [=, N = N, C = C](const std::vector<Values>& in) {
+                    Values y;
+                    const std::vector<int32_t> id = ids.to_vector<int32_t>();
+                    for (int64_t n = 0; n < N; ++n)
+                      for (int64_t c = 0; c < C; ++c)
+                        y.push_back(in[0][static_cast<size_t>(id[static_cast<size_t>(n)] * C + c)]);
+                    return y;
+                  },
+              .tolerance_f32 = 1e-7,
+              .tolerance_f64 = 0});
   }
 }
 
@@ -45,7 +48,8 @@ TEST_CASE("embedding: any number of threads gives the same bits") {
     Tensor table = Tensor::zeros(context, {20, 100}, DType::f32);
     table.set_requires_grad();
     const Tensor y = ops::embedding(ids_of(context, 500, 20), table);
-    context.tape().backward_to(0, y, Tensor::from<double>(context, {500, 100}, random_values(50000, 4)).to(DType::f32));
+    context.tape().backward_to(
+        0, y, Tensor::from<double>(context, {500, 100}, random_values(50000, 4)).to(DType::f32));
     seen.push_back(table.grad().to_vector<float>());
   }
   CHECK(seen[0] == seen[1]);
@@ -59,7 +63,8 @@ TEST_CASE("embedding: a frozen table records nothing") {
 }
 
 TEST_CASE("embedding: no ids give no rows") {
-  const Tensor y = ops::embedding(Tensor::zeros(cpu(), {0}, DType::i32), Tensor::zeros(cpu(), {4, 8}, DType::f32));
+  const Tensor y =
+      ops::embedding(Tensor::zeros(cpu(), {0}, DType::i32), Tensor::zeros(cpu(), {4, 8}, DType::f32));
   CHECK(y.shape() == Shape{0, 8});
 }
 

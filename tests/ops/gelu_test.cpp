@@ -17,11 +17,12 @@ TEST_CASE("gelu: values and gradients") {
       check_op({.name = to_string(shape) + " of size " + std::to_string(size),
                 .inputs = {{.shape = shape, .scale = size}},
                 .run = [](const std::vector<Tensor>& in) { return ops::gelu(in[0]); },
-                .oracle = [](const std::vector<Values>& in) {
-                  Values y = in[0];
-                  for (double& v : y) v = v * 0.5 * std::erfc(-v / std::sqrt(2.0));
-                  return y;
-                }});
+                .oracle =
+                    [](const std::vector<Values>& in) {
+                      Values y = in[0];
+                      for (double& v : y) v = v * 0.5 * std::erfc(-v / std::sqrt(2.0));
+                      return y;
+                    }});
     }
   }
 }
@@ -40,9 +41,11 @@ TEST_CASE("gelu: the f32 gradient is that of f64") {
 }
 
 TEST_CASE("gelu: limits and NaN, in every lane of a vector") {
-  constexpr float kInf = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInf = std::numeric_limits<float>::infinity(),
+                  kNaN = std::numeric_limits<float>::quiet_NaN();
   const auto at = [](float x) {
-    const std::vector<float> y = ops::gelu(Tensor::from<float>(cpu(), {40}, std::vector<float>(40, x))).to_vector<float>();
+    const std::vector<float> y =
+        ops::gelu(Tensor::from<float>(cpu(), {40}, std::vector<float>(40, x))).to_vector<float>();
     for (const float v : y) CHECK((v == y[0] || (std::isnan(v) && std::isnan(y[0]))));
     return y[0];
   };

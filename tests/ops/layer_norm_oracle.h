@@ -12,7 +12,8 @@ inline Values layer_norm_oracle(const Values& x, const Values& w, const Values& 
   for (size_t row = 0; row < x.size(); row += C) {
     double mean = 0, variance = 0;
     for (size_t c = 0; c < C; ++c) mean += x[row + c] / static_cast<double>(C);
-    for (size_t c = 0; c < C; ++c) variance += (x[row + c] - mean) * (x[row + c] - mean) / static_cast<double>(C);
+    for (size_t c = 0; c < C; ++c)
+      variance += (x[row + c] - mean) * (x[row + c] - mean) / static_cast<double>(C);
     for (size_t c = 0; c < C; ++c) y[row + c] = w[c] * (x[row + c] - mean) / std::sqrt(variance + eps) + b[c];
   }
   return y;

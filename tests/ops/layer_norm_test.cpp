@@ -19,7 +19,9 @@ Values oracle(const std::vector<Values>& in) { return layer_norm_oracle(in[0], i
 TEST_CASE("layer_norm: values and gradients") {
   for (const auto& [N, C] : {std::pair<int64_t, int64_t>{1, 1}, {3, 31}, {33, 33}, {70, 257}, {5, 768}}) {
     check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C),
-              .inputs = {{{N, C}}, {{C}}, {{C}}}, .run = run, .oracle = oracle});
+              .inputs = {{{N, C}}, {{C}}, {{C}}},
+              .run = run,
+              .oracle = oracle});
   }
 }
 
@@ -29,7 +31,8 @@ TEST_CASE("layer_norm: gradients of some of the inputs only") {
               .inputs = {{.shape = {37, 33}, .differentiate = (marked & 1) != 0},
                          {.shape = {33}, .differentiate = (marked & 2) != 0},
                          {.shape = {33}, .differentiate = (marked & 4) != 0}},
-              .run = run, .oracle = oracle});
+              .run = run,
+              .oracle = oracle});
   }
 }
 
@@ -38,8 +41,12 @@ TEST_CASE("layer_norm: a large common offset does not spoil the variance") {
   for (double& v : x) v = std::round(v * 64) / 64 + 1000;  // exact in f32
   check_op({.name = "offset 1000",
             .inputs = {{.shape = {4, 257}, .differentiate = false, .values = x},
-                       {.shape = {257}, .differentiate = false}, {.shape = {257}, .differentiate = false}},
-            .run = run, .oracle = oracle, .tolerance_f32 = 1e-4, .tolerance_f64 = 1e-11});
+                       {.shape = {257}, .differentiate = false},
+                       {.shape = {257}, .differentiate = false}},
+            .run = run,
+            .oracle = oracle,
+            .tolerance_f32 = 1e-4,
+            .tolerance_f64 = 1e-11});
 }
 
 TEST_CASE("layer_norm: any number of threads gives the same bits") {
@@ -70,7 +77,8 @@ TEST_CASE("layer_norm: any number of threads gives the same bits") {
 TEST_CASE("layer_norm: a bias of the wrong size is refused with shapes") {
   const Tensor x = Tensor::zeros(cpu(), {2, 8}, DType::f32), w = Tensor::zeros(cpu(), {8}, DType::f32);
   const Tensor b = Tensor::zeros(cpu(), {7}, DType::f32);
-  CHECK_THROWS_WITH_AS(
-      ops::layer_norm(x, w, b, 1e-5),
-      "[layer_norm] w and b must be (C), C = last dim of x | x: (2,8) f32 cpu | w: (8) f32 cpu | b: (7) f32 cpu", Error);
+  CHECK_THROWS_WITH_AS(ops::layer_norm(x, w, b, 1e-5),
+                       "[layer_norm] w and b must be (C), C = last dim of x | x: (2,8) f32 cpu | w: (8) f32 "
+                       "cpu | b: (7) f32 cpu",
+                       Error);
 }
