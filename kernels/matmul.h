@@ -7,8 +7,9 @@
 // REQUIRES   M, N, K >= 0; K = 0 scales C by beta. Several threads may call it, with ctx.threads = 1
 // CPU plan   C is cut into one block per thread, as square as can be; each thread calls oneDNN for its block.
 //            As fast as oneDNN's own threads, 15% faster at 1024 x 768 x 3072, and ctx.threads holds.
-//            oneDNN's matmul primitive is slower in dx = dy W (half the speed at 1024 x 3072 x 768), and at most
-//            3% faster on weights kept in its blocked layout (f32, 2 threads of a Xeon with AVX-512, 2026-11-23)
+//            oneDNN's matmul primitive is slower in dx = dy W (half the speed at 1024 x 3072 x 768), and
+//            at most 3% faster on weights kept in its blocked layout
+// measured   f32, 2 threads of a Xeon with AVX-512, 2026-11-23
 // CUDA plan  cuBLASLt, algorithm by rule, cached per shape
 #pragma once
 #include "kernels/common/ctx.h"
