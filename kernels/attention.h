@@ -11,8 +11,8 @@
 // writes     o =   lse =   dq =   dk =   dv =   (dq null, or dk and dv null: unwanted; dq may equal do)
 //            Rows outside every segment and queries without keys get zeros.
 // numerics   online softmax over tiles of 64 keys. Threads own (segment, head, 256 queries) in the forward
-//            and (segment, key head) in the backward: results depend neither on their number nor on the packing;
-//            scratch memory depends on HD and the number of threads only
+//            and (segment, key head) in the backward: results depend neither on their number nor on the
+//            packing; scratch memory depends on HD and the number of threads only
 // dropout    u_ij by Philox: counter (example_i, position_i, h * kHeadStride + j / 8), draw j % 8
 // REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; NKV divides NH; causal: nq <= nk or nk = 0
 // CUDA plan  cuDNN's fused attention where found; else a block per 64 queries, tiles in shared memory

@@ -1,5 +1,5 @@
 // Small matrix products on tiles that stay in the first-level cache, and the packing that feeds them. One
-// register block serves all products of attention; it is written with the compilers' vector types: a line, an FMA.
+// register block serves all products of attention; it is written with the compilers' vector types.
 #pragma once
 #include <cstdint>
 
