@@ -19,7 +19,8 @@ Roberta::Roberta(RobertaConfig config, RobertaHead head) : config_(std::move(con
   words_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "word_embeddings", config_.vocab_size, C);
   positions_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "position_embeddings",
                                                config_.max_position_embeddings, C);
-  types_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "token_type_embeddings", config_.type_vocab_size, C);
+  types_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "token_type_embeddings",
+                                           config_.type_vocab_size, C);
   embedding_norm_ = std::make_unique<nn::LayerNorm>(parameters_, embeddings + "LayerNorm", C, config_.layer_norm_eps);
   embedding_op_ = parameters_.next_op();
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(i));
@@ -41,16 +42,18 @@ Roberta::Layer Roberta::make_layer(int64_t index) {
   const double eps = config_.layer_norm_eps;
   nn::ParameterSet& set = parameters_;
   using Parts = std::vector<Linear::Part>;
-  return {own(std::make_unique<Linear>(
-              set, Parts{{attention + "self.query", C}, {attention + "self.key", C}, {attention + "self.value", C}}, C)),
-          own(std::make_unique<Linear>(set, attention + "output.dense", C, C)),
-          nn::LayerNorm(set, attention + "output.LayerNorm", C, eps),
-          own(std::make_unique<Linear>(set, prefix + "intermediate.dense", F, C)),
-          own(std::make_unique<Linear>(set, prefix + "output.dense", C, F)),
-          nn::LayerNorm(set, prefix + "output.LayerNorm", C, eps),
-          set.next_op(),
-          set.next_op(),
-          set.next_op()};
+  return {
+      own(std::make_unique<Linear>(
+          set, Parts{{attention + "self.query", C}, {attention + "self.key", C}, {attention + "self.value", C}},
+          C)),
+      own(std::make_unique<Linear>(set, attention + "output.dense", C, C)),
+      nn::LayerNorm(set, attention + "output.LayerNorm", C, eps),
+      own(std::make_unique<Linear>(set, prefix + "intermediate.dense", F, C)),
+      own(std::make_unique<Linear>(set, prefix + "output.dense", C, F)),
+      nn::LayerNorm(set, prefix + "output.LayerNorm", C, eps),
+      set.next_op(),
+      set.next_op(),
+      set.next_op()};
 }
 
 Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {

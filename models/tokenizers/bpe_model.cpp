@@ -52,7 +52,7 @@ BpeModel::BpeModel(std::vector<std::string> pieces,
              alphabet.character(static_cast<uint8_t>(b)));
   }
   for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const auto& [left, right] = merges[rank];
+    const std::string &left = merges[rank].first, &right = merges[rank].second;
     const auto known = [&](const std::string& piece, const char* role) {
       const int32_t id = id_of(piece);
       if (id >= 0) return id;
@@ -89,7 +89,8 @@ std::span<const int32_t> BpeModel::encode(std::string_view word, Scratch& scratc
 }
 
 void BpeModel::merge_short(Scratch& scratch) const {
-  auto& [ids, ranks, made, previous, next, heap] = scratch;
+  auto &ids = scratch.ids, &made = scratch.made;
+  auto& ranks = scratch.ranks;
   size_t n = ids.size();
   ranks.resize(n);
   made.resize(n);
@@ -116,7 +117,8 @@ void BpeModel::merge_short(Scratch& scratch) const {
 }
 
 void BpeModel::merge_long(Scratch& scratch) const {
-  auto& [ids, ranks, made, previous, next, heap] = scratch;
+  auto &ids = scratch.ids, &previous = scratch.previous, &next = scratch.next;
+  auto& heap = scratch.heap;
   const size_t n = ids.size();
   previous.resize(n);
   next.resize(n);
