@@ -34,7 +34,8 @@ void Allocator::add_live(size_t bytes) {
 
 std::string Allocator::out_of_memory(size_t asked) const {
   std::string held;
-  for (const PhasePeak& p : phases_) held += fmt::format(", {} {:.1f} MB", p.phase, static_cast<double>(p.peak_bytes) / 1e6);
+  for (const PhasePeak& p : phases_)
+    held += fmt::format(", {} {:.1f} MB", p.phase, static_cast<double>(p.peak_bytes) / 1e6);
   return fmt::format("out of memory: asked for {:.1f} MB in phase {} with {:.1f} MB held (peaks{})",
                      static_cast<double>(asked) / 1e6, phase_, static_cast<double>(live_) / 1e6, held);
 }

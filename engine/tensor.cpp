@@ -100,8 +100,8 @@ double Tensor::item() const {
 }
 
 Tensor Tensor::slice_rows(int64_t begin, int64_t end) const {
-  LL_CHECK(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0), "rows [{}, {}) of a tensor of shape {}", begin, end,
-           to_string(shape_));
+  LL_CHECK(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0), "rows [{}, {}) of a tensor of shape {}",
+           begin, end, to_string(shape_));
   Tensor t = detach();
   const size_t row = dim(0) == 0 ? 0 : nbytes() / static_cast<size_t>(dim(0));
   t.shape_[0] = end - begin;

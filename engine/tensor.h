@@ -75,7 +75,8 @@ class Tensor {
   Tensor detach() const;                       // same memory, no gradient
   void copy_from(const Tensor& source) const;  // equal numel; converts
   void fill_zero() const;
-  // Shape, type and gradient without the memory: what give() and sink() need of an input whose values no backward reads.
+  // Shape, type and gradient without the memory: what give() and sink() need of an input whose values no
+  // backward reads.
   Tensor gradient_only() const;
   // True if no other handle shares the memory: the buffer may be reused for a result.
   bool sole_owner() const { return storage_.use_count() == 1; }

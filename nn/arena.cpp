@@ -59,7 +59,8 @@ Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::v
              "adapter '{}' needs A ({},{}) and B ({},{}), but A is {} and B is {}", spec.module, spec.r, spec.m, spec.n,
              spec.r, to_string(a.shape), to_string(b.shape));
     LL_CHECK(std::isfinite(spec.scale) && spec.scale != 0,
-             "adapter '{}' has scale {}: with alpha 0 an adapter has no effect and no gradient", spec.module, spec.scale);
+             "adapter '{}' has scale {}: with alpha 0 an adapter has no effect and no gradient", spec.module,
+             spec.scale);
     const int64_t a_offset = a.offset, b_offset = b.offset;
     adapters_.push_back({std::move(spec), a_offset, b_offset});
   }

@@ -1,16 +1,17 @@
 // Arena: every trained number in one flat array, with parallel arrays for gradient and perturbation.
 //
-//   values   [ all lora_a | all lora_b | decayed | undecayed ]      the centre: nothing but an optimizer step changes it
+//   values   [ all lora_a | all lora_b | decayed | undecayed ]      the centre: only an optimizer step changes it
 //   grads    the same layout
 //   perturbation of B   over the lora_b region, and of A over the lora_a region: only when a method asks for them
 //
-// Zeroing, clipping, all-reduce, the update and the checkpoint are one pass each; tensors are named views. Specs of one
-// role keep the order they are given in, so that the A's that read one input (q, k, v), given one after another, are
-// one matrix (K R, M) in memory. A tensor of another role starts at a multiple of 16 elements; the gaps stay zero.
+// Zeroing, clipping, all-reduce, the update and the checkpoint are one pass each; tensors are named views.
+// Specs of one role keep the order they are given in, so that the A's that read one input (q, k, v), given one
+// after another, are one matrix (K R, M) in memory. A tensor of another role starts at a multiple of 16
+// elements; the gaps stay zero.
 //
-// The adapter has two views. The forward reads the centre, B, unless a PerturbedView is alive: then it reads B + E. The
-// centre is never modified by a perturbation, so there is nothing to restore; and what must see the centre (evaluation,
-// saving, merging) calls require_centre, which throws while a PerturbedView is alive.
+// The adapter has two views. The forward reads the centre, B, unless a PerturbedView is alive: then it reads
+// B + E. The centre is never modified by a perturbation, so there is nothing to restore; and what must see the
+// centre (evaluation, saving, merging) calls require_centre, which throws while a PerturbedView is alive.
 #pragma once
 #include <cstdint>
 #include <map>

@@ -42,7 +42,7 @@ class Linear {
   // The rows [begin, end) of the weight that adapters change, in order.
   std::vector<std::pair<int64_t, int64_t>> adapted_rows() const;
 
-  // --- probes: y += x E^T with E (out, in) beside the frozen weight, which is not touched. An absent tensor takes it off.
+  // --- probes: y += x E^T with E (out, in) beside the frozen weight, which stays. An absent tensor takes it off.
   void set_probe(Tensor e) { probe_ = std::move(e); }
   const Tensor& probe() const { return probe_; }
 

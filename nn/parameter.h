@@ -1,9 +1,9 @@
 // Parameters of a model: what it is made of, before and after memory is given to it.
 //
-// A model first registers its parameters by Hugging Face's names and shapes. Then it is decided which of them are
-// trained and where adapters sit; only then does materialise() give memory: trainables live in the arena, frozen weights
-// in tensors of their own. One parameter may be stored as one matrix that holds several named ones, q above k above v:
-// one GEMM reads it whole, files see the rows by name.
+// A model first registers its parameters by Hugging Face's names and shapes. Then it is decided which of them
+// are trained and where adapters sit; only then does materialise() give memory: trainables live in the arena,
+// frozen weights in tensors of their own. One parameter may be stored as one matrix that holds several named
+// ones, q above k above v: one GEMM reads it whole, files see the rows by name.
 #pragma once
 #include <functional>
 #include <map>

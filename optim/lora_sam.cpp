@@ -36,7 +36,9 @@ void LoraSam::perturb(double rho) {
       }
     return;
   }
-  const auto grads = [&](Role role) { return arena_.grads().slice_rows(arena_.range(role).begin, arena_.range(role).end); };
+  const auto grads = [&](Role role) {
+    return arena_.grads().slice_rows(arena_.range(role).begin, arena_.range(role).end);
+  };
   const double norm = std::sqrt(sum_squares(grads(Role::lora_a)) + sum_squares(grads(Role::lora_b)));
   for (const Role role : {Role::lora_a, Role::lora_b}) set_scaled(arena_.perturbation(role), grads(role), rho, norm);
 }

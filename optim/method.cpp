@@ -56,7 +56,8 @@ void Method::load_state(const MethodState& from) {
   const NamedTensors own = state().tensors;
   for (const auto& [name, to] : own) {  // everything is checked before anything is written
     const Tensor& tensor = find(name);
-    LL_CHECK(tensor.numel() == to.numel(), "the saved '{}' is {}, this run needs {}", name, describe(tensor), describe(to));
+    LL_CHECK(tensor.numel() == to.numel(), "the saved '{}' is {}, this run needs {}", name, describe(tensor),
+             describe(to));
   }
   for (const auto& [name, to] : own) to.copy_from(find(name));
   optimizer_->set_steps(from.t);

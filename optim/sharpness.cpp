@@ -110,7 +110,8 @@ std::vector<Tensor> estimates(const nn::Model& model, const std::vector<Probe>& 
 
 }  // namespace
 
-Sharpness measure_sharpness(nn::Model& model, const std::function<double(bool)>& loss, const SharpnessOptions& options) {
+Sharpness measure_sharpness(nn::Model& model, const std::function<double(bool)>& loss,
+                            const SharpnessOptions& options) {
   nn::Arena& arena = model.arena();
   arena.require_centre("sharpness");
   const PhaseScope phase(model.context().memory(), "probe");

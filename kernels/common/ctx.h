@@ -44,7 +44,8 @@ class Scratch {
   size_t mark_;
 };
 
-// The best CPU backend of this machine. Throws Error on a CPU older than x86-64-v3. LL_CPU_ARCH=v3 forces the older one.
+// The best CPU backend of this machine. Throws Error on a CPU older than x86-64-v3. LL_CPU_ARCH=v3 forces the
+// older one.
 Backend detect_cpu_backend();
 
 }  // namespace lowland

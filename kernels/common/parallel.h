@@ -17,8 +17,8 @@ namespace lowland {
 #define LL_NOINLINE __attribute__((noinline, noclone))
 #endif
 
-// Out of line: were fn inlined into the serial and into the parallel branch, the compiler could vectorise the two copies
-// differently, and sums would depend on the number of threads in their last bit.
+// Out of line: were fn inlined into the serial and into the parallel branch, the compiler could vectorise the
+// two copies differently, and sums would depend on the number of threads in their last bit.
 template <class F> LL_NOINLINE void run_range(const F& fn, int64_t begin, int64_t end) { fn(begin, end); }
 
 // grain: the least number of items worth a thread.

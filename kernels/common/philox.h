@@ -54,7 +54,9 @@ LL_HD constexpr PhiloxBlock philox(PhiloxKey key, uint32_t c0, uint32_t c1, uint
 }
 
 // Draw i (0..7) of a block, 16 bits.
-LL_HD constexpr uint32_t draw16(const PhiloxBlock& block, int i) { return (block.v[i >> 1] >> (16 * (i & 1))) & 0xffffu; }
+LL_HD constexpr uint32_t draw16(const PhiloxBlock& block, int i) {
+  return (block.v[i >> 1] >> (16 * (i & 1))) & 0xffffu;
+}
 
 // A column is kept if its draw >= threshold; p is the probability of dropping. p = 1 gives 65536: nothing is kept.
 LL_HD constexpr uint32_t drop_threshold(double p) { return static_cast<uint32_t>(65536.0 * p + 0.5); }

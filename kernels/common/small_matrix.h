@@ -67,8 +67,9 @@ LL_HD inline void jacobi_rotate(double* K, double* V, int64_t r, int64_t p, int6
   kp[q] = kq[p] = 0;
 }
 
-// Eigen-decomposition of the symmetric K: on return its diagonal holds the eigenvalues (in no order) and the rows of V
-// the eigenvectors. Sweeps until every off-diagonal entry is under 1e-16 of the largest diagonal one; 6 to 10 are usual.
+// Eigen-decomposition of the symmetric K: on return its diagonal holds the eigenvalues (in no order) and the
+// rows of V the eigenvectors. Sweeps until every off-diagonal entry is under 1e-16 of the largest diagonal one;
+// 6 to 10 are usual.
 LL_HD inline void symmetric_eigen(double* K, double* V, int64_t r) {
   for (int64_t i = 0; i < r * r; ++i) V[i] = 0;
   for (int64_t i = 0; i < r; ++i) V[i * r + i] = 1;

@@ -40,7 +40,8 @@ struct Golden {
   }
 
   // Segments of packed ids; `select` of each: its first row, or the rows with a target.
-  nn::Rows rows(const std::vector<int32_t>& ids, const std::vector<int32_t>& cu, const std::vector<int32_t>& targets = {}) {
+  nn::Rows rows(const std::vector<int32_t>& ids, const std::vector<int32_t>& cu,
+                const std::vector<int32_t>& targets = {}) {
     std::vector<nn::Segment> segments;
     for (size_t s = 0; s + 1 < cu.size(); ++s) {
       nn::Segment segment{{ids.begin() + cu[s], ids.begin() + cu[s + 1]}, static_cast<int64_t>(s), {}};
@@ -204,7 +205,8 @@ TEST_CASE("RoBERTa, regression: loss and the head's gradients equal transformers
   WeightMap weights(kFolder, "roberta");
   for (const auto& [name, tensor] : model.parameters().named()) {
     if (name.rfind("classifier.", 0) == 0) {
-      tensor.copy_from(Tensor::from<double>(golden.context, tensor.shape(), golden.values("regression/weight/" + name)));
+      tensor.copy_from(
+          Tensor::from<double>(golden.context, tensor.shape(), golden.values("regression/weight/" + name)));
     } else {
       weights.read_into(name, tensor);
     }

@@ -1,5 +1,5 @@
-// One declarative case checks an op four ways: its value in f64 and f32 against a plain double-precision oracle, and its
-// gradients in f64 against central differences, for every input that is marked.
+// One declarative case checks an op four ways: its value in f64 and f32 against a plain double-precision
+// oracle, and its gradients in f64 against central differences, for every input that is marked.
 #pragma once
 #include <functional>
 #include <string>

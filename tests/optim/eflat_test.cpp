@@ -101,7 +101,8 @@ std::vector<Matrix> literal(const Arena& arena, double rho, double rcond, bool g
   }
   std::vector<Matrix> out;
   for (size_t k = 0; k < gs.size(); ++k)
-    out.push_back(literal_e(as[k], gs[k], global ? std::sqrt(total) : norm(gs[k]), arena.adapters()[k].scale, rho, rcond));
+    out.push_back(literal_e(as[k], gs[k], global ? std::sqrt(total) : norm(gs[k]), arena.adapters()[k].scale,
+                            rho, rcond));
   return out;
 }
 
@@ -162,7 +163,8 @@ TEST_CASE("eflat: ||g|| is that of the n x m matrix, and ||E_W|| is rho") {
   perturbation.update(0.05, 1.0, false);
   const auto read = [](const Tensor& t) { return to_matrix(t.dim(0), t.dim(1), t.data<double>()); };
   const Matrix A = read(arena->value("0.A"));
-  const Matrix g = literal_g(A, read(arena->value("0.B")), read(arena->grad("0.A")), read(arena->grad("0.B")), 2, 1e-3L);
+  const Matrix g =
+      literal_g(A, read(arena->value("0.B")), read(arena->grad("0.A")), read(arena->grad("0.B")), 2, 1e-3L);
   CHECK(perturbation.g_norms()[0] == doctest::Approx(static_cast<double>(norm(g))).epsilon(1e-12));
   // s E_B A is the part of E_W that B can express: no longer than rho.
   const long double length = 2 * norm(product(read(arena->perturbation("0.B")), A));

@@ -30,8 +30,10 @@ long double norm(const Matrix& a);
 Matrix literal_pinv(const Matrix& a, long double rcond);
 
 // Eq. 12
-Matrix literal_g(const Matrix& A, const Matrix& B, const Matrix& GA, const Matrix& GB, long double s, long double rcond);
+Matrix literal_g(const Matrix& A, const Matrix& B, const Matrix& GA, const Matrix& GB, long double s,
+                 long double rcond);
 // Eqs. 13 and 15, given g and its norm
-Matrix literal_e(const Matrix& A, const Matrix& g, long double g_norm, long double s, long double rho, long double rcond);
+Matrix literal_e(const Matrix& A, const Matrix& g, long double g_norm, long double s, long double rho,
+                 long double rcond);
 
 }  // namespace lowland::test

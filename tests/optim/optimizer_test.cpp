@@ -100,7 +100,10 @@ TEST_CASE("adamw: the same bits for every number of threads") {
 TEST_CASE("weight decay reaches adapters and decayed tensors, never the undecayed") {
   for (const char* name : {"adamw", "sgd"}) {
     Arena arena(cpu(), DType::f64,
-                {{"bias", {1}, Role::undecayed}, {"w", {1}, Role::decayed}, {"b", {1, 1}, Role::lora_b}, {"a", {1, 1}, Role::lora_a}},
+                {{"bias", {1}, Role::undecayed},
+                 {"w", {1}, Role::decayed},
+                 {"b", {1, 1}, Role::lora_b},
+                 {"a", {1, 1}, Role::lora_a}},
                 {{"module", "a", "b", 1, 1, 1, 1.0}});
     OptimizerOptions o;
     o.name = name;
@@ -108,7 +111,8 @@ TEST_CASE("weight decay reaches adapters and decayed tensors, never the undecaye
     const auto optimizer = make_optimizer(arena, o);
     for (const auto& slot : arena.slots()) set(arena.value(slot.name), {2.0});
     optimizer->step(0.5, 1.0);  // gradients are zero: decay alone
-    for (const char* decayed : {"w", "a", "b"}) CHECK(arena.value(decayed).item() == doctest::Approx(1.9).epsilon(1e-14));
+    for (const char* decayed : {"w", "a", "b"})
+      CHECK(arena.value(decayed).item() == doctest::Approx(1.9).epsilon(1e-14));
     CHECK(arena.value("bias").item() == 2.0);
   }
 }
@@ -124,7 +128,8 @@ TEST_CASE("sum_squares: f64 sums of f32 numbers, whatever the number of threads"
   for (const int64_t n : {0, 1, 31, 4096, 4097, 70001}) {
     const test::Values v = test::random_values(n, 3);
     double expected = 0;
-    for (const double x : v) expected += static_cast<double>(static_cast<float>(x)) * static_cast<double>(static_cast<float>(x));
+    for (const double x : v)
+      expected += static_cast<double>(static_cast<float>(x)) * static_cast<double>(static_cast<float>(x));
     double first = 0;
     for (const int threads : {1, 3}) {
       Context context({}, threads);
@@ -173,7 +178,8 @@ TEST_CASE("rho schedules") {
   CHECK(at("cosine", 5) == doctest::Approx(0.1));
   CHECK(at("inv-sqrt", 1) == 0.2);
   CHECK(at("inv_sqrt", 4) == 0.1);
-  CHECK_THROWS_WITH_AS(parse_rho_kind("sqrt"), "unknown rho schedule 'sqrt': one of constant, linear, cosine, inv-sqrt", Error);
+  CHECK_THROWS_WITH_AS(parse_rho_kind("sqrt"),
+                       "unknown rho schedule 'sqrt': one of constant, linear, cosine, inv-sqrt", Error);
   CHECK_THROWS_AS(parse_lr_kind("poly"), Error);
   CHECK(parse_lr_kind("constant_with_warmup") == LrKind::constant);
 }

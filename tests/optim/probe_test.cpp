@@ -12,7 +12,10 @@ using nn::Role;
 
 TEST_CASE("probe_adapters: norms, balancedness and condition numbers") {
   nn::Arena arena(test::cpu(), DType::f32,
-                  {{"A", {2, 3}, Role::lora_a}, {"B", {4, 2}, Role::lora_b}, {"A2", {2, 3}, Role::lora_a}, {"B2", {4, 2}, Role::lora_b}},
+                  {{"A", {2, 3}, Role::lora_a},
+                   {"B", {4, 2}, Role::lora_b},
+                   {"A2", {2, 3}, Role::lora_a},
+                   {"B2", {4, 2}, Role::lora_b}},
                   {{"first", "A", "B", 4, 3, 2, 1.0}, {"second", "A2", "B2", 4, 3, 2, 1.0}});
   const auto set = [&](const char* name, const std::vector<float>& v) {
     arena.value(name).copy_from(Tensor::from<float>(test::cpu(), {static_cast<int64_t>(v.size())}, v));
