@@ -18,7 +18,7 @@ struct BenchSubject {
 
 struct BenchOptions {
   int64_t warmup = 10, steps = 30;
-  double budget_s = 0;   // where a step is longer than a second: fewer steps, at least 5, within this time (0: never fewer)
+  double budget_s = 0;  // steps longer than a second: fewer, at least 5, within this time (0: never fewer)
   bool by_op = false;
 };
 
