@@ -63,7 +63,8 @@ LoadedAdapter collect_adapter(const nn::Model& model, AdapterConfig config) {
   LoadedAdapter out;
   out.config = std::move(config);
   for (const nn::AdapterSpec& a : model.adapters())
-    out.modules.push_back({a.module, a.r, a.m, a.n, a.scale, host_values(arena.value(a.a)), host_values(arena.value(a.b))});
+    out.modules.push_back(
+        {a.module, a.r, a.m, a.n, a.scale, host_values(arena.value(a.a)), host_values(arena.value(a.b))});
   for (const auto& p : model.parameters().all()) {
     if (!p->trainable) continue;
     for (const nn::NamedRows& r : p->rows) {

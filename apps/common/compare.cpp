@@ -1,7 +1,78 @@
 #include "apps/common/compare.h"
 
-namespace lowland::apps {
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
 
-void add_compare(CLI::App&) {}
+#include "apps/common/report.h"
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+
+namespace lowland::apps {
+namespace {
+
+// Columns in characters: "–" is one, though it has three bytes.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths(rows.front().size(), 0);
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string pad(widths[i] - width_of(row[i]), ' ');
+      line += i < 2 ? row[i] + pad + "  " : pad + row[i] + "  ";
+    }
+    std::printf("%s\n", line.c_str());
+  }
+}
+
+// Settings in which the runs differ, so that nobody compares unlike runs unawares.
+void print_differences(const std::vector<RunRecord>& runs) {
+  const nlohmann::json& first = runs.front().info.at("settings");
+  for (const auto& [name, value] : first.items()) {
+    if (name == "out" || name == "resume" || name == "overwrite") continue;
+    std::string line = fmt::format("{}:", name);
+    bool differs = false;
+    for (const RunRecord& run : runs) {
+      const nlohmann::json other = run.info.at("settings").value(name, nlohmann::json());
+      differs |= other != value;
+      line += " " + other.dump();
+    }
+    if (differs) std::printf("%s\n", line.c_str());
+  }
+}
+
+void compare(const std::vector<std::string>& folders, const std::string& html) {
+  std::vector<RunRecord> runs;
+  for (const std::string& folder : folders) {
+    runs.push_back(read_run(folder));
+    LL_CHECK(runs.back().info.contains("settings"), "{}/run.json has no settings", folder);
+  }
+  print_table(run_table(runs));
+  if (runs.size() > 1) {
+    std::printf("\nsettings that differ, in the order of the runs\n");
+    print_differences(runs);
+  }
+  if (html.empty()) return;
+  write_file_atomically(html, report_html(runs));
+  std::printf("\npictures in %s\n", html.c_str());
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app) {
+  auto folders = std::make_shared<std::vector<std::string>>();
+  auto html = std::make_shared<std::string>();
+  CLI::App* verb = app.add_subcommand("compare", "Runs side by side: figures, settings that differ, pictures");
+  verb->add_option("runs", *folders, "Folders of runs")->required();
+  verb->add_option("--html", *html, "Write the pictures to this file");
+  verb->callback([folders, html] { compare(*folders, *html); });
+}
 
 }  // namespace lowland::apps

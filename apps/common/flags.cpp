@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <fstream>
 #include <numeric>
 
 #include "engine/error.h"
@@ -18,9 +19,17 @@ std::string OptionBinder::dashed(const std::string& names) {
   return out;
 }
 
+void add_config_option(CLI::App& verb) {
+  verb.add_option("--config", "File of flags (TOML: `rank = 8`); flags of the command line win")->type_name("FILE");
+}
+
 bool given(const CLI::App& app, const std::string& name) {
   const CLI::Option* option = app.get_option_no_throw("--" + name);
   return option != nullptr && option->count() > 0;
+}
+
+bool has_flag(const CLI::App& app, const std::string& name) {
+  return app.get_option_no_throw("--" + name) != nullptr;
 }
 
 namespace {
@@ -37,6 +46,36 @@ std::vector<std::string> normalised(int argc, const char* const* argv) {
     args.push_back(std::move(arg));
   }
   return args;
+}
+
+// Puts what --config FILE holds right after the verb, so that flags of the command line, which come later, win.
+void expand_config(std::vector<std::string>& args) {
+  for (size_t i = 1; i < args.size(); ++i) {
+    std::string file;
+    if (args[i].rfind("--config=", 0) == 0) {
+      file = args[i].substr(9);
+      args.erase(args.begin() + static_cast<std::ptrdiff_t>(i));
+    } else if (args[i] == "--config" && i + 1 < args.size()) {
+      file = args[i + 1];
+      args.erase(args.begin() + static_cast<std::ptrdiff_t>(i), args.begin() + static_cast<std::ptrdiff_t>(i) + 2);
+    } else {
+      continue;
+    }
+    LL_CHECK(std::ifstream(file).good(), "cannot read {}", file);
+    std::vector<std::string> inserted;
+    for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
+      std::string name = item.name;
+      std::replace(name.begin(), name.end(), '_', '-');
+      if (item.inputs.size() == 1) {
+        inserted.push_back("--" + name + "=" + item.inputs.front());
+      } else if (!item.inputs.empty()) {
+        inserted.push_back("--" + name);
+        inserted.insert(inserted.end(), item.inputs.begin(), item.inputs.end());
+      }
+    }
+    args.insert(args.begin() + 1, inserted.begin(), inserted.end());
+    return;
+  }
 }
 
 size_t edit_distance(const std::string& a, const std::string& b) {
@@ -99,6 +138,7 @@ int run_program(int argc, const char* const* argv, const std::string& descriptio
     app.require_subcommand(1);
     add_verbs(app);
     std::vector<std::string> args = normalised(argc, argv);
+    expand_config(args);
     std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
     app.parse(args);
     return 0;

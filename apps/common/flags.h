@@ -28,8 +28,12 @@ struct OptionBinder {
   static std::string dashed(const std::string& names);  // "lr,learning-rate" -> "--lr,--learning-rate"
 };
 
+// --config FILE: its lines count as flags given right after the verb. run_program reads it; this makes --help show it.
+void add_config_option(CLI::App& verb);
+
 // Was the flag given on the command line or in --config?
 bool given(const CLI::App& app, const std::string& name);
+bool has_flag(const CLI::App& app, const std::string& name);
 
 // Parses and runs the verb; the exit code of main. `add_verbs` adds subcommands whose callbacks do the work.
 int run_program(int argc, const char* const* argv, const std::string& description,

@@ -83,7 +83,8 @@ std::string duration_text(double seconds) {
 
 std::string thousands(int64_t n) {
   std::string digits = std::to_string(n < 0 ? -n : n);
-  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<size_t>(i), 1, ',');
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<size_t>(i), 1, ',');
   if (n < 0) digits.insert(digits.begin(), '-');
   return digits;
 }

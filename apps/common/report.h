@@ -16,6 +16,9 @@ struct RunRecord {
 // Error if the folder has no run.json; a half-written last line of metrics.jsonl is left out.
 RunRecord read_run(const std::filesystem::path& folder);
 
+// The figures of the runs, a row each after the row of headings: metrics, loss, sharpness, time, memory.
+std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& runs);
+
 // Self-contained: opens without a network, no scripts from elsewhere.
 std::string report_html(const std::vector<RunRecord>& runs);
 

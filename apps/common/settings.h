@@ -71,7 +71,8 @@ template <class S, class V> void visit_lora(S& s, V&& v) {
   v("rank,lora-r", s.rank, "Rank of the adapters");
   v("alpha,lora-alpha", s.alpha, "Adapters are scaled by alpha / rank");
   v("lora-dropout", s.lora_dropout, "Dropout on the adapters' input");
-  v("targets,target-modules", s.targets, "all-linear, a comma list of module names, or a full-match regular expression");
+  v("targets,target-modules", s.targets,
+    "all-linear, a comma list of module names, or a full-match regular expression");
   v("rslora,use-rslora", s.rslora, "Scale by alpha / sqrt(rank) instead");
   v("modules-to-save", s.modules_to_save, "Comma list of modules trained in full besides the task head");
 }

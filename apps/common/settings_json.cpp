@@ -6,7 +6,8 @@ namespace lowland::apps {
 
 nlohmann::json to_json(const Settings& settings) {
   nlohmann::json object = nlohmann::json::object();
-  visit_all(settings, [&](const char* names, const auto& field, const char*) { object[canonical_name(names)] = field; });
+  visit_all(settings,
+            [&](const char* names, const auto& field, const char*) { object[canonical_name(names)] = field; });
   return object;
 }
 
@@ -23,11 +24,11 @@ void from_json(const nlohmann::json& object, const std::string& file, Settings& 
   });
 }
 
-std::string to_toml(const Settings& settings) {
+std::string to_toml(const Settings& settings, const std::function<bool(const std::string&)>& has_flag) {
   std::string text;
   visit_all(settings, [&](const char* names, const auto& field, const char*) {
     const std::string name = canonical_name(names);
-    if (name == "out" || name == "resume" || name == "overwrite" || name == "run") return;
+    if (name == "out" || name == "resume" || name == "overwrite" || name == "run" || !has_flag(name)) return;
     const nlohmann::json value = field;
     if (value.is_string() && value.get<std::string>().empty()) return;
     if (value.is_array() && value.empty()) return;

@@ -101,8 +101,8 @@ optim::StepStats Trainer::train_step(int64_t step) {
     for (const PackedBatch& b : batches)
       for (const int64_t e : b.examples) examples += fmt::format("{}{}", examples.empty() ? "" : ",", e);
     if (examples.size() > 200) examples = examples.substr(0, 200) + "...";
-    fail("the loss is not finite at step {} (loss {}, gradient norm {}, examples {}): try a smaller --lr", step + 1, loss,
-         stats.grad_norm, examples);
+    fail("the loss is not finite at step {} (loss {}, gradient norm {}, examples {}): try a smaller --lr",
+         step + 1, loss, stats.grad_norm, examples);
   }
   window_.loss += loss;
   window_.steps += 1;
@@ -203,8 +203,9 @@ void Trainer::restore(const fs::path& checkpoint) {
     report_.best_step = state.at("best_step");
     report_.train_loss = state.at("train_loss");
     report_.tokens_per_s = state.at("tokens_per_s");
-    LL_CHECK(state.at("total_steps") == total_steps_, "{}: the run had {} steps, now there are {}: has the data changed?",
-             file, state.at("total_steps").get<int64_t>(), total_steps_);
+    LL_CHECK(state.at("total_steps") == total_steps_,
+             "{}: the run had {} steps, now there are {}: has the data changed?", file,
+             state.at("total_steps").get<int64_t>(), total_steps_);
   } catch (const nlohmann::json::exception& e) {
     fail("{} is not a checkpoint's state: {}", file, e.what());
   }

@@ -1,5 +1,6 @@
 #include "apps/common/training_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 
@@ -95,26 +96,48 @@ optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const 
   return optim::measure_sharpness(model, loss, options);
 }
 
-TrainReport run_training(nn::Model& model, Workload& workload, RunFolder& run, const Settings& settings,
-                         const Trainer::Export& write_model, const std::string& model_folder) {
-  const std::unique_ptr<optim::Method> method =
-      optim::make_method(settings.method, model.arena(), method_options(settings));
-  optim::parse_lr_kind(settings.schedule);
-  optim::parse_rho_kind(settings.rho_schedule);
+void check_training_settings(const Settings& s) {
+  const auto& methods = optim::method_names();
+  LL_CHECK(std::find(methods.begin(), methods.end(), s.method) != methods.end(), "--method {} is none of {}", s.method,
+           fmt::join(methods, ", "));
+  optim::parse_lr_kind(s.schedule);
+  optim::parse_rho_kind(s.rho_schedule);
+  LL_CHECK(s.recompute == "none" || s.recompute == "block", "--recompute must be none or block, got {}", s.recompute);
+  const auto at_least = [](const char* flag, auto value, auto least) {
+    LL_CHECK(value >= least, "--{} must be at least {}, got {}", flag, least, value);
+  };
+  at_least("batch-size", s.batch_size, 1);
+  at_least("grad-accum", s.grad_accum, 1);
+  at_least("logging-steps", s.logging_steps, 1);
+  at_least("epochs", s.epochs, 1);
+  for (const auto& [flag, value] : {std::pair{"max-steps", s.max_steps}, {"eval-steps", s.eval_steps},
+                                    {"save-steps", s.save_steps}, {"sharpness-steps", s.sharpness_steps}})
+    at_least(flag, value, 0);
+  for (const auto& [flag, value] : {std::pair{"lr", s.lr}, {"rho", s.rho}, {"weight-decay", s.weight_decay},
+                                    {"max-grad-norm", s.max_grad_norm}})
+    at_least(flag, value, 0.0);
+  for (const auto& [flag, value] : {std::pair{"lora-dropout", s.lora_dropout}, {"warmup-ratio", s.warmup_ratio},
+                                    {"label-smoothing", s.label_smoothing}})
+    LL_CHECK(value >= 0 && value <= 1, "--{} must be between 0 and 1, got {}", flag, value);
+}
+
+TrainReport run_training(const TrainingRun& what, const Settings& settings) {
+  nn::Model& model = what.model;
+  RunFolder& run = what.run;
   nlohmann::ordered_json info = run_json(model, settings);
   info["started"] = utc_now();
   run.write_json("run.json", info);
-  run.write_text("config.toml", to_toml(settings));
+  run.write_text("config.toml", what.config_toml);
   say(params_line(model));
 
   std::vector<PackedBatch> probe;
   std::function<double()> sharpness;
   if (settings.sharpness_steps > 0) {
-    probe = workload.probe_batches();
-    sharpness = [&] { return sharpness_of(model, workload, probe, {}).sharpness; };
+    probe = what.workload.probe_batches();
+    sharpness = [&] { return sharpness_of(model, what.workload, probe, {}).sharpness; };
   }
   const auto start = std::chrono::steady_clock::now();
-  Trainer trainer(model, *method, workload, run, settings, write_model, model_folder, sharpness);
+  Trainer trainer(model, what.method, what.workload, run, settings, what.write_model, what.model_folder, sharpness);
   TrainReport report = trainer.run();
 
   info["finished"] = utc_now();
@@ -130,13 +153,14 @@ TrainReport run_training(nn::Model& model, Workload& workload, RunFolder& run, c
   info["best_step"] = report.best_step;
   run.write_json("run.json", info);
   run.write_text("report.html", report_html({read_run(run.path())}));
-  say_outcome(report, run, model_folder);
+  say_outcome(report, run, what.model_folder);
   return report;
 }
 
 void say_outcome(const TrainReport& report, const RunFolder& run, const std::string& model_folder) {
   const auto score = [](const Evaluation& e) {
-    return e.score_name == "loss" ? fmt::format("loss {:.4f}", -e.score) : fmt::format("{} {:.4f}", e.score_name, e.score);
+    return e.score_name == "loss" ? fmt::format("loss {:.4f}", -e.score)
+                                  : fmt::format("{} {:.4f}", e.score_name, e.score);
   };
   if (report.last) say(fmt::format("last step: {}  {}", score(*report.last), run.file(model_folder).string()));
   if (report.best)

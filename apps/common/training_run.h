@@ -19,11 +19,24 @@ Settings resumed_settings(const Settings& settings, const std::function<bool(con
 optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const std::vector<PackedBatch>& batches,
                               const optim::SharpnessOptions& options);
 
-// Trains into the run's folder and writes run.json, config.toml and report.html; the report says how it went.
-TrainReport run_training(nn::Model& model, Workload& workload, RunFolder& run, const Settings& settings,
-                         const Trainer::Export& write_model, const std::string& model_folder);
+// Throws Error on any training setting that cannot be, before anything is written.
+void check_training_settings(const Settings& settings);
 
-// "4.1e-02 accuracy 0.912 (best 0.915 at step 200)": the closing lines.
+// What run_training needs besides the settings.
+struct TrainingRun {
+  nn::Model& model;
+  optim::Method& method;
+  Workload& workload;
+  RunFolder& run;
+  Trainer::Export write_model;   // writes the result into an existing folder
+  std::string model_folder;      // "adapter" or "model"
+  std::string config_toml;
+};
+
+// Trains, and writes run.json, config.toml and report.html; the report says how it went.
+TrainReport run_training(const TrainingRun& what, const Settings& settings);
+
+// The closing lines: last and best score with their folders, time and memory.
 void say_outcome(const TrainReport& report, const RunFolder& run, const std::string& model_folder);
 
 }  // namespace lowland::apps

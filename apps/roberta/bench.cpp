@@ -179,7 +179,8 @@ void bench(const Settings& settings, const BenchFlags& flags) {
 void add_bench(CLI::App& app) {
   auto settings = std::make_shared<Settings>();
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App* verb = app.add_subcommand("bench", "Time training steps of several methods side by side, on random weights");
+  CLI::App* verb =
+      app.add_subcommand("bench", "Time training steps of several methods side by side, on random weights");
   const OptionBinder bind{*verb};
   bind("preset", flags->preset, "roberta-base or roberta-large");
   bind("methods", flags->methods, "Comma list: lora, eflat-lora, flat-lora, lora-sam, full");

@@ -16,7 +16,8 @@ BatchOptions batch_options(const Settings& s) {
   return {s.batch_size, s.grad_accum, static_cast<uint64_t>(s.seed), true};
 }
 
-nn::Rows pack_rows(Context& context, const TokenizedSplit& tokens, const std::vector<int64_t>& examples, int64_t first) {
+nn::Rows pack_rows(Context& context, const TokenizedSplit& tokens, const std::vector<int64_t>& examples,
+                   int64_t first) {
   std::vector<nn::Segment> segments;
   for (size_t i = 0; i < examples.size(); ++i)
     segments.push_back({tokens.ids[static_cast<size_t>(examples[i])], first + static_cast<int64_t>(i), {0}});
@@ -62,7 +63,8 @@ int64_t longest(const Settings& settings, const Roberta& model) {
   return std::min(settings.max_length, model.max_length());
 }
 
-std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size) {
+std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split,
+                                                 int64_t batch_size) {
   const NoGrad guard(model.context());
   const auto n = static_cast<int64_t>(split.ids.size());
   std::vector<std::vector<double>> out(static_cast<size_t>(n));
@@ -120,9 +122,11 @@ Evaluation evaluate_split(const Roberta& model, const TaskInfo& task, const Spli
   return e;
 }
 
-ClassificationWorkload::ClassificationWorkload(const Roberta& model, const Tokenizer& tokenizer, const TextDataset& data,
-                                               const Settings& settings)
-    : model_(model), data_(data), settings_(settings),
+ClassificationWorkload::ClassificationWorkload(const Roberta& model, const Tokenizer& tokenizer,
+                                               const TextDataset& data, const Settings& settings)
+    : model_(model),
+      data_(data),
+      settings_(settings),
       train_(tokenize(tokenizer, data.train.examples, longest(settings, model))),
       dev_(tokenize(tokenizer, data.dev.examples, longest(settings, model))),
       dev_mm_(tokenize(tokenizer, data.dev_mm.examples, longest(settings, model))),

@@ -1,4 +1,5 @@
 #include "apps/common/flags.h"
+#include "apps/common/settings_json.h"
 #include "apps/common/training_run.h"
 #include "apps/roberta/session.h"
 #include "apps/roberta/verbs.h"
@@ -18,21 +19,26 @@ LoadOptions load_options(const Settings& s) {
 
 void finetune(const Settings& given_settings, const CLI::App& verb) {
   const Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
+  check_training_settings(settings);
   Session session(settings);
   session.load_data(load_options(session.settings));
   session.build_model(true);
-  // Everything that can be refused has been: from here on the run's folder is written.
   ClassificationWorkload workload(*session.model, *session.tokenizer, session.data, session.settings);
+  const auto method = optim::make_method(settings.method, session.model->arena(), method_options(settings));
+  // Everything that can be refused has been: from here on the run's folder is written.
   RunFolder run(session.settings);
-  run_training(*session.model, workload, run, session.settings,
-               [&](const std::filesystem::path& into) { session.write_result(into); }, session.result_folder());
+  run_training({*session.model, *method, workload, run,
+                [&](const std::filesystem::path& into) { session.write_result(into); }, session.result_folder(),
+                to_toml(session.settings, [&](const std::string& f) { return has_flag(verb, f); })},
+               session.settings);
 }
 
 }  // namespace
 
 void add_finetune(CLI::App& app) {
   auto settings = std::make_shared<Settings>();
-  CLI::App* verb = app.add_subcommand("finetune", "Train an adapter (or all weights) on a classification or regression task");
+  CLI::App* verb = app.add_subcommand(
+      "finetune", "Train an adapter (or all weights) on a classification or regression task");
   const OptionBinder bind{*verb};
   visit_input(*settings, bind);
   visit_data(*settings, bind);
@@ -41,7 +47,7 @@ void add_finetune(CLI::App& app) {
   visit_training(*settings, bind);
   visit_system(*settings, bind);
   visit_output(*settings, bind);
-  verb->set_config("--config", "", "Read flags from a TOML file");
+  add_config_option(*verb);
   verb->callback([settings, verb] { finetune(*settings, *verb); });
 }
 

@@ -10,8 +10,10 @@ int main(int argc, char** argv) {
     add_finetune(app);
     add_evaluate(app);
     add_predict(app);
+    add_merge(app);
     add_probe(app);
     add_compare(app);
+    add_inspect(app);
     add_bench(app);
   });
 }

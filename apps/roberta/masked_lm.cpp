@@ -66,13 +66,18 @@ std::vector<std::vector<int32_t>> read_sequences(const Tokenizer& tokenizer, con
 }
 
 MaskedLmWorkload::MaskedLmWorkload(const Roberta& model, const Tokenizer& tokenizer,
-                                   std::vector<std::vector<int32_t>> train, std::vector<std::vector<int32_t>> dev,
-                                   const Settings& settings)
-    : model_(model), settings_(settings), mask_id_(tokenizer.special().mask),
+                                   std::vector<std::vector<int32_t>> train,
+                                   std::vector<std::vector<int32_t>> dev, const Settings& settings)
+    : model_(model),
+      settings_(settings),
+      mask_id_(tokenizer.special().mask),
       vocab_size_(tokenizer.vocab_size()),
-      special_ids_{tokenizer.special().bos, tokenizer.special().eos, tokenizer.special().pad, tokenizer.special().mask},
-      train_(std::move(train)), dev_(std::move(dev)),
-      plan_(lengths_of(train_), {settings.batch_size, settings.grad_accum, static_cast<uint64_t>(settings.seed), true}) {
+      special_ids_{tokenizer.special().bos, tokenizer.special().eos, tokenizer.special().pad,
+                   tokenizer.special().mask},
+      train_(std::move(train)),
+      dev_(std::move(dev)),
+      plan_(lengths_of(train_),
+            {settings.batch_size, settings.grad_accum, static_cast<uint64_t>(settings.seed), true}) {
   LL_CHECK(mask_id_ >= 0, "the tokenizer has no <mask> token, which masked language modelling needs");
 }
 
@@ -107,8 +112,8 @@ void MaskedLmWorkload::mask_tokens(nn::Segment& segment, int64_t sequence, Philo
   }
 }
 
-PackedBatch MaskedLmWorkload::pack(const std::vector<std::vector<int32_t>>& sequences, const std::vector<int64_t>& which,
-                                   int64_t first, uint64_t draw) const {
+PackedBatch MaskedLmWorkload::pack(const std::vector<std::vector<int32_t>>& sequences,
+                                   const std::vector<int64_t>& which, int64_t first, uint64_t draw) const {
   const PhiloxKey key = philox_key(static_cast<uint64_t>(settings_.seed), draw, kMaskStream);
   std::vector<nn::Segment> segments;
   std::vector<int32_t> targets;

@@ -1,6 +1,7 @@
 #include <fstream>
 
 #include "apps/common/flags.h"
+#include "apps/common/settings_json.h"
 #include "apps/common/training_run.h"
 #include "apps/roberta/masked_lm.h"
 #include "apps/roberta/session.h"
@@ -31,6 +32,7 @@ std::string tokenizer_folder(const Settings& s, const RunFolder& run) {
 void pretrain(const Settings& given_settings, const CLI::App& verb) {
   Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
   settings.method = "full";
+  check_training_settings(settings);
   LL_CHECK(!settings.text_files.empty(), "--text names the files to learn from, and is missing");
   LL_CHECK(!settings.model_config.empty(), "--model-config names the config.json of the model, and is missing");
   for (const std::string& file : settings.text_files) LL_CHECK(std::ifstream(file).good(), "cannot read {}", file);
@@ -53,7 +55,8 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
   const int64_t length = std::min(settings.max_length, model.max_length());
   std::vector<std::vector<int32_t>> dev;
   if (!settings.dev_file.empty()) dev = read_sequences(*tokenizer, {settings.dev_file}, length, settings.line_by_line);
-  MaskedLmWorkload workload(model, *tokenizer, read_sequences(*tokenizer, settings.text_files, length, settings.line_by_line),
+  MaskedLmWorkload workload(model, *tokenizer,
+                            read_sequences(*tokenizer, settings.text_files, length, settings.line_by_line),
                             std::move(dev), settings);
   const auto write = [&](const fs::path& into) {
     RobertaConfig written = config;
@@ -61,7 +64,10 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
     write_model_files(into.string(), written.to_json(), model.parameters().named());
     copy_companion_files(folder, into.string());
   };
-  run_training(model, workload, run, settings, write, "model");
+  const auto method = optim::make_method(settings.method, model.arena(), method_options(settings));
+  run_training({model, *method, workload, run, write, "model",
+                to_toml(settings, [&](const std::string& f) { return has_flag(verb, f); })},
+               settings);
 }
 
 }  // namespace
@@ -77,7 +83,7 @@ void add_pretrain(CLI::App& app) {
   visit_training(*settings, bind);
   visit_system(*settings, bind);
   visit_output(*settings, bind);
-  verb->set_config("--config", "", "Read flags from a TOML file");
+  add_config_option(*verb);
   verb->callback([settings, verb] { pretrain(*settings, *verb); });
 }
 

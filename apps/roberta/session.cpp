@@ -6,6 +6,7 @@
 #include "apps/common/run_folder.h"
 #include "apps/common/settings_json.h"
 #include "engine/error.h"
+#include "models/roberta/load_weights.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -57,10 +58,12 @@ void say_split(const char* name, const Split& split) {
 
 std::unique_ptr<Context> make_context(const Settings& s) {
   const bool cuda = s.device.rfind("cuda", 0) == 0;
-  LL_CHECK(cuda || s.device == "auto" || s.device == "cpu", "--device must be auto, cpu, cuda or cuda:N, got {}", s.device);
+  LL_CHECK(cuda || s.device == "auto" || s.device == "cpu",
+           "--device must be auto, cpu, cuda or cuda:N, got {}", s.device);
   LL_CHECK(!cuda, "--device {}: this build of Lowland has no CUDA backend", s.device);
   LL_CHECK(s.dtype == "auto" || s.dtype == "f32", "--dtype {}: the CPU computes in f32", s.dtype);
-  LL_CHECK(s.threads >= 0 && s.threads <= 4096, "--threads must be 0 (all cores) or a number of threads, got {}", s.threads);
+  LL_CHECK(s.threads >= 0 && s.threads <= 4096,
+           "--threads must be 0 (all cores) or a number of threads, got {}", s.threads);
   return std::make_unique<Context>(Device{}, static_cast<int>(s.threads));
 }
 
@@ -141,7 +144,8 @@ void Session::build_model(bool for_training) {
     const auto targets = lora.targets;
     lora.targets = [targets, whole](const std::string& m) { return !is_within(m, whole) && targets(m); };
     model->attach_lora(lora);
-    LL_CHECK(!model->adapters().empty(), "--targets {} matches no linear module of the model (they are query, key, value, dense ...)",
+    LL_CHECK(!model->adapters().empty(),
+             "--targets {} matches no linear module of the model (they are query, key, value, dense ...)",
              settings.targets);
     model->train([whole](const std::string& name) { return is_within(name, whole); });
   }
@@ -156,26 +160,11 @@ void Session::load_weights() {
   if (card) check_base(*card, fingerprint_, settings.adapter, folder);
   const bool labels_kept = card ? card->labels.empty() || card->labels == config.labels : true;
   head_from_adapter_ = adapter && !adapter->head.empty() && labels_kept;
-  std::vector<std::string> fresh;
-  for (const auto& [name, tensor] : model->parameters().named()) {
-    if (is_head(name)) {
-      const bool usable = weights.contains(name) && weights.info(name).shape == tensor.shape();
-      if (!usable) {
-        fresh.push_back(name);
-        continue;
-      }
-    }
-    weights.read_into(name, tensor);
-  }
-  const auto seed = static_cast<uint64_t>(settings.seed);
-  model->parameters().initialise(seed, config.initializer_range, [&](const std::string& name) {
-    return std::find(fresh.begin(), fresh.end(), name) != fresh.end();
-  });
-  model->initialise_adapters(seed);
-  if (!fresh.empty() && !head_from_adapter_)
-    say(fmt::format("{} has no head for {} labels: a new one is drawn ({} tensors)", folder, config.num_labels, fresh.size()));
-  const std::string unused = weights.unused_message();
-  if (!unused.empty()) say(unused);
+  const LoadReport report = lowland::load_weights(*model, weights, static_cast<uint64_t>(settings.seed));
+  if (!report.fresh.empty() && !head_from_adapter_)
+    say(fmt::format("{} has no head for {} labels: a new one is drawn ({} tensors)", folder, config.num_labels,
+                    report.fresh.size()));
+  if (!report.unused.empty()) say(report.unused);
   if (adapter) fill_adapter(*model, *adapter, settings.adapter, head_from_adapter_);
 }
 

@@ -1,0 +1,19 @@
+// A line chart as an SVG element: several series over one x axis, with ticks, a legend and no script.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lowland::apps {
+
+struct Series {
+  std::string name;
+  std::vector<std::pair<double, double>> points;  // x, y; values that are not finite are left out
+};
+
+// Empty where no series has a point.
+std::string svg_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series);
+
+std::string escape_html(const std::string& text);
+
+}  // namespace lowland::apps

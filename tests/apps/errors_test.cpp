@@ -1,0 +1,118 @@
+// Bad input: one sentence on stderr that begins with "error:", exit code 1, and nothing half-written.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "tests/apps/program.h"
+
+using namespace lowland::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+void copy_model(const Workspace& w, const std::string& name) {
+  fs::copy(tiny_task() / "pretrained/model", w / name, fs::copy_options::recursive);
+}
+
+// Runs finetune with changed flags; expects the refusal to contain `part`, and no --out folder.
+void refused(const Workspace& w, const std::vector<std::string>& changed, const std::string& part) {
+  std::vector<std::string> flags = finetune_flags("lora", w / "refused");
+  flags.insert(flags.end(), changed.begin(), changed.end());
+  const Outcome o = run_program(flags);
+  INFO(o.err);
+  CHECK(o.exit_code == 1);
+  const size_t at = o.err.find("error: ");
+  REQUIRE(at != std::string::npos);
+  CHECK(o.err.find(part, at) != std::string::npos);
+  CHECK(o.err.find('\n', at) == o.err.size() - 1);
+  CHECK(!fs::exists(w / "refused"));
+}
+
+}  // namespace
+
+TEST_CASE("flags that cannot be") {
+  const Workspace w;
+  refused(w, {"--rnk", "4"}, "unknown flag --rnk; did you mean --rank?");
+  refused(w, {"--rank", "0"}, "LoRA rank must be at least 1, got 0");
+  refused(w, {"--alpha", "0"}, "alpha");
+  refused(w, {"--method", "sam"}, "eflat-lora");
+  refused(w, {"--task", "sst3"}, "sst2");
+  refused(w, {"--targets", "queries"}, "--targets queries matches no linear module");
+  refused(w, {"--device", "cuda"}, "no CUDA");
+  refused(w, {"--schedule", "stepwise"}, "linear");
+  refused(w, {"--norm", "sideways", "--method", "eflat-lora"}, "layer");
+  refused(w, {"--batch-size", "0"}, "--batch-size must be at least 1, got 0");
+  refused(w, {"--model", w / "nowhere"}, "hf download");
+  refused(w, {"--data", w / "nowhere"}, "nowhere");
+}
+
+TEST_CASE("both spellings of a flag work") {
+  const Workspace w;
+  std::vector<std::string> flags = finetune_flags("lora", w / "run");
+  for (const char* f : {"--max_steps", "1", "--per_device_train_batch_size=4"}) flags.emplace_back(f);
+  CHECK(run_program(flags).exit_code == 0);
+}
+
+TEST_CASE("a folder that is not empty is left alone") {
+  const Workspace w;
+  w.write("full/notes.txt", "mine");
+  std::vector<std::string> flags = finetune_flags("lora", w / "full");
+  const Outcome o = run_program(flags);
+  CHECK(o.exit_code == 1);
+  CHECK(o.err.find("is not empty") != std::string::npos);
+  CHECK(read_text(w / "full/notes.txt") == "mine");
+}
+
+TEST_CASE("damaged checkpoints") {
+  const Workspace w;
+  copy_model(w, "short");
+  fs::resize_file(w / "short/model.safetensors", 1000);
+  refused(w, {"--model", w / "short"}, "model.safetensors");
+  copy_model(w, "none");
+  fs::remove(w / "none/model.safetensors");
+  refused(w, {"--model", w / "none"}, "safetensors");
+  copy_model(w, "other");
+  w.write("other/config.json", R"({"model_type":"bert","hidden_size":32})");
+  refused(w, {"--model", w / "other"}, "bert");
+  copy_model(w, "wide");
+  w.write("wide/config.json",
+          R"({"model_type":"roberta","hidden_size":64,"num_hidden_layers":2,"num_attention_heads":2,)"
+          R"("intermediate_size":64,"max_position_embeddings":34,"type_vocab_size":1,"vocab_size":300})");
+  refused(w, {"--model", w / "wide"}, "roberta.embeddings.word_embeddings.weight");
+}
+
+TEST_CASE("damaged data") {
+  const Workspace w;
+  w.write("bad/SST-2/train.tsv", "sentence\tlabel\nfine\t1\nodd\t7\n");
+  w.write("bad/SST-2/dev.tsv", "sentence\tlabel\nfine\t1\n");
+  refused(w, {"--data", w / "bad"}, "train.tsv:3");
+  w.write("empty/SST-2/train.tsv", "");
+  w.write("empty/SST-2/dev.tsv", "sentence\tlabel\nfine\t1\n");
+  refused(w, {"--data", w / "empty"}, "train.tsv");
+}
+
+TEST_CASE("a loss that is not finite names the step and the examples, and leaves the run resumable") {
+  const Workspace w;
+  std::vector<std::string> flags = finetune_flags("lora", w / "hot");
+  for (const char* f : {"--lr", "1e38", "--max-grad-norm", "0", "--warmup-ratio", "0"}) flags.emplace_back(f);
+  const Outcome o = run_program(flags);
+  INFO(o.err);
+  CHECK(o.exit_code == 1);
+  CHECK(o.err.find("error: the loss is not finite at step ") != std::string::npos);
+  CHECK(o.err.find("examples ") != std::string::npos);
+  CHECK(!fs::exists(w / "hot/adapter"));
+}
+
+TEST_CASE("an adapter for another base is refused by name") {
+  const Workspace w;
+  REQUIRE(run_program(finetune_flags("lora", w / "run")).exit_code == 0);
+  const std::string text = tiny_task() / "text.txt";
+  REQUIRE(run_program({"pretrain", "--text", text, "--model-config", tiny_task() / "config.json", "--tokenizer",
+                       tiny_task() / "pretrained/tokenizer", "--max-steps", "1", "--seed", "3", "--out", w / "base"})
+              .exit_code == 0);
+  const Outcome o = run_program({"evaluate", "--model", w / "base/model", "--adapter", w / "run/adapter", "--data",
+                                 tiny_task() / "data", "--task", "sst2"});
+  INFO(o.err);
+  CHECK(o.exit_code == 1);
+  CHECK(o.err.find("error: ") != std::string::npos);
+}

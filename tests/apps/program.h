@@ -1,0 +1,39 @@
+// Runs build/bin/lowland-roberta as a user does, in a folder of its own that is removed at the end.
+#pragma once
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace lowland::test {
+
+struct Outcome {
+  int exit_code = 0;  // 128 + signal where it was killed
+  std::string out, err;
+};
+
+// kill_after_ms: SIGKILL after so long; negative: never.
+Outcome run_program(const std::vector<std::string>& args, int kill_after_ms = -1);
+
+class Workspace {
+ public:
+  Workspace();
+  ~Workspace();
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  void write(const std::string& name, const std::string& text) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+// A folder with a tiny pretrained model at `model`, and train.tsv, dev.tsv of an easy two-class task.
+const Workspace& tiny_task();
+// The flags of a short fine-tuning on it.
+std::vector<std::string> finetune_flags(const std::string& method, const std::string& out);
+
+std::string read_text(const std::string& path);
+std::vector<nlohmann::json> read_metrics(const std::string& run);  // without the fields that tell time
+
+}  // namespace lowland::test
