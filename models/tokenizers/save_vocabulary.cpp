@@ -19,8 +19,7 @@ void write(const fs::path& path, const std::string& text) {
   LL_CHECK(!out.fail(), "{}: cannot be written", path.string());
 }
 
-// {role: token} of RoBERTa for the special tokens there are. `<mask>` takes the space before it along, in its
-// old and new spelling of flags.
+// {role: token} of RoBERTa for the special tokens there are. `<mask>` takes the space before it along.
 json roles_of(const BpeVocabulary& vocabulary) {
   const auto has = [&](const char* token) {
     return std::find(vocabulary.pieces.begin(), vocabulary.pieces.end(), token) != vocabulary.pieces.end();
@@ -35,9 +34,11 @@ json roles_of(const BpeVocabulary& vocabulary) {
     if (has(token)) roles[role] = token;
   }
   if (has("<mask>")) {
-    roles["mask_token"] = {{"__type", "AddedToken"}, {"content", "<mask>"}, {"lstrip", true},
-                           {"normalized", false},    {"rstrip", false},     {"single_word", false},
-                           {"special", true}};
+    roles["mask_token"] = {{"content", "<mask>"},
+                           {"lstrip", true},
+                           {"normalized", false},
+                           {"rstrip", false},
+                           {"single_word", false}};
   }
   return roles;
 }
@@ -62,6 +63,9 @@ void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder,
   write(dir / "merges.txt", merges);
   json config = roles_of(vocabulary);
   write(dir / "special_tokens_map.json", config.dump(2) + "\n");
+  if (config.contains("mask_token")) {  // this file, and only this one, marks an object with flags
+    config["mask_token"].update({{"__type", "AddedToken"}, {"special", true}});
+  }
   config.update({{"add_prefix_space", false},
                  {"model_max_length", max_length},
                  {"tokenizer_class", "RobertaTokenizer"}});
