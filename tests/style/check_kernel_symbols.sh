@@ -10,16 +10,17 @@ set -eu
 [ -f "$1" ] || { echo "no such file: $1" >&2; exit 2; }
 
 # nm of an archive: `object.o:`, then lines of `address type name`; undefined symbols have no address. W:
-# weak function. (V and u are weak data, which run on any processor.)
+# weak function. (V and u are weak data, which run on any processor; the function of clang ends the
+# program anyway.)
 nm "$1" | awk '
   /^[^ ]+\.o:$/ { finish(); object = $1; count = 0; v3 = 0; v4 = 0; next }
   NF >= 3 {
     if ($3 ~ /cpu_v3/) v3++
     if ($3 ~ /cpu_v4/) v4++
-    if ($2 == "W") weak[count++] = $3
+    if ($2 == "W" && $3 != "__clang_call_terminate") weak[count++] = $3
   }
   END { finish(); if (kernels == 0) { print "no kernel objects found"; bad = 1 }; exit bad }
-  function finish(   i, own, other) {
+  function finish(   i, own) {
     if (!v3 && !v4) return  # an object of kernels/common: compiled for every processor
     kernels++
     own = v4 > v3 ? "cpu_v4" : "cpu_v3"
