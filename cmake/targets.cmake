@@ -1,7 +1,9 @@
 # How a layer, a program and the CPU kernels are built.
 add_library(lowland_flags INTERFACE)
 target_compile_options(lowland_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
-                       $<$<BOOL:${LOWLAND_WERROR}>:-Werror>)
+                       $<$<BOOL:${LOWLAND_WERROR}>:-Werror>
+                       # g++ 12 warns of a std::string that overlaps itself where none does (GCC bug 105651).
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(LOWLAND_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
@@ -15,6 +17,7 @@ function(lowland_kernels)
   add_library(lowland_kernels STATIC ${common})
   target_include_directories(lowland_kernels PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/lowland>)
+  target_compile_features(lowland_kernels PUBLIC cxx_std_20)
   target_link_libraries(lowland_kernels PUBLIC OpenMP::OpenMP_CXX lowland_dnnl lowland_openblas
                         PRIVATE $<BUILD_INTERFACE:lowland_flags>)
   foreach(arch v3 v4)
@@ -22,7 +25,8 @@ function(lowland_kernels)
     target_include_directories(lowland_cpu_${arch} PRIVATE ${PROJECT_SOURCE_DIR})
     target_compile_definitions(lowland_cpu_${arch} PRIVATE LL_CPU=cpu_${arch})
     # Optimised in every configuration; no -ffast-math: NaN, infinities and the order of sums are kept.
-    target_compile_options(lowland_cpu_${arch} PRIVATE -march=x86-64-${arch} -mtune=generic -O3 -fno-math-errno -fno-trapping-math)
+    target_compile_options(lowland_cpu_${arch} PRIVATE -march=x86-64-${arch} -mtune=generic -O3 -fno-math-errno
+                           -fno-trapping-math)
     # The double forms of exp, tanh and erf call the C library: clang says of each that it could not vectorise it.
     target_compile_options(lowland_cpu_${arch} PRIVATE $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)
     if(arch STREQUAL v4)
@@ -31,6 +35,10 @@ function(lowland_kernels)
     target_link_libraries(lowland_cpu_${arch} PRIVATE lowland_flags OpenMP::OpenMP_CXX lowland_dnnl lowland_openblas)
     target_sources(lowland_kernels PRIVATE $<TARGET_OBJECTS:lowland_cpu_${arch}>)
   endforeach()
+  if(LOWLAND_NVTX)
+    target_compile_definitions(lowland_kernels PUBLIC LL_NVTX)
+    target_include_directories(lowland_kernels SYSTEM PUBLIC $<BUILD_INTERFACE:${LOWLAND_NVTX_INCLUDE}>)
+  endif()
   set(lowland_layers lowland_kernels PARENT_SCOPE)
 endfunction()
 

@@ -6,6 +6,7 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "engine/nvtx.h"
 
 namespace lowland {
 namespace {
@@ -35,10 +36,12 @@ void OpLog::add(const std::string& op, double ms) {
 
 OpTimer::OpTimer(OpLog& log, const char* op, bool backward)
     : log_(log.active() ? &log : nullptr), op_(op), backward_(backward) {
+  nvtx_push(op);
   if (log_ != nullptr) start_ = std::chrono::steady_clock::now();
 }
 
 OpTimer::~OpTimer() {
+  nvtx_pop();
   if (log_ == nullptr) return;
   const double ms = ms_since(start_);
   const std::string name = std::string(op_) + (backward_ ? "_backward" : "");
@@ -48,10 +51,12 @@ OpTimer::~OpTimer() {
 
 OpScope::OpScope(const char* op, std::initializer_list<Named> tensors, const char* file)
     : op_(op), file_(file), tensors_(tensors), context_(context_of(tensors, op)) {
+  nvtx_push(op);
   if (context_.op_log().active()) start_ = std::chrono::steady_clock::now();
 }
 
 OpScope::~OpScope() {
+  nvtx_pop();
   OpLog& log = context_.op_log();
   if (!log.active()) return;
   const double ms = ms_since(start_);

@@ -78,7 +78,7 @@ TEST_CASE("arena: an empty one is fine") {
 
 TEST_CASE("arena: the perturbation is seen through a PerturbedView only") {
   Arena arena(cpu(), DType::f64, specs(), adapters());
-  CHECK_THROWS_AS(PerturbedView{arena}, Error);  // nobody asked for a perturbation
+  CHECK_THROWS_AS(static_cast<void>(PerturbedView{arena}), Error);  // nobody asked for a perturbation
   CHECK_THROWS_AS(arena.perturbation("q.B"), Error);
   arena.want_perturbation(Role::lora_b);
   fill(arena.perturbation("v.B"), 7);
@@ -93,7 +93,7 @@ TEST_CASE("arena: the perturbation is seen through a PerturbedView only") {
     CHECK_FALSE(arena.forward_perturbation("v.A").defined());
     CHECK_FALSE(arena.forward_perturbation_stacked("q.A", 2).defined());
     CHECK_THROWS_WITH_AS(arena.require_centre("save"), "save must see the centre, but a perturbed view is open", Error);
-    CHECK_THROWS_AS(PerturbedView{arena}, Error);
+    CHECK_THROWS_AS(static_cast<void>(PerturbedView{arena}), Error);
     CHECK(arena.perturbed());  // the refused one has not closed ours
   }
   CHECK_FALSE(arena.perturbed());

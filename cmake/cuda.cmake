@@ -1,0 +1,43 @@
+# The CUDA toolkit: LOWLAND_CUDA=AUTO takes one of version 12.0 or later if there is one, ON insists, OFF does not look.
+# Sets lowland_have_cuda. Each case prints one line.
+set(LOWLAND_CUDA AUTO CACHE STRING "CUDA backend: AUTO, ON or OFF")
+set_property(CACHE LOWLAND_CUDA PROPERTY STRINGS AUTO ON OFF)
+option(LOWLAND_NVTX "Mark every op as an NVTX range, for Nsight Systems" OFF)
+
+set(lowland_have_cuda FALSE)
+set(lowland_cuda_oldest 12.0)
+string(TOUPPER "${LOWLAND_CUDA}" lowland_cuda)
+if(NOT lowland_cuda MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "LOWLAND_CUDA must be AUTO, ON or OFF, got ${LOWLAND_CUDA}")
+endif()
+
+if(lowland_cuda STREQUAL "OFF")
+  message(STATUS "CUDA: off")
+else()
+  find_package(CUDAToolkit QUIET)
+  if(NOT CUDAToolkit_FOUND)
+    set(lowland_cuda_note "no toolkit found")
+  elseif(CUDAToolkit_VERSION VERSION_LESS lowland_cuda_oldest)
+    set(lowland_cuda_note "toolkit ${CUDAToolkit_VERSION} is older than ${lowland_cuda_oldest} and counts as absent")
+  else()
+    set(lowland_have_cuda TRUE)
+    set(lowland_cuda_note "toolkit ${CUDAToolkit_VERSION}")
+  endif()
+  if(lowland_cuda STREQUAL "ON" AND NOT lowland_have_cuda)
+    message(FATAL_ERROR "LOWLAND_CUDA=ON, but: ${lowland_cuda_note}. Install the CUDA toolkit, ${lowland_cuda_oldest} "
+                        "or later, or name it with -DCUDAToolkit_ROOT=FOLDER.")
+  endif()
+  message(STATUS "CUDA: ${lowland_cuda_note}")
+endif()
+
+file(GLOB lowland_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+if(lowland_have_cuda AND lowland_cuda_sources)
+  enable_language(CUDA)
+endif()
+
+if(LOWLAND_NVTX)
+  find_path(LOWLAND_NVTX_INCLUDE nvtx3/nvToolsExt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  if(NOT LOWLAND_NVTX_INCLUDE)
+    message(FATAL_ERROR "LOWLAND_NVTX=ON, but nvtx3/nvToolsExt.h was not found: it comes with the CUDA toolkit.")
+  endif()
+endif()

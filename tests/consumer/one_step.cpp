@@ -1,0 +1,25 @@
+#include <cstdio>
+#include "models/roberta/load_weights.h"
+#include "optim/method.h"
+using namespace lowland;
+
+int main(int, char** argv) {
+  Context context;  // the CPU and all its cores
+  Roberta model(RobertaConfig::from_folder(argv[1]), RobertaHead::classification);
+  model.attach_lora({.rank = 8, .alpha = 16, .targets = [](auto& name) { return name.ends_with("query"); }});
+  model.train([](auto& name) { return name.starts_with("classifier"); });  // the head, whole
+  model.materialise(context, DType::f32);
+  load_weights(model, argv[1], 42);  // 42: the seed of A, and of a head that the folder lacks
+  const auto method = optim::make_method("eflat-lora", model.arena(), {});
+  const nn::Rows rows = nn::pack(context, {{{0, 45, 31, 2}, 0, {0}}, {{0, 7, 2}, 1, {0}}});  // two texts
+  const Tensor labels = Tensor::from<int32_t>(context, {2}, {1, 0});
+  Tensor loss;
+  {
+    const auto view = method->training_view();  // B reads as B + E
+    const Tensor logits = model.forward(rows, {.training = true, .seed = 42, .step = 0});  // (2, labels)
+    loss = ops::cross_entropy(logits, labels, {.scale = 0.5});  // the mean of two
+    context.tape().backward(loss);
+  }
+  method->step(2e-4, 0.05, loss.item());  // learning rate, rho; B and not B + E is trained and saved
+  std::printf("loss %.4f\n", loss.item());
+}

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Runs every test: installs what is missing (Debian 12, Ubuntu; root or sudo), builds into `build`, calls ctest.
+# Arguments go to ctest: `bash tests/run.sh -R ops`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source cmake/setup.sh
+lowland_build
+exec ctest --test-dir build -j2 --output-on-failure "$@"

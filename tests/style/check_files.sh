@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# check_files.sh ROOT: files of at most 500 lines, lines of at most 120 characters (Python 140), no tabs, no spaces at
+# line ends, no folder README of more than 15 lines, and no path of somebody's machine.
+set -uo pipefail
+cd "$1" || exit 2
+sources=$(find kernels engine nn optim models apps tests cmake -type f \
+            \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.sh' -o -name '*.py' \
+               -o -name '*.cmake' -o -name CMakeLists.txt \) -not -path '*/__pycache__/*' | sort)
+report=$(
+  # shellcheck disable=SC2086
+  LC_ALL=C awk '
+    FNR > 500 && !told[FILENAME]++ { print FILENAME ": more than 500 lines" }
+    /[ \t]$/ { print FILENAME ":" FNR ": white space at the end of the line" }
+    /\t/ { print FILENAME ":" FNR ": a tab" }
+    { gsub(/[\200-\277]/, "") }  # bytes that continue a character of UTF-8
+    length($0) > (FILENAME ~ /[.]py$/ ? 140 : 120) { print FILENAME ":" FNR ": " length($0) " characters" }' $sources
+  find kernels engine nn optim models apps tests -name README.md -not -path '*/golden/*' -exec awk '
+    FNR == 16 { print FILENAME ": more than 15 lines" }' {} +
+  # Written so that this line does not find itself.
+  grep -rnIE '(^|[^A-Za-z0-9_.])/(home|Users|root|work|tmp/[a-z])[/]' $sources README.md docs .ci cmake 2>/dev/null |
+    grep -vE 'check_files\.sh'
+)
+[[ -z $report ]] || { printf '%s\n' "$report"; exit 1; }
