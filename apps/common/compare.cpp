@@ -55,6 +55,11 @@ void compare(const std::vector<std::string>& folders, const std::string& html) {
     LL_CHECK(runs.back().info.contains("settings"), "{}/run.json has no settings", folder);
   }
   print_table(run_table(runs));
+  for (const RunRecord& run : runs) {
+    if (run.info.contains("probe_loss") || run.info.value("loss_name", "") != "loss_perturbed") continue;
+    std::printf("* at the perturbed point: --sharpness-steps gives the loss at the centre\n");
+    break;
+  }
   if (runs.size() > 1) {
     std::printf("\nsettings that differ, in the order of the runs\n");
     print_differences(runs);

@@ -54,10 +54,11 @@ std::string number(const json& object, const std::string& key, const char* forma
   return fmt::format(fmt::runtime(format), object.at(key).get<double>());
 }
 
-std::string last_value(const RunRecord& run, const std::string& key) {
-  for (auto it = run.metrics.rbegin(); it != run.metrics.rend(); ++it)
-    if (it->contains(key) && it->at(key).is_number()) return fmt::format("{:.3e}", it->at(key).get<double>());
-  return "–";
+// At the centre on the probe's examples where that was measured, so that methods can be compared; else the mean of the
+// last logged steps, with a star where it was taken at the perturbed point.
+std::string train_loss(const json& info) {
+  if (info.contains("probe_loss")) return number(info, "probe_loss");
+  return number(info, "train_loss") + (info.value("loss_name", "") == "loss_perturbed" ? "*" : "");
 }
 
 }  // namespace
@@ -89,8 +90,8 @@ std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& ru
     std::vector<std::string> row{run.name, settings.is_object() ? settings.value("method", "–") : "–"};
     for (const std::string& m : metrics) row.push_back(number(last, m));
     row.push_back(metrics.size() > 1 ? number(best, metrics[1]) : metrics.empty() ? "–" : number(best, metrics[0]));
-    row.push_back(number(info, "train_loss"));
-    row.push_back(info.contains("sharpness") ? number(info, "sharpness", "{:.3e}") : last_value(run, "sharpness"));
+    row.push_back(train_loss(info));
+    row.push_back(number(info, "sharpness", "{:.3e}"));
     row.push_back(number(info, "step_ms", "{:.1f}"));
     row.push_back(info.contains("peak_bytes") ? bytes_text(info.at("peak_bytes").get<size_t>()) : "–");
     rows.push_back(std::move(row));

@@ -23,7 +23,7 @@ struct Settings {
   std::string method = "lora", targets, modules_to_save;
   int64_t rank = 8;
   double alpha = 16, lora_dropout = 0;
-  bool rslora = false;
+  bool rslora = false, random_init = false;
   // sharpness-aware methods
   double rho = 0.05, beta = 0.9, pinv_rcond = 1e-3;
   std::string rho_schedule = "constant", norm;
@@ -44,6 +44,7 @@ struct Settings {
 template <class S, class V> void visit_input(S& s, V&& v) {
   v("model", s.model, "Base checkpoint: a Hugging Face folder, or a name in the local Hugging Face cache");
   v("adapter", s.adapter, "PEFT adapter folder");
+  v("random-init", s.random_init, "Draw all weights anew instead of reading them: what fine-tuning gives without pretraining");
   v("run", s.run, "A finished run: fills in model, adapter, data and task from RUN/run.json");
 }
 template <class S, class V> void visit_data(S& s, V&& v) {

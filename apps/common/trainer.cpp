@@ -41,9 +41,9 @@ int64_t total_steps(const Settings& s, int64_t steps_per_epoch) {
 double peak_learning_rate(const Settings& s) { return s.lr > 0 ? s.lr : s.method == "full" ? 2e-5 : 2e-4; }
 
 Trainer::Trainer(nn::Model& model, optim::Method& method, Workload& workload, RunFolder& run, const Settings& settings,
-                 Export write_model, std::string model_folder, std::function<double()> sharpness)
+                 Export write_model, std::string model_folder, Probe probe)
     : model_(model), method_(method), workload_(workload), run_(run), settings_(settings),
-      write_model_(std::move(write_model)), model_folder_(std::move(model_folder)), sharpness_(std::move(sharpness)),
+      write_model_(std::move(write_model)), model_folder_(std::move(model_folder)), probe_(std::move(probe)),
       total_steps_(total_steps(settings, workload.steps_per_epoch())), steps_per_epoch_(workload.steps_per_epoch()) {}
 
 double Trainer::learning_rate(int64_t step) const {
@@ -156,6 +156,11 @@ void Trainer::evaluate(int64_t step) {
   }
 }
 
+void Trainer::probe(int64_t step) {
+  report_.sharpness = probe_();
+  run_.log({{"step", step}, {"sharpness", report_.sharpness->sharpness}, {"probe_loss", report_.sharpness->loss}});
+}
+
 void Trainer::save(int64_t step) {
   model_.arena().require_centre("a checkpoint");
   nlohmann::ordered_json state;
@@ -246,8 +251,7 @@ TrainReport Trainer::run() {
     progress.update(step_, fmt::format("loss {:.4f}  {} tokens/s  {}", window_.steps > 0 ? loss : report_.train_loss,
                                        thousands(static_cast<int64_t>(report_.tokens_per_s)),
                                        bytes_text(model_.context().memory().peak_bytes())));
-    if (sharpness_ && settings_.sharpness_steps > 0 && (step_ % settings_.sharpness_steps == 0 || last))
-      run_.log({{"step", step_}, {"sharpness", sharpness_()}});
+    if (probe_ && (step_ % settings_.sharpness_steps == 0 || last)) probe(step_);
     if (step_ % eval_every == 0 || last) {
       evaluate(step_);
       if (report_.last) progress.line(fmt::format("step {}{}", step_, metrics_text(*report_.last)));

@@ -7,6 +7,7 @@
 #include "apps/common/run_folder.h"
 #include "apps/common/workload.h"
 #include "optim/method.h"
+#include "optim/sharpness.h"
 
 namespace lowland::apps {
 
@@ -16,6 +17,7 @@ struct TrainReport {
   double step_ms = 0;          // median
   double tokens_per_s = 0;
   size_t peak_bytes = 0;
+  std::optional<optim::Sharpness> sharpness;  // at the end, if it was asked for
   std::optional<Evaluation> last, best;
   int64_t best_step = 0;
 };
@@ -25,9 +27,11 @@ class Trainer {
   // writes what the user takes home (an adapter, or a model) into an existing empty folder
   using Export = std::function<void(const std::filesystem::path& folder)>;
 
-  // sharpness: measured every settings.sharpness_steps, absent if never.
+  // Called every settings.sharpness_steps and after the last step; absent if never.
+  using Probe = std::function<optim::Sharpness()>;
+
   Trainer(nn::Model& model, optim::Method& method, Workload& workload, RunFolder& run, const Settings& settings,
-          Export write_model, std::string model_folder, std::function<double()> sharpness = nullptr);
+          Export write_model, std::string model_folder, Probe probe = nullptr);
 
   // Runs all steps, or goes on after the newest checkpoint. Throws Error on a loss that is not finite, naming step and
   // examples; nothing trained is touched by such a step.
@@ -45,6 +49,7 @@ class Trainer {
   double pass(const std::vector<PackedBatch>& batches, int64_t targets, int64_t step);
   void log_step(int64_t step, const optim::StepStats& stats);
   void evaluate(int64_t step);
+  void probe(int64_t step);
   void save(int64_t step);
   void restore(const std::filesystem::path& checkpoint);
   void write_folder(const std::string& name);
@@ -56,7 +61,7 @@ class Trainer {
   const Settings& settings_;
   Export write_model_;
   std::string model_folder_;  // "adapter" or "model"
-  std::function<double()> sharpness_;
+  Probe probe_;
   int64_t total_steps_ = 0, steps_per_epoch_ = 0, step_ = 0;
   Window window_;
   std::vector<double> step_ms_;

@@ -130,14 +130,14 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   run.write_text("config.toml", what.config_toml);
   say(params_line(model));
 
-  std::vector<PackedBatch> probe;
-  std::function<double()> sharpness;
+  std::vector<PackedBatch> probe_batches;
+  Trainer::Probe probe;
   if (settings.sharpness_steps > 0) {
-    probe = what.workload.probe_batches();
-    sharpness = [&] { return sharpness_of(model, what.workload, probe, {}).sharpness; };
+    probe_batches = what.workload.probe_batches();
+    probe = [&] { return sharpness_of(model, what.workload, probe_batches, {}); };
   }
   const auto start = std::chrono::steady_clock::now();
-  Trainer trainer(model, what.method, what.workload, run, settings, what.write_model, what.model_folder, sharpness);
+  Trainer trainer(model, what.method, what.workload, run, settings, what.write_model, what.model_folder, probe);
   TrainReport report = trainer.run();
 
   info["finished"] = utc_now();
@@ -148,6 +148,11 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   info["process_peak_bytes"] = process_peak_bytes();
   for (const PhasePeak& p : model.context().memory().phases()) info["peak_bytes_by_phase"][p.phase] = p.peak_bytes;
   info["train_loss"] = report.train_loss;
+  if (report.sharpness) {
+    info["sharpness"] = report.sharpness->sharpness;
+    info["probe_loss"] = report.sharpness->loss;
+  }
+  info["loss_name"] = what.method.loss_name();
   info["last"] = evaluation_json(report.last);
   info["best"] = evaluation_json(report.best);
   info["best_step"] = report.best_step;

@@ -155,6 +155,14 @@ void Session::build_model(bool for_training) {
 }
 
 void Session::load_weights() {
+  if (settings.random_init) {  // the adapter fits no checkpoint, and its card says so
+    LL_CHECK(!adapter, "--random-init and --adapter contradict each other");
+    const auto seed = static_cast<uint64_t>(settings.seed);
+    model->parameters().initialise(seed, config.initializer_range, [](const std::string&) { return true; });
+    model->initialise_adapters(seed);
+    fingerprint_ = fmt::format("random weights, seed {}", settings.seed);
+    return;
+  }
   WeightMap weights(folder, "roberta");
   fingerprint_ = fingerprint(weights);
   if (card) check_base(*card, fingerprint_, settings.adapter, folder);
