@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The main job on an embedded default, with no download and no GPU: a small RoBERTa is pretrained on generated text, then
-# fine-tuned on a small task with lora and with eflat-lora, and once more from random weights. A few minutes on two cores.
+# The main job on an embedded default, with no download and no GPU: a small RoBERTa is pretrained on generated text,
+# then fine-tuned on a small task with lora and with eflat-lora, and once more from random weights. A few minutes on
+# two cores.
 #   bash apps/quickstart.sh [FOLDER]      default: build/quickstart
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -29,4 +30,5 @@ step "The same with LoRA, from random weights" \
 
 step "Side by side (1,200 held-out examples)" \
   $lowland compare "$out/lora" "$out/eflat-lora" "$out/random-weights" --html "$out/report.html"
-printf '\nBag of words, logistic regression: accuracy %s\nThe adapter for peft: %s\n' "$bag_of_words" "$out/eflat-lora/adapter"
+printf '\nBag of words, logistic regression: accuracy %s\nThe adapter for peft: %s\n' \
+  "$bag_of_words" "$out/eflat-lora/adapter"

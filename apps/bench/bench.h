@@ -38,7 +38,7 @@ std::vector<BenchResult> run_bench(const std::vector<BenchSubject>& subjects, co
 size_t process_peak_bytes();
 double quantile(std::vector<double> values, double q);
 
-// One JSON object per method, keys as docs/reference: method, step_ms, tokens_per_s, peak_bytes, time_ratio, ...
+// One JSON object per method, keys as docs/cli.md: method, step_ms, tokens_per_s, peak_bytes, time_ratio, ...
 nlohmann::ordered_json to_json(const BenchResult& result, const BenchResult& first);
 std::string to_table(const std::vector<BenchResult>& results);
 std::string by_op_table(const BenchResult& result);

@@ -134,8 +134,7 @@ void merge_adapter(const std::string& model, const std::string& adapter_folder, 
         (into / "model.safetensors.index.json").string(),
         index_with(read_file(index), merger.added(), fs::path(weights.files().back()->path()).filename()));
   const std::string config = base + "/config.json", text = read_file(config);
-  write_file_atomically((into / "config.json").string(),
-                        card.labels.empty() ? text : family.config(text, config, card));
+  write_file_atomically((into / "config.json").string(), family.config(text, config, card, adapter));
   copy_companion_files(base, folder.temporary());
   folder.commit();
   say(fmt::format("merged {} modules into {}", merger.merged(), out));

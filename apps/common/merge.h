@@ -9,10 +9,12 @@
 
 namespace lowland::apps {
 
-// What a family adds: its base prefix ("roberta") and config.json with the adapter's labels, given the original text.
+// What a family adds: its base prefix ("roberta"), and config.json for the merged model, given the original text.
 struct MergeFamily {
   std::string base_prefix;
-  std::function<std::string(const std::string& config_json, const std::string& file, const AdapterCard& card)> config;
+  std::function<std::string(const std::string& config_json, const std::string& file, const AdapterCard& card,
+                            const LoadedAdapter& adapter)>
+      config;
 };
 
 // Reads the original files, adds s B A in f32, rounds once to each tensor's own dtype and keeps the sharding; a

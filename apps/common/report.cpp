@@ -16,7 +16,8 @@ using nlohmann::json;
 constexpr const char* kStyle =
     "body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#222;background:#fff}"
     "h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}table{border-collapse:collapse;margin:1em 0}"
-    "td,th{padding:.3em .8em;border-bottom:1px solid #ddd;text-align:right}td:first-child,th:first-child{text-align:left}"
+    "td,th{padding:.3em .8em;border-bottom:1px solid #ddd;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}"
     "svg{width:100%;max-width:640px;height:auto;display:block;margin:1em 0}.grid{stroke:#e5e5e5}"
     ".tick{font-size:12px;fill:#555}.title{font-size:14px;font-weight:600;fill:#222}"
     "details{margin:1em 0}pre{background:#f6f6f6;padding:1em;overflow:auto}"
@@ -86,10 +87,9 @@ std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& ru
     const json none, &info = run.info;
     const json& settings = info.contains("settings") ? info.at("settings") : none;
     const json& last = info.contains("last") ? info.at("last") : none;
-    const json& best = info.contains("best") ? info.at("best") : none;
     std::vector<std::string> row{run.name, settings.is_object() ? settings.value("method", "–") : "–"};
     for (const std::string& m : metrics) row.push_back(number(last, m));
-    row.push_back(metrics.size() > 1 ? number(best, metrics[1]) : metrics.empty() ? "–" : number(best, metrics[0]));
+    row.push_back(info.contains("best_score") ? number(info.at("best_score"), "value") : "–");
     row.push_back(train_loss(info));
     row.push_back(number(info, "sharpness", "{:.3e}"));
     row.push_back(number(info, "step_ms", "{:.1f}"));
@@ -108,11 +108,13 @@ std::string report_html(const std::vector<RunRecord>& runs) {
   const auto rows = run_table(runs);
   for (size_t r = 0; r < rows.size(); ++r) {
     html += "<tr>";
-    for (const std::string& cell : rows[r]) html += fmt::format("<{0}>{1}</{0}>", r == 0 ? "th" : "td", escape_html(cell));
+    for (const std::string& cell : rows[r])
+      html += fmt::format("<{0}>{1}</{0}>", r == 0 ? "th" : "td", escape_html(cell));
     html += "</tr>";
   }
   html += "</table>";
-  html += svg_chart("Training loss (eflat-lora: at the perturbed point)", "step", curves(runs, {"loss", "loss_perturbed"}));
+  html += svg_chart("Training loss (eflat-lora: at the perturbed point)", "step",
+                    curves(runs, {"loss", "loss_perturbed"}));
   for (const std::string& m : metric_names(runs)) html += svg_chart(m, "step", curves(runs, {m}));
   html += svg_chart("Sharpness", "step", curves(runs, {"sharpness"}));
   html += svg_chart("Norm of the perturbation", "step", curves(runs, {"perturbation_norm"}));

@@ -44,7 +44,7 @@ struct Settings {
 template <class S, class V> void visit_input(S& s, V&& v) {
   v("model", s.model, "Base checkpoint: a Hugging Face folder, or a name in the local Hugging Face cache");
   v("adapter", s.adapter, "PEFT adapter folder");
-  v("random-init", s.random_init, "Draw all weights anew instead of reading them: what fine-tuning gives without pretraining");
+  v("random-init", s.random_init, "Draw all weights anew instead of reading them, to see what pretraining gives");
   v("run", s.run, "A finished run: fills in model, adapter, data and task from RUN/run.json");
 }
 template <class S, class V> void visit_data(S& s, V&& v) {

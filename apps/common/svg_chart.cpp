@@ -100,7 +100,7 @@ std::string svg_chart(const std::string& title, const std::string& x_label, cons
       svg += fmt::format("<circle r='3' fill='{}' cx='{:.1f}' cy='{:.1f}'/>", colour,
                          kLeft + xs.at(x) * (right - kLeft), bottom - ys.at(y) * (bottom - kTop));
     }
-    svg += fmt::format("<text x='{:.0f}' y='32' class='tick' fill='{}' style='fill:{}'>{}</text>", legend, colour, colour,
+    svg += fmt::format("<text x='{:.0f}' y='32' class='tick' style='fill:{}'>{}</text>", legend, colour,
                        escape_html(series[i].name));
     legend += 14 + 7.0 * static_cast<double>(series[i].name.size());
   }

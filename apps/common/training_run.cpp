@@ -126,6 +126,7 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   RunFolder& run = what.run;
   nlohmann::ordered_json info = run_json(model, settings);
   info["started"] = utc_now();
+  const nlohmann::json before = run.resuming() ? read_json_file(run.file("run.json")) : nlohmann::json::object();
   run.write_json("run.json", info);
   run.write_text("config.toml", what.config_toml);
   say(params_line(model));
@@ -143,8 +144,10 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   info["finished"] = utc_now();
   info["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   info["steps"] = report.steps;
-  info["step_ms"] = report.step_ms;
-  info["peak_bytes"] = report.peak_bytes;
+  // A resumed run that had nothing left to do keeps the figures of the one that did it.
+  const bool idle = report.step_ms == 0 && before.contains("step_ms");
+  info["step_ms"] = idle ? before.at("step_ms") : nlohmann::json(report.step_ms);
+  info["peak_bytes"] = idle ? before.at("peak_bytes") : nlohmann::json(report.peak_bytes);
   info["process_peak_bytes"] = process_peak_bytes();
   for (const PhasePeak& p : model.context().memory().phases()) info["peak_bytes_by_phase"][p.phase] = p.peak_bytes;
   info["train_loss"] = report.train_loss;
@@ -155,6 +158,7 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   info["loss_name"] = what.method.loss_name();
   info["last"] = evaluation_json(report.last);
   info["best"] = evaluation_json(report.best);
+  if (report.best) info["best_score"] = {{"name", report.best->score_name}, {"value", report.best->score}};
   info["best_step"] = report.best_step;
   run.write_json("run.json", info);
   run.write_text("report.html", report_html({read_run(run.path())}));

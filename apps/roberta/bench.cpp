@@ -36,7 +36,7 @@ RobertaConfig preset_config(const std::string& preset) {
   return c;
 }
 
-// The lengths of each batch: all `length`, or as a JSON file lists them ({"batches": [[...], ...]} or [[...], ...]).
+// The lengths of each batch: all `length`, or as a JSON file lists them ({"lengths": [[...], ...]} or [[...], ...]).
 std::vector<std::vector<int64_t>> batch_lengths(const BenchFlags& f) {
   if (f.lengths.empty()) return {std::vector<int64_t>(static_cast<size_t>(f.batch), f.length)};
   nlohmann::json j = read_json_file(f.lengths);

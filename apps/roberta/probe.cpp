@@ -5,6 +5,7 @@
 #include "apps/roberta/session.h"
 #include "apps/roberta/verbs.h"
 #include "engine/error.h"
+#include "optim/probe.h"
 
 namespace lowland::apps {
 namespace {
@@ -42,6 +43,10 @@ void probe(Settings settings, const ProbeFlags& flags) {
   int64_t examples = 0;
   for (const PackedBatch& b : batches) examples += b.rows.S;
   o["examples"] = examples;
+  for (const optim::AdapterProbe& a : optim::probe_adapters(session.model->arena()))
+    o["adapters"].push_back({{"module", a.module}, {"norm_a", a.norm_a}, {"norm_b", a.norm_b},
+                             {"balancedness", a.balancedness}, {"condition_a", a.condition_a},
+                             {"condition_b", a.condition_b}});
   std::printf("%s\n", o.dump(2).c_str());
 }
 

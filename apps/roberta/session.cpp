@@ -96,7 +96,7 @@ void Session::task_from_card() {
   } else {
     const std::vector<std::string>& labels = card && !card->labels.empty() ? card->labels : checkpoint_.labels;
     const bool regression = card && card->problem_type == "regression";
-    data.task = text_task(regression ? std::vector<std::string>{} : labels, false);
+    data.task = text_task(regression ? std::vector<std::string>{} : labels, !settings.text_pair_column.empty());
   }
   const std::vector<std::string>& known = card && !card->labels.empty() ? card->labels : checkpoint_.labels;
   if (!data.task.regression && labels_match(data.task, label2id(known)))

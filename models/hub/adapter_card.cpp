@@ -90,8 +90,10 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card)
   const std::string cls = python_class(config), base = quoted(config.base_model_name_or_path);
   std::string arguments = base;
   if (config.task_type == "SEQ_CLS") {
-    arguments += fmt::format(", num_labels={},\n    id2label={},\n    label2id={}", card.labels.size(),
-                             python_labels(card.labels, true), python_labels(card.labels, false));
+    // A regression has one output and no labels; transformers names it LABEL_0.
+    const std::vector<std::string> labels = card.labels.empty() ? std::vector<std::string>{"LABEL_0"} : card.labels;
+    arguments += fmt::format(", num_labels={},\n    id2label={},\n    label2id={}", labels.size(),
+                             python_labels(labels, true), python_labels(labels, false));
   }
   std::string text = fmt::format("---\nlibrary_name: peft\nbase_model: {}\ntags:\n- lora\n---\n\n", base);
   text += fmt::format("# LoRA adapter for {}\n\n", config.base_model_name_or_path);

@@ -25,7 +25,8 @@ std::string read_text(const std::string& path) {
 
 Outcome run_program(const std::vector<std::string>& args, int kill_after_ms) {
   static int runs = 0;
-  const std::string stem = fs::temp_directory_path() / ("lowland_out_" + std::to_string(getpid()) + "_" + std::to_string(++runs));
+  const std::string name = "lowland_out_" + std::to_string(getpid()) + "_" + std::to_string(++runs);
+  const std::string stem = fs::temp_directory_path() / name;
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
