@@ -1,0 +1,42 @@
+// The text and the task of the quickstart, made here: nothing is downloaded.
+//   pre-training text   unlabelled lines of a farm, the sea, a kitchen and music:
+//                       "At the pier, Emma fetched the oar rather than the flute. The sailor met the diver."
+//   task                which of the four is a sentence about?  "Emma fetched not the flute but the oar."  -> sea
+// The training set uses a quarter of the worlds' words and most held-out examples none of these, so what such a word
+// belongs to can only be learnt from the company it keeps in the unlabelled text. Most examples also name a word of
+// another world that does not count, and a bag of words cannot tell which of the two does.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lowland::quickstart {
+
+struct Example {
+  std::string text;
+  int label = 0;  // index into worlds()
+};
+
+struct Sizes {
+  int64_t lines = 40000;  // of the pre-training text
+  int64_t train = 320, held_out = 1200;
+};
+
+struct Corpus {
+  std::vector<std::string> lines;        // none contains the clause of a train or held-out example
+  std::vector<Example> train, held_out;  // no clause occurs twice; label k of example i is i mod 4
+};
+
+// The same seed and sizes give the same corpus on every machine. Throws Error if a size is not positive or more
+// examples are asked for than the grammar can make.
+Corpus make_corpus(uint64_t seed, const Sizes& sizes = {});
+
+// An example without its opening, its first letter (whose case depends on what is before it) and its full stop: what
+// must not occur in the text.
+std::string clause_of(const Example& example);
+
+// Accuracy on `held_out` of logistic regression on word counts (lower-cased, L2 penalty 1/2 |w|^2 as scikit-learn's
+// default C = 1), trained on `train` to convergence. The quickstart's baseline.
+double bag_of_words_accuracy(const std::vector<Example>& train, const std::vector<Example>& held_out);
+
+}  // namespace lowland::quickstart
