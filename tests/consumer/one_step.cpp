@@ -1,4 +1,5 @@
 #include <cstdio>
+#include "engine/autograd.h"
 #include "models/roberta/load_weights.h"
 #include "optim/method.h"
 using namespace lowland;
