@@ -53,7 +53,7 @@ lowland_quietly() {
   local log=$1
   shift
   if ! "$@" >"$log" 2>&1; then
-    grep -E -A 12 'error|CMake Error|FAILED' "$log" | head -n 60 >&2 || true
+    grep -E -A 12 'error:|CMake Error|FAILED:' "$log" | head -n 60 >&2 || true
     echo "error: $1 failed (all of its output: $log)" >&2
     return 1
   fi
