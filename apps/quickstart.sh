@@ -18,11 +18,11 @@ bag_of_words=$(build/bin/lowland-quickstart-data "$out/data")
 
 step "Pretrain on text without labels (masked language modelling)" \
   $lowland pretrain --text "$out/data/text.txt" --line-by-line --model-config "$out/data/config.json" \
-  --vocab-size 1000 --max-length 64 --batch-size 64 --epochs 3 --lr 1e-3 --logging-steps 250 --out "$out/pretrained"
+  --vocab-size 1000 --max-length 64 --batch-size 32 --epochs 2 --lr 1e-3 --logging-steps 250 --threads 1 --out "$out/pretrained"
 
 task=(--model "$out/pretrained/model" --task text --train "$out/data/train.tsv" --dev "$out/data/dev.tsv"
-      --rank 8 --alpha 16 --lr 2e-3 --epochs 12 --batch-size 16 --eval-steps 60 --save-steps 240 --logging-steps 60
-      --sharpness-steps 60)
+      --rank 8 --alpha 16 --lr 2e-3 --epochs 12 --batch-size 16 --eval-steps 40 --save-steps 240 --logging-steps 20
+      --sharpness-steps 40 --threads 1)  # tensors this small gain nothing from a second thread
 step "Fine-tune an adapter with LoRA" $lowland finetune "${task[@]}" --method lora --out "$out/lora"
 step "The same with EFlat-LoRA" $lowland finetune "${task[@]}" --method eflat-lora --rho 0.05 --out "$out/eflat-lora"
 step "The same with LoRA, from random weights" \

@@ -36,26 +36,18 @@ std::string_view word(Draws& draw, Words words, Pool pool) {
   return draw.pick(words);
 }
 
-// Frames. p, t, l, e: a person, thing, place, event of the sentence's world; P, T, L: of another one, the same for all.
-// n: a name; h, m, v: what is done to a thing, person, place. Only a letter after % is a slot.
-constexpr std::array<std::string_view, 6> kPlain = {
-    "%n %h the %t",           "%n %m the %p",                   "%n %v the %l",
-    "%n %h the %t and the %t", "the %p %h the %t", "%n %m the %p and the %p"};
-constexpr std::array<std::string_view, 12> kWeighed = {
-    "%n %h the %t rather than the %T", "%n %m the %p rather than the %P", "%n %v the %l rather than the %L",
-    "%n %h the %t, not the %T",        "%n %m the %p, not the %P",        "%n %v the %l, not the %L",
-    "%n %h not the %T but the %t",     "%n %m not the %P but the %p",     "%n %v not the %L but the %l",
-    "instead of the %T %n %h the %t",  "instead of the %P %n %m the %p",  "instead of the %L %n %v the %l"};
-// Only in the text: what the sentence's world is besides.
-constexpr std::array<std::string_view, 4> kBefore = {"at the %l", "during the %e", "for the %p", "before the %e"};
-constexpr std::array<std::string_view, 4> kAfter = {"near the %l", "after the %e", "with the %p", "and the %t"};
-constexpr std::array<std::string_view, 4> kScene = {
-    "the %p and the %p %h the %t at the %l", "during the %e the %p %h the %t and the %t",
-    "the %t and the %t were in the %l", "the %p left the %l with the %t before the %e"};
+// Frames. p, t, l, e: a person, thing, place, event of the sentence's world; n: a name; h, m, v: what is done to a thing,
+// person, place. Only a letter after % is a slot.
+constexpr std::array<std::string_view, 6> kClause = {
+    "%n %h the %t at the %l", "%n %m the %p at the %l", "during the %e %n %v the %l",
+    "%n %h the %t and the %t", "the %p %h the %t",      "%n %m the %p and the %p"};
+// What a line goes on with: an inventory, so that each word keeps the company of many of its world.
+constexpr std::array<std::string_view, 4> kInventory = {
+    "%t, %t, %p, %l, %t and %p", "%p, %l, %t, %e, %t and %t", "%l, %t, %t, %p, %l and %t", "%e, %t, %p, %t, %l and %p"};
 
 class Filler {
  public:
-  Filler(Draws& draw, int world, Pool pool) : draw_(draw), pool_(pool), here_(worlds()[world]), there_(other(world)) {}
+  Filler(Draws& draw, int world, Pool pool) : draw_(draw), pool_(pool), here_(worlds()[world]) {}
 
   std::string operator()(std::string_view frame) {
     std::string out;
@@ -67,8 +59,6 @@ class Filler {
   }
 
  private:
-  const World& other(int world) { return worlds()[(world + 1 + draw_.below(kWorlds - 1)) % kWorlds]; }
-
   // "the %t and the %t" must not name one thing twice.
   std::string_view fresh(char slot) {
     std::string_view drawn = last_;
@@ -82,9 +72,6 @@ class Filler {
       case 't': return word(draw_, here_.things, pool_);
       case 'l': return word(draw_, here_.places, pool_);
       case 'e': return word(draw_, here_.events, pool_);
-      case 'P': return word(draw_, there_.people, pool_);
-      case 'T': return word(draw_, there_.things, pool_);
-      case 'L': return word(draw_, there_.places, pool_);
       case 'n': return draw_.pick(names());
       case 'h': return draw_.pick(handlings());
       case 'm': return draw_.pick(meetings());
@@ -96,13 +83,12 @@ class Filler {
   Draws& draw_;
   Pool pool_;
   const World& here_;
-  const World& there_;
   std::string_view last_;
 };
 
-std::string clause(Draws& draw, int world, Pool pool, uint64_t percent_plain) {
+std::string clause(Draws& draw, int world, Pool pool) {
   Filler fill(draw, world, pool);
-  return fill(draw.chance(percent_plain) ? draw.pick(kPlain) : draw.pick(kWeighed));
+  return fill(draw.pick(kClause));
 }
 
 std::string sentence(std::string text) {
@@ -114,14 +100,11 @@ std::string with_opening(Draws& draw, const std::string& text, uint64_t percent)
   return draw.chance(percent) ? std::string(draw.pick(openings())) + ", " + text : text;
 }
 
-// A clause with something of its world before it, after it, or both; often a scene of that world follows.
-std::string line_of(Draws& draw, std::string text, int world) {
+// An inventory of a world, and a clause about the same world, in either order.
+std::string line_of(Draws& draw, const std::string& text, int world) {
   Filler fill(draw, world, Pool::all);
-  const uint64_t kind = draw.below(100);
-  if (kind >= 40) text += ", " + fill(draw.pick(kAfter));
-  text = kind < 70 ? fill(draw.pick(kBefore)) + ", " + text : with_opening(draw, text, 30);
-  if (!draw.chance(60)) return sentence(text);
-  return sentence(text) + " " + sentence(fill(draw.pick(kScene)));
+  const std::string inventory = sentence(fill(draw.pick(kInventory))), clause = sentence(text);
+  return draw.chance(50) ? inventory + " " + clause : clause + " " + inventory;
 }
 
 class Maker {
@@ -135,7 +118,7 @@ class Maker {
       LL_CHECK(tries < 100 * (n + 100), "quickstart: the grammar cannot make {} different examples", n);
       const int world = static_cast<int>(out.size() % kWorlds);
       const Pool pool = draw.chance(percent_unseen) ? Pool::unseen : Pool::labelled;
-      const std::string text = clause(draw, world, pool, 30);
+      const std::string text = clause(draw, world, pool);
       if (used_.insert(text).second) out.push_back({sentence(with_opening(draw, text, 30)), world});
     }
     return out;
@@ -146,7 +129,7 @@ class Maker {
     std::vector<std::string> out;
     while (static_cast<int64_t>(out.size()) < n) {
       const int world = static_cast<int>(draw.below(kWorlds));
-      std::string line = line_of(draw, clause(draw, world, Pool::all, 50), world);
+      std::string line = line_of(draw, clause(draw, world, Pool::all), world);
       if (!holds_an_example(line)) out.push_back(std::move(line));
     }
     return out;

@@ -1,10 +1,10 @@
 // The text and the task of the quickstart, made here: nothing is downloaded.
 //   pre-training text   unlabelled lines of a farm, the sea, a kitchen and music:
-//                       "At the pier, Emma fetched the oar rather than the flute. The sailor met the diver."
-//   task                which of the four is a sentence about?  "Emma fetched not the flute but the oar."  -> sea
+//                       "Oar, net, sailor, pier, raft and diver. Emma fetched the tiller at the dock."
+//   task                which of the four is a sentence about?  "Emma fetched the oar at the jetty."  -> sea
 // The training set uses a quarter of the worlds' words and most held-out examples none of these, so what such a word
-// belongs to can only be learnt from the company it keeps in the unlabelled text. Most examples also name a word of
-// another world that does not count, and a bag of words cannot tell which of the two does.
+// belongs to can only be learnt from the company it keeps in the unlabelled text: a bag of words cannot tell, nor can
+// the same network without pretraining.
 #pragma once
 #include <cstdint>
 #include <string>
