@@ -18,7 +18,8 @@ bag_of_words=$(build/bin/lowland-quickstart-data "$out/data")
 
 step "Pretrain on text without labels (masked language modelling)" \
   $lowland pretrain --text "$out/data/text.txt" --line-by-line --model-config "$out/data/config.json" \
-  --vocab-size 1000 --max-length 64 --batch-size 32 --epochs 2 --lr 1e-3 --logging-steps 250 --threads 1 --out "$out/pretrained"
+  --vocab-size 1000 --max-length 64 \
+  --batch-size 32 --epochs 2 --lr 1e-3 --logging-steps 250 --threads 1 --out "$out/pretrained"
 
 task=(--model "$out/pretrained/model" --task text --train "$out/data/train.tsv" --dev "$out/data/dev.tsv"
       --rank 8 --alpha 16 --lr 2e-3 --epochs 12 --batch-size 16 --eval-steps 40 --save-steps 240 --logging-steps 20

@@ -43,7 +43,8 @@ constexpr std::array<std::string_view, 6> kClause = {
     "%n %h the %t and the %t", "the %p %h the %t",      "%n %m the %p and the %p"};
 // What a line goes on with: an inventory, so that each word keeps the company of many of its world.
 constexpr std::array<std::string_view, 4> kInventory = {
-    "%t, %t, %p, %l, %t and %p", "%p, %l, %t, %e, %t and %t", "%l, %t, %t, %p, %l and %t", "%e, %t, %p, %t, %l and %p"};
+    "%t, %t, %p, %l, %t and %p", "%p, %l, %t, %e, %t and %t", "%l, %t, %t, %p, %l and %t",
+    "%e, %t, %p, %t, %l and %p"};
 
 class Filler {
  public:
