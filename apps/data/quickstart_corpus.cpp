@@ -36,8 +36,8 @@ std::string_view word(Draws& draw, Words words, Pool pool) {
   return draw.pick(words);
 }
 
-// Frames. p, t, l, e: a person, thing, place, event of the sentence's world; n: a name; h, m, v: what is done to a thing,
-// person, place. Only a letter after % is a slot.
+// Frames. p, t, l, e: a person, thing, place, event of the sentence's world; n: a name; h, m, v: what
+// is done to a thing, person, place. Only a letter after % is a slot.
 constexpr std::array<std::string_view, 6> kClause = {
     "%n %h the %t at the %l", "%n %m the %p at the %l", "during the %e %n %v the %l",
     "%n %h the %t and the %t", "the %p %h the %t",      "%n %m the %p and the %p"};
