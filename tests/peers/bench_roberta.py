@@ -150,7 +150,8 @@ def main():
     real = statistics.median(sum(lengths) for lengths in shapes)
     print(f"{attention}: median {median:.1f} ms per step over {len(ms)} steps")
     print(json.dumps({"program": "torch+peft", "torch": torch.__version__, "threads": args.threads,
-                      "attention": attention, "layers": args.layers, "batch": len(shapes[0]), "step_ms": round(median, 2),
+                      "attention": attention, "layers": args.layers, "batch": len(shapes[0]),
+                      "step_ms": round(median, 2),
                       "tokens_per_s": round(1000 * real / median, 1), "process_peak_bytes": peak_bytes(),
                       "steps_ms": [round(x, 2) for x in ms]}))
 
