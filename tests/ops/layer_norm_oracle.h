@@ -1,22 +1,18 @@
-// layer_norm in plain double precision.   x (N, C), w (C), b (C) -> (N, C)
+// layer_norm in double precision, as array formulas.   x (N, C), w (C), b (C) -> (N, C)
 #pragma once
-#include <cmath>
-
 #include "tests/ops/harness.h"
+#include "tests/xtensor.h"
 
 namespace lowland::test {
 
 inline Values layer_norm_oracle(const Values& x, const Values& w, const Values& b, double eps) {
-  const size_t C = w.size();
-  Values y(x.size());
-  for (size_t row = 0; row < x.size(); row += C) {
-    double mean = 0, variance = 0;
-    for (size_t c = 0; c < C; ++c) mean += x[row + c] / static_cast<double>(C);
-    for (size_t c = 0; c < C; ++c)
-      variance += (x[row + c] - mean) * (x[row + c] - mean) / static_cast<double>(C);
-    for (size_t c = 0; c < C; ++c) y[row + c] = w[c] * (x[row + c] - mean) / std::sqrt(variance + eps) + b[c];
-  }
-  return y;
+  const size_t C = w.size(), N = x.size() / C;
+  const auto X = xt::adapt(x, std::vector<size_t>{N, C});
+  const auto W = xt::adapt(w, std::vector<size_t>{C}), B = xt::adapt(b, std::vector<size_t>{C});
+  const xt::xarray<double> mean = xt::mean(X, {1}, xt::keep_dims);  // (N, 1)
+  const xt::xarray<double> variance = xt::mean(xt::square(X - mean), {1}, xt::keep_dims);  // (N, 1)
+  const xt::xarray<double> y = W * (X - mean) / xt::sqrt(variance + eps) + B;  // (N, C)
+  return {y.begin(), y.end()};
 }
 
 }  // namespace lowland::test
