@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/tokenizers/normalizer.h"
 #include "models/tokenizers/unicode_classes.h"
 #include "models/tokenizers/utf8.h"
 
@@ -39,78 +40,70 @@ bool stands_alone(std::string_view text, size_t start, size_t stop) {
          !first_is(text.substr(stop), kW);
 }
 
+bool overlaps(std::span<const TextRange> ranges, size_t start, size_t stop) {
+  const auto first = std::partition_point(ranges.begin(), ranges.end(),
+                                          [start](const TextRange& range) { return range.end <= start; });
+  return first != ranges.end() && first->begin < stop;
+}
+
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer)
+    : tokens_(std::move(tokens)) {
   for (size_t i = 0; i < tokens_.size(); ++i) {
     const AddedToken& token = tokens_[i];
     if (token.content.empty()) continue;
-    Pass& pass = token.normalized ? normalized_ : plain_;
-    pass.by_first_byte[static_cast<unsigned char>(token.content[0])].push_back(i);
-    pass.any = true;
-    pass.any_not_special |= !token.special;
+    Table& table = token.normalized ? normalized_ : plain_;
+    const std::string content = token.normalized ? normalizer.normalized(token.content) : token.content;
+    table.by_first_byte[static_cast<unsigned char>(content[0])].push_back({content, i});
+    table.any = true;
+    table.any_not_special |= !token.special;
   }
-  for (Pass* pass : {&plain_, &normalized_}) {
-    for (auto& list : pass->by_first_byte) {
-      std::stable_sort(list.begin(), list.end(), [this](size_t a, size_t b) {
-        return tokens_[a].content.size() > tokens_[b].content.size();
-      });
+  for (Table* table : {&plain_, &normalized_}) {
+    for (auto& list : table->by_first_byte) {
+      std::stable_sort(list.begin(), list.end(),
+                       [](const Found& a, const Found& b) { return a.content.size() > b.content.size(); });
     }
   }
 }
 
-bool AddedTokens::is_special(int32_t id) const {
-  return std::any_of(tokens_.begin(), tokens_.end(),
-                     [id](const auto& token) { return token.id == id && token.special; });
-}
-
-const AddedToken* AddedTokens::match(const Pass& pass, std::string_view rest) const {
-  for (const size_t i : pass.by_first_byte[static_cast<unsigned char>(rest[0])]) {
-    if (rest.starts_with(tokens_[i].content)) return &tokens_[i];
+const AddedTokens::Found* AddedTokens::match(const Table& table, std::string_view rest) const {
+  for (const Found& found : table.by_first_byte[static_cast<unsigned char>(rest[0])]) {
+    if (rest.starts_with(found.content)) return &found;
   }
   return nullptr;
 }
 
 // Follows find_matches of the tokenizers library: matches do not overlap, and one that is passed over
-// (special, or not a word of its own) still uses up its text.
-void AddedTokens::split_pass(const Pass& pass, std::string_view text, bool parse_special,
-                             std::vector<Part>& parts) const {
+// (special, or not a word of its own) still uses up its text; one that touches verbatim text does not.
+void AddedTokens::split(Pass pass, std::string_view text, bool parse_special,
+                        std::span<const TextRange> verbatim, std::vector<Part>& parts) const {
   if (text.empty()) return;
+  const Table& table = pass == Pass::kPlain ? plain_ : normalized_;
   size_t done = 0;
-  for (size_t at = 0; at < text.size();) {
-    const AddedToken* token = match(pass, text.substr(at));
-    if (!token) {
+  const bool runs = parse_special ? table.any : table.any_not_special;
+  for (size_t at = 0; runs && at < text.size();) {
+    const Found* found = match(table, text.substr(at));
+    if (!found) {
       ++at;
       continue;
     }
-    size_t start = at, stop = at + token->content.size();
+    const AddedToken& token = tokens_[found->token];
+    size_t start = at, stop = at + found->content.size();
+    if (token.special && parse_special && overlaps(verbatim, start, stop)) {
+      ++at;
+      continue;
+    }
     at = stop;
-    if (token->special && !parse_special) continue;
-    if (token->single_word && !stands_alone(text, start, stop)) continue;
-    if (token->lstrip) start = std::max(done, without_blanks_at_end(text.substr(0, start)));
-    if (token->rstrip) stop += blanks_at_start(text.substr(stop));
+    if (token.special && !parse_special) continue;
+    if (token.single_word && !stands_alone(text, start, stop)) continue;
+    if (token.lstrip) start = std::max(done, without_blanks_at_end(text.substr(0, start)));
+    if (token.rstrip) stop += blanks_at_start(text.substr(stop));
     if (done < start) parts.push_back({-1, text.substr(done, start - done)});
-    parts.push_back({token->id, text.substr(start, stop - start)});
+    parts.push_back({token.id, text.substr(start, stop - start)});
     done = stop;
   }
   if (done < text.size()) parts.push_back({-1, text.substr(done)});
-}
-
-void AddedTokens::split(std::string_view text, bool parse_special, std::vector<Part>& parts) const {
-  parts.clear();
-  const auto runs = [parse_special](const Pass& pass) {
-    return parse_special ? pass.any : pass.any_not_special;
-  };
-  if (!runs(plain_) && !runs(normalized_)) {
-    if (!text.empty()) parts.push_back({-1, text});
-    return;
-  }
-  std::vector<Part> first;
-  split_pass(plain_, text, parse_special, first);
-  for (const Part& part : first) {
-    if (part.id >= 0) parts.push_back(part);
-    else split_pass(normalized_, part.text, parse_special, parts);
-  }
 }
 
 }  // namespace lowland

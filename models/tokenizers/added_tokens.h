@@ -2,9 +2,12 @@
 // added.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "models/tokenizers/text_range.h"
 
 namespace lowland {
 
@@ -16,36 +19,44 @@ struct AddedToken {
   bool lstrip = false;  // takes the spaces to its left along
   bool rstrip = false;  // takes the spaces to its right along
   bool single_word = false;  // only where no word character is beside it
-  bool normalized = false;   // looked for after the ones that are not
+  bool normalized = false;   // looked for after the ones that are not, in the normalized text
 };
+
+class Normalizer;
 
 class AddedTokens {
  public:
   AddedTokens() = default;
-  explicit AddedTokens(std::vector<AddedToken> tokens);
+  // normalizer: what the text of the second pass has gone through; the tokens of that pass go through it, too.
+  AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer);
 
+  // Tokens that are `normalized` are looked for in the normalized text that the first pass leaves over.
+  enum class Pass { kPlain, kNormalized };
   // A stretch of text, in order: a token's id, or -1 for text to be encoded.
   struct Part {
     int32_t id;
     std::string_view text;
   };
-  // Where nothing is to be found, one part with the whole text. REQUIRES valid UTF-8.
-  void split(std::string_view text, bool parse_special, std::vector<Part>& parts) const;
+  // Where nothing is to be found, one part with the whole text. Within the ranges of verbatim (ascending) no
+  // special token is found. REQUIRES valid UTF-8.
+  void split(Pass pass, std::string_view text, bool parse_special, std::span<const TextRange> verbatim,
+             std::vector<Part>& parts) const;
   const std::vector<AddedToken>& all() const { return tokens_; }
-  bool is_special(int32_t id) const;
 
  private:
   // The tokens of one pass, by first byte, the longest first.
-  struct Pass {
-    std::vector<size_t> by_first_byte[256];
+  struct Found {
+    std::string content;
+    size_t token;
+  };
+  struct Table {
+    std::vector<Found> by_first_byte[256];
     bool any = false, any_not_special = false;
   };
-  void split_pass(const Pass& pass, std::string_view text, bool parse_special,
-                  std::vector<Part>& parts) const;
-  const AddedToken* match(const Pass& pass, std::string_view rest) const;
+  const Found* match(const Table& table, std::string_view rest) const;
 
   std::vector<AddedToken> tokens_;
-  Pass plain_, normalized_;
+  Table plain_, normalized_;
 };
 
 }  // namespace lowland

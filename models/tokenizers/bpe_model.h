@@ -1,6 +1,7 @@
-// Byte-pair encoding of one word: start from its bytes and merge the neighbouring pair of lowest rank,
-// leftmost first, until no pair is in the list (Sennrich et al. 2016, arXiv:1508.07909).
+// Byte-pair encoding of one word: start from its bytes or characters and merge the neighbouring pair of lowest
+// rank, leftmost first, until no pair is in the list (Sennrich et al. 2016, arXiv:1508.07909).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -48,15 +49,37 @@ class MergeTable {
   int shift_ = 63;
 };
 
+using MergeList = std::vector<std::pair<std::string, std::string>>;
+
+// What a word is made of before any merge.
+struct BpeOptions {
+  // Byte level: pieces are written in the alphabet of byte_alphabet.h and a word starts as its bytes. Otherwise
+  // a piece is plain text, and a word starts as its characters.
+  bool byte_level = true;
+  bool ignore_merges = false;  // a word that is a piece is that piece, whatever the merges say
+  // Only where byte_level is false. A character that is no piece becomes the pieces `<0x00>` ... of its bytes,
+  // if byte_fallback says so and they exist; else unk; else (-1) nothing.
+  bool byte_fallback = false;
+  int32_t unk = -1;
+  bool fuse_unk = false;  // neighbours that are unknown become one unk
+};
+
 // Vocabulary and merges. Immutable after loading, so that threads may share it.
 class BpeModel {
  public:
-  // source: the file an error names. pieces[id] is a piece's text, empty where an id is unused. merges are
-  // pairs of pieces in order of rank; where(i) names merge i in an error (file:line). Throws Error if two ids
-  // share a piece, one of the 256 bytes is missing, or a merge's halves or result are not in the vocabulary.
-  BpeModel(std::vector<std::string> pieces, const std::vector<std::pair<std::string, std::string>>& merges,
-           const std::string& vocab_source, const std::string& merges_source, int merges_first_line,
-           bool ignore_merges);
+  // vocab_source: the file an error names. pieces[id] is a piece's text, empty where an id is unused. Throws
+  // Error if two ids share a piece, or at the byte level one of the 256 bytes is missing.
+  BpeModel(std::vector<std::string> pieces, const std::string& vocab_source, BpeOptions options);
+
+  // Merges as pairs of pieces in order of rank. where(i) of an error is merges_source and the line
+  // first_line + i, or the number i if first_line is negative. Throws Error if a half or the result is not in
+  // the vocabulary.
+  void set_merges(const MergeList& merges, const std::string& vocab_source, const std::string& merges_source,
+                  int first_line);
+  // Merges by score, as sentencepiece, tiktoken and llama2.c have them: any two neighbours whose joined text is
+  // a piece may become it, the piece of the highest score first, of equal ones the leftmost. usable[id]: whether
+  // the piece takes part.
+  void set_scores(const std::vector<float>& scores, const std::vector<bool>& usable);
 
   struct Scratch {
     std::vector<int32_t> ids;                        // symbols of the word
@@ -69,19 +92,25 @@ class BpeModel {
   std::span<const int32_t> encode(std::string_view word, Scratch& scratch) const;
 
   const std::vector<std::string>& pieces() const { return pieces_; }
+  const BpeOptions& options() const { return options_; }
   // -1 where there is none.
   int32_t id_of(std::string_view piece) const;
+  // The byte that a piece `<0x0A>` stands for, -1 for any other and where there is no byte_fallback.
+  int byte_of(int32_t id) const;
 
  private:
+  void start_from_bytes(std::string_view word, std::vector<int32_t>& ids) const;
+  void start_from_characters(std::string_view word, std::vector<int32_t>& ids) const;
   void merge_short(Scratch& scratch) const;
   void merge_long(Scratch& scratch) const;
 
   std::vector<std::string> pieces_;
+  BpeOptions options_;
   std::unordered_map<std::string_view, int32_t> id_of_;   // keys point into pieces_
-  std::unordered_map<std::string, int32_t> id_of_bytes_;  // filled only for ignore_merges
-  int32_t byte_id_[256];
+  std::unordered_map<std::string, int32_t> id_of_bytes_;  // filled only for ignore_merges at the byte level
+  std::array<int32_t, 256> byte_id_;  // byte level: of each byte; else: of each character of one byte, or -1
+  std::array<int32_t, 256> fallback_id_;  // of `<0x00>` ...; -1 everywhere if one is missing
   MergeTable merges_;
-  bool ignore_merges_;
 };
 
 }  // namespace lowland

@@ -1,7 +1,10 @@
-// tokenizer.json: each component is either one that byte_level_bpe.h reproduces, or refused by its name.
+// tokenizer.json: the model and the added tokens; the other components are in tokenizer_json_parts.h.
+#include <algorithm>
+
 #include "engine/error.h"
-#include "models/tokenizers/byte_level_bpe.h"
+#include "models/tokenizers/bpe_tokenizer.h"
 #include "models/tokenizers/tokenizer_files.h"
+#include "models/tokenizers/tokenizer_json_parts.h"
 
 namespace lowland {
 namespace {
@@ -9,99 +12,46 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-const json kNone = nullptr;
-
-const json& part(const json& object, const char* key) {
-  return object.contains(key) ? object.at(key) : kNone;
-}
-
-// The name of a component, for the decision and for an error.
-std::string type_of(const json& component) {
-  return component.is_object() ? component.value("type", std::string("without a type")) : "none";
-}
-
 class Reader {
  public:
-  explicit Reader(const fs::path& folder) : folder_(folder), name_((folder / "tokenizer.json").string()) {}
+  explicit Reader(const fs::path& file) : folder_(file.parent_path()), name_(file.string()), parts_(name_) {}
   std::unique_ptr<Tokenizer> read();
 
  private:
-  [[noreturn]] void refuse(const std::string& what) const { fail("{}: {} is not reproduced", name_, what); }
-  void check_model(const json& model) const;
-  ByteLevelOptions pre_tokenizer(const json& component) const;
-  InputTemplate post_processor(const json& component) const;
-  InputTemplate roberta(const json& component) const;
-  int32_t special_id(const json& id) const;
-  std::vector<int32_t> template_items(const json& items, const json& special) const;
+  BpeOptions model_options(const json& model, bool byte_level) const;
+  void set_unknown(const json& model, BpeOptions& options, const std::vector<std::string>& pieces) const;
   MergeList merges(const json& list) const;
   std::vector<AddedToken> added_tokens(const json& list, const BpeModel& model) const;
 
   fs::path folder_;
   std::string name_;
+  TokenizerJsonParts parts_;
 };
 
-void Reader::check_model(const json& model) const {
+BpeOptions Reader::model_options(const json& model, bool byte_level) const {
   LL_CHECK(model.is_object() && model.contains("vocab"), "{}: the model has no vocabulary", name_);
   const std::string type = model.value("type", model.contains("merges") ? "BPE" : "without merges");
-  if (type != "BPE") refuse("model " + type);
+  if (type != "BPE") parts_.refuse("model " + type);
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    if (part(model, key).is_string() && part(model, key) != "") refuse(std::string("model BPE with ") + key);
+    if (json_part(model, key).is_string() && json_part(model, key) != "")
+      parts_.refuse(std::string("model BPE with ") + key);
   }
-  if (part(model, "dropout").is_number() && part(model, "dropout") != 0.0) refuse("model BPE with dropout");
-  if (part(model, "byte_fallback") == true) refuse("model BPE with byte_fallback");
+  if (json_part(model, "dropout").is_number() && json_part(model, "dropout") != 0.0)
+    parts_.refuse("model BPE with dropout");
+  const BpeOptions options{.byte_level = byte_level,
+                           .ignore_merges = json_part(model, "ignore_merges") == true,
+                           .byte_fallback = json_part(model, "byte_fallback") == true,
+                           .fuse_unk = json_part(model, "fuse_unk") == true};
+  if (options.byte_fallback && byte_level) parts_.refuse("model BPE with byte_fallback behind ByteLevel");
+  return options;
 }
 
-ByteLevelOptions Reader::pre_tokenizer(const json& component) const {
-  if (type_of(component) == "Sequence" && component.at("pretokenizers").size() == 1) {
-    return pre_tokenizer(component.at("pretokenizers").at(0));
-  }
-  if (type_of(component) != "ByteLevel") refuse("pre_tokenizer " + type_of(component));
-  return {.add_prefix_space = component.value("add_prefix_space", true),
-          .use_regex = component.value("use_regex", true)};
-}
-
-int32_t Reader::special_id(const json& id) const {
-  LL_CHECK(id.is_number_unsigned() && id.get<uint64_t>() < INT32_MAX,
-           "{}: {} in the post_processor is not an id", name_, id.dump());
-  return id.get<int32_t>();
-}
-
-InputTemplate Reader::roberta(const json& component) const {
-  const int32_t cls = special_id(component.at("cls").at(1)), sep = special_id(component.at("sep").at(1));
-  return {.single = {cls, InputTemplate::kA, sep},
-          .pair = {cls, InputTemplate::kA, sep, sep, InputTemplate::kB, sep}};
-}
-
-std::vector<int32_t> Reader::template_items(const json& items, const json& special) const {
-  std::vector<int32_t> out;
-  for (const json& item : items) {
-    if (item.contains("Sequence")) {
-      out.push_back(item.at("Sequence").at("id") == "A" ? InputTemplate::kA : InputTemplate::kB);
-    } else {
-      const auto& ids = special.at(item.at("SpecialToken").at("id").get<std::string>()).at("ids");
-      for (const json& id : ids) out.push_back(special_id(id));
-    }
-  }
-  return out;
-}
-
-InputTemplate Reader::post_processor(const json& component) const {
-  const std::string type = type_of(component);
-  if (type == "none" || type == "ByteLevel") return {};
-  if (type == "RobertaProcessing") return roberta(component);
-  if (type == "TemplateProcessing") {
-    return {.single = template_items(component.at("single"), component.at("special_tokens")),
-            .pair = template_items(component.at("pair"), component.at("special_tokens"))};
-  }
-  if (type != "Sequence") refuse("post_processor " + type);
-  InputTemplate found;
-  int count = 0;
-  for (const json& inner : component.at("processors")) {
-    if (type_of(inner) == "ByteLevel") continue;
-    if (++count > 1) refuse("post_processor Sequence of several templates");
-    found = post_processor(inner);
-  }
-  return found;
+void Reader::set_unknown(const json& model, BpeOptions& options, const std::vector<std::string>& pieces) const {
+  const json& unknown = json_part(model, "unk_token");
+  if (options.byte_level || unknown.is_null()) return;
+  const auto at = std::find(pieces.begin(), pieces.end(), unknown.get<std::string>());
+  LL_CHECK(at != pieces.end(), "{}: the unk_token {} is not in the vocabulary", name_, unknown.dump());
+  options.unk = static_cast<int32_t>(at - pieces.begin());
 }
 
 MergeList Reader::merges(const json& list) const {
@@ -139,21 +89,21 @@ std::vector<AddedToken> Reader::added_tokens(const json& list, const BpeModel& m
 }
 
 std::unique_ptr<Tokenizer> Reader::read() {
-  const json file = read_json_file(folder_ / "tokenizer.json");
+  const json file = read_json_file(folder_ / fs::path(name_).filename());
   try {
     const json& model_part = file.at("model");
-    check_model(model_part);
-    const json& normalizer = part(file, "normalizer");
-    const bool empty_sequence = type_of(normalizer) == "Sequence" && part(normalizer, "normalizers").empty();
-    if (!normalizer.is_null() && !empty_sequence) refuse("normalizer " + type_of(normalizer));
-    if (type_of(part(file, "decoder")) != "ByteLevel") refuse("decoder " + type_of(part(file, "decoder")));
-    const ByteLevelOptions options = pre_tokenizer(part(file, "pre_tokenizer"));
-    InputTemplate around = post_processor(part(file, "post_processor"));
-    BpeModel model(pieces_of(model_part.at("vocab"), name_), merges(part(model_part, "merges")), name_, name_,
-                   -1, part(model_part, "ignore_merges") == true);
-    std::vector<AddedToken> added = added_tokens(part(file, "added_tokens"), model);
+    bool byte_level = false;
+    (void)model_options(model_part, false);  // what is wrong with the model is told first
+    BpePipeline pipeline = parts_.pipeline(file, byte_level);
+    BpeOptions options = model_options(model_part, byte_level);
+    InputTemplate around = parts_.post_processor(json_part(file, "post_processor"));
+    std::vector<std::string> pieces = pieces_of(model_part.at("vocab"), name_);
+    set_unknown(model_part, options, pieces);
+    BpeModel model(std::move(pieces), name_, options);
+    model.set_merges(merges(json_part(model_part, "merges")), name_, name_, -1);
+    std::vector<AddedToken> added = added_tokens(json_part(file, "added_tokens"), model);
     const SpecialIds special = special_ids(read_roles(folder_), model, added);
-    return std::make_unique<ByteLevelBpe>(std::move(model), AddedTokens(std::move(added)), options, special,
+    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special,
                                           std::move(around));
   } catch (const json::exception& e) {
     fail("{}: not laid out as the tokenizers library writes it ({})", name_, e.what());
@@ -162,6 +112,6 @@ std::unique_ptr<Tokenizer> Reader::read() {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& folder) { return Reader(folder).read(); }
+std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& file) { return Reader(file).read(); }
 
 }  // namespace lowland

@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "engine/error.h"
-#include "models/tokenizers/byte_level_bpe.h"
+#include "models/tokenizers/bpe_tokenizer.h"
 #include "models/tokenizers/tokenizer_files.h"
 
 namespace lowland {
@@ -42,46 +42,32 @@ void check_class(const json& config, const fs::path& path) {
   if (!config.contains("tokenizer_class") || !config.at("tokenizer_class").is_string()) return;
   const auto name = config.at("tokenizer_class").get<std::string>();
   for (const char* known :
-       {"Roberta", "GPT2", "Bart", "Longformer", "LED", "PreTrainedTokenizer", "TokenizersBackend"}) {
+       {"Roberta", "GPT2", "Bart", "Longformer", "LED", "Qwen2", "PreTrainedTokenizer", "TokenizersBackend"}) {
     if (name.starts_with(known)) return;
   }
-  fail("{}: tokenizer_class {} is not one that is reproduced (RoBERTa's and GPT-2's byte-level BPE are)",
+  fail("{}: tokenizer_class {} is not one that is reproduced (RoBERTa's, GPT-2's and Qwen2's byte-level BPE are)",
        path.string(), name);
 }
 
-void put(std::vector<AddedToken>& added, AddedToken token) {
-  for (AddedToken& known : added) {
-    if (known.content == token.content) return;
-  }
-  added.push_back(std::move(token));
+BpePipeline qwen2_pipeline(const std::string& source) {
+  BpePipeline out;
+  out.normalizer = Normalizer({{Normalizer::Kind::kNfc, "", ""}});
+  out.expression = SplitExpression(
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+      "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+      source);
+  out.words = Words::kExpression;
+  return out;
 }
 
-// Tokens with flags of their own first, then the ones with a role, then RoBERTa's and GPT-2's usual ones.
+// What the files say, then RoBERTa's and GPT-2's usual tokens.
 std::vector<AddedToken> added_tokens(const fs::path& folder, const json& config, const BpeModel& model,
                                      const std::map<std::string, AddedToken>& roles) {
-  std::vector<AddedToken> added;
-  if (config.contains("added_tokens_decoder")) {
-    for (const auto& [id, object] : config.at("added_tokens_decoder").items()) {
-      AddedToken token = added_token_of(object);
-      token.id = static_cast<int32_t>(std::stol(id));
-      put(added, token);
-    }
-  }
+  std::vector<AddedToken> added = read_added_tokens(folder, config, model, roles);
   const auto put_known = [&](AddedToken token) {
     token.id = model.id_of(token.content);
-    if (token.id >= 0) put(added, std::move(token));
+    if (token.id >= 0) put_added_token(added, std::move(token));
   };
-  if (fs::exists(folder / "added_tokens.json")) {
-    const json file = read_json_file(folder / "added_tokens.json");
-    for (const auto& [content, id] : file.items()) {
-      AddedToken token{.content = content, .id = id.get<int32_t>(), .special = false, .normalized = true};
-      for (const auto& [role, named] : roles) {
-        if (named.content == content) token = named, token.id = id.get<int32_t>();
-      }
-      put(added, token);
-    }
-  }
-  for (const auto& [role, token] : roles) put_known(token);
   for (const char* content : {"<s>", "<pad>", "</s>", "<unk>", "<|endoftext|>"})
     put_known({.content = content});
   put_known({.content = "<mask>", .lstrip = true});
@@ -92,13 +78,13 @@ std::vector<AddedToken> added_tokens(const fs::path& folder, const json& config,
 
 std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& vocab, const fs::path& merges_path) {
   const fs::path folder = vocab.parent_path(), config_path = folder / "tokenizer_config.json";
-  const json config = fs::exists(config_path) ? read_json_file(config_path) : json::object();
+  const json config = read_tokenizer_config(folder);
   try {
     check_class(config, config_path);
     const auto roles = read_roles(folder);
     const Merges merges = read_merges(merges_path);
-    BpeModel model(pieces_of(read_json_file(vocab), vocab.string()), merges.list, vocab.string(),
-                   merges_path.string(), merges.first_line, false);
+    BpeModel model(pieces_of(read_json_file(vocab), vocab.string()), vocab.string(), {});
+    model.set_merges(merges.list, vocab.string(), merges_path.string(), merges.first_line);
     std::vector<AddedToken> added = added_tokens(folder, config, model, roles);
     const auto size = static_cast<int32_t>(model.pieces().size());
     for (const AddedToken& token : added) {
@@ -106,6 +92,10 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& vocab, const fs
                folder.string(), token.content, token.id);
     }
     const SpecialIds special = special_ids(roles, model, added);
+    if (config.value("tokenizer_class", "").starts_with("Qwen2")) {
+      return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), qwen2_pipeline(config_path.string()),
+                                            special, InputTemplate());
+    }
     const bool gpt2 = config.value("tokenizer_class", "").starts_with("GPT2") || model.id_of("<s>") < 0;
     InputTemplate around;
     if (!gpt2 && special.bos >= 0 && special.eos >= 0) {
@@ -113,9 +103,10 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& vocab, const fs
       around.pair = {special.bos, InputTemplate::kA, special.eos,
                      special.eos, InputTemplate::kB, special.eos};
     }
-    const ByteLevelOptions options{.add_prefix_space = config.value("add_prefix_space", false)};
-    return std::make_unique<ByteLevelBpe>(std::move(model), AddedTokens(std::move(added)), options, special,
-                                          around);
+    BpePipeline pipeline;
+    pipeline.words = Words::kGpt2;
+    if (config.value("add_prefix_space", false)) pipeline.prefix = Prefix::kSpace;
+    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
   } catch (const std::logic_error& e) {  // json's type errors, std::stol's
     fail("{}: tokenizer_config.json or added_tokens.json is not laid out as Hugging Face writes it ({})",
          folder.string(), e.what());

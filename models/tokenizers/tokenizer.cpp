@@ -31,6 +31,14 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, EncodeOptions opti
   return ids;
 }
 
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  std::string text;
+  const auto stream = decode_stream(skip_special);
+  for (const int32_t id : ids) stream->feed(id, text);
+  stream->finish(text);
+  return text;
+}
+
 int64_t Tokenizer::special_count(bool pair) const {
   const auto& items = pair ? around_.pair : around_.single;
   return std::count_if(items.begin(), items.end(), [](int32_t id) { return id >= 0; });

@@ -1,4 +1,4 @@
-// Text to ids and back, identical to Hugging Face's `tokenizers`. Start here; then byte_level_bpe.h.
+// Text to ids and back, identical to Hugging Face's `tokenizers`. Start here; then bpe_tokenizer.h.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "models/tokenizers/text_range.h"
 
 namespace lowland {
 
@@ -22,6 +24,19 @@ struct EncodeOptions {
   // is their split_special_tokens=True: user text never makes a special token. Tokens that are added but not
   // special always count.
   bool parse_special = true;
+  // Stretches, ascending, in which no special token is found whatever parse_special says: what a user wrote
+  // among the markers of a chat. Texts with such stretches must be valid UTF-8.
+  std::span<const TextRange> verbatim = {};
+};
+
+// Ids to text as they come. What it gives, joined, is decode() of all ids; no character is ever split.
+class DecodeStream {
+ public:
+  virtual ~DecodeStream() = default;
+  // Appends to out the text that is certain with this id: often its own, sometimes nothing yet.
+  virtual void feed(int32_t id, std::string& out) = 0;
+  // Appends what is left: bytes that did not become a character, as U+FFFD. The stream is then at its end.
+  virtual void finish(std::string& out) = 0;
 };
 
 // What goes around one text (A) and around two (A, B): `<s> A </s>`, `<s> A </s></s> B </s>`.
@@ -50,11 +65,17 @@ class Tokenizer {
   // The same for many texts: appends to out. The scratch comes from make_scratch() of this tokenizer.
   virtual void encode(std::string_view text, EncodeOptions options, Scratch& scratch,
                       std::vector<int32_t>& out) const = 0;
+  // The same for one text, and how many bytes of it are used up with each id: the first ends[0] bytes by the
+  // first id. REQUIRES valid UTF-8.
+  virtual void encode_with_ends(std::string_view text, EncodeOptions options, std::vector<int32_t>& out,
+                                std::vector<uint32_t>& ends) const = 0;
   virtual std::unique_ptr<Scratch> make_scratch() const = 0;
 
   // Ids to text. Ids outside the vocabulary are left out, as Hugging Face does; bytes that are not UTF-8
   // become U+FFFD.
-  virtual std::string decode(std::span<const int32_t> ids, bool skip_special = true) const = 0;
+  std::string decode(std::span<const int32_t> ids, bool skip_special = true) const;
+  // For ids that come one at a time. The tokenizer must outlive it.
+  virtual std::unique_ptr<DecodeStream> decode_stream(bool skip_special = true) const = 0;
   // The text of one id as the vocabulary file writes it (`Ġthe`); empty for an id that is not used.
   virtual std::string_view piece(int32_t id) const = 0;
   // The id of such a text, -1 where there is none.
@@ -63,6 +84,7 @@ class Tokenizer {
   virtual int32_t vocab_size() const = 0;
 
   const SpecialIds& special() const { return special_; }
+  const InputTemplate& input_template() const { return around_; }
 
   // How many special tokens build_inputs adds: RoBERTa 2, for a pair 4.
   int64_t special_count(bool pair) const;
@@ -83,11 +105,16 @@ class Tokenizer {
   InputTemplate around_;
 };
 
-// Reads tokenizer.json of a folder, else vocab.json and merges.txt (or encoder.json and vocab.bpe) with what
-// special_tokens_map.json, tokenizer_config.json and added_tokens.json say, where they are. A part of
-// tokenizer.json that is not reproduced is refused by name; its truncation and padding are the caller's
-// business and are not read. Error, one sentence naming the file: missing, not JSON, a malformed merge, a
-// byte or a merge the vocabulary lacks.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder);
+// Reads the tokenizer of a folder, or one file. In a folder, the first of these that is there:
+//   tokenizer.json                 byte-pair encoding as RoBERTa, GPT-2, Llama, Mistral, TinyLlama, Qwen2 ship it
+//   vocab.json and merges.txt      the same of RoBERTa, GPT-2 and Qwen2 (or encoder.json and vocab.bpe)
+//   tokenizer.model                sentencepiece's, BPE (Llama 2), or tiktoken's (Llama 3 as Meta releases it)
+//   tokenizer.bin                  llama2.c's
+// with what special_tokens_map.json, tokenizer_config.json and added_tokens.json beside it say, where they are.
+// One file may have any name: what it is is seen from its first bytes.
+// A part of tokenizer.json that is not reproduced is refused by name; its truncation and padding are the
+// caller's business and are not read. Error, one sentence naming the file: missing, not JSON, a malformed merge,
+// a byte or a merge the vocabulary lacks.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path);
 
 }  // namespace lowland

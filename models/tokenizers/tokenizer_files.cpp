@@ -1,6 +1,8 @@
 #include "models/tokenizers/tokenizer_files.h"
 
+#include <cctype>
 #include <fstream>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -74,7 +76,7 @@ std::map<std::string, AddedToken> read_roles(const fs::path& folder) {
       } else if (value.is_object()) {
         token = added_token_of(value);
         token.special = true;
-      } else {
+      } else if (!value.is_null()) {
         continue;
       }
       roles.emplace(key, std::move(token));
@@ -83,9 +85,45 @@ std::map<std::string, AddedToken> read_roles(const fs::path& folder) {
   return roles;
 }
 
+void put_added_token(std::vector<AddedToken>& added, AddedToken token) {
+  for (const AddedToken& known : added) {
+    if (known.content == token.content) return;
+  }
+  added.push_back(std::move(token));
+}
+
+std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& config, const BpeModel& model,
+                                          const std::map<std::string, AddedToken>& roles) {
+  std::vector<AddedToken> added;
+  if (config.contains("added_tokens_decoder")) {
+    for (const auto& [id, object] : config.at("added_tokens_decoder").items()) {
+      AddedToken token = added_token_of(object);
+      token.id = static_cast<int32_t>(std::stol(id));
+      put_added_token(added, token);
+    }
+  }
+  if (fs::exists(folder / "added_tokens.json")) {
+    const json file = read_json_file(folder / "added_tokens.json");
+    for (const auto& [content, id] : file.items()) {
+      AddedToken token{.content = content, .id = id.get<int32_t>(), .special = false, .normalized = true};
+      for (const auto& [role, named] : roles) {
+        if (named.content == content) token = named, token.id = id.get<int32_t>();
+      }
+      put_added_token(added, token);
+    }
+  }
+  for (const auto& [role, token] : roles) {
+    AddedToken known = token;
+    known.id = model.id_of(token.content);
+    if (known.id >= 0) put_added_token(added, std::move(known));
+  }
+  return added;
+}
+
 SpecialIds special_ids(const std::map<std::string, AddedToken>& roles, const BpeModel& model,
                        const std::vector<AddedToken>& added) {
   const auto id_of = [&](const std::string& content) {
+    if (content.empty()) return int32_t{-1};
     for (const AddedToken& token : added) {
       if (token.content == content) return token.id;
     }
@@ -100,23 +138,61 @@ SpecialIds special_ids(const std::map<std::string, AddedToken>& roles, const Bpe
     }
     return int32_t{-1};
   };
-  return {.bos = pick({"cls_token", "bos_token"}, {"<s>", "<|endoftext|>"}),
-          .eos = pick({"sep_token", "eos_token"}, {"</s>", "<|endoftext|>"}),
+  return {.bos = pick({"cls_token", "bos_token"}, {"<s>", "<|begin_of_text|>", "<|endoftext|>"}),
+          .eos = pick({"sep_token", "eos_token"}, {"</s>", "<|end_of_text|>", "<|endoftext|>"}),
           .pad = pick({"pad_token"}, {"<pad>"}),
           .unk = pick({"unk_token"}, {"<unk>", "<|endoftext|>"}),
           .mask = pick({"mask_token"}, {"<mask>"})};
 }
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder) {
-  const fs::path dir(folder);
-  LL_CHECK(fs::is_directory(dir), "{}: there is no such folder to read a tokenizer from", folder);
-  if (fs::exists(dir / "tokenizer.json")) return load_tokenizer_json(dir);
+json read_tokenizer_config(const fs::path& folder) {
+  const fs::path file = folder / "tokenizer_config.json";
+  json config = fs::exists(file) ? read_json_file(file) : json::object();
+  LL_CHECK(config.is_object(), "{}: not a JSON object", file.string());
+  return config;
+}
+
+std::string read_whole_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  LL_CHECK(in.good() && !fs::is_directory(path), "{}: cannot be opened for reading", path.string());
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+namespace {
+
+// What one file is, by its first bytes: JSON; a sentencepiece model, whose first field is a piece (0x0A); lines of
+// base64; or llama2.c's table, whose first number, the longest piece, is small.
+std::unique_ptr<Tokenizer> load_file(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  LL_CHECK(in.good(), "{}: cannot be opened for reading", file.string());
+  unsigned char head[8] = {};
+  in.read(reinterpret_cast<char*>(head), sizeof head);
+  if (file.filename() == "vocab.json") return load_vocab_and_merges(file, file.parent_path() / "merges.txt");
+  if (head[0] == '{' || file.extension() == ".json") return load_tokenizer_json(file);
+  if (head[0] == 0x0A && head[2] == 0x0A) return load_sentencepiece(file);
+  if (head[0] > 0 && head[1] < 4 && head[2] == 0 && head[3] == 0) return load_llama2c(file);
+  if (std::isalnum(head[0]) && std::isalnum(head[1])) return load_tiktoken(file);
+  fail("{}: not a tokenizer: neither tokenizer.json, nor a sentencepiece, tiktoken or llama2.c file", file.string());
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path) {
+  const fs::path dir(path);
+  if (fs::is_regular_file(dir)) return load_file(dir);
+  LL_CHECK(fs::is_directory(dir), "{}: there is no such folder to read a tokenizer from", path);
+  if (fs::exists(dir / "tokenizer.json")) return load_tokenizer_json(dir / "tokenizer.json");
   if (fs::exists(dir / "vocab.json")) return load_vocab_and_merges(dir / "vocab.json", dir / "merges.txt");
   if (fs::exists(dir / "encoder.json")) return load_vocab_and_merges(dir / "encoder.json", dir / "vocab.bpe");
+  for (const char* name : {"tokenizer.model", "tokenizer.bin"}) {
+    if (fs::exists(dir / name)) return load_file(dir / name);
+  }
   fail(
       "{}: no tokenizer here: neither tokenizer.json, nor vocab.json and merges.txt, nor encoder.json and "
-      "vocab.bpe",
-      folder);
+      "vocab.bpe, nor tokenizer.model, nor tokenizer.bin",
+      path);
 }
 
 }  // namespace lowland

@@ -59,6 +59,11 @@ bool utf8_valid(std::string_view text) {
   return true;
 }
 
+bool is_ascii(std::string_view text) {
+  const char* end = text.data() + text.size();
+  return skip_ascii(text.data(), end) == end;
+}
+
 std::string utf8_repair(std::string_view text) {
   std::string out;
   out.reserve(text.size() + 16);

@@ -17,6 +17,7 @@ struct Utf8Char {
 Utf8Char utf8_next(const char* p, const char* end);
 
 bool utf8_valid(std::string_view text);
+bool is_ascii(std::string_view text);
 
 // text with every maximal subpart that is not UTF-8 replaced by U+FFFD.
 std::string utf8_repair(std::string_view text);

@@ -83,19 +83,39 @@ TEST_CASE("load_tokenizer: parts of tokenizer.json that are not reproduced are r
   CHECK(error_of_json([](json& f) { f["model"]["type"] = "WordPiece"; }) ==
         "tokenizer.json: model WordPiece is not reproduced");
   CHECK(error_of_json([](json& f) { f["model"]["byte_fallback"] = true; }) ==
-        "tokenizer.json: model BPE with byte_fallback is not reproduced");
+        "tokenizer.json: model BPE with byte_fallback behind ByteLevel is not reproduced");
   CHECK(error_of_json([](json& f) { f["model"]["dropout"] = 0.1; }) ==
         "tokenizer.json: model BPE with dropout is not reproduced");
   CHECK(error_of_json([](json& f) { f["model"]["end_of_word_suffix"] = "</w>"; }) ==
         "tokenizer.json: model BPE with end_of_word_suffix is not reproduced");
   CHECK(error_of_json([](json& f) {
-          f["normalizer"] = {{"type", "NFC"}};
-        }) == "tokenizer.json: normalizer NFC is not reproduced");
+          f["normalizer"] = {{"type", "Lowercase"}};
+        }) == "tokenizer.json: normalizer Lowercase is not reproduced");
   CHECK(error_of_json([](json& f) {
-          f["pre_tokenizer"] = {{"type", "Metaspace"}};
-        }) == "tokenizer.json: pre_tokenizer Metaspace is not reproduced");
-  CHECK(error_of_json([](json& f) { f["pre_tokenizer"] = nullptr; }) ==
-        "tokenizer.json: pre_tokenizer none is not reproduced");
+          f["normalizer"] = {{"type", "Replace"}, {"pattern", {{"Regex", " +"}}}, {"content", ""}};
+        }) == "tokenizer.json: normalizer Replace of an expression is not reproduced");
+  CHECK(error_of_json([](json& f) {
+          f["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
+        }) == "tokenizer.json: pre_tokenizer BertPreTokenizer is not reproduced");
+  CHECK(error_of_json([](json& f) {
+          f["pre_tokenizer"] = {{"type", "Metaspace"}, {"prepend_scheme", "last"}};
+        }) == "tokenizer.json: pre_tokenizer Metaspace with prepend_scheme last is not reproduced");
+  const auto error_of_split = [](const std::string& expression) {
+    return error_of_json([&](json& f) {
+      const json split = {{"type", "Split"}, {"pattern", {{"Regex", expression}}}, {"behavior", "Isolated"}};
+      const json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
+      f["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {split, bytes}}};
+    });
+  };
+  CHECK(error_of_split("\\p{L}+|\\p{N}") == "no error");
+  CHECK(error_of_split("\\p{Han}+") ==
+        "tokenizer.json: the expression '\\p{Han}+' of the pre_tokenizer has \\p{Han}, which is not reproduced");
+  CHECK(error_of_split("a.").find("has '.', which is not reproduced") != std::string::npos);
+  CHECK(error_of_split("(?x)a").find("has (?x), which is not reproduced") != std::string::npos);
+  CHECK(error_of_split("[a[b]]").find("has '[' in a set, which") != std::string::npos);
+  CHECK(error_of_split("[a").find("has a set without an end, which") != std::string::npos);
+  CHECK(error_of_split("a)").find("is not one (unmatched closing parenthesis)") != std::string::npos);
+  CHECK(error_of_split("\\s*").find("matches the empty text") != std::string::npos);
   CHECK(error_of_json([](json& f) {
           f["post_processor"] = {{"type", "BertProcessing"}};
         }) == "tokenizer.json: post_processor BertProcessing is not reproduced");
