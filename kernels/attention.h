@@ -6,7 +6,7 @@
 //              dk_j = scale * sum_i g_ij q_i                   dv_j = sum_i u_ij p_ij do_i
 //   Segment s has the query rows [cu_q[s], cu_q[s+1]) and the keys [cu_k[s], cu_k[s+1]). Causal: of nq
 //   queries and nk keys, query i sees keys 0 .. nk - nq + i. Query head h reads key head h / (NH / NKV).
-// shapes     q, o: (NQ, NH HD)   k, v: (NK, NKV HD)   lse: (NQ, NH); rows are `stride` elements apart, heads
+// shapes     q, o: (NQ, NH HD)   k, v: (NK, NKV HD)   lse: (NQ, NH) in acc_t<T>; rows are `stride` elements apart, heads
 //            adjacent, so that the q, k and v of one packed matrix are three views of it
 // writes     o =   lse =   dq =   dk =   dv =   (dq null, or dk and dv null: unwanted; dq may equal do)
 //            Rows outside every segment and queries without keys get zeros.
@@ -38,7 +38,7 @@ struct AttentionShape {
   // Dropout of the probabilities; off when drop_below is 0.
   uint32_t drop_below = 0;        // draws under it are dropped: drop_threshold(p)
   double keep_scale = 1;          // 1 / (1 - p)
-  PhiloxKey key;
+  PhiloxSource draws;
   const int32_t* example = nullptr;   // (NQ)
   const int32_t* position = nullptr;  // (NQ)
 };
@@ -54,9 +54,9 @@ template <class T> struct AttentionGradients {
 }  // namespace lowland
 
 LL_KERNELS(
-template <class T> void attention_forward(Ctx&, Rows<T> o, T* lse, const AttentionInputs<T>& in,
+template <class T> void attention_forward(Ctx&, Rows<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
                                           const AttentionShape& shape);
 template <class T> void attention_backward(Ctx&, const AttentionGradients<T>& grads, Rows<const T> dout,
-                                           Rows<const T> o, const T* lse, const AttentionInputs<T>& in,
+                                           Rows<const T> o, const acc_t<T>* lse, const AttentionInputs<T>& in,
                                            const AttentionShape& shape);
 )

@@ -3,7 +3,7 @@
 //              loss = scale * sum_n (1 - e) (lse_n - x_nt) + e (lse_n - mean_v x_nv)          t = target_n
 //   backward   dx_nv = dloss * scale * (exp(x_nv - lse_n) - (1 - e) [v = t] - e / V)
 //   Rows whose target is ignore_index add nothing and get a zero gradient.
-// shapes     x, dx: (N, V)   target: (N) i32   lse: (N), saved for backward   loss, dloss: (1)
+// shapes     x, dx: (N, V)   target: (N) i32   lse: (N), saved for backward   loss, dloss: (1)   lse, loss, dloss in acc_t<T>
 // writes     loss =   lse =   dx =   (dx may equal x)
 // numerics   exponentials in T, summed in double over runs of 1,024 classes; loss in double, row after row,
 //            rounded once
@@ -24,8 +24,8 @@ struct CrossEntropyShape {
 }  // namespace lowland
 
 LL_KERNELS(
-template <class T> void cross_entropy_forward(Ctx&, T* loss, T* lse, const T* x, const int32_t* target,
+template <class T> void cross_entropy_forward(Ctx&, acc_t<T>* loss, acc_t<T>* lse, const T* x, const int32_t* target,
                                               const CrossEntropyShape& shape);
-template <class T> void cross_entropy_backward(Ctx&, T* dx, const T* dloss, const T* x, const int32_t* target,
-                                               const T* lse, const CrossEntropyShape& shape);
+template <class T> void cross_entropy_backward(Ctx&, T* dx, const acc_t<T>* dloss, const T* x, const int32_t* target,
+                                               const acc_t<T>* lse, const CrossEntropyShape& shape);
 )

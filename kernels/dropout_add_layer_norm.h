@@ -7,6 +7,7 @@
 //              dresidual_nc = dz_nc              dx_nc = k_nc dz_nc
 //              dw_c = sum_n dy_nc h_nc           db_c = sum_n dy_nc
 // shapes     x, residual, y, h, dy, dz, dx: (N, C)  w, b, dw, db: (C)  rstd (N)  saved for backward: h, rstd
+//            rstd, dw and db in acc_t<T>
 // writes     y =   h =   rstd =   dz =   dx =   dw +=   db +=
 //            (h and rstd may both be null: nothing is saved; dz, dx, dw, db may be null; dz may equal dy;
 //            dx may equal h)
@@ -19,7 +20,8 @@
 namespace lowland {
 
 template <class T> struct DropoutAddLayerNormForward {
-  T *y, *h, *rstd;
+  T *y, *h;
+  acc_t<T>* rstd;
   const T *x, *residual, *w, *b;
   DropoutRows rows;
   int64_t N, C;
@@ -27,8 +29,10 @@ template <class T> struct DropoutAddLayerNormForward {
 };
 
 template <class T> struct DropoutAddLayerNormBackward {
-  T *dz, *dx, *dw, *db;
-  const T *dy, *h, *w, *rstd;
+  T *dz, *dx;
+  acc_t<T> *dw, *db;
+  const T *dy, *h, *w;
+  const acc_t<T>* rstd;
   DropoutRows rows;
   int64_t N, C;
 };

@@ -1,7 +1,7 @@
 // embedding: rows of a table by their ids.
 //   forward    y_nc = table[id_n]_c
 //   backward   dtable_vc = sum of dy_nc over the n with id_n = v
-// shapes     ids (N) i32   table, dtable: (V, C)   y, dy: (N, C)
+// shapes     ids (N) i32   table, dtable: (V, C)   y, dy: (N, C)   dtable in acc_t<T>
 // writes     y =   dtable +=
 // numerics   an entry of dtable is summed in the order of n: the same for any number of threads, no atomics
 // REQUIRES   0 <= id_n < V
@@ -12,6 +12,6 @@
 LL_KERNELS(
 template <class T> void embedding_forward(Ctx&, T* y, const int32_t* ids, const T* table, int64_t N,
                                           int64_t C);
-template <class T> void embedding_backward(Ctx&, T* dtable, const T* dy, const int32_t* ids, int64_t N,
+template <class T> void embedding_backward(Ctx&, acc_t<T>* dtable, const T* dy, const int32_t* ids, int64_t N,
                                            int64_t C);
 )

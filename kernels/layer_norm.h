@@ -3,7 +3,7 @@
 //              y_nc = w_c h_nc + b_c
 //   backward   g_nc = w_c dy_nc       dx_nc = r_n (g_nc - mean_c(g_nc) - h_nc mean_c(g_nc h_nc))
 //              dw_c = sum_n dy_nc h_nc                 db_c = sum_n dy_nc
-// shapes     x, y, dx, dy: (N, C)   w, b, dw, db: (C)   mean, rstd: (N), saved for backward
+// shapes     x, y, dx, dy: (N, C)   w, b, dw, db: (C)   mean, rstd: (N), saved for backward; these, dw and db in acc_t<T>
 // writes     y =   mean =   rstd =   dx =   dw +=   db +=
 //            (mean and rstd may both be null; dx, dw, db may be null; y may equal x; dx may equal dy or x)
 // numerics   row statistics in the element type, variance around the mean; dw, db over fixed blocks of rows
@@ -16,15 +16,18 @@
 namespace lowland {
 
 template <class T> struct LayerNormForward {
-  T *y, *mean, *rstd;
+  T* y;
+  acc_t<T> *mean, *rstd;
   const T *x, *w, *b;
   int64_t N, C;
   double eps;
 };
 
 template <class T> struct LayerNormBackward {
-  T *dx, *dw, *db;
-  const T *dy, *x, *w, *mean, *rstd;
+  T* dx;
+  acc_t<T> *dw, *db;
+  const T *dy, *x, *w;
+  const acc_t<T> *mean, *rstd;
   int64_t N, C;
 };
 

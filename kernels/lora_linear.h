@@ -8,6 +8,7 @@
 //   where y_k, dy_k are columns [row_begin, row_begin + n_k) and xa_k is columns [k R, (k+1) R). The
 //   gradients of A and B are those at the point that the forward read; dA_k A_k'^T = B_k'^T dB_k holds there.
 // shapes     x, dx: (N, M)  W: (O, M)  y, dy: (N, O)  A, dA: (KR, M)  B_k, dB_k: (n_k, R)  xa, dxa: (N, KR)
+//            dA, dB in acc_t<T>
 // saves      xa, and x where A or W is trained; A' and B' are formed again in the backward
 // writes     xa =   da +=   dx +=   (da, dx may be null)
 // numerics   with dropout, xd exists in tiles of a fixed size: no (N, M) temporary, no dependence on threads
@@ -32,6 +33,6 @@ LL_KERNELS(
 // xa = xd a^T
 template <class T> void lora_linear_down_forward(Ctx&, T* xa, const T* x, const T* a, const LoraInput& in);
 // da += dxa^T xd   dx += f * (dxa a).   x may be null if da is
-template <class T> void lora_linear_down_backward(Ctx&, T* dx, T* da, const T* dxa, const T* x, const T* a,
+template <class T> void lora_linear_down_backward(Ctx&, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a,
                                                   const LoraInput& in);
 )

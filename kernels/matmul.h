@@ -2,6 +2,7 @@
 //   forward    C_mn = alpha sum_k op(A)_mk op(B)_kn + beta C_mn
 //   backward   dA = alpha dC op(B)^T, dB = alpha op(A)^T dC: two more calls, made by the ops that use it
 // shapes     op(A): (M, K)   op(B): (K, N)   C: (M, N); lda, ldb, ldc: elements between rows as stored
+//            matmul_acc: C is in acc_t<T>: gradients of trained weights, which are summed in f32 whatever T is
 // writes     C = (beta 0, C may be uninitialised)   C += (beta 1)
 // numerics   f32: oneDNN; f64: OpenBLAS. Deterministic for a fixed thread count on one machine
 // REQUIRES   M, N, K >= 0; K = 0 scales C by beta. Several threads may call it, with ctx.threads = 1
@@ -26,5 +27,8 @@ struct MatmulShape {
 }  // namespace lowland
 
 LL_KERNELS(
-template <class T> void matmul(Ctx&, T* C, const T* A, const T* B, const MatmulShape& shape, T alpha, T beta);
+template <class T> void matmul(Ctx&, T* C, const T* A, const T* B, const MatmulShape& shape, acc_t<T> alpha,
+                               acc_t<T> beta);
+template <class T> void matmul_acc(Ctx&, acc_t<T>* C, const T* A, const T* B, const MatmulShape& shape, acc_t<T> alpha,
+                                   acc_t<T> beta);
 )

@@ -36,11 +36,12 @@ Rows pack(Context& context, const std::vector<Segment>& segments);
 struct Mode {
   bool training = false;
   uint64_t seed = 0, step = 0;
+  const uint64_t* live_step = nullptr;  // a captured graph reads the step here, in device memory
 
   static Mode evaluation() { return {}; }
   Dropout dropout(double p, uint64_t op, const RowIds& rows) const {
     if (!training || p == 0) return {};
-    return {p, seed, step, op, rows.example, rows.position};
+    return {p, seed, step, op, live_step, rows.example, rows.position};
   }
 };
 

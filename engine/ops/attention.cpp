@@ -59,7 +59,7 @@ AttentionShape shape_of(const OpScope& op, const AttentionOptions& options, int6
              "dropout needs the example and position of every query row, i32");
   shape.drop_below = drop_threshold(dropout.p);
   shape.keep_scale = 1 / (1 - dropout.p);
-  shape.key = dropout.key();
+  shape.draws = dropout.draws();
   shape.example = dropout.example.data<int32_t>();
   shape.position = dropout.position.data<int32_t>();
   return shape;
@@ -86,8 +86,8 @@ struct Output {
 
 Output forward(const Tensor& q, const Tensor& kv, const Columns& at, const AttentionShape& shape) {
   Tensor y = Tensor::empty(q.context(), {shape.NQ, shape.NH * shape.HD}, q.dtype());  // (NQ, NH*HD)
-  Tensor lse = Tensor::empty(q.context(), {shape.NQ, shape.NH}, q.dtype());           // (NQ, NH)
-  LL_LAUNCH(q, attention_forward, rows_of<T>(y, 0), lse.data<T>(), inputs_of<T>(q, kv, at), shape);
+  Tensor lse = Tensor::empty(q.context(), {shape.NQ, shape.NH}, acc_of(q.dtype()));           // (NQ, NH)
+  LL_LAUNCH(q, attention_forward, rows_of<T>(y, 0), lse.data<acc_t<T>>(), inputs_of<T>(q, kv, at), shape);
   return {y, lse};
 }
 
@@ -96,7 +96,7 @@ void backward(const Tensor& dq, const Tensor& dkv, const Tensor& dy, const Outpu
               const Tensor& kv, const Columns& at, const AttentionShape& shape) {
   LL_LAUNCH(q, attention_backward,
             AttentionGradients<T>{rows_of<T>(dq, at.q), rows_of<T>(dkv, at.k), rows_of<T>(dkv, at.v)},
-            rows_of<const T>(dy, 0), rows_of<const T>(out.y, 0), out.lse.data<T>(), inputs_of<T>(q, kv, at),
+            rows_of<const T>(dy, 0), rows_of<const T>(out.y, 0), out.lse.data<acc_t<T>>(), inputs_of<T>(q, kv, at),
             shape);
 }
 

@@ -20,15 +20,15 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
     LL_CHECK(target[n] == shape.ignore_index || (target[n] >= 0 && target[n] < shape.V),
              "[cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n], n,
              shape.V, shape.ignore_index);
-  Tensor loss = Tensor::empty(logits.context(), {1}, logits.dtype());       // (1)
-  Tensor lse = Tensor::empty(logits.context(), {shape.N}, logits.dtype());  // (N)
-  LL_LAUNCH(logits, cross_entropy_forward, loss.data<T>(), lse.data<T>(), logits.data<T>(), target, shape);
+  Tensor loss = Tensor::empty(logits.context(), {1}, acc_of(logits.dtype()));       // (1)
+  Tensor lse = Tensor::empty(logits.context(), {shape.N}, acc_of(logits.dtype()));  // (N)
+  LL_LAUNCH(logits, cross_entropy_forward, loss.data<acc_t<T>>(), lse.data<acc_t<T>>(), logits.data<T>(), target, shape);
   if (!op.records()) return loss;
   op.record(loss, [logits, targets, lse, shape](Tensor dloss) {
     // The largest tensor of a language model: where nobody else holds the logits, they become their gradient.
     Tensor dlogits = logits.sole_owner() ? logits.detach() : Tensor::empty_like(logits);  // (N, V)
-    LL_LAUNCH(logits, cross_entropy_backward, dlogits.data<T>(), dloss.data<T>(), logits.data<T>(),
-              targets.data<int32_t>(), lse.data<T>(), shape);
+    LL_LAUNCH(logits, cross_entropy_backward, dlogits.data<T>(), dloss.data<acc_t<T>>(), logits.data<T>(),
+              targets.data<int32_t>(), lse.data<acc_t<T>>(), shape);
     give(logits, std::move(dlogits));
   });
   return loss;

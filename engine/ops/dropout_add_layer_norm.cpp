@@ -27,10 +27,10 @@ Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Ten
   Tensor y = Tensor::empty_like(x), h, rstd;  // (N, C), (N, C), (N)
   if (op.records()) {
     h = Tensor::empty_like(x);
-    rstd = Tensor::empty(x.context(), {N}, x.dtype());
+    rstd = Tensor::empty(x.context(), {N}, acc_of(x.dtype()));
   }
   LL_LAUNCH(x, dropout_add_layer_norm_forward,
-            {.y = y.data<T>(), .h = h.data<T>(), .rstd = rstd.data<T>(), .x = x.data<T>(),
+            {.y = y.data<T>(), .h = h.data<T>(), .rstd = rstd.data<acc_t<T>>(), .x = x.data<T>(),
              .residual = residual.data<T>(), .w = w.data<T>(), .b = b.data<T>(), .rows = rows, .N = N, .C = C,
              .eps = eps});
   if (!op.records()) return y;
@@ -45,8 +45,8 @@ Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Ten
     if (w.requires_grad()) dw = accumulator(w);
     if (b.requires_grad()) db = accumulator(b);
     LL_LAUNCH(h, dropout_add_layer_norm_backward,
-              {.dz = dz.data<T>(), .dx = dx.data<T>(), .dw = dw.data<T>(), .db = db.data<T>(),
-               .dy = dy.data<T>(), .h = h.data<T>(), .w = w.data<T>(), .rstd = rstd.data<T>(),
+              {.dz = dz.data<T>(), .dx = dx.data<T>(), .dw = dw.data<acc_t<T>>(), .db = db.data<acc_t<T>>(),
+               .dy = dy.data<T>(), .h = h.data<T>(), .w = w.data<T>(), .rstd = rstd.data<acc_t<T>>(),
                .rows = rows, .N = N, .C = C});
     give(x, one ? dz : dx);
     give(residual, dz);

@@ -19,7 +19,7 @@ Tensor embedding(const Tensor& ids, const Tensor& table) {
   if (!op.records()) return y;
   op.record(y, [ids, table, N, C](Tensor dy) {
     const Tensor dtable = accumulator(table);  // (V, C)
-    LL_LAUNCH(dy, embedding_backward, dtable.data<T>(), dy.data<T>(), ids.data<int32_t>(), N, C);
+    LL_LAUNCH(dy, embedding_backward, dtable.data<acc_t<T>>(), dy.data<T>(), ids.data<int32_t>(), N, C);
   });
   return y;
 }

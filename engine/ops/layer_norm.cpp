@@ -16,11 +16,11 @@ Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps)
   const int64_t N = x.rows(), C = x.dim(-1);
   Tensor y = Tensor::empty_like(x), mean, rstd;  // (N, C), (N), (N)
   if (op.records()) {
-    mean = Tensor::empty(x.context(), {N}, x.dtype());
+    mean = Tensor::empty(x.context(), {N}, acc_of(x.dtype()));
     rstd = Tensor::empty_like(mean);
   }
   LL_LAUNCH(x, layer_norm_forward,
-            {.y = y.data<T>(), .mean = mean.data<T>(), .rstd = rstd.data<T>(), .x = x.data<T>(),
+            {.y = y.data<T>(), .mean = mean.data<acc_t<T>>(), .rstd = rstd.data<acc_t<T>>(), .x = x.data<T>(),
              .w = w.data<T>(), .b = b.data<T>(), .N = N, .C = C, .eps = eps});
   if (!op.records()) return y;
   op.record(y, [x, w, b, mean, rstd, N, C](Tensor dy) {
@@ -29,8 +29,8 @@ Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps)
     if (w.requires_grad()) dw = accumulator(w);
     if (b.requires_grad()) db = accumulator(b);
     LL_LAUNCH(x, layer_norm_backward,
-              {.dx = dx.data<T>(), .dw = dw.data<T>(), .db = db.data<T>(), .dy = dy.data<T>(),
-               .x = x.data<T>(), .w = w.data<T>(), .mean = mean.data<T>(), .rstd = rstd.data<T>(),
+              {.dx = dx.data<T>(), .dw = dw.data<acc_t<T>>(), .db = db.data<acc_t<T>>(), .dy = dy.data<T>(),
+               .x = x.data<T>(), .w = w.data<T>(), .mean = mean.data<acc_t<T>>(), .rstd = rstd.data<acc_t<T>>(),
                .N = N, .C = C});
     give(x, std::move(dx));
   });

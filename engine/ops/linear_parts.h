@@ -21,7 +21,7 @@ inline Tensor linear_forward(const Tensor& x, const Tensor& w, const Tensor& bia
   const int64_t N = x.dim(0), M = x.dim(1), O = w.dim(0);
   Tensor y = Tensor::empty(x.context(), {N, O}, x.dtype());  // (N, O)
   const MatmulShape shape{Trans::no, Trans::yes, N, O, M, M, M, O};
-  LL_LAUNCH(x, matmul, y.data<T>(), x.data<T>(), w.data<T>(), shape, T(1), T(0));
+  LL_LAUNCH(x, matmul, y.data<T>(), x.data<T>(), w.data<T>(), shape, acc_t<T>(1), acc_t<T>(0));
   if (bias) LL_LAUNCH(x, bias_forward, y.data<T>(), bias.data<T>(), N, O);
   return y;
 }
@@ -32,16 +32,18 @@ inline void linear_backward(const Tensor& x, const Tensor& w, const Tensor& bias
   if (x.requires_grad()) {
     const Sink dx = sink(x);  // (N, M) = dy W
     const MatmulShape shape{Trans::no, Trans::no, N, M, O, O, M, M};
-    LL_LAUNCH(dy, matmul, dx.into.data<T>(), dy.data<T>(), w.data<T>(), shape, T(1), static_cast<T>(dx.beta));
+    LL_LAUNCH(dy, matmul, dx.into.data<T>(), dy.data<T>(), w.data<T>(), shape, acc_t<T>(1),
+              static_cast<acc_t<T>>(dx.beta));
   }
   if (w.requires_grad()) {
     const Sink dw = sink(w);  // (O, M) = dy^T x
     const MatmulShape shape{Trans::yes, Trans::no, O, M, N, O, M, M};
-    LL_LAUNCH(dy, matmul, dw.into.data<T>(), dy.data<T>(), x.data<T>(), shape, T(1), static_cast<T>(dw.beta));
+    LL_LAUNCH(dy, matmul_acc, dw.into.data<acc_t<T>>(), dy.data<T>(), x.data<T>(), shape, acc_t<T>(1),
+              static_cast<acc_t<T>>(dw.beta));
   }
   if (bias && bias.requires_grad()) {
     const Tensor db = accumulator(bias);  // (O)
-    LL_LAUNCH(dy, bias_backward, db.data<T>(), dy.data<T>(), N, O);
+    LL_LAUNCH(dy, bias_backward, db.data<acc_t<T>>(), dy.data<T>(), N, O);
   }
 }
 

@@ -58,7 +58,7 @@ void add_parts(const Tensor& y, const Tensor& xa, const LoraGroup& lora) {
     const MatmulShape shape{Trans::no, Trans::yes, N, b.dim(0), R, KR, R, O};
     const int64_t first = static_cast<int64_t>(k) * R;
     LL_LAUNCH(y, matmul, y.data<T>() + part.row_begin, xa.data<T>() + first, b.data<T>(), shape,
-              static_cast<T>(lora.scale), T(1));
+              static_cast<acc_t<T>>(lora.scale), acc_t<T>(1));
   }
 }
 
@@ -72,13 +72,13 @@ void parts_backward(const Tensor& dxa, const Tensor& dy, const Tensor& xa, const
       const Tensor b = perturbed(part.b, part.b_perturbation);  // (n, R)
       const MatmulShape shape{Trans::no, Trans::no, N, R, n, O, R, KR};
       LL_LAUNCH(dy, matmul, dxa.data<T>() + first, dy.data<T>() + part.row_begin, b.data<T>(), shape,
-                static_cast<T>(lora.scale), T(0));
+                static_cast<acc_t<T>>(lora.scale), acc_t<T>(0));
     }
     if (part.b.requires_grad()) {
       const Sink db = sink(part.b);  // (n, R)
       const MatmulShape shape{Trans::yes, Trans::no, n, R, N, O, KR, R};
-      LL_LAUNCH(dy, matmul, db.into.data<T>(), dy.data<T>() + part.row_begin, xa.data<T>() + first, shape,
-                static_cast<T>(lora.scale), static_cast<T>(db.beta));
+      LL_LAUNCH(dy, matmul_acc, db.into.data<acc_t<T>>(), dy.data<T>() + part.row_begin, xa.data<T>() + first,
+                shape, static_cast<acc_t<T>>(lora.scale), static_cast<acc_t<T>>(db.beta));
     }
   }
 }
@@ -92,7 +92,7 @@ void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, con
   const Tensor a = perturbed(lora.a, lora.a_perturbation);                    // (KR, M)
   const Tensor da = lora.a.requires_grad() ? accumulator(lora.a) : Tensor();  // (KR, M)
   const Tensor dx = x.requires_grad() ? accumulator(x) : Tensor();            // (N, M), holds dy W already
-  LL_LAUNCH(dy, lora_linear_down_backward, dx.data<T>(), da.data<T>(), dxa.data<T>(), x.data<T>(),
+  LL_LAUNCH(dy, lora_linear_down_backward, dx.data<T>(), da.data<acc_t<T>>(), dxa.data<T>(), x.data<T>(),
             a.data<T>(), in);
 }
 

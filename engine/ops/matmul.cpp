@@ -19,7 +19,7 @@ void multiply(const Tensor& c, const Tensor& a, bool trans_a, const Tensor& b, b
   s.lda = a.dim(1);
   s.ldb = b.dim(1);
   s.ldc = c.dim(1);
-  LL_LAUNCH(c, matmul, c.data<T>(), a.data<T>(), b.data<T>(), s, T(1), static_cast<T>(beta));
+  LL_LAUNCH(c, matmul, c.data<T>(), a.data<T>(), b.data<T>(), s, acc_t<T>(1), static_cast<acc_t<T>>(beta));
 }
 
 }  // namespace

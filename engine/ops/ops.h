@@ -21,10 +21,11 @@ struct Weight {
 struct Dropout {
   double p = 0;             // probability of dropping; 0: no dropout, all else is ignored
   uint64_t seed = 0, step = 0, op = 0;
+  const uint64_t* live_step = nullptr;  // in device memory, read in place of `step` when the kernel runs
   Tensor example;           // (N) i32: index of the row's example in the step
   Tensor position;          // (N) i32: the row's position in its segment
   bool active() const { return p > 0; }
-  PhiloxKey key() const { return philox_key(seed, step, op); }
+  PhiloxSource draws() const { return {philox_key(seed, step, op), seed, op, live_step}; }
 };
 
 // One adapted slice of a weight's rows: y[:, row_begin : row_begin + b.dim(0)] += scale * (x A^T) (B + E)^T.

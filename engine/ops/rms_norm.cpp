@@ -12,16 +12,16 @@ Tensor rms_norm(const Tensor& x, const Tensor& w, double eps) {
   op.check(w.dtype() == x.dtype(), "w must have the dtype of x");
   const int64_t N = x.rows(), C = x.dim(-1);
   Tensor y = Tensor::empty_like(x), rstd;  // (N, C), (N)
-  if (op.records()) rstd = Tensor::empty(x.context(), {N}, x.dtype());
-  LL_LAUNCH(x, rms_norm_forward, y.data<T>(), rstd.data<T>(), x.data<T>(), w.data<T>(), N, C,
+  if (op.records()) rstd = Tensor::empty(x.context(), {N}, acc_of(x.dtype()));
+  LL_LAUNCH(x, rms_norm_forward, y.data<T>(), rstd.data<acc_t<T>>(), x.data<T>(), w.data<T>(), N, C,
             static_cast<float>(eps));
   if (!op.records()) return y;
   op.record(y, [x, w, rstd, N, C](Tensor dy) {
     Tensor dx, dw;  // (N, C), (C)
     if (x.requires_grad()) dx = dy.sole_owner() ? dy : Tensor::empty_like(x);
     if (w.requires_grad()) dw = accumulator(w);
-    LL_LAUNCH(x, rms_norm_backward, dx.data<T>(), dw.data<T>(), dy.data<T>(), x.data<T>(), w.data<T>(),
-              rstd.data<T>(), N, C);
+    LL_LAUNCH(x, rms_norm_backward, dx.data<T>(), dw.data<acc_t<T>>(), dy.data<T>(), x.data<T>(), w.data<T>(),
+              rstd.data<acc_t<T>>(), N, C);
     give(x, std::move(dx));
   });
   return y;

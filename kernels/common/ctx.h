@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/common/dtype.h"
+
 namespace lowland {
 
 enum class Backend : uint8_t { cpu_v3, cpu_v4, cuda };

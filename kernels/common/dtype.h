@@ -40,4 +40,10 @@ template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::i32;
 template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::i64; };
 template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
 
+// What a kernel over T accumulates in, and keeps statistics and gradients of trained numbers in: f32 for bf16, else T.
+template <class T> struct AccOf { using type = T; };
+template <> struct AccOf<bf16> { using type = float; };
+template <class T> using acc_t = typename AccOf<T>::type;
+inline DType acc_of(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
+
 }  // namespace lowland

@@ -17,6 +17,14 @@ struct PhiloxKey {
   uint32_t k0 = 0, k1 = 0;
 };
 
+// Who draws. The key is a function of (seed, step, op); where `live_step` is set, the step is read from the backend's
+// memory when the kernel runs (a captured CUDA graph is replayed with another step), and `key` is not used.
+struct PhiloxSource {
+  PhiloxKey key;
+  uint64_t seed = 0, op = 0;
+  const uint64_t* live_step = nullptr;
+};
+
 struct PhiloxBlock {
   uint32_t v[4];
 };

@@ -173,7 +173,7 @@ template <class T> struct Backward {
 
 template <class T>
 void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const T> dout, Rows<const T> o,
-                        const T* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
+                        const acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
   Scratch scratch(ctx);
   const int64_t size = round_to_lanes<T>(BackwardTiles<T>::size(shape.HD));
   T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));

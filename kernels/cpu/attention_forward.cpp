@@ -150,7 +150,7 @@ template <class T> struct Forward {
 }  // namespace
 
 template <class T>
-void attention_forward(Ctx& ctx, Rows<T> o, T* lse, const AttentionInputs<T>& in,
+void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
                        const AttentionShape& shape) {
   Scratch scratch(ctx);
   const int64_t size = round_to_lanes<T>(ForwardTiles<T>::size(shape.HD));

@@ -14,7 +14,7 @@ template <class T> void bias_forward(Ctx& ctx, T* y, const T* b, int64_t N, int6
   });
 }
 
-template <class T> void bias_backward(Ctx& ctx, T* db, const T* dy, int64_t N, int64_t C) {
+template <class T> void bias_backward(Ctx& ctx, acc_t<T>* db, const T* dy, int64_t N, int64_t C) {
   sum_rows_into(ctx, db, N, C, [&](T* partial, int64_t n) {
     const T* row = dy + n * C;
 #pragma omp simd

@@ -36,7 +36,7 @@ template <class T> RowSums row_sums(const T* x, int64_t V) {
 }  // namespace
 
 template <class T>
-void cross_entropy_forward(Ctx& ctx, T* loss, T* lse, const T* x, const int32_t* target,
+void cross_entropy_forward(Ctx& ctx, acc_t<T>* loss, acc_t<T>* lse, const T* x, const int32_t* target,
                            const CrossEntropyShape& s) {
   const double e = s.label_smoothing;
   Scratch scratch(ctx);
@@ -58,7 +58,7 @@ void cross_entropy_forward(Ctx& ctx, T* loss, T* lse, const T* x, const int32_t*
 }
 
 template <class T>
-void cross_entropy_backward(Ctx& ctx, T* dx, const T* dloss, const T* x, const int32_t* target, const T* lse,
+void cross_entropy_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const int32_t* target, const acc_t<T>* lse,
                             const CrossEntropyShape& s) {
   const T g = static_cast<T>(static_cast<double>(*dloss) * s.scale);
   const T even = static_cast<T>(s.label_smoothing / static_cast<double>(s.V));

@@ -16,7 +16,7 @@ void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64
 }
 
 template <class T>
-void embedding_backward(Ctx& ctx, T* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C) {
+void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C) {
   constexpr int64_t kStrip = 32;  // columns; threads share out columns, not rows, so none waits for another
   parallel_for(ctx, (C + kStrip - 1) / kStrip, 1, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * kStrip, last = end * kStrip < C ? end * kStrip : C;

@@ -23,7 +23,7 @@ template <class T>
 void row_factors(T* f, const LoraInput& in, const Tile& t, int64_t i) {
   const DropoutRows& d = in.dropout;
   const int64_t n = t.row + i;
-  const RowDraws row{d.key, static_cast<uint32_t>(d.example[n]), static_cast<uint32_t>(d.position[n])};
+  const RowDraws row{d.draws.key, static_cast<uint32_t>(d.example[n]), static_cast<uint32_t>(d.position[n])};
   keep_factors(f, row, static_cast<uint32_t>(t.column / 8), t.columns, drop_threshold(d.p),
                keep_scale<T>(d.p));
 }
@@ -104,7 +104,7 @@ void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a,
 }  // namespace
 
 template <class T>
-void lora_linear_down_backward(Ctx& ctx, T* dx, T* da, const T* dxa, const T* x, const T* a,
+void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a,
                                const LoraInput& in) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
   if (in.dropout.p == 0) {

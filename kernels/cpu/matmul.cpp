@@ -104,7 +104,7 @@ void matmul_f64(Ctx& ctx, double* C, const double* A, const double* B, const Mat
 }  // namespace
 
 template <class T>
-void matmul(Ctx& ctx, T* C, const T* A, const T* B, const MatmulShape& s, T alpha, T beta) {
+void matmul(Ctx& ctx, T* C, const T* A, const T* B, const MatmulShape& s, acc_t<T> alpha, acc_t<T> beta) {
   if (s.M == 0 || s.N == 0) return;
   if (s.K == 0) {
     parallel_for(ctx, s.M, 64, [&](int64_t begin, int64_t end) {
@@ -120,7 +120,14 @@ void matmul(Ctx& ctx, T* C, const T* A, const T* B, const MatmulShape& s, T alph
   }
 }
 
+template <class T>
+void matmul_acc(Ctx& ctx, acc_t<T>* C, const T* A, const T* B, const MatmulShape& s, acc_t<T> alpha, acc_t<T> beta) {
+  matmul<T>(ctx, C, A, B, s, alpha, beta);
+}
+
 template void matmul<float>(Ctx&, float*, const float*, const float*, const MatmulShape&, float, float);
 template void matmul<double>(Ctx&, double*, const double*, const double*, const MatmulShape&, double, double);
+template void matmul_acc<float>(Ctx&, float*, const float*, const float*, const MatmulShape&, float, float);
+template void matmul_acc<double>(Ctx&, double*, const double*, const double*, const MatmulShape&, double, double);
 
 }  // namespace lowland::LL_CPU

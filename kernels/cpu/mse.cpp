@@ -7,7 +7,7 @@ namespace {
 constexpr int64_t kBlock = 4096;
 }
 
-template <class T> void mse_forward(Ctx& ctx, T* loss, const T* x, const T* target, int64_t n, double scale) {
+template <class T> void mse_forward(Ctx& ctx, acc_t<T>* loss, const T* x, const acc_t<T>* target, int64_t n, double scale) {
   const int64_t blocks = (n + kBlock - 1) / kBlock;
   Scratch scratch(ctx);
   double* partial = scratch.f64(blocks + 1);
@@ -29,7 +29,7 @@ template <class T> void mse_forward(Ctx& ctx, T* loss, const T* x, const T* targ
 }
 
 template <class T>
-void mse_backward(Ctx& ctx, T* dx, const T* dloss, const T* x, const T* target, int64_t n, double scale) {
+void mse_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const acc_t<T>* target, int64_t n, double scale) {
   const T g = static_cast<T>(2 * scale * static_cast<double>(*dloss));
   parallel_for(ctx, n, 4 * kBlock, [&](int64_t begin, int64_t end) {
 #pragma omp simd

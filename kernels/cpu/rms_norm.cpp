@@ -7,7 +7,7 @@
 namespace lowland::LL_CPU {
 
 template <class T>
-void rms_norm_forward(Ctx& ctx, T* y, T* rstd, const T* x, const T* w, int64_t N, int64_t C, float eps) {
+void rms_norm_forward(Ctx& ctx, T* y, acc_t<T>* rstd, const T* x, const T* w, int64_t N, int64_t C, float eps) {
   parallel_for(ctx, N, 16, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T* row = x + n * C;
@@ -23,8 +23,8 @@ void rms_norm_forward(Ctx& ctx, T* y, T* rstd, const T* x, const T* w, int64_t N
 }
 
 template <class T>
-void rms_norm_backward(Ctx& ctx, T* dx, T* dw, const T* dy, const T* x, const T* w, const T* rstd,
-                       int64_t N, int64_t C) {
+void rms_norm_backward(Ctx& ctx, T* dx, acc_t<T>* dw, const T* dy, const T* x, const T* w,
+                       const acc_t<T>* rstd, int64_t N, int64_t C) {
   sum_rows_into(ctx, dw, N, C, [&](T* partial, int64_t n) {
     const T *gy = dy + n * C, *row = x + n * C, r = rstd[n];
     if (partial != nullptr) {

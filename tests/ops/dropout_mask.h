@@ -26,7 +26,7 @@ inline Values mask_of(const Dropout& dropout, int64_t N, int64_t C) {
   const std::vector<int32_t> position = dropout.position.to_vector<int32_t>();
   for (int64_t n = 0; n < N; ++n) {
     for (int64_t c = 0; c < C; ++c) {
-      const PhiloxBlock block = philox(dropout.key(), static_cast<uint32_t>(example[static_cast<size_t>(n)]),
+      const PhiloxBlock block = philox(dropout.draws().key, static_cast<uint32_t>(example[static_cast<size_t>(n)]),
                                        static_cast<uint32_t>(position[static_cast<size_t>(n)]),
                                        static_cast<uint32_t>(c / 8), 0);
       const bool kept = draw16(block, static_cast<int>(c % 8)) >= drop_threshold(dropout.p);
