@@ -10,7 +10,7 @@ Tensor mse(const Tensor& x, const Tensor& target, double scale) {
   OpScope op("mse", {{"x", &x}, {"target", &target}});
   op.check(x.defined() && (x.rank() == 1 || (x.rank() == 2 && x.dim(1) == 1)), "x must be (N, 1) or (N)");
   op.check(target.defined() && target.numel() == x.numel() && target.dtype() == acc_of(x.dtype()),
-           "target must have as many elements as x, in its dtype (f32 for bf16)");
+           "target must have as many elements as x, and its dtype (f32 for bf16)");
   op.check(!target.requires_grad(), "target is given: no gradient flows to it");
   const int64_t n = x.numel();
   Tensor loss = Tensor::empty(x.context(), {1}, acc_of(x.dtype()));  // (1)

@@ -1,0 +1,35 @@
+// Launching kernels: every call into CUDA is checked, every launch is on ctx.stream.
+#pragma once
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+
+#include "kernels/common/ctx.h"
+#include "kernels/common/error.h"
+
+namespace lowland::cuda {
+
+// "[cuda] cudaMemcpyAsync(...) failed on device 0: an illegal memory access was encountered (kernels/cuda/x.cu:12)"
+[[noreturn]] void fail_cuda(cudaError_t status, const char* statement, const char* file, int line);
+// After a launch: its own error at once; with LL_SYNC=1 waits for the kernel and names it if it failed.
+void check_launch(const Ctx& ctx, const char* kernel, const char* file, int line);
+
+inline cudaStream_t stream_of(const Ctx& ctx) { return static_cast<cudaStream_t>(ctx.stream); }
+
+inline int64_t blocks_for(int64_t n, int64_t per_block) { return (n + per_block - 1) / per_block; }
+
+}  // namespace lowland::cuda
+
+#define LL_CUDA(call)                                                                            \
+  do {                                                                                           \
+    const cudaError_t ll_status = (call);                                                        \
+    if (ll_status != cudaSuccess) ::lowland::cuda::fail_cuda(ll_status, #call, __FILE__, __LINE__); \
+  } while (0)
+
+// LL_CUDA_LAUNCH(ctx, grid, block, shared_bytes, kernel, args...): nothing is launched for an empty grid.
+#define LL_CUDA_LAUNCH(ctx, grid, block, shared, kernel, ...)                                              \
+  do {                                                                                                     \
+    const dim3 ll_grid(grid);                                                                              \
+    if (ll_grid.x == 0 || ll_grid.y == 0 || ll_grid.z == 0) break;                                         \
+    kernel<<<ll_grid, dim3(block), (shared), ::lowland::cuda::stream_of(ctx)>>>(__VA_ARGS__);              \
+    ::lowland::cuda::check_launch((ctx), #kernel, __FILE__, __LINE__);                                     \
+  } while (0)
