@@ -1,8 +1,11 @@
-// Element types. bf16 is storage only on the CPU: kernels there compute in float or double.
+// Element types. bf16 is storage only: kernels convert to float, compute and sum there, and round once. The CPU has no
+// kernels over it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+
+#include "kernels/common/hd.h"
 
 namespace lowland {
 
@@ -11,11 +14,15 @@ enum class DType : uint8_t { f32, f64, bf16, i32, i64 };
 size_t size_of(DType dtype);
 const char* name_of(DType dtype);
 
+// Trivial, so that it may stand in a GPU's shared memory: bf16 x; has no value, bf16{} is 0.
 struct bf16 {
-  uint16_t bits = 0;
+  uint16_t bits;
   bf16() = default;
   // Rounds to nearest, ties to even; NaN stays NaN.
-  explicit bf16(float x) {
+  LL_HD explicit bf16(float x) {
+#if defined(__CUDA_ARCH__)
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+#else
     uint32_t u;
     std::memcpy(&u, &x, sizeof u);
     if ((u & 0x7fffffffu) > 0x7f800000u) {
@@ -23,12 +30,17 @@ struct bf16 {
     } else {
       bits = static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
     }
+#endif
   }
-  explicit operator float() const {
+  LL_HD explicit operator float() const {
     const uint32_t u = static_cast<uint32_t>(bits) << 16;
+#if defined(__CUDA_ARCH__)
+    return __uint_as_float(u);
+#else
     float x;
     std::memcpy(&x, &u, sizeof x);
     return x;
+#endif
   }
 };
 
