@@ -1,5 +1,5 @@
 // embedding: rows of a table by their ids.
-//   forward    y_nc = table[id_n]_c
+//   forward    y_nc = table[id_n]_c                       (embedding_frozen: of a table in bf16, as T)
 //   backward   dtable_vc = sum of dy_nc over the n with id_n = v
 // shapes     ids (N) i32   table, dtable: (V, C)   y, dy: (N, C)   dtable in acc_t<T>
 // writes     y =   dtable +=
@@ -12,6 +12,7 @@
 LL_KERNELS(
 template <class T> void embedding_forward(Ctx&, T* y, const int32_t* ids, const T* table, int64_t N,
                                           int64_t C);
+template <class T> void embedding_frozen(Ctx&, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C);
 template <class T> void embedding_backward(Ctx&, acc_t<T>* dtable, const T* dy, const int32_t* ids, int64_t N,
                                            int64_t C);
 )

@@ -134,7 +134,8 @@ Tensor attention(const Tensor& q, const Tensor& kv, const AttentionOptions& opti
   OpScope op("attention", {{"q", &q}, {"kv", &kv}, {"cu_q", &options.cu_q}, {"cu_k", &options.cu_k}});
   check_heads(op, options);
   const int64_t HD = options.head_dim, kv_width = options.kv_heads * HD;
-  op.check(q.rank() == 2 && q.dim(1) == options.heads * HD, "q must be (NQ, NH HD)");
+  op.check(q.rank() == 2 && (q.dim(1) == options.heads * HD || (q.dim(1) > options.heads * HD && !op.records())),
+           "q must be (NQ, NH HD)");
   op.check(kv.rank() == 2 && kv.dim(1) == 2 * kv_width, "kv must be (N, 2 NKV HD): k and v side by side");
   op.check(q.dtype() == kv.dtype(), "q and kv must have one dtype");
   op.check(options.cu_k.defined(), "queries of their own need cu_k beside cu_q");

@@ -5,15 +5,36 @@
 #include "engine/ops/ops.h"
 
 namespace lowland::ops {
+namespace {
+
+void check_embedding(const OpScope& op, const Tensor& ids, const Tensor& table) {
+  op.check(table.defined() && table.rank() == 2, "table must be (V, C)");
+  op.check(ids.defined() && ids.rank() == 1 && ids.dtype() == DType::i32, "ids must be (N) i32");
+  const int32_t* id = ids.data<int32_t>();
+  for (int64_t n = 0; n < ids.dim(0); ++n)
+    LL_CHECK(id[n] >= 0 && id[n] < table.dim(0), "[embedding] id {} at row {} is outside [0, {})", id[n], n,
+             table.dim(0));
+}
+
+}  // namespace
+
+Tensor embedding(const Tensor& ids, const Weight& table, DType dtype) {
+  const Tensor& t = table.data;
+  if (t.defined() && t.dtype() == dtype) return embedding(ids, t);
+  OpScope op("embedding", {{"ids", &ids}, {"table", &t}});
+  check_embedding(op, ids, t);
+  op.check(t.dtype() == DType::bf16 && !t.requires_grad(), "table must have the dtype of the rows, or be frozen and bf16");
+  const int64_t N = ids.dim(0), C = t.dim(1);
+  Tensor y = Tensor::empty(t.context(), {N, C}, dtype);  // (N, C)
+  LL_LAUNCH(y, embedding_frozen, y.data<T>(), ids.data<int32_t>(), t.data<bf16>(), N, C);
+  return y;
+}
 
 Tensor embedding(const Tensor& ids, const Tensor& table) {
   OpScope op("embedding", {{"ids", &ids}, {"table", &table}});
-  op.check(table.defined() && table.rank() == 2, "table must be (V, C)");
-  op.check(ids.defined() && ids.rank() == 1 && ids.dtype() == DType::i32, "ids must be (N) i32");
-  const int64_t N = ids.dim(0), V = table.dim(0), C = table.dim(1);
+  check_embedding(op, ids, table);
+  const int64_t N = ids.dim(0), C = table.dim(1);
   const int32_t* id = ids.data<int32_t>();
-  for (int64_t n = 0; n < N; ++n)
-    LL_CHECK(id[n] >= 0 && id[n] < V, "[embedding] id {} at row {} is outside [0, {})", id[n], n, V);
   Tensor y = Tensor::empty(table.context(), {N, C}, table.dtype());  // (N, C)
   LL_LAUNCH(table, embedding_forward, y.data<T>(), id, table.data<T>(), N, C);
   if (!op.records()) return y;

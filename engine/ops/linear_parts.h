@@ -4,6 +4,7 @@
 #include "engine/launch.h"
 #include "engine/op_scope.h"
 #include "engine/ops/ops.h"
+#include "kernels/frozen_matmul.h"
 #include "kernels/linear.h"
 
 namespace lowland::ops {
@@ -11,9 +12,20 @@ namespace lowland::ops {
 inline void check_linear(const OpScope& op, const Tensor& x, const Weight& w, const Tensor& bias) {
   op.check(x.defined() && w.data.defined(), "x and w must be there");
   op.check(x.rank() == 2 && w.data.rank() == 2 && w.data.dim(1) == x.dim(1), "w must be (O, M) for x (N, M)");
-  op.check(w.data.dtype() == x.dtype(), "w must have the dtype of x");
+  op.check(w.data.dtype() == x.dtype() || (w.data.dtype() == DType::bf16 && !w.data.requires_grad()),
+           "w must have the dtype of x, or be frozen and bf16");
   op.check(!bias || (bias.numel() == w.data.dim(0) && bias.dtype() == x.dtype()),
            "bias must be (O) in the dtype of x");
+}
+
+// y = x op(W) + beta y, W in the dtype of x or in bf16
+inline void multiply_weight(const Tensor& y, const Tensor& x, const Tensor& w, const MatmulShape& shape, double beta) {
+  if (w.dtype() == x.dtype()) {
+    LL_LAUNCH(x, matmul, y.data<T>(), x.data<T>(), w.data<T>(), shape, acc_t<T>(1), static_cast<acc_t<T>>(beta));
+  } else {
+    LL_LAUNCH(x, frozen_matmul, y.data<T>(), x.data<T>(), w.data<bf16>(), shape, acc_t<T>(1),
+              static_cast<acc_t<T>>(beta));
+  }
 }
 
 // y = x W^T + bias
@@ -21,7 +33,7 @@ inline Tensor linear_forward(const Tensor& x, const Tensor& w, const Tensor& bia
   const int64_t N = x.dim(0), M = x.dim(1), O = w.dim(0);
   Tensor y = Tensor::empty(x.context(), {N, O}, x.dtype());  // (N, O)
   const MatmulShape shape{Trans::no, Trans::yes, N, O, M, M, M, O};
-  LL_LAUNCH(x, matmul, y.data<T>(), x.data<T>(), w.data<T>(), shape, acc_t<T>(1), acc_t<T>(0));
+  multiply_weight(y, x, w, shape, 0);
   if (bias) LL_LAUNCH(x, bias_forward, y.data<T>(), bias.data<T>(), N, O);
   return y;
 }
@@ -32,8 +44,7 @@ inline void linear_backward(const Tensor& x, const Tensor& w, const Tensor& bias
   if (x.requires_grad()) {
     const Sink dx = sink(x);  // (N, M) = dy W
     const MatmulShape shape{Trans::no, Trans::no, N, M, O, O, M, M};
-    LL_LAUNCH(dy, matmul, dx.into.data<T>(), dy.data<T>(), w.data<T>(), shape, acc_t<T>(1),
-              static_cast<acc_t<T>>(dx.beta));
+    multiply_weight(dx.into, dy, w, shape, dx.beta);
   }
   if (w.requires_grad()) {
     const Sink dw = sink(w);  // (O, M) = dy^T x

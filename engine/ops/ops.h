@@ -11,6 +11,7 @@
 namespace lowland {
 
 // A weight matrix as the forward reads it: (O, M), y = x W^T. Rows may be a view of a larger matrix (q of q|k|v).
+// Frozen, it may be in bf16 whatever the activations are in.
 struct Weight {
   Tensor data;
   Weight() = default;
@@ -59,6 +60,10 @@ struct CrossEntropyOptions {
   double scale = 1;       // usually 1 / (targets of the whole step)
 };
 
+struct LinearCrossEntropyOptions : CrossEntropyOptions {
+  int64_t chunk_rows = 0;  // rows of logits that exist at a time; 0: as many as make 32 million of them
+};
+
 namespace ops {
 
 // C = op(a) op(b).   (M, K) x (K, N) -> (M, N)
@@ -75,6 +80,8 @@ Tensor scale(const Tensor& x, double alpha);
 Tensor gelu(const Tensor& x);  // x Phi(x), by erf
 Tensor tanh(const Tensor& x);
 Tensor silu(const Tensor& x);
+// silu(gate) * up.   x (N, 2 F): gate | up -> (N, F)
+Tensor swiglu(const Tensor& x);
 
 // Each column kept with probability 1 - p and divided by it.   x (N, C) -> (N, C)
 Tensor dropout(const Tensor& x, const Dropout& dropout);
@@ -85,19 +92,32 @@ Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Ten
                               const Dropout& dropout);
 // y = w * x / sqrt(mean(x^2) + eps).   x (N, C), w (C) -> (N, C)
 Tensor rms_norm(const Tensor& x, const Tensor& w, double eps);
+// Rotates the first `heads` heads of each row by its position, in x's own memory if the caller moved its only handle
+// in. frequencies (HD/2) f32.   x (N, heads HD or more), position (N) i32 -> as x
+Tensor rope(Tensor x, const Tensor& position, const Tensor& frequencies, int64_t heads);
 
 // Rows of `table` (V, C) by ids (N) i32 -> (N, C). Throws Error on an id outside [0, V).
 Tensor embedding(const Tensor& ids, const Tensor& table);
+// The same as `dtype`, where a frozen table may be in bf16.
+Tensor embedding(const Tensor& ids, const Weight& table, DType dtype);
 // Rows of x (N, C) by index (K) i32 -> (K, C). The heads of segments, the masked positions of a text.
 Tensor gather_rows(const Tensor& x, const Tensor& index);
+// Columns [first, first + C) of x (K, first + C or more) into rows of y (N, C), by index (K) i32. Without gradient: for
+// caches of keys and values.
+void scatter_rows(const Tensor& y, const Tensor& x, const Tensor& index, int64_t first_column);
 
 // softmax(scale q k^T) v inside each segment.   qkv (N, (NH + 2 NKV) HD): q | k | v -> (N, NH HD)
 Tensor attention(const Tensor& qkv, const AttentionOptions& options);
-// The same with queries of their own.   q (NQ, NH HD), kv (N, 2 NKV HD): k | v -> (NQ, NH HD)
+// The same with queries of their own.   q (NQ, NH HD), kv (N, 2 NKV HD): k | v -> (NQ, NH HD). Where no gradient is
+// asked for, q may be wider: its first columns are read.
 Tensor attention(const Tensor& q, const Tensor& kv, const AttentionOptions& options);
 
 // scale * sum over rows of the negative log-likelihood.   logits (N, V), targets (N) i32 -> (1)
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options);
+// cross_entropy of the logits x W^T, a chunk of rows at a time; rows without a target are not multiplied.
+// x (N, C), w (V, C), targets (N) i32 -> (1)
+Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targets,
+                            const LinearCrossEntropyOptions& options);
 // scale * sum of (x - target)^2.   x (N, 1) or (N), target of the same size -> (1)
 Tensor mse(const Tensor& x, const Tensor& target, double scale);
 

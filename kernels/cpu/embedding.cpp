@@ -16,6 +16,20 @@ void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64
 }
 
 template <class T>
+void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
+  parallel_for(ctx, N, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      const bf16* row = table + ids[n] * C;
+#pragma omp simd
+      for (int64_t c = 0; c < C; ++c) {
+        const uint32_t bits = static_cast<uint32_t>(row[c].bits) << 16;
+        y[n * C + c] = static_cast<T>(__builtin_bit_cast(float, bits));
+      }
+    }
+  });
+}
+
+template <class T>
 void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C) {
   constexpr int64_t kStrip = 32;  // columns; threads share out columns, not rows, so none waits for another
   parallel_for(ctx, (C + kStrip - 1) / kStrip, 1, [&](int64_t begin, int64_t end) {
@@ -30,6 +44,7 @@ void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* 
 
 #define LL_INSTANTIATE(T)                                                                                \
   template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);              \
+  template void embedding_frozen<T>(Ctx&, T*, const int32_t*, const bf16*, int64_t, int64_t);            \
   template void embedding_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

@@ -7,6 +7,7 @@
 
 #include "kernels/common/error.h"
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/row_products.h"
 
 namespace lowland::LL_CPU {
 namespace {
@@ -114,6 +115,8 @@ void matmul(Ctx& ctx, T* C, const T* A, const T* B, const MatmulShape& s, acc_t<
     return;
   }
   if constexpr (std::is_same_v<T, float>) {
+    if (s.M <= kFewRows && s.trans_a == Trans::no && s.trans_b == Trans::yes)
+      return row_products(ctx, C, A, B, s, alpha, beta);
     matmul_f32(ctx, C, A, B, s, alpha, beta);
   } else {
     matmul_f64(ctx, C, A, B, s, alpha, beta);

@@ -1,0 +1,62 @@
+#include "kernels/rope.h"
+
+#include <cmath>
+#include <type_traits>
+
+#include "kernels/common/parallel.h"
+
+namespace lowland::LL_CPU {
+namespace {
+
+template <class T>
+double angle(int32_t position, float f) {
+  if constexpr (std::is_same_v<T, double>) return static_cast<double>(position) * static_cast<double>(f);
+  return static_cast<double>(static_cast<float>(position) * f);
+}
+
+// direction 1: forward, -1: back.
+template <class T>
+void rotate(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& s, double direction) {
+  const int64_t half = s.HD / 2;
+  parallel_for(ctx, s.N, 8, [&](int64_t begin, int64_t end) {
+    T cosine[kRopeMaxWidth / 2], sine[kRopeMaxWidth / 2];
+    for (int64_t n = begin; n < end; ++n) {
+      for (int64_t i = 0; i < half; ++i) {
+        const double a = angle<T>(position[n], f[i]);
+        cosine[i] = static_cast<T>(std::cos(a));
+        sine[i] = static_cast<T>(direction * std::sin(a));
+      }
+      for (int64_t h = 0; h < s.heads; ++h) {
+        T* low = x + n * s.stride + h * s.HD;
+        T* high = low + half;
+#pragma omp simd
+        for (int64_t i = 0; i < half; ++i) {
+          const T u = low[i], v = high[i];
+          low[i] = u * cosine[i] - v * sine[i];
+          high[i] = v * cosine[i] + u * sine[i];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void rope_forward(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& shape) {
+  rotate(ctx, x, position, f, shape, 1);
+}
+
+template <class T>
+void rope_backward(Ctx& ctx, T* dx, const int32_t* position, const float* f, const RopeShape& shape) {
+  rotate(ctx, dx, position, f, shape, -1);
+}
+
+#define LL_INSTANTIATE(T)                                                                  \
+  template void rope_forward<T>(Ctx&, T*, const int32_t*, const float*, const RopeShape&); \
+  template void rope_backward<T>(Ctx&, T*, const int32_t*, const float*, const RopeShape&);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

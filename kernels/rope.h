@@ -1,0 +1,30 @@
+// rope: rotary position embedding of the first heads of packed rows, in place (rotate-half layout).
+//   forward    a = position_n f_i      (x_i, x_(i+HD/2)) becomes (x_i cos a - x_(i+HD/2) sin a,
+//                                                                 x_(i+HD/2) cos a + x_i sin a),   i < HD / 2
+//   backward   the same with -a: a rotation's transpose is its inverse
+//   Scaled variants (linear, llama3) are other frequencies f; the kernel does not know them.
+// shapes     x: N rows, `stride` elements apart, heads of HD adjacent columns each from column 0 (q and k of a packed
+//            q|k|v); position (N) i32; f: (HD/2) f32
+// writes     x =
+// numerics   f32 and below: a is rounded to f32, as where the published models were trained; cos and sin of it in f64.
+//            double: all in f64, from the same f
+// REQUIRES   HD even, at most kRopeMaxWidth; stride >= heads * HD
+// CUDA plan  a thread per pair and row, heads in its loop: one sincosf serves them all
+// paper      Su et al. 2021, arXiv:2104.09864
+#pragma once
+#include "kernels/common/ctx.h"
+
+namespace lowland {
+
+inline constexpr int64_t kRopeMaxWidth = 1024;
+
+struct RopeShape {
+  int64_t N = 0, stride = 0, heads = 0, HD = 0;
+};
+
+}  // namespace lowland
+
+LL_KERNELS(
+template <class T> void rope_forward(Ctx&, T* x, const int32_t* position, const float* f, const RopeShape& shape);
+template <class T> void rope_backward(Ctx&, T* dx, const int32_t* position, const float* f, const RopeShape& shape);
+)

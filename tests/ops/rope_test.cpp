@@ -1,0 +1,111 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+#include "engine/ops/ops.h"
+#include "tests/ops/harness.h"
+
+using namespace lowland;
+using namespace lowland::test;
+
+namespace {
+
+struct Shapes {
+  int64_t N, heads, HD, rest;  // `rest` columns after the heads stay as they are
+};
+
+std::vector<int32_t> positions(int64_t N) {
+  std::vector<int32_t> p;
+  for (int64_t n = 0; n < N; ++n) p.push_back(static_cast<int32_t>(n * 37 % 101));
+  return p;
+}
+
+std::vector<float> frequencies(int64_t HD) {
+  std::vector<float> f;
+  for (int64_t i = 0; i < HD / 2; ++i)
+    f.push_back(
+        static_cast<float>(std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(HD))));
+  return f;
+}
+
+Tensor position_tensor(int64_t N) { return Tensor::from<int32_t>(cpu(), {N}, positions(N)); }
+Tensor frequency_tensor(int64_t HD) { return Tensor::from<float>(cpu(), {HD / 2}, frequencies(HD)); }
+
+// As complex numbers: pair i of a head, times e^(i position f_i).
+Values oracle(const Values& x, const Shapes& s) {
+  const int64_t width = s.heads * s.HD + s.rest, half = s.HD / 2;
+  const std::vector<float> f = frequencies(s.HD);
+  const std::vector<int32_t> p = positions(s.N);
+  Values y = x;
+  for (int64_t n = 0; n < s.N; ++n)
+    for (int64_t h = 0; h < s.heads; ++h)
+      for (int64_t i = 0; i < half; ++i) {
+        const auto at = static_cast<size_t>(n * width + h * s.HD + i);
+        const double a = p[static_cast<size_t>(n)] * static_cast<double>(f[static_cast<size_t>(i)]);
+        const double u = x[at], v = x[at + static_cast<size_t>(half)];
+        y[at] = u * std::cos(a) - v * std::sin(a);
+        y[at + static_cast<size_t>(half)] = v * std::cos(a) + u * std::sin(a);
+      }
+  return y;
+}
+
+}  // namespace
+
+TEST_CASE("rope: values and gradients") {
+  for (const Shapes s : {Shapes{1, 1, 2, 0},
+                         {3, 2, 6, 5},
+                         {31, 3, 8, 8},
+                         {33, 1, 62, 1},
+                         {257, 5, 16, 32},
+                         {5, 12, 64, 256}}) {
+    check_op({.name = "N " + std::to_string(s.N) + " heads " + std::to_string(s.heads) + " HD " +
+                      std::to_string(s.HD),
+              .inputs = {{{s.N, s.heads * s.HD + s.rest}}},
+              .run =
+                  [s](const std::vector<Tensor>& in) {
+                    return ops::rope(in[0], position_tensor(s.N), frequency_tensor(s.HD), s.heads);
+                  },
+              .oracle = [s](const std::vector<Values>& in) { return oracle(in[0], s); },
+              .tolerance_f32 = 1e-5});  // angles up to 100 are rounded to f32
+  }
+}
+
+TEST_CASE("rope: a product of rotated rows depends on the distance of their positions only") {
+  const int64_t HD = 32;
+  const Values q = random_values(HD, 1), k = random_values(HD, 2);
+  const auto product = [&](int32_t at_q, int32_t at_k) {
+    const auto turned = [&](const Values& x, int32_t at) {
+      return ops::rope(Tensor::from<double>(cpu(), {1, HD}, x), Tensor::from<int32_t>(cpu(), {1}, {at}),
+                       frequency_tensor(HD), 1)
+          .to_vector<double>();
+    };
+    const Values a = turned(q, at_q), b = turned(k, at_k);
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+    return sum;
+  };
+  CHECK(std::abs(product(7, 3) - product(1004, 1000)) < 1e-11);
+}
+
+TEST_CASE("rope: works in the memory it is given whole, and leaves shared memory as it is") {
+  const Values values = random_values(4 * 8, 3);
+  Tensor x = Tensor::from<double>(cpu(), {4, 8}, values);
+  const Tensor y = ops::rope(x, position_tensor(4), frequency_tensor(8), 1);
+  CHECK(x.to_vector<double>() == values);
+  const void* memory = x.raw();
+  const Tensor z = ops::rope(std::move(x), position_tensor(4), frequency_tensor(8), 1);
+  CHECK(z.raw() == memory);
+  CHECK(z.to_vector<double>() == y.to_vector<double>());
+}
+
+TEST_CASE("rope: what does not fit is refused") {
+  const Tensor x = Tensor::zeros(cpu(), {3, 8}, DType::f32);
+  CHECK_THROWS_WITH_AS(ops::rope(x, position_tensor(3), frequency_tensor(8), 2),
+                       doctest::Contains("x must be (N, heads HD or more)"), Error);
+  CHECK_THROWS_WITH_AS(ops::rope(x, position_tensor(4), frequency_tensor(8), 1),
+                       doctest::Contains("position must be (N) i32"), Error);
+  CHECK_THROWS_WITH_AS(ops::rope(x, position_tensor(3), x, 1),
+                       doctest::Contains("frequencies must be (HD/2) f32"), Error);
+}
