@@ -17,10 +17,10 @@ std::vector<NamedRows> named_rows(const std::vector<Linear::Part>& parts, const 
 
 }  // namespace
 
-Linear::Linear(ParameterSet& set, std::vector<Part> parts, int64_t in) : parts_(std::move(parts)), in_(in) {
+Linear::Linear(ParameterSet& set, std::vector<Part> parts, int64_t in, Bias bias) : parts_(std::move(parts)), in_(in) {
   const int64_t out = row_of(parts_.size());
   weight_ = &set.add_rows(named_rows(parts_, ".weight"), {out, in}, Init::normal, true);
-  bias_ = &set.add_rows(named_rows(parts_, ".bias"), {out}, Init::zeros, false);
+  if (bias == Bias::learnt) bias_ = &set.add_rows(named_rows(parts_, ".bias"), {out}, Init::zeros, false);
   op_ = set.next_op();
 }
 
@@ -75,7 +75,7 @@ LoraGroup Linear::group(size_t first, size_t count, const RowIds& rows, const Mo
 Tensor Linear::forward_parts(const Tensor& x, size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
   const int64_t begin = row_of(first), end = row_of(first + count);
   const Weight w = weight_->slice(begin, end);            // (end - begin, in)
-  const Tensor bias = bias_->slice(begin, end);           // (end - begin)
+  const Tensor bias = bias_ == nullptr ? Tensor() : bias_->slice(begin, end);  // (end - begin)
   const LoraGroup lora = group(first, count, rows, mode);
   Tensor y = lora.parts.empty() ? ops::linear(x, w, bias) : ops::lora_linear(x, w, bias, lora);  // (N, end - begin)
   if (!probe_) return y;

@@ -1,4 +1,4 @@
-// Linear: y = x W^T + bias, with or without LoRA pairs. W may hold several of the model's linear maps that read one
+// Linear: y = x W^T + bias, with or without bias and LoRA pairs. W may hold several of the model's linear maps that read one
 // input (query over key over value): they are `parts`, one GEMM serves all, files and adapters know them by name.
 #pragma once
 #include <optional>
@@ -11,6 +11,8 @@
 
 namespace lowland::nn {
 
+enum class Bias : uint8_t { none, learnt };
+
 class Linear {
  public:
   struct Part {
@@ -18,9 +20,9 @@ class Linear {
     int64_t rows = 0;    // outputs
   };
 
-  Linear(ParameterSet& set, std::vector<Part> parts, int64_t in);
-  Linear(ParameterSet& set, const std::string& module, int64_t out, int64_t in)
-      : Linear(set, std::vector<Part>{{module, out}}, in) {}
+  Linear(ParameterSet& set, std::vector<Part> parts, int64_t in, Bias bias = Bias::learnt);
+  Linear(ParameterSet& set, const std::string& module, int64_t out, int64_t in, Bias bias = Bias::learnt)
+      : Linear(set, std::vector<Part>{{module, out}}, in, bias) {}
 
   // x (N, in) -> (N, sum of the parts' rows)
   Tensor forward(const Tensor& x, const RowIds& rows, const Mode& mode) const {
@@ -57,7 +59,7 @@ class Linear {
   std::vector<Part> parts_;
   int64_t in_ = 0;
   Parameter* weight_ = nullptr;
-  Parameter* bias_ = nullptr;
+  Parameter* bias_ = nullptr;  // null: none
   uint64_t op_ = 0;
   LoraConfig lora_;
   std::vector<Pair> pairs_;  // in the order of the parts

@@ -36,7 +36,7 @@ void Model::materialise(Context& context, DType dtype) {
   std::vector<ArenaSpec> specs = adapter_specs_;
   for (ArenaSpec& spec : parameters_.arena_specs()) specs.push_back(std::move(spec));
   arena_ = std::make_unique<Arena>(context, dtype, specs, adapters_);
-  parameters_.materialise(context, dtype, arena_.get());
+  parameters_.materialise(context, dtype, frozen_dtype_.value_or(dtype), arena_.get());
   for (Linear* linear : linears_) linear->bind(*arena_);
 }
 

@@ -3,6 +3,7 @@
 // (memory), fill (files or fresh values), forward.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ class Model {
   void attach_lora(const LoraConfig& config);
   // Recompute each block in the backward pass instead of keeping its tensors.
   void set_recompute(bool on) { recompute_ = on; }
+
+  // Keep frozen matrices in bf16 while activations are in f32. For models whose ops know it (Llama).
+  void set_frozen_dtype(DType dtype) { frozen_dtype_ = dtype; }
 
   // Memory for everything; f64 is for checks.
   void materialise(Context& context, DType dtype);
@@ -58,6 +62,7 @@ class Model {
   std::unique_ptr<Arena> arena_;
   Context* context_ = nullptr;
   DType dtype_ = DType::f32;
+  std::optional<DType> frozen_dtype_;  // absent: dtype_
 };
 
 }  // namespace lowland::nn

@@ -55,10 +55,13 @@ std::vector<ArenaSpec> ParameterSet::arena_specs() const {
   return specs;
 }
 
-void ParameterSet::materialise(Context& context, DType dtype, Arena* arena) {
+void ParameterSet::materialise(Context& context, DType dtype, DType frozen_dtype, Arena* arena) {
   const PhaseScope phase(context.memory(), "weights");
-  for (const auto& p : parameters_)
-    p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, dtype);
+  for (const auto& p : parameters_) {
+    // Norms and biases are few numbers, and read elementwise: they have the activations' type.
+    const DType own = p->shape.size() == 2 ? frozen_dtype : dtype;
+    p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, own);
+  }
 }
 
 void ParameterSet::initialise(uint64_t seed, double std, const std::function<bool(const std::string&)>& which) {

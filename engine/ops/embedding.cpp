@@ -23,7 +23,8 @@ Tensor embedding(const Tensor& ids, const Weight& table, DType dtype) {
   if (t.defined() && t.dtype() == dtype) return embedding(ids, t);
   OpScope op("embedding", {{"ids", &ids}, {"table", &t}});
   check_embedding(op, ids, t);
-  op.check(t.dtype() == DType::bf16 && !t.requires_grad(), "table must have the dtype of the rows, or be frozen and bf16");
+  op.check(t.dtype() == DType::bf16 && !t.requires_grad(),
+           "table must have the dtype of the rows, or be frozen and bf16");
   const int64_t N = ids.dim(0), C = t.dim(1);
   Tensor y = Tensor::empty(t.context(), {N, C}, dtype);  // (N, C)
   LL_LAUNCH(y, embedding_frozen, y.data<T>(), ids.data<int32_t>(), t.data<bf16>(), N, C);
