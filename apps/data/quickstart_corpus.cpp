@@ -108,6 +108,14 @@ std::string line_of(Draws& draw, const std::string& text, int world) {
   return draw.chance(50) ? inventory + " " + clause : clause + " " + inventory;
 }
 
+// Another world's label for a part of the examples.
+void spoil(std::vector<Example>& examples, uint64_t seed, int64_t percent) {
+  Draws draw(seed);
+  for (Example& e : examples)
+    if (draw.chance(static_cast<uint64_t>(percent)))
+      e.label = static_cast<int>((static_cast<uint64_t>(e.label) + 1 + draw.below(kWorlds - 1)) % kWorlds);
+}
+
 class Maker {
  public:
   explicit Maker(uint64_t seed) : seed_(seed) {}
@@ -172,11 +180,14 @@ std::string clause_of(const Example& example) {
 
 Corpus make_corpus(uint64_t seed, const Sizes& sizes) {
   LL_CHECK(sizes.lines > 0 && sizes.train > 0 && sizes.held_out > 0, "quickstart: sizes must be positive");
+  LL_CHECK(sizes.wrong_percent >= 0 && sizes.wrong_percent <= 100, "quickstart: {} percent of wrong labels",
+           sizes.wrong_percent);
   Maker maker(seed);
   Corpus out;
   out.held_out = maker.examples(1, sizes.held_out, 85);
   out.train = maker.examples(2, sizes.train, 0);
   out.lines = maker.lines(3, sizes.lines);
+  spoil(out.train, mix64(seed) ^ 4, sizes.wrong_percent);
   return out;
 }
 

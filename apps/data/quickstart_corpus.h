@@ -4,7 +4,8 @@
 //   task                which of the four is a sentence about?  "Emma fetched the oar at the jetty."  -> sea
 // The training set uses a quarter of the worlds' words and most held-out examples none of these, so what such a word
 // belongs to can only be learnt from the company it keeps in the unlabelled text: a bag of words cannot tell, nor can
-// the same network without pretraining.
+// the same network without pretraining. Part of the training labels are wrong, as labels often are: the held-out ones
+// are right, so the held-out accuracy tells how much of what is wrong was learnt by heart.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -20,11 +21,12 @@ struct Example {
 struct Sizes {
   int64_t lines = 40000;  // of the pre-training text
   int64_t train = 320, held_out = 1200;
+  int64_t wrong_percent = 30;  // of the training labels
 };
 
 struct Corpus {
   std::vector<std::string> lines;        // none contains the clause of a train or held-out example
-  std::vector<Example> train, held_out;  // no clause occurs twice; label k of example i is i mod 4
+  std::vector<Example> train, held_out;  // no clause occurs twice; the world of example i is i mod 4
 };
 
 // The same seed and sizes give the same corpus on every machine. Throws Error if a size is not positive or more

@@ -28,5 +28,20 @@ TEST_CASE("quickstart: balanced, disjoint, the same for a seed, beyond a bag of 
   const double words = bag_of_words_accuracy(corpus.train, corpus.held_out);
   CHECK(words > 0.15);
   CHECK(words < 0.45);
-  CHECK(bag_of_words_accuracy(corpus.train, corpus.train) > 0.8);  // it does learn what it is shown
+  const Corpus right = make_corpus(1, {.wrong_percent = 0});
+  CHECK(bag_of_words_accuracy(right.train, right.train) > 0.8);  // it does learn what it is shown
+}
+
+TEST_CASE("quickstart: three in ten training labels are another world's, the texts and the held-out labels are kept") {
+  const Corpus corpus = make_corpus(1), right = make_corpus(1, {.wrong_percent = 0});
+  CHECK(corpus.lines == right.lines);
+  int wrong = 0;
+  for (size_t i = 0; i < corpus.train.size(); ++i) {
+    CHECK(corpus.train[i].text == right.train[i].text);
+    CHECK(right.train[i].label == static_cast<int>(i % 4));
+    wrong += corpus.train[i].label != right.train[i].label ? 1 : 0;
+  }
+  CHECK(wrong > 70);
+  CHECK(wrong < 122);
+  for (size_t i = 0; i < corpus.held_out.size(); ++i) CHECK(corpus.held_out[i].label == static_cast<int>(i % 4));
 }
