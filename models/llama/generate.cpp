@@ -1,0 +1,70 @@
+#include "models/llama/generate.h"
+
+#include <algorithm>
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace lowland {
+namespace {
+
+using Sequences = std::vector<std::vector<int32_t>>;
+
+void check_prompts(const Llama& model, const Sequences& prompts) {
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    LL_CHECK(!prompts[i].empty(), "prompt {} is empty: a decoder begins with at least one token", i);
+    LL_CHECK(static_cast<int64_t>(prompts[i].size()) <= model.max_length(),
+             "prompt {} has {} tokens, the model takes {}", i, prompts[i].size(), model.max_length());
+  }
+}
+
+// New tokens that a prompt has room for.
+int64_t room(const Llama& model, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
+  // The last token is chosen but never read: it needs no position.
+  const int64_t positions = model.max_length() - static_cast<int64_t>(prompt.size()) + 1;
+  return std::min(options.max_new_tokens, positions);
+}
+
+}  // namespace
+
+Sequences generate(const Llama& model, const Sequences& prompts, const GenerateOptions& options,
+                   const OnToken& on_token) {
+  check_sampling(options.sampling);
+  LL_CHECK(options.max_new_tokens >= 0, "max-new-tokens must be at least 0, got {}", options.max_new_tokens);
+  check_prompts(model, prompts);
+  model.arena().require_centre("generation");
+  const NoGrad guard(model.context());
+  std::vector<int64_t> most, capacities;
+  for (const auto& prompt : prompts) {
+    most.push_back(room(model, prompt, options));
+    capacities.push_back(static_cast<int64_t>(prompt.size()) + std::max<int64_t>(most.back() - 1, 0));
+  }
+  KvCache cache(model.context(), model.config(), model.dtype(), capacities);
+  const int64_t V = model.config().vocab_size;
+  const auto usable = static_cast<size_t>(options.vocab_limit > 0 ? std::min(options.vocab_limit, V) : V);
+  Sequences out(prompts.size()), next(prompts.size());
+  for (size_t i = 0; i < prompts.size(); ++i)
+    if (most[i] > 0) next[i] = prompts[i];
+  for (;;) {
+    std::vector<size_t> running;
+    for (size_t i = 0; i < next.size(); ++i)
+      if (!next[i].empty()) running.push_back(i);
+    if (running.empty()) return out;
+    const nn::Rows rows = cache.append(next);
+    const Tensor h = model.decode(model.embed(rows.ids), rows, nn::Mode::evaluation(), &cache);  // (K, C)
+    const std::vector<float> logits = model.logits(h).to(DType::f32).to_vector<float>();         // (K, V)
+    for (size_t k = 0; k < running.size(); ++k) {
+      const size_t i = running[k];
+      const std::span<const float> row(logits.data() + static_cast<int64_t>(k) * V, usable);
+      const int32_t id =
+          sample(row, options.sampling, static_cast<uint32_t>(i), static_cast<uint32_t>(cache.length(i)));
+      next[i].clear();
+      if (std::find(options.stop.begin(), options.stop.end(), id) != options.stop.end()) continue;
+      out[i].push_back(id);
+      if (on_token) on_token(i, id);
+      if (static_cast<int64_t>(out[i].size()) < most[i]) next[i] = {id};
+    }
+  }
+}
+
+}  // namespace lowland

@@ -1,0 +1,27 @@
+// Text after prompts: all prompts at once, packed, with a cache of keys and values.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "models/llama/llama.h"
+#include "models/llama/sampling.h"
+
+namespace lowland {
+
+struct GenerateOptions {
+  int64_t max_new_tokens = 128;
+  Sampling sampling;
+  std::vector<int32_t> stop;  // a sequence ends before any of these ids
+  int64_t vocab_limit = 0;    // ids at or above it are never chosen (rows of a padded embedding); 0: no limit
+};
+
+// Called with each new token as it is chosen: which prompt, which id.
+using OnToken = std::function<void(size_t prompt, int32_t id)>;
+
+// The new tokens of each prompt: at most max_new_tokens, and no more than the model's positions hold. Runs at
+// the centre, without dropout. Throws Error on an empty prompt and on one that the positions cannot hold.
+std::vector<std::vector<int32_t>> generate(const Llama& model,
+                                           const std::vector<std::vector<int32_t>>& prompts,
+                                           const GenerateOptions& options, const OnToken& on_token = {});
+
+}  // namespace lowland

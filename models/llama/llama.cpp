@@ -1,0 +1,139 @@
+#include "models/llama/llama.h"
+
+#include <fmt/format.h>
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace lowland {
+
+using nn::Bias;
+using nn::Linear;
+using nn::Mode;
+using nn::Rows;
+
+namespace {
+
+Bias bias_if(bool on) { return on ? Bias::learnt : Bias::none; }
+
+}  // namespace
+
+Llama::Llama(LlamaConfig config) : config_(std::move(config)) {
+  const int64_t C = config_.hidden_size, V = config_.vocab_size;
+  tokens_ = std::make_unique<nn::Embedding>(parameters_, "model.embed_tokens", V, C);
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(i));
+  norm_ = std::make_unique<nn::RmsNorm>(parameters_, "model.norm", C, config_.rms_norm_eps);
+  head_ = config_.tie_word_embeddings ? &tokens_->weight()
+                                      : &parameters_.add("lm_head.weight", {V, C}, nn::Init::normal, true);
+}
+
+Llama::Layer Llama::make_layer(int64_t index) {
+  const int64_t C = config_.hidden_size, F = config_.intermediate_size, HD = config_.head_dim;
+  const int64_t q = config_.num_attention_heads * HD, kv = config_.num_key_value_heads * HD;
+  const std::string prefix = fmt::format("model.layers.{}.", index);
+  const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
+  const double eps = config_.rms_norm_eps;
+  const Bias mlp_bias = bias_if(config_.mlp_bias);
+  nn::ParameterSet& set = parameters_;
+  using Parts = std::vector<Linear::Part>;
+  return {
+      nn::RmsNorm(set, prefix + "input_layernorm", C, eps),
+      own(std::make_unique<Linear>(
+          set, Parts{{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}}, C,
+          bias_if(config_.qkv_bias))),
+      own(std::make_unique<Linear>(set, attention + "o_proj", C, q, bias_if(config_.output_bias))),
+      nn::RmsNorm(set, prefix + "post_attention_layernorm", C, eps),
+      own(std::make_unique<Linear>(set, Parts{{mlp + "gate_proj", F}, {mlp + "up_proj", F}}, C, mlp_bias)),
+      own(std::make_unique<Linear>(set, mlp + "down_proj", C, F, mlp_bias)),
+      set.next_op()};
+}
+
+const Tensor& Llama::frequencies() const {
+  if (!frequencies_)
+    frequencies_ =
+        Tensor::from<float>(context(), {config_.head_dim / 2}, rope_frequencies(config_));  // (HD/2)
+  return frequencies_;
+}
+
+Tensor Llama::embed(const Tensor& ids) const {
+  return ops::embedding(ids, tokens_->weight().value, dtype());  // (N, C)
+}
+
+Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Mode& mode,
+                     const KvCache* cache) const {
+  const int64_t NH = config_.num_attention_heads, NKV = config_.num_key_value_heads, HD = config_.head_dim;
+  qkv = ops::rope(std::move(qkv), rows.all.position, frequencies(), NH + NKV);  // (N, (NH + 2 NKV) HD)
+  AttentionOptions options;
+  options.heads = NH;
+  options.kv_heads = NKV;
+  options.head_dim = HD;
+  options.causal = true;
+  options.dropout = mode.dropout(config_.attention_dropout, layers_[index].attention_op, rows.all);
+  if (cache == nullptr) {
+    options.cu_q = rows.cu_seqlens;
+    return ops::attention(qkv, options);  // (N, NH HD)
+  }
+  const Tensor& kv = cache->layer(index);  // (cached rows, 2 NKV HD)
+  ops::scatter_rows(kv, qkv, cache->new_rows(), NH * HD);
+  options.cu_q = cache->cu_q();
+  options.cu_k = cache->cu_k();
+  return ops::attention(qkv, kv, options);  // (N, NH HD)
+}
+
+Tensor Llama::block(size_t index, const Tensor& x, const Rows& rows, const Mode& mode,
+                    const KvCache* cache) const {
+  const Layer& layer = layers_[index];
+  // After the last attention only the selected rows are read by the head: from there on, only they are
+  // computed.
+  const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;
+  const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;
+  Tensor h = layer.input_norm.forward(x);                                              // (N, C)
+  Tensor o = attend(index, layer.qkv->forward(h, rows.all, mode), rows, mode, cache);  // (N, NH HD)
+  if (narrow) o = ops::gather_rows(o, rows.select);                                    // (K, NH HD)
+  o = layer.output->forward(o, out_rows, mode);                                        // (K or N, C)
+  h = ops::add(narrow ? ops::gather_rows(x, rows.select) : x, o);                      // (K or N, C)
+  o = layer.gate_up->forward(layer.post_norm.forward(h), out_rows, mode);              // (K or N, 2 F)
+  o = ops::swiglu(o);                                                                  // (K or N, F)
+  o = layer.down->forward(o, out_rows, mode);                                          // (K or N, C)
+  return ops::add(h, o);                                                               // (K or N, C)
+}
+
+void Llama::check_rows(const Tensor& x, const Rows& rows) const {
+  LL_CHECK(rows.K > 0, "no row of the batch is selected");
+  LL_CHECK(x.rank() == 2 && x.dim(0) == rows.N && x.dim(1) == config_.hidden_size,
+           "the decoder takes ({},{}) embedded rows, not {}", rows.N, config_.hidden_size, describe(x));
+  const int32_t* bounds = rows.cu_seqlens.data<int32_t>();
+  for (int64_t s = 0; s < rows.S; ++s)
+    LL_CHECK(
+        bounds[s + 1] - bounds[s] <= max_length(), "segment {} has {} tokens; {} is {}", s,
+        bounds[s + 1] - bounds[s],
+        max_length() < config_.max_position_embeddings ? "the sliding window" : "the longest the model takes",
+        max_length());
+}
+
+Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
+  check_rows(x, rows);
+  Tensor h = x;  // (N, C)
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const auto run = [this, i, rows, mode, cache](const Tensor& in) {
+      return block(i, in, rows, mode, cache);
+    };
+    h = recompute_ && cache == nullptr ? checkpoint(run, h) : run(h);  // (N, C); last: (K, C)
+  }
+  if (rows.K == rows.N) h = ops::gather_rows(h, rows.select);  // (K, C)
+  return norm_->forward(h);                                    // (K, C)
+}
+
+Tensor Llama::logits(const Tensor& x) const {
+  return ops::linear(x, head_->value, Tensor());  // (K, V)
+}
+
+Tensor Llama::loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options) const {
+  return ops::linear_cross_entropy(x, head_->value, targets, options);  // (1)
+}
+
+Tensor Llama::forward(const Rows& rows, const Mode& mode) const {
+  return logits(decode(embed(rows.ids), rows, mode));  // (K, V)
+}
+
+}  // namespace lowland

@@ -1,0 +1,67 @@
+// Llama: a causal decoder over packed rows, for Llama 2 to 3.2, TinyLlama, Mistral and Qwen2/2.5: RMSNorm,
+// rotary positions, grouped-query attention, SwiGLU. paper: Touvron et al. 2023, arXiv:2302.13971. Parameter
+// names are Hugging Face's; q, k, v are one matrix, and so are gate and up.
+//
+//   ids --embed--> rows (N, C) --decode--> the selected rows (K, C) --logits--> (K, V), or --loss--> (1)
+// The parts are separate, so that rows of another kind (images) can be put among the embedded tokens.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "models/llama/config.h"
+#include "models/llama/kv_cache.h"
+#include "nn/embedding.h"
+#include "nn/model.h"
+#include "nn/rms_norm.h"
+
+namespace lowland {
+
+class Llama final : public nn::Model {
+ public:
+  explicit Llama(LlamaConfig config);
+
+  // ids (N) i32 -> (N, C). Throws Error on an id at or above vocab_size.
+  Tensor embed(const Tensor& ids) const;
+  // x (N, C), one row for each of `rows` (whose ids are not read) -> the selected rows after the last norm,
+  // (K, C). With a cache: the rows are those that KvCache::append gave, and see the cached ones before them.
+  // Throws Error on a segment longer than max_length().
+  Tensor decode(const Tensor& x, const nn::Rows& rows, const nn::Mode& mode,
+                const KvCache* cache = nullptr) const;
+  // x (K, C) -> (K, V)
+  Tensor logits(const Tensor& x) const;
+  // Cross-entropy of the next tokens: x (K, C), targets (K) i32 -> (1), without whole logits.
+  Tensor loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options) const;
+
+  // Logits of the selected rows, (K, V).
+  Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const override;
+  int64_t max_length() const override { return config_.max_tokens(); }
+
+  const LlamaConfig& config() const { return config_; }
+
+ private:
+  struct Layer {
+    nn::RmsNorm input_norm;
+    nn::Linear* qkv;
+    nn::Linear* output;
+    nn::RmsNorm post_norm;
+    nn::Linear* gate_up;
+    nn::Linear* down;
+    uint64_t attention_op;
+  };
+  Layer make_layer(int64_t index);
+  Tensor block(size_t index, const Tensor& x, const nn::Rows& rows, const nn::Mode& mode,
+               const KvCache* cache) const;
+  Tensor attend(size_t index, Tensor qkv, const nn::Rows& rows, const nn::Mode& mode,
+                const KvCache* cache) const;
+  void check_rows(const Tensor& x, const nn::Rows& rows) const;
+  const Tensor& frequencies() const;
+
+  LlamaConfig config_;
+  std::unique_ptr<nn::Embedding> tokens_;
+  std::vector<Layer> layers_;
+  std::unique_ptr<nn::RmsNorm> norm_;
+  nn::Parameter* head_ = nullptr;  // lm_head.weight, or the embedding's
+  mutable Tensor frequencies_;     // (HD/2) f32, made at first use
+};
+
+}  // namespace lowland

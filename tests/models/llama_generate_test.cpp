@@ -1,0 +1,152 @@
+// Sampling, and the text of a llama2.c model that is published with its output.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+#include "models/llama/generate.h"
+#include "models/llama/load_weights.h"
+#include "models/tokenizers/tokenizer.h"
+
+using namespace lowland;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kStories = std::string(LL_SOURCE_DIR) + "/../shared/data/weights/stories260K";
+
+bool have_stories() {
+  if (fs::exists(kStories + "/stories260K.bin")) return true;
+  MESSAGE("skipped: there is no " << kStories);
+  return false;
+}
+
+std::map<int32_t, int> counts(const std::vector<float>& logits, const Sampling& s, int draws) {
+  std::map<int32_t, int> n;
+  for (int i = 0; i < draws; ++i) ++n[sample(logits, s, 0, static_cast<uint32_t>(i))];
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("stories260K: 200 greedy tokens are what llama2.c prints in 200 steps") {
+  if (!have_stories()) return;
+  for (const int threads : {1, 2}) {
+    Context context({}, threads);
+    Llama model(read_llama2c_config(kStories + "/stories260K.bin"));
+    model.materialise(context, DType::f32);
+    load_llama2c(model, kStories + "/stories260K.bin", 1);
+    CHECK(model.parameters().count() == 260032);
+    const auto tokenizer = load_tokenizer(kStories + "/tok512.bin");
+    const auto stream = tokenizer->decode_stream();
+    std::string text;
+    GenerateOptions options;
+    options.max_new_tokens = 200;
+    options.stop = model.config().eos_token_ids;
+    generate(model, {{tokenizer->special().bos}}, options,
+             [&](size_t, int32_t id) { stream->feed(id, text); });
+    stream->finish(text);
+    std::string expected = read_file(kStories + "/greedy200.txt");
+    while (!expected.empty() && expected.back() == '\n') expected.pop_back();
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    CHECK(text == expected);
+  }
+}
+
+TEST_CASE("stories260K: a cache filled in one step or token by token gives the same logits as no cache") {
+  if (!have_stories()) return;
+  Context context({}, 2);
+  Llama model(read_llama2c_config(kStories + "/stories260K.bin"));
+  model.materialise(context, DType::f64);
+  load_llama2c(model, kStories + "/stories260K.bin", 1);
+  const std::vector<int32_t> ids = {1, 403, 407, 261, 378, 9, 77};
+  const nn::Rows rows = nn::pack(context, {{ids, 0, {6}}});
+  const std::vector<double> whole = model.forward(rows, nn::Mode::evaluation()).to_vector<double>();
+  KvCache at_once(context, model.config(), DType::f64, {3, 9}),
+      stepwise(context, model.config(), DType::f64, {7});
+  const auto logits = [&](KvCache& cache, const std::vector<std::vector<int32_t>>& tokens) {
+    const nn::Rows r = cache.append(tokens);
+    return model.logits(model.decode(model.embed(r.ids), r, nn::Mode::evaluation(), &cache))
+        .to_vector<double>();
+  };
+  const std::vector<double> one = logits(at_once, {{}, ids});
+  std::vector<double> last;
+  for (const int32_t id : ids) last = logits(stepwise, {{id}});
+  for (size_t v = 0; v < whole.size(); ++v) {
+    CHECK(std::abs(one[v] - whole[v]) < 1e-11);
+    CHECK(std::abs(last[v] - whole[v]) < 1e-11);
+  }
+  CHECK_THROWS_WITH_AS(stepwise.append({{5}}), "sequence 0 has 7 tokens and room for 7: 1 more do not fit",
+                       Error);
+}
+
+TEST_CASE("llama2.c files: what is not one is refused") {
+  const fs::path folder = fs::temp_directory_path() / "lowland_llama2c_test";
+  fs::create_directories(folder);
+  const auto write = [&](const std::vector<int32_t>& words) {
+    std::ofstream file(folder / "x.bin", std::ios::binary);
+    file.write(reinterpret_cast<const char*>(words.data()), static_cast<std::streamsize>(4 * words.size()));
+    return (folder / "x.bin").string();
+  };
+  CHECK_THROWS_WITH_AS(read_llama2c_config(write({64})),
+                       doctest::Contains("is too short for a llama2.c model"), Error);
+  CHECK_THROWS_WITH_AS(read_llama2c_config(write({0x616b3432, 2, 0, 0, 0, 0, 0})),
+                       doctest::Contains("is a llama2.c model of version 2; version 0 is read"), Error);
+  CHECK_THROWS_WITH_AS(read_llama2c_config(write({64, 172, 5, 7, 4, 512, 512})),
+                       doctest::Contains("is not a llama2.c model: its header says dim 64"), Error);
+  const std::string path = write({64, 172, 5, 8, 4, 512, 512});
+  Context context({}, 1);
+  Llama model(read_llama2c_config(path));
+  model.materialise(context, DType::f32);
+  CHECK_THROWS_WITH_AS(load_llama2c(model, path, 1),
+                       doctest::Contains("has 28 bytes; a llama2.c model of its header has"), Error);
+  fs::remove_all(folder);
+}
+
+TEST_CASE("sampling: frequencies are the probabilities, within what top-k and top-p keep") {
+  const std::vector<float> logits = {1.0f, 3.0f, 2.0f, -1.0f, 2.5f};
+  constexpr int kDraws = 20000;
+  Sampling s;
+  s.temperature = 2;
+  double total = 0;
+  for (const float x : logits) total += std::exp(static_cast<double>(x) / 2);
+  for (auto& [id, n] : counts(logits, s, kDraws)) {
+    const double p = std::exp(static_cast<double>(logits[static_cast<size_t>(id)]) / 2) / total;
+    CHECK(std::abs(n / double(kDraws) - p) < 4 * std::sqrt(p * (1 - p) / kDraws));
+  }
+  s.top_k = 2;
+  CHECK(counts(logits, s, 2000).size() == 2);
+  CHECK(counts(logits, s, 2000).count(1) == 1);
+  CHECK(counts(logits, s, 2000).count(4) == 1);
+  s.top_k = 0;
+  s.top_p = 0.01;  // always at least one
+  CHECK(counts(logits, s, 100) == std::map<int32_t, int>{{1, 100}});
+  s.top_p = 0.5;  // 0.39 + 0.30
+  CHECK(counts(logits, s, 2000).size() == 2);
+}
+
+TEST_CASE("sampling: greedy takes the first of the largest, and the seed decides the draws") {
+  CHECK(sample(std::vector<float>{0, 5, 5, 1}, {}, 0, 0) == 1);
+  const std::vector<float> flat(100, 0.0f);
+  Sampling a{1, 0, 1, 7}, b{1, 0, 1, 8};
+  std::vector<int32_t> first, again, other;
+  for (uint32_t i = 0; i < 50; ++i) {
+    first.push_back(sample(flat, a, 0, i));
+    again.push_back(sample(flat, a, 0, i));
+    other.push_back(sample(flat, b, 0, i));
+  }
+  CHECK(first == again);
+  CHECK(first != other);
+}
+
+TEST_CASE("sampling: settings that cannot be, and logits that are no numbers") {
+  CHECK_THROWS_WITH_AS(check_sampling({-1, 0, 1, 0}), "temperature must be at least 0, got -1", Error);
+  CHECK_THROWS_WITH_AS(check_sampling({1, -2, 1, 0}), "top-k must be at least 0, got -2", Error);
+  CHECK_THROWS_WITH_AS(check_sampling({1, 0, 0, 0}), "top-p must be in (0, 1], got 0", Error);
+  CHECK_THROWS_WITH_AS(sample(std::vector<float>{0, std::nanf("")}, {}, 0, 3),
+                       "the model's logits are not numbers at position 3", Error);
+}
