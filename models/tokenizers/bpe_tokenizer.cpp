@@ -84,7 +84,11 @@ void BpeTokenizer::fill_token_texts() {
   for (const AddedToken& token : added_.all()) {
     const auto id = static_cast<size_t>(token.id);
     if (id >= tokens_.size()) tokens_.resize(id + 1);
-    tokens_[id] = token_of(token.content, token.special);
+    // The library decodes the normalized form, and does not know a special token by it.
+    const bool changes = token.normalized && pipeline_.normalize_added;
+    const std::string shown = changes ? pipeline_.normalizer.normalized(token.content) : token.content;
+    tokens_[id] = token_of(shown, token.special && shown == token.content);
+    tokens_[id].piece = token.content;
   }
   if (!pipeline_.decode.byte_pieces) return;
   for (TokenText& token : tokens_) {  // of any id: the library goes by the text alone

@@ -59,7 +59,6 @@ std::unique_ptr<Tokenizer> load_llama2c(const std::filesystem::path& path) {
   pipeline.repair_utf8 = false;
   pipeline.decode = {.bytes = DecodeRules::Bytes::kBytes,
                      .byte_pieces = true,
-                     .start = DecodeRules::Start::kStripSpace,
                      .strip_after = kBos};
   const SpecialIds special{.bos = kBos, .eos = kEos, .unk = kUnk};
   const InputTemplate around{.single = {kBos, InputTemplate::kA},

@@ -63,7 +63,7 @@ void TokenTextStream::feed(int32_t id, std::string& out) {
   const TokenText& token = tokens_[static_cast<size_t>(id)];
   if ((skip_special_ && token.special) || token.piece.empty()) return;
   std::string_view text = token.text;
-  if (after) text = without_space(text);
+  if (after && !token.byte) text = without_space(text);
   if (rules_.bytes == DecodeRules::Bytes::kBytes) {
     held_.append(text);
     put_bytes(out, false);

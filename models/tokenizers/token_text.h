@@ -20,7 +20,8 @@ struct DecodeRules {
   // kStripSpace: one space at the start of the whole is left out (Strip). kDropMarks: all spaces of the first
   // token are (Metaspace).
   Start start = Start::kKeep;
-  int32_t strip_after = -1;  // a space at the start of the token behind this id is left out, too (llama2.c)
+  // llama2.c: a piece that begins with a space loses it behind this id, and at the start, where the id was before.
+  int32_t strip_after = -1;
 };
 
 // What the id stands for.
@@ -34,7 +35,7 @@ struct TokenText {
 class TokenTextStream final : public DecodeStream {
  public:
   TokenTextStream(const std::vector<TokenText>& tokens, DecodeRules rules, bool skip_special)
-      : tokens_(tokens), rules_(rules), skip_special_(skip_special) {}
+      : tokens_(tokens), rules_(rules), skip_special_(skip_special), previous_(rules.strip_after) {}
   void feed(int32_t id, std::string& out) override;
   void finish(std::string& out) override;
 
@@ -48,7 +49,7 @@ class TokenTextStream final : public DecodeStream {
   bool skip_special_;
   bool first_ = true;      // no token yet
   bool at_start_ = true;   // no text yet
-  int32_t previous_ = -1;
+  int32_t previous_;
   std::string held_;       // bytes that are not yet surely text
 };
 

@@ -1,10 +1,12 @@
 """Compares Lowland's tokenizer with the `tokenizers` package on real text: equal ids, and speed. Not part of CI.
 
-Usage: python check_tokenizer.py BUILD SHARED [--lines 10000] [--speed] [--train]
+Usage: python check_tokenizer.py BUILD SHARED [--lines 10000] [--kinds] [--speed] [--train]
   BUILD   a build folder (its bin/tokenize_lines, bin/tokenizer_bench and bin/train_vocabulary are run)
-  SHARED  a folder with data/tokenizers/{roberta,gpt2}, data/glue/{SST-2,RTE} and data/text/classic-books.tar.gz
+  SHARED  a folder with data/tokenizers/{roberta,gpt2,llama2,llama3}, data/glue/{SST-2,RTE}, data/text/wikitext-2 and
+          data/text/classic-books.tar.gz
+  --kinds only the kinds of tokenizer_kinds.py, against sentencepiece and tiktoken as well, decoding included
   --speed also times both on one thread, in turn;  --train also compares training and what transformers then reads
-Needs tokenizers and transformers. Ends with exit code 1 if any ids differ.
+Needs tokenizers and transformers; --kinds also sentencepiece, tiktoken and protobuf. Ends with exit code 1 if any ids differ.
 """
 import argparse
 import os
@@ -38,11 +40,26 @@ def random_texts(count, seed=1):
             for _ in range(size)).encode()
 
 
+def records(texts):
+    return b"".join(struct.pack("<I", len(t)) + t for t in texts)
+
+
 def ours(build, folder, texts, special):
-    records = b"".join(struct.pack("<I", len(t)) + t for t in texts)
     command = [f"{build}/bin/tokenize_lines", folder] + (["--special"] if special else [])
-    out = subprocess.run(command, input=records, stdout=subprocess.PIPE, check=True).stdout.decode()
+    out = subprocess.run(command, input=records(texts), stdout=subprocess.PIPE, check=True).stdout.decode()
     return [[int(i) for i in line.split()] for line in out.split("\n")[:-1]]
+
+
+def ours_decoded(build, folder, id_lists):
+    """Decoded one id at a time, special tokens left out."""
+    command = [f"{build}/bin/tokenize_lines", folder, "--decode"]
+    lines = "".join(" ".join(map(str, ids)) + "\n" for ids in id_lists).encode()
+    out, at, texts = subprocess.run(command, input=lines, stdout=subprocess.PIPE, check=True).stdout, 0, []
+    while at < len(out):
+        size = struct.unpack_from("<I", out, at)[0]
+        texts.append(out[at + 4:at + 4 + size].decode())
+        at += 4 + size
+    return texts
 
 
 def compare(name, build, folder, theirs, texts):
@@ -81,7 +98,7 @@ def load(folder, names=("vocab.json", "merges.txt")):
     return tokenizer._tokenizer
 
 
-def speed(build, shared, folder, theirs):
+def speed(build, shared, folder, theirs, turns=2, hows=("encode", "encode_batch", "encode_batch_fast")):
     books = b"".join(book_lines(shared)).decode()
     documents, at = [], 0
     while at < len(books):
@@ -90,10 +107,10 @@ def speed(build, shared, folder, theirs):
         at = end
     theirs.encode_special_tokens = True
     lines = books.splitlines(keepends=True)
-    for turn in range(2):
+    for turn in range(turns):
         subprocess.run([f"{build}/bin/tokenizer_bench", folder, f"{shared}/data/text/classic-books.tar.gz"], check=True)
         for name, texts in (("documents", documents), ("lines", lines)):
-            for how in ("encode", "encode_batch", "encode_batch_fast"):
+            for how in hows:
                 start = time.perf_counter()
                 if how == "encode":
                     n = sum(len(theirs.encode(t, add_special_tokens=False)) for t in texts)
@@ -102,6 +119,52 @@ def speed(build, shared, folder, theirs):
                 seconds = time.perf_counter() - start
                 print(f"tokenizers {tokenizers.__version__} {name} {how}: {n} tokens {seconds:.2f} s "
                       f"{n / seconds / 1e6:.2f} M tokens/s", flush=True)
+
+
+def random_ids(size, count, seed=7):
+    rng = random.Random(seed)
+    few = [rng.randrange(min(size, 400)) for _ in range(60)]  # byte pieces often beside each other
+    for _ in range(count):
+        yield [rng.choice(few) if rng.random() < 0.6 else rng.randrange(size) for _ in range(rng.randrange(1, 30))]
+
+
+def all_kinds(build, shared, count, with_speed):
+    import sentencepiece
+    import tiktoken
+    import tokenizer_kinds
+    from make_llama_tokenizer_golden import QWEN_TEXTS, SP_TEXTS
+    tokenizers_folder = f"{shared}/data/tokenizers"
+    sentences = [line for line in open(f"{shared}/data/glue/SST-2/train.tsv", "rb").read().split(b"\n")]
+    wiki = [line for file in sorted(os.listdir(f"{shared}/data/text/wikitext-2"))
+            for line in open(f"{shared}/data/text/wikitext-2/{file}", "rb").read().split(b"\n")]
+    real = sample(sentences, count // 3) + sample(wiki, count // 3) + sample(book_lines(shared), count - 2 * (count // 3))
+    texts = NASTY_BYTES + [t.encode() for t in QWEN_TEXTS + SP_TEXTS] + real + list(random_texts(3000))
+    wrong = 0
+    with tempfile.TemporaryDirectory() as tmp:
+        for name, folder, judge in tokenizer_kinds.build(tokenizers_folder, tmp):
+            wrong += compare(name, build, folder, judge, texts)
+            judge.encode_special_tokens = False
+            ids = list(random_ids(judge.get_vocab_size(), 3000)) + [judge.encode(t.decode(errors="replace")).ids for t in real[::10]]
+            bad = sum(a != b for a, b in zip(ours_decoded(build, folder, ids), judge.decode_batch(ids), strict=True))
+            print(f"{name:32} decoded id by id {len(ids)} lists of ids {bad} differences")
+            wrong += bad
+            if with_speed:
+                speed(build, shared, folder, judge, turns=1, hows=("encode_batch_fast",))
+    shown = [t.decode(errors="replace") for t in texts]
+    model = sentencepiece.SentencePieceProcessor(model_file=f"{tokenizers_folder}/llama2/tokenizer.model")
+    wrong += against("sentencepiece", ours(build, f"{tokenizers_folder}/llama2/tokenizer.model", texts, False), model.encode(shown))
+    path = f"{tokenizers_folder}/llama3/tokenizer.model"
+    specials = {t: 128000 + i for i, t in enumerate(tokenizer_kinds.llama3_specials())}
+    encoding = tiktoken.Encoding("llama3", pat_str=tokenizer_kinds.LLAMA3, special_tokens=specials,
+                                 mergeable_ranks=tiktoken.load.load_tiktoken_bpe(path))
+    wrong += against("tiktoken", ours(build, path, texts, True), [encoding.encode(t, allowed_special="all") for t in shown])
+    return wrong
+
+
+def against(name, got, expected):
+    bad = sum(a != b for a, b in zip(got, expected, strict=True))
+    print(f"{name:32} {len(got):7} texts {sum(map(len, expected)):9} ids {bad} differences", flush=True)
+    return bad
 
 
 def training(build, shared):
@@ -139,9 +202,14 @@ def main():
     parser.add_argument("build")
     parser.add_argument("shared")
     parser.add_argument("--lines", type=int, default=10_000)
+    parser.add_argument("--kinds", action="store_true")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--train", action="store_true")
     args = parser.parse_args()
+    if args.kinds:
+        wrong = all_kinds(args.build, args.shared, args.lines, args.speed)
+        print(f"{wrong} differences in all")
+        sys.exit(1 if wrong else 0)
     roberta, gpt2 = (f"{args.shared}/data/tokenizers/{name}" for name in ("roberta", "gpt2"))
     theirs, glue = load(roberta), f"{args.shared}/data/glue"
     wrong = compare("nasty strings", args.build, roberta, theirs, NASTY_BYTES)

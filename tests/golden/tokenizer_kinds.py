@@ -39,7 +39,7 @@ def sp_model(path):
 def sp_tokenizer(path, style):
     """style: prepend (Llama 2, TinyLlama, Mistral), first, always, never (Metaspace), split (Metaspace that cuts),
     marks (Metaspace as the decoder, too), normalized (added tokens that are found in normalized text)."""
-    vocab, merges, _ = sp_model(path)
+    vocab, merges, proto = sp_model(path)
     out = Tokenizer(models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     if style in ("prepend", "normalized"):
@@ -50,9 +50,11 @@ def sp_tokenizer(path, style):
     if style != "never":
         steps.append(decoders.Strip(" ", 1, 0))
     out.decoder = decoders.Metaspace("▁", prepend_scheme="always") if style == "marks" else decoders.Sequence(steps)
-    out.add_special_tokens([AddedToken(t, normalized=style == "normalized", special=True) for t in ("<unk>", "<s>", "</s>")])
+    by_kind = lambda kinds: [p.piece for p in proto.pieces if p.type in kinds]
+    out.add_special_tokens([AddedToken(t, normalized=style == "normalized", special=True) for t in by_kind((2, 3))])
+    out.add_tokens([AddedToken(t, normalized=False) for t in by_kind((4,))])
     if style == "normalized":
-        out.add_tokens([AddedToken("truth ", normalized=True), AddedToken("[INST]", normalized=False)])
+        out.add_tokens([AddedToken("truth ", normalized=True), AddedToken("my dear", normalized=False)])
     out.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B",
                                                        special_tokens=[("<s>", vocab["<s>"])])
     return out
