@@ -12,7 +12,8 @@ namespace {
 constexpr const char* kHelpful = "You are a helpful assistant.";
 constexpr const char* kQwenHelpful = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
 constexpr const char* kVicunaSystem =
-    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
+    "detailed, "
     "and polite answers to the user's questions.";
 
 // Grows the text and notes what is in it.
@@ -58,8 +59,8 @@ bool is(const ChatMessage& message, const char* role) { return message.role == r
 void check_alternation(const Conversation& chat, const std::string& name) {
   for (size_t i = 0; i < chat.turns.size(); ++i) {
     LL_CHECK(is(chat.turns[i], i % 2 == 0 ? "user" : "assistant"),
-             "the chat template {} wants user and assistant by turns, and turn {} is of the role {}", name, i + 1,
-             chat.turns[i].role);
+             "the chat template {} wants user and assistant by turns, and turn {} is of the role {}", name,
+             i + 1, chat.turns[i].role);
   }
 }
 
@@ -107,8 +108,10 @@ void llama3(const Conversation& chat, Writer& out, bool dated) {
 void chatml(const Conversation& chat, Writer& out, std::string_view system) {
   if (chat.has_system || !system.empty()) {
     out.marker("<|im_start|>system\n");
-    if (chat.has_system) out.content(chat.system);
-    else out.marker(system);
+    if (chat.has_system)
+      out.content(chat.system);
+    else
+      out.marker(system);
     out.marker("<|im_end|>\n");
   }
   for (const ChatMessage& turn : chat.turns) {
@@ -157,8 +160,10 @@ void zephyr(const Conversation& chat, Writer& out) {
 
 void vicuna(const Conversation& chat, Writer& out, std::string_view system) {
   out.needs_bos();
-  if (chat.has_system) out.content(chat.system).marker(" ");
-  else if (!system.empty()) out.marker(system).marker(" ");
+  if (chat.has_system)
+    out.content(chat.system).marker(" ");
+  else if (!system.empty())
+    out.marker(system).marker(" ");
   for (const ChatMessage& turn : chat.turns) {
     if (is(turn, "user")) {
       out.marker("USER: ").content(turn.content).marker(" ");
@@ -200,7 +205,8 @@ Conversation take_apart(const std::vector<ChatMessage>& messages) {
       continue;
     }
     LL_CHECK(is(message, "user") || is(message, "assistant"),
-             "message {} has the role '{}', where system, user or assistant is expected", i + 1, message.role);
+             "message {} has the role '{}', where system, user or assistant is expected", i + 1,
+             message.role);
     chat.turns.push_back({message.role, content});
   }
   return chat;
@@ -208,28 +214,41 @@ Conversation take_apart(const std::vector<ChatMessage>& messages) {
 
 void render(const ChatTemplate& chat, const Conversation& conversation, Writer& out) {
   switch (chat.kind) {
-    case ChatKind::kLlama2: return llama2(conversation, out);
-    case ChatKind::kLlama3: return llama3(conversation, out, false);
-    case ChatKind::kLlama31: return llama3(conversation, out, true);
-    case ChatKind::kQwen2: return chatml(conversation, out, kHelpful);
-    case ChatKind::kQwen25: return chatml(conversation, out, kQwenHelpful);
-    case ChatKind::kChatml: return chatml(conversation, out, "");
-    case ChatKind::kMistral: return mistral(conversation, out, {"[INST] ", " [/INST]", "", false, false});
-    case ChatKind::kMistralV1: return mistral(conversation, out, {" [INST] ", " [/INST]", " ", false, false});
-    case ChatKind::kMistralV3: return mistral(conversation, out, {"[INST] ", "[/INST]", " ", true, chat.strip_answer});
-    case ChatKind::kZephyr: return zephyr(conversation, out);
-    case ChatKind::kVicuna: return vicuna(conversation, out, kVicunaSystem);
-    case ChatKind::kLlavaHf: return vicuna(conversation, out, "");
-    case ChatKind::kPlain: return plain(conversation, out);
+    case ChatKind::kLlama2:
+      return llama2(conversation, out);
+    case ChatKind::kLlama3:
+      return llama3(conversation, out, false);
+    case ChatKind::kLlama31:
+      return llama3(conversation, out, true);
+    case ChatKind::kQwen2:
+      return chatml(conversation, out, kHelpful);
+    case ChatKind::kQwen25:
+      return chatml(conversation, out, kQwenHelpful);
+    case ChatKind::kChatml:
+      return chatml(conversation, out, "");
+    case ChatKind::kMistral:
+      return mistral(conversation, out, {"[INST] ", " [/INST]", "", false, false});
+    case ChatKind::kMistralV1:
+      return mistral(conversation, out, {" [INST] ", " [/INST]", " ", false, false});
+    case ChatKind::kMistralV3:
+      return mistral(conversation, out, {"[INST] ", "[/INST]", " ", true, chat.strip_answer});
+    case ChatKind::kZephyr:
+      return zephyr(conversation, out);
+    case ChatKind::kVicuna:
+      return vicuna(conversation, out, kVicunaSystem);
+    case ChatKind::kLlavaHf:
+      return vicuna(conversation, out, "");
+    case ChatKind::kPlain:
+      return plain(conversation, out);
   }
 }
 
 }  // namespace
 
 const std::vector<std::string>& chat_template_names() {
-  static const std::vector<std::string> names = {"llama2",     "llama3",     "llama3.1", "qwen2",  "qwen2.5",
-                                                 "chatml",     "mistral",    "mistral-v1", "mistral-v3", "zephyr",
-                                                 "vicuna",     "llava-hf",   "plain"};
+  static const std::vector<std::string> names = {"llama2", "llama3",   "llama3.1",   "qwen2",      "qwen2.5",
+                                                 "chatml", "mistral",  "mistral-v1", "mistral-v3", "zephyr",
+                                                 "vicuna", "llava-hf", "plain"};
   return names;
 }
 
@@ -241,7 +260,9 @@ ChatTemplate chat_template_of(const std::string& name) {
   return {static_cast<ChatKind>(at - names.begin())};
 }
 
-std::string name_of(const ChatTemplate& chat) { return chat_template_names()[static_cast<size_t>(chat.kind)]; }
+std::string name_of(const ChatTemplate& chat) {
+  return chat_template_names()[static_cast<size_t>(chat.kind)];
+}
 
 ChatText render_chat(const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
                      const ChatOptions& options) {

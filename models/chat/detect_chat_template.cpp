@@ -14,8 +14,8 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-// What marks a template. All of `texts` must occur, and no text that is in neither list; all of `code` must be there
-// and none of `not_code`.
+// What marks a template. All of `texts` must occur, and no text that is in neither list; all of `code` must
+// be there and none of `not_code`.
 struct Marks {
   const char* name;
   std::vector<std::string> texts, also;
@@ -51,35 +51,75 @@ std::vector<Marks> all_marks() {
   for (const char* text : {"26 Jul 2024", "%d %b %Y", "\n\n", "Today Date: "}) dated.push_back(text);
   return {
       {"llama3", {"<|eot_id|>", kHeaderEnd}, headers(), {"|trim", "bos_token"}, {}},
-      {"llama3.1", {"Cutting Knowledge Date: December 2023\n", "Today Date: ", "<|eot_id|>"}, dated,
-       {"|trim", "bos_token"}, {}},
-      {"qwen2.5", {"<|im_start|>system\n" + kQwen + "<|im_end|>\n"}, chatml_texts(kQwen), {"add_generation_prompt"},
+      {"llama3.1",
+       {"Cutting Knowledge Date: December 2023\n", "Today Date: ", "<|eot_id|>"},
+       dated,
+       {"|trim", "bos_token"},
+       {}},
+      {"qwen2.5",
+       {"<|im_start|>system\n" + kQwen + "<|im_end|>\n"},
+       chatml_texts(kQwen),
+       {"add_generation_prompt"},
        {"trim", "strip", "bos_token"}},
-      {"qwen2", {"<|im_start|>system\n" + kHelpful + "<|im_end|>\n"}, chatml_texts(kHelpful),
-       {"add_generation_prompt"}, {"trim", "strip", "bos_token"}},
-      {"chatml", {}, chatml_texts(""), {"add_generation_prompt", "<|im_start|>", "<|im_end|>"},
+      {"qwen2",
+       {"<|im_start|>system\n" + kHelpful + "<|im_end|>\n"},
+       chatml_texts(kHelpful),
+       {"add_generation_prompt"},
+       {"trim", "strip", "bos_token"}},
+      {"chatml",
+       {},
+       chatml_texts(""),
+       {"add_generation_prompt", "<|im_start|>", "<|im_end|>"},
        {"trim", "strip", "bos_token", "messages[1:]"}},
-      {"llama2", {"<<SYS>>\n", "\n<</SYS>>\n\n", "[INST] ", " [/INST]", " "}, {},
-       {"{{bos_token+'[INST] '+content", "{{' '+content", "+' '+eos_token}}", "content.strip()"}, {"tool"}},
-      {"llama2", {"<<SYS>>\n", "\n<</SYS>>\n\n", "[INST] ", " [/INST]", " "}, {},
-       {"{{bos_token+'[INST] '+content|trim", "{{' '+content|trim", "+' '+eos_token}}"}, {"tool", "content'].strip"}},
-      {"mistral", {"[INST] ", " [/INST]"}, {}, {"{{bos_token}}", "{{message['content']+eos_token}}"}, {"trim", "strip"}},
-      {"mistral-v1", {" [INST] ", " [/INST]", "\n\n", " "}, {},
+      {"llama2",
+       {"<<SYS>>\n", "\n<</SYS>>\n\n", "[INST] ", " [/INST]", " "},
+       {},
+       {"{{bos_token+'[INST] '+content", "{{' '+content", "+' '+eos_token}}", "content.strip()"},
+       {"tool"}},
+      {"llama2",
+       {"<<SYS>>\n", "\n<</SYS>>\n\n", "[INST] ", " [/INST]", " "},
+       {},
+       {"{{bos_token+'[INST] '+content|trim", "{{' '+content|trim", "+' '+eos_token}}"},
+       {"tool", "content'].strip"}},
+      {"mistral",
+       {"[INST] ", " [/INST]"},
+       {},
+       {"{{bos_token}}", "{{message['content']+eos_token}}"},
+       {"trim", "strip"}},
+      {"mistral-v1",
+       {" [INST] ", " [/INST]", "\n\n", " "},
+       {},
        {"{{bos_token}}", "loop.firstandsystem_messageisdefined", "{{' '+message['content']+eos_token}}"},
        {"trim", "strip"}},
-      {"mistral-v3", {"[INST] ", "[/INST]", "\n\n", " "}, {},
-       {"{{bos_token}}", "loop.lastandsystem_messageisdefined", "{{' '+message['content']|trim+eos_token}}"}, {}},
-      {"mistral-v3 unstripped", {"[INST] ", "[/INST]", "\n\n", " "}, {},
-       {"{{bos_token}}", "loop.lastandsystem_messageisdefined", "{{' '+message['content']+eos_token}}"}, {"trim"}},
-      {"zephyr", {"<|user|>\n", "<|system|>\n", "<|assistant|>\n", "<|assistant|>"}, {},
-       {"message['content']+eos_token}}", "add_generation_prompt"}, {"trim", "strip", "bos_token"}, {"\n"}},
-      {"zephyr", {"<|user|>\n", "<|system|>\n", "<|assistant|>\n", "\n"}, {},
-       {"message['content']+eos_token+'\n'}}", "add_generation_prompt"}, {"trim", "strip", "bos_token"}},
+      {"mistral-v3",
+       {"[INST] ", "[/INST]", "\n\n", " "},
+       {},
+       {"{{bos_token}}", "loop.lastandsystem_messageisdefined", "{{' '+message['content']|trim+eos_token}}"},
+       {}},
+      {"mistral-v3 unstripped",
+       {"[INST] ", "[/INST]", "\n\n", " "},
+       {},
+       {"{{bos_token}}", "loop.lastandsystem_messageisdefined", "{{' '+message['content']+eos_token}}"},
+       {"trim"}},
+      {"zephyr",
+       {"<|user|>\n", "<|system|>\n", "<|assistant|>\n", "<|assistant|>"},
+       {},
+       {"message['content']+eos_token}}", "add_generation_prompt"},
+       {"trim", "strip", "bos_token"},
+       {"\n"}},
+      {"zephyr",
+       {"<|user|>\n", "<|system|>\n", "<|assistant|>\n", "\n"},
+       {},
+       {"message['content']+eos_token+'\n'}}", "add_generation_prompt"},
+       {"trim", "strip", "bos_token"}},
       {"vicuna",
        {"USER: ", "ASSISTANT: ", "ASSISTANT:", " ",
-        "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+        "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+        "helpful, detailed, "
         "and polite answers to the user's questions."},
-       {}, {"{{'USER: '+message['content']+' '}}", "{{'ASSISTANT: '+message['content']+eos_token}}"}, {"trim", "strip"}},
+       {},
+       {"{{'USER: '+message['content']+' '}}", "{{'ASSISTANT: '+message['content']+eos_token}}"},
+       {"trim", "strip"}},
   };
 }
 
@@ -88,7 +128,9 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
 }
 
 bool fits(const Marks& marks, const JinjaTexts& found) {
-  const auto in_code = [&found](const std::string& part) { return found.code.find(part) != std::string::npos; };
+  const auto in_code = [&found](const std::string& part) {
+    return found.code.find(part) != std::string::npos;
+  };
   if (!std::all_of(marks.code.begin(), marks.code.end(), in_code)) return false;
   if (std::any_of(marks.not_code.begin(), marks.not_code.end(), in_code)) return false;
   for (const std::string& text : found.between) {
@@ -113,7 +155,10 @@ std::optional<std::string> template_text(const json& value, const std::string& s
     if (item.is_object() && item.value("name", "") == "default" && item.contains("template"))
       return item.at("template").get<std::string>();
   }
-  fail("{}: its chat_template is a list without one that is named default: name a built-in with --chat-template", source);
+  fail(
+      "{}: its chat_template is a list without one that is named default: name a built-in with "
+      "--chat-template",
+      source);
 }
 
 }  // namespace
@@ -127,8 +172,8 @@ ChatTemplate recognise_chat_template(std::string_view jinja, const std::string& 
     chat.strip_answer = name != "mistral-v3 unstripped";
     return chat;
   }
-  fail("{}: its chat template is none of the built-in ones: name the one to use with --chat-template ({})", source,
-       fmt::join(chat_template_names(), ", "));
+  fail("{}: its chat template is none of the built-in ones: name the one to use with --chat-template ({})",
+       source, fmt::join(chat_template_names(), ", "));
 }
 
 ChatTemplate detect_chat_template(const std::string& folder) {
@@ -143,7 +188,8 @@ ChatTemplate detect_chat_template(const std::string& folder) {
       return recognise_chat_template(*text, file.string());
   }
   fail(
-      "{}: no chat template here: neither chat_template.jinja, nor one in tokenizer_config.json or chat_template.json: "
+      "{}: no chat template here: neither chat_template.jinja, nor one in tokenizer_config.json or "
+      "chat_template.json: "
       "name a built-in with --chat-template ({})",
       folder, fmt::join(chat_template_names(), ", "));
 }

@@ -20,7 +20,8 @@ class Tags {
   bool next(Tag& tag) {
     if (done_) return false;
     size_t at = 0;
-    while (at + 1 < rest_.size() && !(rest_[at] == '{' && std::string_view("{%#").find(rest_[at + 1]) != rest_.npos))
+    while (at + 1 < rest_.size() &&
+           !(rest_[at] == '{' && std::string_view("{%#").find(rest_[at + 1]) != rest_.npos))
       ++at;
     tag = {};
     if (at + 1 >= rest_.size()) {
@@ -46,10 +47,14 @@ class Tags {
     char quote = 0;
     for (; at + 1 < rest_.size(); ++at) {
       const char c = rest_[at];
-      if (quote && c == '\\') ++at;
-      else if (quote) quote = c == quote ? '\0' : quote;
-      else if (close != '#' && (c == '\'' || c == '"')) quote = c;
-      else if (c == close && rest_[at + 1] == '}') return at;
+      if (quote && c == '\\')
+        ++at;
+      else if (quote)
+        quote = c == quote ? '\0' : quote;
+      else if (close != '#' && (c == '\'' || c == '"'))
+        quote = c;
+      else if (c == close && rest_[at + 1] == '}')
+        return at;
     }
     return rest_.size();
   }
@@ -92,8 +97,8 @@ bool has(std::string_view code, std::string_view part) { return code.find(part) 
 // Whether a branch or loop with this head is entered for tools only.
 bool for_tools(std::string_view code) {
   if (!has(code, "tool") && !has(code, "ipython")) return false;
-  return !code.starts_with("ifnot") && !code.starts_with("elifnot") && !has(code, "andnotmessage.tool_calls") &&
-         (!has(code, "toolsisnone") || has(code, "nottoolsisnone"));
+  return !code.starts_with("ifnot") && !code.starts_with("elifnot") &&
+         !has(code, "andnotmessage.tool_calls") && (!has(code, "toolsisnone") || has(code, "nottoolsisnone"));
 }
 
 // A literal that is compared, looked up or thrown is not put out.
@@ -102,7 +107,8 @@ bool is_silent(std::string_view code, const Literal& literal) {
   const std::string_view after = code.substr(literal.code_at + literal.text.size() + 2);
   const bool subscript = before.ends_with('[') && after.starts_with(']');
   const bool compared = before.ends_with("==") || before.ends_with("!=") || after.starts_with("==") ||
-                        after.starts_with("in") || after.starts_with("notin") || before.ends_with("equalto',");
+                        after.starts_with("in") || after.starts_with("notin") ||
+                        before.ends_with("equalto',");
   const bool filter = literal.text == "equalto" || before.ends_with("selectattr(");
   return subscript || compared || filter || has(before, "raise_exception(");
 }
@@ -110,9 +116,13 @@ bool is_silent(std::string_view code, const Literal& literal) {
 // The text in front of a tag as it is put out.
 std::string put_out(const Tag& previous, const Tag& tag) {
   std::string_view text = tag.before;
-  const auto strip_front = [&] { while (!text.empty() && blank(text.front())) text.remove_prefix(1); };
-  if (previous.strips_right) strip_front();
-  else if ((previous.kind == '%' || previous.kind == '#') && text.starts_with('\n')) text.remove_prefix(1);
+  const auto strip_front = [&] {
+    while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  };
+  if (previous.strips_right)
+    strip_front();
+  else if ((previous.kind == '%' || previous.kind == '#') && text.starts_with('\n'))
+    text.remove_prefix(1);
   if (tag.strips_left) {
     while (!text.empty() && blank(text.back())) text.remove_suffix(1);
   } else if (tag.kind == '%' || tag.kind == '#') {  // blanks at the start of a line
@@ -132,8 +142,10 @@ JinjaTexts read_jinja(std::string_view jinja) {
   std::vector<bool> open;  // branches and loops: for tools only
   std::string lines;       // jinja reads any line end as a newline
   for (size_t i = 0; i < jinja.size(); ++i) {
-    if (jinja[i] != '\r') lines += jinja[i];
-    else if (i + 1 == jinja.size() || jinja[i + 1] != '\n') lines += '\n';
+    if (jinja[i] != '\r')
+      lines += jinja[i];
+    else if (i + 1 == jinja.size() || jinja[i + 1] != '\n')
+      lines += '\n';
   }
   Tags tags(lines);
   Tag previous;
@@ -146,10 +158,14 @@ JinjaTexts read_jinja(std::string_view jinja) {
     const std::string_view head = code;
     out.code += std::string(1, '{') + tag.kind + code + (tag.kind == '{' ? '}' : '%') + '}';
     if (tag.kind == '%') {
-      if (head.starts_with("if") || head.starts_with("for")) open.push_back(for_tools(head));
-      else if (head.starts_with("elif") && !open.empty()) open.back() = for_tools(head);
-      else if (head == "else" && !open.empty()) open.back() = false;
-      else if ((head == "endif" || head == "endfor") && !open.empty()) open.pop_back();
+      if (head.starts_with("if") || head.starts_with("for"))
+        open.push_back(for_tools(head));
+      else if (head.starts_with("elif") && !open.empty())
+        open.back() = for_tools(head);
+      else if (head == "else" && !open.empty())
+        open.back() = false;
+      else if ((head == "endif" || head == "endfor") && !open.empty())
+        open.pop_back();
     }
     const bool tools = std::find(open.begin(), open.end(), true) != open.end();
     for (Literal& literal : literals) {

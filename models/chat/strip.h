@@ -1,4 +1,5 @@
-// Blanks around a text as Python's str.strip() and jinja's trim take them away: White_Space and U+001C to U+001F.
+// Blanks around a text as Python's str.strip() and jinja's trim take them away: White_Space and U+001C to
+// U+001F.
 #pragma once
 #include <string_view>
 

@@ -126,10 +126,14 @@ std::span<const int32_t> BpeModel::encode(std::string_view word, Scratch& scratc
       return ids;
     }
   }
-  if (options_.byte_level) start_from_bytes(word, ids);
-  else start_from_characters(word, ids);
-  if (ids.size() < kLongWord) merge_short(scratch);
-  else merge_long(scratch);
+  if (options_.byte_level)
+    start_from_bytes(word, ids);
+  else
+    start_from_characters(word, ids);
+  if (ids.size() < kLongWord)
+    merge_short(scratch);
+  else
+    merge_long(scratch);
   return ids;
 }
 
@@ -145,8 +149,7 @@ void BpeModel::start_from_characters(std::string_view word, std::vector<int32_t>
     // At most four bytes: where the text is not UTF-8 (llama2.c's reader takes any bytes) a run is cut there.
     for (length = 1; at + length < word.size() && length < 4 && continues(word[at + length]);) ++length;
     const std::string_view character = word.substr(at, length);
-    const int32_t id =
-        length == 1 ? byte_id_[static_cast<unsigned char>(character[0])] : id_of(character);
+    const int32_t id = length == 1 ? byte_id_[static_cast<unsigned char>(character[0])] : id_of(character);
     const auto has_piece = [this](char c) { return fallback_id_[static_cast<unsigned char>(c)] >= 0; };
     if (id >= 0) {
       ids.push_back(id);

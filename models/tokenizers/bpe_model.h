@@ -1,5 +1,5 @@
-// Byte-pair encoding of one word: start from its bytes or characters and merge the neighbouring pair of lowest
-// rank, leftmost first, until no pair is in the list (Sennrich et al. 2016, arXiv:1508.07909).
+// Byte-pair encoding of one word: start from its bytes or characters and merge the neighbouring pair of
+// lowest rank, leftmost first, until no pair is in the list (Sennrich et al. 2016, arXiv:1508.07909).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -53,12 +53,12 @@ using MergeList = std::vector<std::pair<std::string, std::string>>;
 
 // What a word is made of before any merge.
 struct BpeOptions {
-  // Byte level: pieces are written in the alphabet of byte_alphabet.h and a word starts as its bytes. Otherwise
-  // a piece is plain text, and a word starts as its characters.
+  // Byte level: pieces are written in the alphabet of byte_alphabet.h and a word starts as its bytes.
+  // Otherwise a piece is plain text, and a word starts as its characters.
   bool byte_level = true;
   bool ignore_merges = false;  // a word that is a piece is that piece, whatever the merges say
-  // Only where byte_level is false. A character that is no piece becomes the pieces `<0x00>` ... of its bytes,
-  // if byte_fallback says so and they exist; else unk; else (-1) nothing.
+  // Only where byte_level is false. A character that is no piece becomes the pieces `<0x00>` ... of its
+  // bytes, if byte_fallback says so and they exist; else unk; else (-1) nothing.
   bool byte_fallback = false;
   int32_t unk = -1;
   bool fuse_unk = false;  // neighbours that are unknown become one unk
@@ -76,9 +76,9 @@ class BpeModel {
   // the vocabulary.
   void set_merges(const MergeList& merges, const std::string& vocab_source, const std::string& merges_source,
                   int first_line);
-  // Merges by score, as sentencepiece, tiktoken and llama2.c have them: any two neighbours whose joined text is
-  // a piece may become it, the piece of the highest score first, of equal ones the leftmost. usable[id]: whether
-  // the piece takes part.
+  // Merges by score, as sentencepiece, tiktoken and llama2.c have them: any two neighbours whose joined text
+  // is a piece may become it, the piece of the highest score first, of equal ones the leftmost. usable[id]:
+  // whether the piece takes part.
   void set_scores(const std::vector<float>& scores, const std::vector<bool>& usable);
 
   struct Scratch {

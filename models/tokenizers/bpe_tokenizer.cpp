@@ -32,7 +32,7 @@ struct BpeTokenizer::Run {
   WordScratch& scratch;
   std::vector<int32_t>& out;
   std::vector<uint32_t>* ends = nullptr;
-  const char* base = nullptr;       // byte i of the text at base ends at offset + (map ? map[i] : i + 1)
+  const char* base = nullptr;  // byte i of the text at base ends at offset + (map ? map[i] : i + 1)
   const uint32_t* map = nullptr;
   uint32_t offset = 0;
 
@@ -48,16 +48,18 @@ struct BpeTokenizer::Run {
     made.text.assign(text);
     if (!mapped) return;
     const auto at = static_cast<size_t>(text.data() - base);
-    if (map) made.source_end.assign(map + at, map + at + text.size());
-    else start_map(made.source_end, text.size());
+    if (map)
+      made.source_end.assign(map + at, map + at + text.size());
+    else
+      start_map(made.source_end, text.size());
     if (!map) {
       for (uint32_t& end : made.source_end) end += static_cast<uint32_t>(at);
     }
   }
 };
 
-BpeTokenizer::BpeTokenizer(BpeModel model, std::vector<AddedToken> added, BpePipeline pipeline, SpecialIds special,
-                           InputTemplate around)
+BpeTokenizer::BpeTokenizer(BpeModel model, std::vector<AddedToken> added, BpePipeline pipeline,
+                           SpecialIds special, InputTemplate around)
     : Tokenizer(special, std::move(around)),
       model_(std::move(model)),
       pipeline_(std::move(pipeline)),
@@ -123,7 +125,8 @@ void BpeTokenizer::encode(std::string_view text, EncodeOptions options, Scratch&
 
 void BpeTokenizer::encode_with_ends(std::string_view text, EncodeOptions options, std::vector<int32_t>& out,
                                     std::vector<uint32_t>& ends) const {
-  LL_CHECK(!pipeline_.repair_utf8 || utf8_valid(text), "a text whose ids are to be located is not valid UTF-8");
+  LL_CHECK(!pipeline_.repair_utf8 || utf8_valid(text),
+           "a text whose ids are to be located is not valid UTF-8");
   LL_CHECK(text.size() < UINT32_MAX, "a text of {} bytes is too long to locate its ids", text.size());
   WordScratch scratch(*this, false);
   out.clear();
@@ -137,12 +140,15 @@ void BpeTokenizer::encode_text(std::string_view text, EncodeOptions options, Run
   parts.clear();
   if (pipeline_.find_added)
     added_.split(AddedTokens::Pass::kPlain, text, options.parse_special, options.verbatim, parts);
-  else if (!text.empty()) parts.push_back({-1, text});
+  else if (!text.empty())
+    parts.push_back({-1, text});
   for (const AddedTokens::Part& part : parts) {
     run.base = text.data();
     run.map = nullptr;
-    if (part.id >= 0) run.put(part.id, part.text.data() + part.text.size());
-    else encode_normalized(part.text, part.text.data() == text.data(), options, run);
+    if (part.id >= 0)
+      run.put(part.id, part.text.data() + part.text.size());
+    else
+      encode_normalized(part.text, part.text.data() == text.data(), options, run);
   }
 }
 
@@ -152,7 +158,8 @@ void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, 
   const auto here = static_cast<size_t>(text.data() - run.base);
   for (const TextRange& range : options.verbatim) {
     if (range.end > here && range.begin < here + text.size())
-      verbatim.push_back({std::max(range.begin, here) - here, std::min(range.end, here + text.size()) - here});
+      verbatim.push_back(
+          {std::max(range.begin, here) - here, std::min(range.end, here + text.size()) - here});
   }
   if (!pipeline_.normalizer.empty()) {
     MappedText& made = run.scratch.normalized;
@@ -179,8 +186,10 @@ void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, 
   for (const AddedTokens::Part& part : parts) {
     run.base = base;
     run.map = map;
-    if (part.id >= 0) run.put(part.id, part.text.data() + part.text.size());
-    else encode_stretch(part.text, at_text_start && part.text.data() == text.data(), run);
+    if (part.id >= 0)
+      run.put(part.id, part.text.data() + part.text.size());
+    else
+      encode_stretch(part.text, at_text_start && part.text.data() == text.data(), run);
   }
 }
 
@@ -194,8 +203,8 @@ void BpeTokenizer::encode_stretch(std::string_view text, bool at_text_start, Run
     prepend(made, " ", mapped);
   } else {
     replace(made, " ", kMark, mapped);
-    const bool wanted = pipeline_.prefix == Prefix::kMark ||
-                        (pipeline_.prefix == Prefix::kMarkAtTextStart && at_text_start);
+    const bool wanted =
+        pipeline_.prefix == Prefix::kMark || (pipeline_.prefix == Prefix::kMarkAtTextStart && at_text_start);
     if (wanted && !made.text.starts_with(kMark)) prepend(made, kMark, mapped);
   }
   run.base = made.text.data();
@@ -205,8 +214,10 @@ void BpeTokenizer::encode_stretch(std::string_view text, bool at_text_start, Run
 
 void BpeTokenizer::encode_parts(std::string_view text, Run& run) const {
   const auto encode_words_of = [&](std::string_view part) {
-    if (run.ends) encode_words_with_ends(part, run);
-    else encode_words(part, run);
+    if (run.ends)
+      encode_words_with_ends(part, run);
+    else
+      encode_words(part, run);
   };
   if (!pipeline_.expression || pipeline_.words == Words::kExpression) return encode_words_of(text);
   const char *p = text.data(), *end = p + text.size();
@@ -221,10 +232,14 @@ void BpeTokenizer::encode_parts(std::string_view text, Run& run) const {
 
 const char* BpeTokenizer::word_end(const char* p, const char* end) const {
   switch (pipeline_.words) {
-    case Words::kGpt2: return gpt2_word_end(classes_, p, end);
-    case Words::kMarked: return single_mark_end(p, end);
-    case Words::kMarkRuns: return marked_word_end(p, end);
-    default: return end;
+    case Words::kGpt2:
+      return gpt2_word_end(classes_, p, end);
+    case Words::kMarked:
+      return single_mark_end(p, end);
+    case Words::kMarkRuns:
+      return marked_word_end(p, end);
+    default:
+      return end;
   }
 }
 
@@ -240,7 +255,8 @@ void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
   WordCache* cache = run.scratch.cache ? &*run.scratch.cache : nullptr;
   const char *p = text.data(), *end = p + text.size();
   std::optional<ExpressionCursor> cursor;
-  if (pipeline_.words == Words::kExpression) cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
+  if (pipeline_.words == Words::kExpression)
+    cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
   while (p < end) {
     const char* stop = cursor ? cursor->next() : word_end(p, end);
     const std::string_view word(p, static_cast<size_t>(stop - p));
@@ -265,7 +281,8 @@ void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
 void BpeTokenizer::encode_words_with_ends(std::string_view text, Run& run) const {
   const char *p = text.data(), *end = p + text.size();
   std::optional<ExpressionCursor> cursor;
-  if (pipeline_.words == Words::kExpression) cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
+  if (pipeline_.words == Words::kExpression)
+    cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
   while (p < end) {
     const char* stop = cursor ? cursor->next() : word_end(p, end);
     const auto ids = model_.encode({p, static_cast<size_t>(stop - p)}, run.scratch.merge);

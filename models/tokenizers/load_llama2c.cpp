@@ -1,6 +1,7 @@
-// tokenizer.bin of llama2.c (github.com/karpathy/llama2.c): the length of the longest piece, then for each piece its
-// score (f32), its length and its bytes, in which sentencepiece's mark is a space already. Text is encoded as run.c
-// does: a space in front, each character or its bytes, then the best score first. No marker is found in text.
+// tokenizer.bin of llama2.c (github.com/karpathy/llama2.c): the length of the longest piece, then for each
+// piece its score (f32), its length and its bytes, in which sentencepiece's mark is a space already. Text is
+// encoded as run.c does: a space in front, each character or its bytes, then the best score first. No marker
+// is found in text.
 #include <cstring>
 
 #include "engine/error.h"
@@ -57,13 +58,12 @@ std::unique_ptr<Tokenizer> load_llama2c(const std::filesystem::path& path) {
   pipeline.normalizer = Normalizer({{Normalizer::Kind::kPrepend, "", " "}});
   pipeline.find_added = false;
   pipeline.repair_utf8 = false;
-  pipeline.decode = {.bytes = DecodeRules::Bytes::kBytes,
-                     .byte_pieces = true,
-                     .strip_after = kBos};
+  pipeline.decode = {.bytes = DecodeRules::Bytes::kBytes, .byte_pieces = true, .strip_after = kBos};
   const SpecialIds special{.bos = kBos, .eos = kEos, .unk = kUnk};
   const InputTemplate around{.single = {kBos, InputTemplate::kA},
                              .pair = {kBos, InputTemplate::kA, InputTemplate::kB}};
-  return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
+  return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special,
+                                        around);
 }
 
 }  // namespace lowland

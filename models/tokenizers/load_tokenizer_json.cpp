@@ -46,7 +46,8 @@ BpeOptions Reader::model_options(const json& model, bool byte_level) const {
   return options;
 }
 
-void Reader::set_unknown(const json& model, BpeOptions& options, const std::vector<std::string>& pieces) const {
+void Reader::set_unknown(const json& model, BpeOptions& options,
+                         const std::vector<std::string>& pieces) const {
   const json& unknown = json_part(model, "unk_token");
   if (options.byte_level || unknown.is_null()) return;
   const auto at = std::find(pieces.begin(), pieces.end(), unknown.get<std::string>());

@@ -41,12 +41,14 @@ Merges read_merges(const fs::path& path) {
 void check_class(const json& config, const fs::path& path) {
   if (!config.contains("tokenizer_class") || !config.at("tokenizer_class").is_string()) return;
   const auto name = config.at("tokenizer_class").get<std::string>();
-  for (const char* known :
-       {"Roberta", "GPT2", "Bart", "Longformer", "LED", "Qwen2", "PreTrainedTokenizer", "TokenizersBackend"}) {
+  for (const char* known : {"Roberta", "GPT2", "Bart", "Longformer", "LED", "Qwen2", "PreTrainedTokenizer",
+                            "TokenizersBackend"}) {
     if (name.starts_with(known)) return;
   }
-  fail("{}: tokenizer_class {} is not one that is reproduced (RoBERTa's, GPT-2's and Qwen2's byte-level BPE are)",
-       path.string(), name);
+  fail(
+      "{}: tokenizer_class {} is not one that is reproduced (RoBERTa's, GPT-2's and Qwen2's byte-level BPE "
+      "are)",
+      path.string(), name);
 }
 
 BpePipeline qwen2_pipeline(const std::string& source) {
@@ -93,8 +95,8 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& vocab, const fs
     }
     const SpecialIds special = special_ids(roles, model, added);
     if (config.value("tokenizer_class", "").starts_with("Qwen2")) {
-      return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), qwen2_pipeline(config_path.string()),
-                                            special, InputTemplate());
+      return std::make_unique<BpeTokenizer>(std::move(model), std::move(added),
+                                            qwen2_pipeline(config_path.string()), special, InputTemplate());
     }
     const bool gpt2 = config.value("tokenizer_class", "").starts_with("GPT2") || model.id_of("<s>") < 0;
     InputTemplate around;
@@ -106,7 +108,8 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& vocab, const fs
     BpePipeline pipeline;
     pipeline.words = Words::kGpt2;
     if (config.value("add_prefix_space", false)) pipeline.prefix = Prefix::kSpace;
-    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
+    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special,
+                                          around);
   } catch (const std::logic_error& e) {  // json's type errors, std::stol's
     fail("{}: tokenizer_config.json or added_tokens.json is not laid out as Hugging Face writes it ({})",
          folder.string(), e.what());

@@ -13,9 +13,12 @@ Normalizer::Normalizer(std::vector<Step> steps) : steps_(std::move(steps)) {
 
 void Normalizer::run(MappedText& out, bool mapped) const {
   for (const Step& step : steps_) {
-    if (step.kind == Kind::kNfc) compose(out, mapped);
-    else if (step.kind == Kind::kPrepend) prepend(out, step.to, mapped);
-    else replace(out, step.from, step.to, mapped);
+    if (step.kind == Kind::kNfc)
+      compose(out, mapped);
+    else if (step.kind == Kind::kPrepend)
+      prepend(out, step.to, mapped);
+    else
+      replace(out, step.from, step.to, mapped);
   }
 }
 
@@ -40,8 +43,9 @@ void replace(MappedText& out, std::string_view from, std::string_view to, bool m
   size_t done = 0;
   const auto copy = [&](size_t stop) {
     text.append(out.text, done, stop - done);
-    if (mapped) ends.insert(ends.end(), out.source_end.begin() + static_cast<std::ptrdiff_t>(done),
-                            out.source_end.begin() + static_cast<std::ptrdiff_t>(stop));
+    if (mapped)
+      ends.insert(ends.end(), out.source_end.begin() + static_cast<std::ptrdiff_t>(done),
+                  out.source_end.begin() + static_cast<std::ptrdiff_t>(stop));
   };
   for (; at != std::string::npos; at = out.text.find(from, done)) {
     copy(at);

@@ -19,17 +19,22 @@ class Rewriter {
 
   std::string run() {
     while (at_ < text_.size()) {
-      if (text_[at_] == '[') set();
-      else if (text_[at_] == '(') group();
-      else if (text_[at_] == '\\') escape(false);
-      else plain();
+      if (text_[at_] == '[')
+        set();
+      else if (text_[at_] == '(')
+        group();
+      else if (text_[at_] == '\\')
+        escape(false);
+      else
+        plain();
     }
     return out_;
   }
 
  private:
   [[noreturn]] void refuse(std::string_view what) const {
-    fail("{}: the expression '{}' of the pre_tokenizer has {}, which is not reproduced", source_, text_, what);
+    fail("{}: the expression '{}' of the pre_tokenizer has {}, which is not reproduced", source_, text_,
+         what);
   }
   char peek(size_t ahead) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
 
@@ -46,9 +51,12 @@ class Rewriter {
 
   void literal(char c) {
     const bool caseless = !caseless_.empty() && caseless_.back();
-    if (caseless && (c == 's' || c == 'S')) out_ += "[s\\x84]";
-    else if (caseless && (c == 'k' || c == 'K')) out_ += "[k\\x85]";
-    else out_ += c;
+    if (caseless && (c == 's' || c == 'S'))
+      out_ += "[s\\x84]";
+    else if (caseless && (c == 'k' || c == 'K'))
+      out_ += "[k\\x85]";
+    else
+      out_ += c;
   }
 
   void group() {
@@ -73,9 +81,12 @@ class Rewriter {
     };
     if (c == 'p' || c == 'P') {
       const std::string name = text_.substr(at_ + 2, 3);
-      if (name == "{L}") put(kLetters, c == 'P');
-      else if (name == "{N}") put(kNumbers, c == 'P');
-      else refuse(fmt::format("\\{}{}", c, text_.substr(at_ + 2, text_.find('}', at_) - at_ - 1)));
+      if (name == "{L}")
+        put(kLetters, c == 'P');
+      else if (name == "{N}")
+        put(kNumbers, c == 'P');
+      else
+        refuse(fmt::format("\\{}{}", c, text_.substr(at_ + 2, text_.find('}', at_) - at_ - 1)));
       at_ += 5;
       return;
     }

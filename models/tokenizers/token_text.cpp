@@ -83,8 +83,10 @@ void TokenTextStream::feed(int32_t id, std::string& out) {
 }
 
 void TokenTextStream::finish(std::string& out) {
-  if (rules_.bytes == DecodeRules::Bytes::kBytes) put_bytes(out, true);
-  else end_run(out);
+  if (rules_.bytes == DecodeRules::Bytes::kBytes)
+    put_bytes(out, true);
+  else
+    end_run(out);
 }
 
 }  // namespace lowland

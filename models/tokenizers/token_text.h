@@ -20,7 +20,8 @@ struct DecodeRules {
   // kStripSpace: one space at the start of the whole is left out (Strip). kDropMarks: all spaces of the first
   // token are (Metaspace).
   Start start = Start::kKeep;
-  // llama2.c: a piece that begins with a space loses it behind this id, and at the start, where the id was before.
+  // llama2.c: a piece that begins with a space loses it behind this id, and at the start, where the id was
+  // before.
   int32_t strip_after = -1;
 };
 
@@ -47,10 +48,10 @@ class TokenTextStream final : public DecodeStream {
   const std::vector<TokenText>& tokens_;
   DecodeRules rules_;
   bool skip_special_;
-  bool first_ = true;      // no token yet
-  bool at_start_ = true;   // no text yet
+  bool first_ = true;     // no token yet
+  bool at_start_ = true;  // no text yet
   int32_t previous_;
-  std::string held_;       // bytes that are not yet surely text
+  std::string held_;  // bytes that are not yet surely text
 };
 
 }  // namespace lowland

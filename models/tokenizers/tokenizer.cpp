@@ -54,9 +54,12 @@ int64_t Tokenizer::build_inputs(std::span<const int32_t> a, std::optional<std::s
     if (total > room) n = b ? longest_first(n.a, n.b, room) : Lengths{room, 0};
   }
   for (const int32_t item : b ? around_.pair : around_.single) {
-    if (item == InputTemplate::kA) out.insert(out.end(), a.begin(), a.begin() + n.a);
-    else if (item == InputTemplate::kB) out.insert(out.end(), b->begin(), b->begin() + n.b);
-    else out.push_back(item);
+    if (item == InputTemplate::kA)
+      out.insert(out.end(), a.begin(), a.begin() + n.a);
+    else if (item == InputTemplate::kB)
+      out.insert(out.end(), b->begin(), b->begin() + n.b);
+    else
+      out.push_back(item);
   }
   return total - n.a - n.b;
 }

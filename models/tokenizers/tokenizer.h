@@ -106,15 +106,15 @@ class Tokenizer {
 };
 
 // Reads the tokenizer of a folder, or one file. In a folder, the first of these that is there:
-//   tokenizer.json                 byte-pair encoding as RoBERTa, GPT-2, Llama, Mistral, TinyLlama, Qwen2 ship it
-//   vocab.json and merges.txt      the same of RoBERTa, GPT-2 and Qwen2 (or encoder.json and vocab.bpe)
-//   tokenizer.model                sentencepiece's, BPE (Llama 2), or tiktoken's (Llama 3 as Meta releases it)
-//   tokenizer.bin                  llama2.c's
-// with what special_tokens_map.json, tokenizer_config.json and added_tokens.json beside it say, where they are.
-// One file may have any name: what it is is seen from its first bytes.
-// A part of tokenizer.json that is not reproduced is refused by name; its truncation and padding are the
-// caller's business and are not read. Error, one sentence naming the file: missing, not JSON, a malformed merge,
-// a byte or a merge the vocabulary lacks.
+//   tokenizer.json                 byte-pair encoding as RoBERTa, GPT-2, Llama, Mistral, TinyLlama, Qwen2
+//   ship it vocab.json and merges.txt      the same of RoBERTa, GPT-2 and Qwen2 (or encoder.json and
+//   vocab.bpe) tokenizer.model                sentencepiece's, BPE (Llama 2), or tiktoken's (Llama 3 as Meta
+//   releases it) tokenizer.bin                  llama2.c's
+// with what special_tokens_map.json, tokenizer_config.json and added_tokens.json beside it say, where they
+// are. One file may have any name: what it is is seen from its first bytes. A part of tokenizer.json that is
+// not reproduced is refused by name; its truncation and padding are the caller's business and are not read.
+// Error, one sentence naming the file: missing, not JSON, a malformed merge, a byte or a merge the vocabulary
+// lacks.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path);
 
 }  // namespace lowland

@@ -162,8 +162,8 @@ std::string read_whole_file(const fs::path& path) {
 
 namespace {
 
-// What one file is, by its first bytes: JSON; a sentencepiece model, whose first field is a piece (0x0A); lines of
-// base64; or llama2.c's table, whose first number, the longest piece, is small.
+// What one file is, by its first bytes: JSON; a sentencepiece model, whose first field is a piece (0x0A);
+// lines of base64; or llama2.c's table, whose first number, the longest piece, is small.
 std::unique_ptr<Tokenizer> load_file(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   LL_CHECK(in.good(), "{}: cannot be opened for reading", file.string());
@@ -174,7 +174,8 @@ std::unique_ptr<Tokenizer> load_file(const fs::path& file) {
   if (head[0] == 0x0A && head[2] == 0x0A) return load_sentencepiece(file);
   if (head[0] > 0 && head[1] < 4 && head[2] == 0 && head[3] == 0) return load_llama2c(file);
   if (std::isalnum(head[0]) && std::isalnum(head[1])) return load_tiktoken(file);
-  fail("{}: not a tokenizer: neither tokenizer.json, nor a sentencepiece, tiktoken or llama2.c file", file.string());
+  fail("{}: not a tokenizer: neither tokenizer.json, nor a sentencepiece, tiktoken or llama2.c file",
+       file.string());
 }
 
 }  // namespace

@@ -27,16 +27,17 @@ bool split_merge(const std::string& line, std::pair<std::string, std::string>& m
 AddedToken added_token_of(const nlohmann::json& object);
 
 // The tokens that special_tokens_map.json and tokenizer_config.json give a role: "cls_token" -> token. The
-// first file wins. A value may be a text (usual flags), an object with flags, or null: the role is not taken, and
-// the token's text is empty.
+// first file wins. A value may be a text (usual flags), an object with flags, or null: the role is not taken,
+// and the token's text is empty.
 std::map<std::string, AddedToken> read_roles(const std::filesystem::path& folder);
 
 // Adds the token unless one of the same text is there.
 void put_added_token(std::vector<AddedToken>& added, AddedToken token);
-// The tokens of tokenizer_config.json's added_tokens_decoder and of added_tokens.json, which have flags of their own,
-// then those with a role.
+// The tokens of tokenizer_config.json's added_tokens_decoder and of added_tokens.json, which have flags of
+// their own, then those with a role.
 std::vector<AddedToken> read_added_tokens(const std::filesystem::path& folder, const nlohmann::json& config,
-                                          const BpeModel& model, const std::map<std::string, AddedToken>& roles);
+                                          const BpeModel& model,
+                                          const std::map<std::string, AddedToken>& roles);
 
 // Ids for those roles, or for the usual spellings where no file names them.
 SpecialIds special_ids(const std::map<std::string, AddedToken>& roles, const BpeModel& model,

@@ -16,7 +16,9 @@ std::string json_type(const json& component) {
   return component.is_object() ? component.value("type", std::string("without a type")) : "none";
 }
 
-void TokenizerJsonParts::refuse(const std::string& what) const { fail("{}: {} is not reproduced", file_, what); }
+void TokenizerJsonParts::refuse(const std::string& what) const {
+  fail("{}: {} is not reproduced", file_, what);
+}
 
 void TokenizerJsonParts::add_normalizer(const json& component, std::vector<Normalizer::Step>& steps) const {
   const std::string type = json_type(component);
@@ -59,10 +61,14 @@ void TokenizerJsonParts::metaspace(const json& component, BpePipeline& out) cons
            component.value("replacement", ""));
   std::string scheme = component.value("prepend_scheme", std::string());
   if (scheme.empty()) scheme = component.value("add_prefix_space", true) ? "always" : "never";
-  if (scheme == "always") out.prefix = Prefix::kMark;
-  else if (scheme == "first") out.prefix = Prefix::kMarkAtTextStart;
-  else if (scheme == "never") out.prefix = Prefix::kMarkNever;
-  else refuse("pre_tokenizer Metaspace with prepend_scheme " + scheme);
+  if (scheme == "always")
+    out.prefix = Prefix::kMark;
+  else if (scheme == "first")
+    out.prefix = Prefix::kMarkAtTextStart;
+  else if (scheme == "never")
+    out.prefix = Prefix::kMarkNever;
+  else
+    refuse("pre_tokenizer Metaspace with prepend_scheme " + scheme);
   out.words = component.value("split", true) ? Words::kMarked : Words::kWhole;
 }
 
@@ -95,7 +101,8 @@ DecodeRules TokenizerJsonParts::decoder_sequence(const json& list) const {
   for (const json& item : list) {
     const std::string type = json_type(item);
     const json& pattern = json_part(item, "pattern");
-    if (type == "Replace" && json_part(pattern, "String") == std::string(kMark) && item.at("content") == " ") {
+    if (type == "Replace" && json_part(pattern, "String") == std::string(kMark) &&
+        item.at("content") == " ") {
       marks = true;
     } else if (type == "ByteFallback" && !fused) {
       rules.byte_pieces = true;

@@ -69,8 +69,10 @@ std::string utf8_repair(std::string_view text) {
   out.reserve(text.size() + 16);
   for (const char *p = text.data(), *end = p + text.size(); p < end;) {
     const Utf8Char c = utf8_next(p, end);
-    if (c.valid) out.append(p, static_cast<size_t>(c.length));
-    else utf8_append(out, kReplacement);
+    if (c.valid)
+      out.append(p, static_cast<size_t>(c.length));
+    else
+      utf8_append(out, kReplacement);
     p += c.length;
   }
   return out;

@@ -13,7 +13,8 @@ using nlohmann::json;
 namespace {
 
 const std::string kChatml =
-    "{%- for m in messages -%}\n  {{- '<|im_start|>' + m.role + \"\\n\" + m.content + '<|im_end|>\\n' -}}\n{%- endfor -%}\n"
+    "{%- for m in messages -%}\n  {{- '<|im_start|>' + m.role + \"\\n\" + m.content + '<|im_end|>\\n' "
+    "-}}\n{%- endfor -%}\n"
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}";
 
 std::string name_or_error(const std::string& jinja) {
@@ -34,7 +35,8 @@ std::string changed(std::string text, const std::string& from, const std::string
 
 TEST_CASE("jinja texts: literals, what stands between tags, branches for tools") {
   const JinjaTexts found = read_jinja(
-      "{# 'no' #}\n{% if x['key'] == 'a' %}\n  {{ 'b\\n' + \"c'\" }} d\r\n{%- elif tools %}{{ 'e }}' }}{% else %}{{ 'f' }}"
+      "{# 'no' #}\n{% if x['key'] == 'a' %}\n  {{ 'b\\n' + \"c'\" }} d\r\n{%- elif tools %}{{ 'e }}' }}{% "
+      "else %}{{ 'f' }}"
       "{% endif %}{{ raise_exception('g') }}\n");
   std::string texts;
   for (const auto& text : found.texts) texts += (text.tools ? "tool:" : "") + text.text + "|";
@@ -54,7 +56,8 @@ TEST_CASE("detect: a form of its own of chatml, and changes that make it another
                                  {"<|im_end|>", "<|end|>"}}) {
     CAPTURE(to);
     CHECK(name_or_error(changed(kChatml, from, to))
-              .starts_with("T: its chat template is none of the built-in ones: name the one to use with --chat-template"));
+              .starts_with("T: its chat template is none of the built-in ones: name the one to use with "
+                           "--chat-template"));
   }
   CHECK(name_or_error("").starts_with("T: its chat template is none"));
   CHECK(name_or_error("{{ 'x").starts_with("T: its chat template is none"));
@@ -63,7 +66,8 @@ TEST_CASE("detect: a form of its own of chatml, and changes that make it another
 TEST_CASE("detect: where a folder keeps its template") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()),
-                       doctest::Contains("no chat template here: neither chat_template.jinja, nor one in"), Error);
+                       doctest::Contains("no chat template here: neither chat_template.jinja, nor one in"),
+                       Error);
   folder.write("tokenizer_config.json", "{\"bos_token\": null}");
   CHECK_THROWS_AS(detect_chat_template(folder.string()), Error);
   folder.write("chat_template.json", json({{"chat_template", kChatml}}).dump());
@@ -72,8 +76,9 @@ TEST_CASE("detect: where a folder keeps its template") {
   folder.write("tokenizer_config.json", json({{"chat_template", list}}).dump());
   CHECK(name_of(detect_chat_template(folder.string())) == "chatml");
   folder.write("tokenizer_config.json", json({{"chat_template", {list[0]}}}).dump());
-  CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()), doctest::Contains("without one that is named default"), Error);
+  CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()),
+                       doctest::Contains("without one that is named default"), Error);
   folder.write("chat_template.jinja", "other");
-  CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()), doctest::Contains("chat_template.jinja: its chat template is none"),
-                       Error);
+  CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()),
+                       doctest::Contains("chat_template.jinja: its chat template is none"), Error);
 }

@@ -20,7 +20,9 @@ std::vector<ChatMessage> messages_of(const json& list) {
 }
 
 std::string text_of(const std::string& name, const std::vector<ChatMessage>& messages, bool prompt = false) {
-  return render_chat(chat_template_of(name), messages, {.bos = "<s>", .eos = "</s>", .generation_prompt = prompt}).text;
+  return render_chat(chat_template_of(name), messages,
+                     {.bos = "<s>", .eos = "</s>", .generation_prompt = prompt})
+      .text;
 }
 
 std::string error_of(const std::string& name, const std::vector<ChatMessage>& messages) {
@@ -62,8 +64,10 @@ TEST_CASE("chat: contents are what was handed in, stripped where the template st
     CAPTURE(name);
     const ChatText got = render_chat(chat_template_of(name), messages, {.bos = "<s>", .eos = "</s>"});
     std::string contents;
-    for (const TextRange& range : got.contents) contents += strip(got.text.substr(range.begin, range.end - range.begin));
-    CHECK(contents == (name == "mistral-v3" ? "UA" : "SUA"));  // its system message stands in a last user's turn only
+    for (const TextRange& range : got.contents)
+      contents += strip(got.text.substr(range.begin, range.end - range.begin));
+    CHECK(contents ==
+          (name == "mistral-v3" ? "UA" : "SUA"));  // its system message stands in a last user's turn only
     CHECK(got.answers.size() == 1);
   }
 }
@@ -72,9 +76,11 @@ TEST_CASE("chat: LLaVA's two styles, plain, the date") {
   const std::vector<ChatMessage> turns = {{"user", "<image>\nQ"}, {"assistant", "A"}, {"user", "R"}};
   CHECK(text_of("llava-hf", turns, true) == "USER: <image>\nQ ASSISTANT: A</s>USER: R ASSISTANT:");
   CHECK(text_of("vicuna", turns, true) ==
-        "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+        "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+        "helpful, detailed, "
         "and polite answers to the user's questions. USER: <image>\nQ ASSISTANT: A</s>USER: R ASSISTANT:");
-  CHECK(text_of("plain", {{"system", "S"}, {"user", "U"}, {"assistant", "A"}, {"user", "V"}}) == "S\nU\nA</s>V\n");
+  CHECK(text_of("plain", {{"system", "S"}, {"user", "U"}, {"assistant", "A"}, {"user", "V"}}) ==
+        "S\nU\nA</s>V\n");
   const ChatText dated = render_chat(chat_template_of("llama3.1"), turns, {.date = "01 Jan 2030"});
   CHECK(dated.text.find("Today Date: 01 Jan 2030\n\n<|eot_id|>") != std::string::npos);
 }
@@ -87,8 +93,10 @@ TEST_CASE("chat: bad conversations") {
         "message 1 has the role 'tool', where system, user or assistant is expected");
   CHECK(error_of("llama2", {{"user", ""}, {"user", ""}}) ==
         "the chat template llama2 wants user and assistant by turns, and turn 2 is of the role user");
-  CHECK(error_of("mistral", {{"system", ""}, {"user", ""}}).starts_with("the chat template mistral has no system"));
-  CHECK(error_of("alpaca", {{"user", ""}}).starts_with("there is no chat template 'alpaca': the built-in ones are llama2,"));
+  CHECK(error_of("mistral", {{"system", ""}, {"user", ""}})
+            .starts_with("the chat template mistral has no system"));
+  CHECK(error_of("alpaca", {{"user", ""}})
+            .starts_with("there is no chat template 'alpaca': the built-in ones are llama2,"));
 }
 
 TEST_CASE("strip: blanks of Python's strip") {

@@ -26,7 +26,8 @@ from make_tokenizer_golden import NASTY, TEXT, cases_of, hexed
 SP_TEXTS = ["<sep>", "a<sep>b", " <sep> ", "<sep><sep>x", "truth<sep>", "[INST] Hello [/INST] you", "[INST]", "<0x0A>", "<0x41>x", "▁",
             "a▁b", " ▁ a", "▁▁", "Hello <s>.", "<s> Hello", "truth truth [INST]", "that a truth of truth", "<unk>x", "日<s>本"]
 QWEN_TEXTS = ["e\u0301", "\u1100\u1161\u11a8x", "a\u0323\u0307 a\u0307\u0323", "\u212b \u2126", "\ufb01", "caf\u0065\u0301 cafe\u0301",
-              "\u0958", "\uf900", "\U0001d15e", "\u0b47\u0b3e", "\u1dfa\u0301 e\u1dfa\u0316", "\u0c3c\u0316", "I\u0307\u0301", "'\u017f x'\u017f",
+              "\u0958", "\uf900", "\U0001d15e", "\u0b47\u0b3e", "\u1dfa\u0301 e\u1dfa\u0316", "\u0c3c\u0316", "I\u0307\u0301",
+              "'\u017f x'\u017f",
               "'S 'RE 'lL don'T'", "\n\n a\r\n\r\nb", " \n \n  c", "123456 ١٢٣٤", "<|im_start|>user\nHello<|im_end|>\n", "<|im_start|>"]
 
 
@@ -140,7 +141,8 @@ def main():
                     for legacy, style in ((True, "prepend"), (False, "first"))]
 
     vocab = json.load(open(f"{here}/tokenizer_small/vocab.json", encoding="utf-8"))
-    merges = [tuple(line.split(" ")) for line in open(f"{here}/tokenizer_small/merges.txt", encoding="utf-8").read().split("\n")[1:] if line]
+    lines = open(f"{here}/tokenizer_small/merges.txt", encoding="utf-8").read().split("\n")[1:]
+    merges = [tuple(line.split(" ")) for line in lines if line]
     pieces = [p for p, i in sorted(vocab.items(), key=lambda item: item[1]) if i >= 5]
     convert = importlib.import_module("transformers.convert_slow_tokenizer")
     alphabet = {c: b for b, c in convert.bytes_to_unicode().items()}

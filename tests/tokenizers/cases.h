@@ -1,5 +1,5 @@
-// Checks a tokenizer against the cases of a golden file: ids with special tokens parsed (ids) and not (text_ids), and
-// the text they decode to; every way of encoding and decoding must agree.
+// Checks a tokenizer against the cases of a golden file: ids with special tokens parsed (ids) and not
+// (text_ids), and the text they decode to; every way of encoding and decoding must agree.
 #pragma once
 #include <doctest/doctest.h>
 
@@ -12,8 +12,8 @@ namespace lowland::test {
 using nlohmann::json;
 using Ids = std::vector<int32_t>;
 
-inline void check_encoding(const Tokenizer& tokenizer, const std::string& text, bool parse, const Ids& expected,
-                           Tokenizer::Scratch& scratch) {
+inline void check_encoding(const Tokenizer& tokenizer, const std::string& text, bool parse,
+                           const Ids& expected, Tokenizer::Scratch& scratch) {
   Ids ids;
   tokenizer.encode(text, {.parse_special = parse}, scratch, ids);
   CHECK(ids == expected);
@@ -28,7 +28,8 @@ inline void check_encoding(const Tokenizer& tokenizer, const std::string& text, 
 }
 
 // One id at a time: each piece of text is whole, and all of them together are the decoded text.
-inline void check_stream(const Tokenizer& tokenizer, const Ids& ids, bool skip_special, const std::string& expected) {
+inline void check_stream(const Tokenizer& tokenizer, const Ids& ids, bool skip_special,
+                         const std::string& expected) {
   CHECK(tokenizer.decode(ids, skip_special) == expected);
   std::string all;
   const auto stream = tokenizer.decode_stream(skip_special);

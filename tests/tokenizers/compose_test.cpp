@@ -25,10 +25,10 @@ std::string composed(const std::string& text) {
 TEST_CASE("compose: known compositions, order of marks, and texts that stay") {
   CHECK(composed("") == "");
   CHECK(composed("caf\u0065\u0301!") == "caf\u00e9!");
-  CHECK(composed("\u1100\u1161\u11a8") == "\uac01");            // Hangul
-  CHECK(composed("a\u0307\u0323") == "\u1ea1\u0307");           // marks change places
-  CHECK(composed("\u212b") == "\u00c5");                        // a singleton
-  CHECK(composed("\u0958") == "\u0915\u093c");                  // excluded from composition
+  CHECK(composed("\u1100\u1161\u11a8") == "\uac01");                // Hangul
+  CHECK(composed("a\u0307\u0323") == "\u1ea1\u0307");               // marks change places
+  CHECK(composed("\u212b") == "\u00c5");                            // a singleton
+  CHECK(composed("\u0958") == "\u0915\u093c");                      // excluded from composition
   CHECK(composed("\ufb01 \u00e9 plain") == "\ufb01 \u00e9 plain");  // a compatibility character
 }
 

@@ -109,7 +109,8 @@ TEST_CASE("load_tokenizer: parts of tokenizer.json that are not reproduced are r
   };
   CHECK(error_of_split("\\p{L}+|\\p{N}") == "no error");
   CHECK(error_of_split("\\p{Han}+") ==
-        "tokenizer.json: the expression '\\p{Han}+' of the pre_tokenizer has \\p{Han}, which is not reproduced");
+        "tokenizer.json: the expression '\\p{Han}+' of the pre_tokenizer has \\p{Han}, which is not "
+        "reproduced");
   CHECK(error_of_split("a.").find("has '.', which is not reproduced") != std::string::npos);
   CHECK(error_of_split("(?x)a").find("has (?x), which is not reproduced") != std::string::npos);
   CHECK(error_of_split("[a[b]]").find("has '[' in a set, which") != std::string::npos);

@@ -21,9 +21,12 @@ const json& golden() {
 json patched(const json& patch) {
   json file = json::parse(read_file(small_folder() / "tokenizer.json"));
   for (const auto& [key, value] : patch.items()) {
-    if (key == "added_tokens") file[key].insert(file[key].end(), value.begin(), value.end());
-    else if (key == "model") file[key].update(value);
-    else file[key] = value;
+    if (key == "added_tokens")
+      file[key].insert(file[key].end(), value.begin(), value.end());
+    else if (key == "model")
+      file[key].update(value);
+    else
+      file[key] = value;
   }
   return file;
 }

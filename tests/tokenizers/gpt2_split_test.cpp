@@ -1,7 +1,8 @@
 // The hand-written scanner against the expression itself, run by PCRE2 on random strings.
+#include "models/tokenizers/gpt2_split.h"
+
 #include <random>
 
-#include "models/tokenizers/gpt2_split.h"
 #include "tests/tokenizers/pcre.h"
 
 using namespace lowland;
@@ -30,8 +31,10 @@ TEST_CASE("unicode classes: PCRE2 agrees wherever its Unicode version knows the 
     if (ours == expected) continue;
     // Unassigned in one of the two versions: an older PCRE2 says so; a newer one has it where ours has no
     // class.
-    if (is(unassigned) || ours == 0) ++newer;
-    else ++wrong;
+    if (is(unassigned) || ours == 0)
+      ++newer;
+    else
+      ++wrong;
   }
   MESSAGE(letters << " letters, " << numbers << " numbers, " << newer
                   << " of another Unicode version than PCRE2's");
@@ -52,8 +55,10 @@ TEST_CASE("gpt2_word_end: equals the expression on random strings") {
     std::string text;
     for (size_t n = 1 + random() % 24; n > 0; --n) {
       const auto kind = random() % 10;
-      if (kind < 6) text += common[random() % common.size()];
-      else if (kind < 8) text += utf8(rare[random() % std::size(rare)]);
+      if (kind < 6)
+        text += common[random() % common.size()];
+      else if (kind < 8)
+        text += utf8(rare[random() % std::size(rare)]);
       else {
         const auto code = static_cast<char32_t>(random() % (kind == 8 ? 0x3000u : 0x30000u));
         if (!is_character(code)) continue;

@@ -1,5 +1,5 @@
-// The kinds of Llama, Mistral and Qwen2 against tokenizers, sentencepiece, tiktoken and llama2.c's rules: the files that
-// tests/golden/make_llama_tokenizer_golden.py wrote.
+// The kinds of Llama, Mistral and Qwen2 against tokenizers, sentencepiece, tiktoken and llama2.c's rules: the
+// files that tests/golden/make_llama_tokenizer_golden.py wrote.
 #include "engine/error.h"
 #include "tests/tokenizers/cases.h"
 
@@ -19,8 +19,10 @@ const json& golden() {
 std::string patched(const std::string& base, const json& patch) {
   json file = json::parse(read_file(llama_folder() / base));
   for (const auto& [key, value] : patch.items()) {
-    if (key == "model") file[key].update(value);
-    else file[key] = value;
+    if (key == "model")
+      file[key].update(value);
+    else
+      file[key] = value;
   }
   return file.dump();
 }
@@ -129,7 +131,8 @@ TEST_CASE("llama: verbatim stretches make no special token") {
   expected.insert(expected.end(), plain.begin(), plain.end());
   expected.push_back(2);
   CHECK(ids == expected);
-  CHECK_THROWS_WITH_AS(tokenizer->encode("\xff", {.verbatim = verbatim}), "a text with verbatim stretches is not valid UTF-8", Error);
+  CHECK_THROWS_WITH_AS(tokenizer->encode("\xff", {.verbatim = verbatim}),
+                       "a text with verbatim stretches is not valid UTF-8", Error);
 }
 
 TEST_CASE("llama: ends are where the text of each id ends") {

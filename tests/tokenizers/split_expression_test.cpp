@@ -1,8 +1,9 @@
 // Expressions run on the shape of a text against the same ones run by PCRE2 on the text itself.
+#include "models/tokenizers/split_expression.h"
+
 #include <random>
 
 #include "engine/error.h"
-#include "models/tokenizers/split_expression.h"
 #include "tests/tokenizers/pcre.h"
 
 using namespace lowland;
@@ -27,8 +28,8 @@ std::string written_out(std::string expression) {
 
 std::string random_text(std::mt19937& random, const Pcre& letter, const Pcre& number) {
   const std::string common = "  \n\r\t'''sStTrReEvVmMlLdDkXY0192.,!-_";
-  const char32_t rare[] = {0x85, 0xA0, 0x1C, 0x1680, 0x180E, 0x2003, 0x2028, 0x3000, 0x301,
-                           0x17F, 0x212A, 0x1F600, 0x200D, 0xE9, 0x4E2D, 0x660, 0xB2, 0};
+  const char32_t rare[] = {0x85,  0xA0,   0x1C,    0x1680, 0x180E, 0x2003, 0x2028, 0x3000, 0x301,
+                           0x17F, 0x212A, 0x1F600, 0x200D, 0xE9,   0x4E2D, 0x660,  0xB2,   0};
   std::string text;
   for (size_t n = 1 + random() % 24; n > 0; --n) {
     const auto kind = random() % 10;
@@ -62,7 +63,9 @@ void compare(const std::string& expression, int rounds) {
     ExpressionCursor cursor(ours, text, scratch);
     for (size_t at = 0; at < text.size();) {
       size_t expected = oracle.match(text, at);  // or the text up to the next match is a word
-      const auto is_start = [&text](size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80; };
+      const auto is_start = [&text](size_t i) {
+        return (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+      };
       if (expected == std::string::npos) {
         for (expected = at + 1; expected < text.size(); ++expected) {
           if (is_start(expected) && oracle.match(text, expected) != std::string::npos) break;

@@ -1,7 +1,8 @@
+#include "models/tokenizers/utf8.h"
+
 #include <doctest/doctest.h>
 
 #include "models/tokenizers/byte_alphabet.h"
-#include "models/tokenizers/utf8.h"
 
 using namespace lowland;
 

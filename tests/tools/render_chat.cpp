@@ -1,7 +1,8 @@
 // Renders conversations, for tests/golden/check_chat.py.
 //   render_chat TEMPLATE [TOKENIZER] < lines     TEMPLATE: the name of a built-in, or a file to be recognised
-// A line is {"messages": [...], "bos": "", "eos": "", "generation_prompt": false}; so is the answer's, with name, text
-// and answers (bytes), and with a TOKENIZER the ids and is_answer of each. An error is {"error": "..."}.
+// A line is {"messages": [...], "bos": "", "eos": "", "generation_prompt": false}; so is the answer's, with
+// name, text and answers (bytes), and with a TOKENIZER the ids and is_answer of each. An error is {"error":
+// "..."}.
 #include <filesystem>
 #include <iostream>
 #include <memory>
