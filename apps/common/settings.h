@@ -19,6 +19,10 @@ struct Settings {
   std::string model_config, tokenizer;
   int64_t vocab_size = 0;
   bool line_by_line = false;
+  // language models
+  std::string loss = "assistant", overlong = "cut", chat_template, date = "26 Jul 2024";
+  std::string weights_dtype = "auto";
+  int64_t batch_tokens = 0;
   // LoRA
   std::string method = "lora", targets, modules_to_save;
   int64_t rank = 8;
@@ -67,6 +71,23 @@ template <class S, class V> void visit_pretraining(S& s, V&& v) {
   v("tokenizer", s.tokenizer, "Folder of a tokenizer");
   v("vocab-size", s.vocab_size, "Train a byte-level BPE of this size on the text instead");
   v("line-by-line", s.line_by_line, "Each line is a document");
+}
+template <class S, class V> void visit_language_data(S& s, V&& v) {
+  v("train", s.train_files, "Training files, .jsonl: text; prompt, completion; instruction, input, output; messages");
+  v("dev", s.dev_file, "Development file of the same kind");
+  v("test", s.test_file, "Test file of the same kind");
+  v("dev-fraction", s.dev_fraction, "Share of the training examples held out where there is no dev file (0: none)");
+  v("max-train-samples", s.max_train_samples, "Use the first N training examples (0: all)");
+  v("max-eval-samples", s.max_eval_samples, "Use the first N evaluation examples (0: all)");
+  v("max-length,max-seq-length,length", s.max_length, "Longest example in tokens");
+}
+template <class S, class V> void visit_language(S& s, V&& v) {
+  v("loss", s.loss, "assistant: on completions and answers only; all: on every token but the first");
+  v("overlong", s.overlong, "Examples over --max-length: cut keeps their start, drop leaves them out");
+  v("batch-tokens", s.batch_tokens, "Cut a step into micro-batches of at most N tokens (0: of --batch-size examples)");
+  v("chat-template", s.chat_template, "Template of conversations, where the folder's own is not to be used");
+  v("date", s.date, "The day that a llama3.1 conversation names");
+  v("weights-dtype", s.weights_dtype, "Frozen weights in f32 or bf16; auto: as --dtype");
 }
 template <class S, class V> void visit_lora(S& s, V&& v) {
   v("rank,lora-r", s.rank, "Rank of the adapters");
@@ -125,6 +146,7 @@ template <class S, class V> void visit_all(S& s, V&& v) {
   visit_input(s, v);
   visit_data(s, v);
   visit_pretraining(s, v);
+  visit_language(s, v);
   visit_lora(s, v);
   visit_method(s, v);
   visit_training(s, v);

@@ -71,6 +71,15 @@ Settings resumed_settings(const Settings& settings, const std::function<bool(con
   return stored;
 }
 
+void check_adapter_flags(const Settings& told, const Settings& fixed,
+                         const std::function<bool(const std::string&)>& given) {
+  if (told.adapter.empty()) return;
+  const nlohmann::json mine = to_json(told), theirs = to_json(fixed);
+  for (const char* flag : {"rank", "alpha", "targets", "rslora"})
+    LL_CHECK(!given(flag) || mine.at(flag) == theirs.at(flag), "--{} {} contradicts {}, which has {}", flag,
+             mine.at(flag).dump(), told.adapter, theirs.at(flag).dump());
+}
+
 optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const std::vector<PackedBatch>& batches,
                               const optim::SharpnessOptions& options) {
   int64_t targets = 0;

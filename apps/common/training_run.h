@@ -15,6 +15,11 @@ optim::MethodOptions method_options(const Settings& settings);
 // Error that names both values. Without it: the settings as they are.
 Settings resumed_settings(const Settings& settings, const std::function<bool(const std::string& flag)>& given);
 
+// What an adapter folder fixes (rank, alpha, targets, rsLoRA) cannot be told otherwise: Error that names both values.
+// `told`: the settings as given; `fixed`: after the adapter was read.
+void check_adapter_flags(const Settings& told, const Settings& fixed,
+                         const std::function<bool(const std::string& flag)>& given);
+
 // Sharpness over packed batches: the mean loss per target at the centre, without dropout.
 optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const std::vector<PackedBatch>& batches,
                               const optim::SharpnessOptions& options);

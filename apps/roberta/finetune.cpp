@@ -21,12 +21,7 @@ void finetune(const Settings& given_settings, const CLI::App& verb) {
   const Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
   check_training_settings(settings);
   Session session(settings);
-  // What an adapter folder fixes cannot be told otherwise.
-  const nlohmann::json told = to_json(settings), fixed = to_json(session.settings);
-  for (const char* flag : {"rank", "alpha", "targets", "rslora"})
-    LL_CHECK(settings.adapter.empty() || !given(verb, flag) || told.at(flag) == fixed.at(flag),
-             "--{} {} contradicts {}, which has {}", flag, told.at(flag).dump(), settings.adapter,
-             fixed.at(flag).dump());
+  check_adapter_flags(settings, session.settings, [&](const std::string& f) { return given(verb, f); });
   session.load_data(load_options(session.settings));
   session.build_model(true);
   ClassificationWorkload workload(*session.model, *session.tokenizer, session.data, session.settings);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
+#include "apps/data/documents.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
 
@@ -18,8 +18,6 @@ std::vector<int32_t> lengths_of(const std::vector<std::vector<int32_t>>& sequenc
   for (const auto& s : sequences) out.push_back(static_cast<int32_t>(s.size()));
   return out;
 }
-
-bool blank(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
 
 // Cuts a document into sequences of at most max_length tokens, <s> and </s> included.
 void add_document(const Tokenizer& tokenizer, Tokenizer::Scratch& scratch, const std::string& text, int64_t max_length,
@@ -43,25 +41,8 @@ std::vector<std::vector<int32_t>> read_sequences(const Tokenizer& tokenizer, con
   LL_CHECK(max_length > 2, "max-length must leave room for text between <s> and </s>, got {}", max_length);
   std::vector<std::vector<int32_t>> out;
   const std::unique_ptr<Tokenizer::Scratch> scratch = tokenizer.make_scratch();
-  for (const std::string& file : files) {
-    std::ifstream in(file, std::ios::binary);
-    LL_CHECK(in.good(), "cannot read {}", file);
-    const size_t before = out.size();
-    std::string document;
-    for (std::string line; std::getline(in, line);) {
-      if (!line.empty() && line.back() == '\r') line.pop_back();
-      if (!blank(line)) {
-        if (!document.empty()) document += '\n';
-        document += line;
-      }
-      if ((blank(line) || line_by_line) && !document.empty()) {
-        add_document(tokenizer, *scratch, document, max_length, out);
-        document.clear();
-      }
-    }
-    if (!document.empty()) add_document(tokenizer, *scratch, document, max_length, out);
-    LL_CHECK(out.size() > before, "{} holds no text", file);
-  }
+  for_each_document(files, line_by_line,
+                    [&](const std::string& text) { add_document(tokenizer, *scratch, text, max_length, out); });
   return out;
 }
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "apps/common/progress.h"
-#include "apps/common/run_folder.h"
-#include "apps/common/settings_json.h"
 #include "engine/error.h"
 #include "models/roberta/load_weights.h"
 
@@ -18,33 +16,6 @@ std::map<std::string, int> label2id(const std::vector<std::string>& labels) {
   return out;
 }
 
-// --run fills in what the command line leaves open.
-void take_run(Settings& s) {
-  if (s.run.empty()) return;
-  const Settings run = read_run_settings(s.run);
-  const auto fill = [](std::string& mine, const std::string& theirs) {
-    if (mine.empty()) mine = theirs;
-  };
-  const fs::path path(s.run);
-  if (run.method == "full") {
-    fill(s.model, (path / "model").string());
-  } else {
-    fill(s.model, run.model);
-    fill(s.adapter, (path / "adapter").string());
-  }
-  fill(s.data, run.data);
-  fill(s.task, run.task);
-  if (s.train_files.empty()) s.train_files = run.train_files;
-  fill(s.dev_file, run.dev_file);
-  fill(s.test_file, run.test_file);
-  s.text_column = run.text_column;
-  s.text_pair_column = run.text_pair_column;
-  s.label_column = run.label_column;
-  s.dev_fraction = run.dev_fraction;
-  s.max_length = run.max_length;
-  s.seed = run.seed;
-}
-
 void say_split(const char* name, const Split& split) {
   if (split.file.empty() && split.examples.empty()) return;
   std::string text = fmt::format("{}: {} examples", name, thousands(static_cast<int64_t>(split.examples.size())));
@@ -55,17 +26,6 @@ void say_split(const char* name, const Split& split) {
 }
 
 }  // namespace
-
-std::unique_ptr<Context> make_context(const Settings& s) {
-  const bool cuda = s.device.rfind("cuda", 0) == 0;
-  LL_CHECK(cuda || s.device == "auto" || s.device == "cpu",
-           "--device must be auto, cpu, cuda or cuda:N, got {}", s.device);
-  LL_CHECK(!cuda, "--device {}: this build of Lowland has no CUDA backend", s.device);
-  LL_CHECK(s.dtype == "auto" || s.dtype == "f32", "--dtype {}: the CPU computes in f32", s.dtype);
-  LL_CHECK(s.threads >= 0 && s.threads <= 4096,
-           "--threads must be 0 (all cores) or a number of threads, got {}", s.threads);
-  return std::make_unique<Context>(Device{}, static_cast<int>(s.threads));
-}
 
 Session::Session(Settings given) : settings(std::move(given)) {
   take_run(settings);
@@ -177,20 +137,12 @@ void Session::load_weights() {
 }
 
 AdapterCard Session::make_card() const {
-  nlohmann::ordered_json method;
-  method["method"] = settings.method;
-  if (settings.method == "eflat-lora" || settings.method == "flat-lora" || settings.method == "lora-sam") {
-    method["rho"] = settings.rho;
-    method["rho_schedule"] = settings.rho_schedule;
-    if (!settings.norm.empty()) method["norm"] = settings.norm;
-    if (settings.method == "eflat-lora") method["beta"] = settings.beta;
-  }
   AdapterCard out;
   out.task = settings.task;
   out.labels = data.task.regression ? std::vector<std::string>{} : data.task.labels;
   out.problem_type = data.task.problem_type;
   out.max_length = longest(settings, *model);
-  out.method_json = method.dump();
+  out.method_json = method_json(settings);
   out.base_fingerprint = fingerprint_;
   return out;
 }

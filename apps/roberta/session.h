@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/common/adapter_io.h"
+#include "apps/common/session_parts.h"
 #include "apps/roberta/classification.h"
 #include "models/hub/hub_folder.h"
 
@@ -48,8 +49,5 @@ class Session {
   bool head_from_adapter_ = false;
   std::string fingerprint_;
 };
-
-// The device and threads that the settings ask for. Throws Error for what this build cannot do.
-std::unique_ptr<Context> make_context(const Settings& settings);
 
 }  // namespace lowland::apps

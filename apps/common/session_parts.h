@@ -1,0 +1,20 @@
+// What the sessions of all families do alike: the device, what --run fills in, what an adapter's card says.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "apps/common/settings.h"
+#include "engine/context.h"
+
+namespace lowland::apps {
+
+// The device and threads that the settings ask for. Throws Error for what this build cannot do.
+std::unique_ptr<Context> make_context(const Settings& settings);
+
+// --run fills in what the command line leaves open.
+void take_run(Settings& settings);
+
+// The method and its settings, as lowland.json holds them.
+std::string method_json(const Settings& settings);
+
+}  // namespace lowland::apps

@@ -1,0 +1,125 @@
+#include "apps/llama/examples.h"
+
+#include <algorithm>
+
+#include "apps/common/progress.h"
+#include "apps/data/documents.h"
+#include "apps/llama/session.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+// User text never makes a special token.
+EncodeOptions plain() {
+  EncodeOptions options;
+  options.parse_special = false;
+  return options;
+}
+
+}  // namespace
+
+int64_t LanguageExample::targets() const { return std::count(learn.begin(), learn.end(), uint8_t{1}); }
+
+int64_t LanguageSplit::targets() const {
+  int64_t n = 0;
+  for (const LanguageExample& e : examples) n += e.targets();
+  return n;
+}
+
+std::vector<int32_t> LanguageSplit::lengths() const {
+  std::vector<int32_t> out;
+  for (const LanguageExample& e : examples) out.push_back(static_cast<int32_t>(e.ids.size()));
+  return out;
+}
+
+ExampleMaker::ExampleMaker(const Tokenizer& tokenizer, const Settings& settings, std::string folder, int64_t max_length)
+    : tokenizer_(tokenizer), settings_(settings), folder_(std::move(folder)), max_length_(max_length),
+      front_(encode_prompt(tokenizer, "", false)) {
+  LL_CHECK(settings.loss == "assistant" || settings.loss == "all", "--loss must be assistant or all, got {}",
+           settings.loss);
+  LL_CHECK(settings.overlong == "cut" || settings.overlong == "drop", "--overlong must be cut or drop, got {}",
+           settings.overlong);
+  LL_CHECK(max_length >= 2, "--max-length must be at least 2, got {}", max_length);
+}
+
+LanguageExample ExampleMaker::make(const LanguageRecord& record) const {
+  LL_CHECK(record.messages.empty(), "{}: conversations are not read yet", record.where);
+  LanguageExample e;
+  e.ids = front_;
+  std::vector<uint32_t> ends;
+  tokenizer_.encode_with_ends(record.prompt + record.completion, plain(), e.ids, ends);
+  e.learn.assign(front_.size(), 0);
+  for (size_t i = 0; i < ends.size(); ++i) {
+    // A token that straddles the prompt's end is the prompt's.
+    const uint32_t begin = i == 0 ? 0 : ends[i - 1];
+    e.learn.push_back(settings_.loss == "all" || begin >= record.prompt.size() ? 1 : 0);
+  }
+  if (tokenizer_.special().eos >= 0) {
+    e.ids.push_back(tokenizer_.special().eos);
+    e.learn.push_back(1);
+  }
+  if (!e.learn.empty()) e.learn[0] = 0;
+  return e;
+}
+
+// Takes the example into the split: whole, cut, or not at all.
+void ExampleMaker::limit(LanguageExample e, LanguageSplit& split) const {
+  const auto most = static_cast<size_t>(max_length_);
+  const bool over = e.ids.size() > most;
+  if (over && settings_.overlong == "drop") {
+    ++split.dropped;
+    return;
+  }
+  if (over) {
+    e.ids.resize(most);
+    e.learn.resize(most);
+  }
+  if (e.targets() == 0) {
+    ++split.dropped;
+    return;
+  }
+  split.cut += over ? 1 : 0;
+  split.examples.push_back(std::move(e));
+}
+
+LanguageSplit ExampleMaker::make_split(const std::vector<LanguageRecord>& records) const {
+  LanguageSplit split;
+  for (const LanguageRecord& record : records) limit(make(record), split);
+  LL_CHECK(!split.examples.empty(), "none of the {} examples has a token to learn within {} tokens", records.size(),
+           max_length_);
+  return split;
+}
+
+LanguageSplit ExampleMaker::make_documents(const std::vector<std::string>& files, bool line_by_line) const {
+  LanguageSplit split;
+  const std::unique_ptr<Tokenizer::Scratch> scratch = tokenizer_.make_scratch();
+  for_each_document(files, line_by_line, [&](const std::string& text) {
+    std::vector<int32_t> ids = front_;
+    tokenizer_.encode(text, plain(), *scratch, ids);
+    if (tokenizer_.special().eos >= 0) ids.push_back(tokenizer_.special().eos);
+    // A piece begins with the last token of the one before: no token is left unlearnt.
+    for (size_t begin = 0; begin + 1 < ids.size(); begin += static_cast<size_t>(max_length_) - 1) {
+      const size_t end = std::min(begin + static_cast<size_t>(max_length_), ids.size());
+      LanguageExample e;
+      e.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.begin() + static_cast<std::ptrdiff_t>(end));
+      e.learn.assign(e.ids.size(), 1);
+      e.learn[0] = 0;
+      split.examples.push_back(std::move(e));
+    }
+  });
+  LL_CHECK(!split.examples.empty(), "{} holds no token to learn", files.front());
+  return split;
+}
+
+void say_split(const char* name, const LanguageSplit& split, int64_t max_length) {
+  std::string text = fmt::format("{}: {} examples, {} tokens to learn", name,
+                                 thousands(static_cast<int64_t>(split.examples.size())), thousands(split.targets()));
+  if (split.cut > 0) text += fmt::format("; {} cut at {} tokens", thousands(split.cut), max_length);
+  if (split.dropped > 0)
+    text += fmt::format("; {} left out, over {} tokens or without a token to learn", thousands(split.dropped),
+                        max_length);
+  say(text);
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,49 @@
+#include "apps/common/flags.h"
+#include "apps/common/settings_json.h"
+#include "apps/common/training_run.h"
+#include "apps/llama/language_data.h"
+#include "apps/llama/language_workload.h"
+#include "apps/llama/verbs.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+void finetune(const Settings& given_settings, const CLI::App& verb) {
+  const Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
+  check_training_settings(settings);
+  Session session(settings);
+  check_adapter_flags(settings, session.settings, [&](const std::string& f) { return given(verb, f); });
+  LanguageData data = load_language_data(session, {});
+  session.build_model(true);
+  LanguageWorkload workload(*session.model, std::move(data.train), std::move(data.dev), session.settings);
+  const auto method = optim::make_method(settings.method, session.model->arena(), method_options(settings));
+  // Everything that can be refused has been: from here on the run's folder is written.
+  RunFolder run(session.settings);
+  run_training({*session.model, *method, workload, run,
+                [&](const std::filesystem::path& into) { session.write_result(into); }, session.result_folder(),
+                to_toml(session.settings, [&](const std::string& f) { return has_flag(verb, f); })},
+               session.settings);
+}
+
+}  // namespace
+
+void add_finetune(CLI::App& app) {
+  auto settings = std::make_shared<Settings>();
+  settings->max_length = 1024;
+  CLI::App* verb = app.add_subcommand("finetune", "Train an adapter (or all weights) on texts or conversations");
+  const OptionBinder bind{*verb};
+  visit_input(*settings, bind);
+  bind("tokenizer", settings->tokenizer, "Tokenizer, where it is not in the model's folder");
+  visit_language_data(*settings, bind);
+  visit_language(*settings, bind);
+  visit_lora(*settings, bind);
+  visit_method(*settings, bind);
+  visit_training(*settings, bind);
+  visit_system(*settings, bind);
+  visit_output(*settings, bind);
+  add_config_option(*verb);
+  verb->callback([settings, verb] { finetune(*settings, *verb); });
+}
+
+}  // namespace lowland::apps

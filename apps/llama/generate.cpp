@@ -1,0 +1,147 @@
+#include "models/llama/generate.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "apps/common/flags.h"
+#include "apps/data/text_file.h"
+#include "apps/llama/session.h"
+#include "apps/llama/verbs.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+struct GenerateFlags {
+  std::string prompt, prompts;
+  int64_t max_new_tokens = 128, top_k = 0, batch = 16;
+  double temperature = 0, top_p = 1;
+  bool ignore_eos = false;
+};
+
+// Lines of text, or of a .jsonl file the field `prompt` of each object.
+std::vector<std::string> read_prompts(const std::string& file) {
+  std::vector<std::string> out;
+  LineReader lines(file);
+  const bool json = file.size() > 6 && file.compare(file.size() - 6, 6, ".jsonl") == 0;
+  for (std::string line; lines.next(line);) {
+    if (line.empty()) continue;
+    if (!json) {
+      out.push_back(line);
+      continue;
+    }
+    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+    LL_CHECK(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
+             "{}: not a JSON object with a text `prompt`", lines.where());
+    out.push_back(object["prompt"].get<std::string>());
+  }
+  LL_CHECK(!out.empty(), "{} holds no prompt", file);
+  return out;
+}
+
+GenerateOptions generate_options(const Session& session, const GenerateFlags& f) {
+  GenerateOptions o;
+  o.max_new_tokens = f.max_new_tokens;
+  o.sampling = {f.temperature, f.top_k, f.top_p, static_cast<uint64_t>(session.settings.seed)};
+  if (!f.ignore_eos) o.stop = session.config.eos_token_ids;
+  const int32_t eos = session.tokenizer->special().eos;
+  if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);
+  o.vocab_limit = session.tokenizer->vocab_size();
+  check_sampling(o.sampling);
+  return o;
+}
+
+// A decoder that has read the prompt: a space after its end stays, one at the start of a text goes.
+std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt) {
+  std::unique_ptr<DecodeStream> stream = tokenizer.decode_stream();
+  std::string ignored;
+  for (const int32_t id : prompt) stream->feed(id, ignored);
+  return stream;
+}
+
+// The text as it comes, and a newline.
+void generate_one(const Session& session, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
+  const auto stream = stream_after(*session.tokenizer, prompt);
+  std::string text;
+  const auto put = [&] {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    text.clear();
+  };
+  generate(*session.model, {prompt}, options, [&](size_t, int32_t id) {
+    stream->feed(id, text);
+    put();
+  });
+  stream->finish(text);
+  text += '\n';
+  put();
+}
+
+// One JSON object per prompt, in their order, a batch at a time.
+void generate_many(const Session& session, const std::vector<std::string>& texts,
+                   const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options, size_t batch) {
+  for (size_t begin = 0; begin < prompts.size(); begin += batch) {
+    const size_t end = std::min(begin + batch, prompts.size());
+    const std::vector<std::vector<int32_t>> some(prompts.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                 prompts.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto out = generate(*session.model, some, options);
+    for (size_t i = 0; i < out.size(); ++i) {
+      const auto stream = stream_after(*session.tokenizer, some[i]);
+      nlohmann::ordered_json o;
+      std::string text;
+      for (const int32_t id : out[i]) stream->feed(id, text);
+      stream->finish(text);
+      o["index"] = begin + i;
+      o["prompt"] = texts[begin + i];
+      o["text"] = text;
+      o["tokens"] = out[i].size();
+      std::printf("%s\n", o.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    }
+    std::fflush(stdout);
+  }
+}
+
+void generate_text(Settings settings, const GenerateFlags& flags, bool prompt_given) {
+  LL_CHECK(prompt_given != !flags.prompts.empty(), "give --prompt TEXT or --prompts FILE");
+  LL_CHECK(flags.batch >= 1, "--batch-size must be at least 1, got {}", flags.batch);
+  Session session(std::move(settings));
+  const GenerateOptions options = generate_options(session, flags);
+  const std::vector<std::string> texts =
+      prompt_given ? std::vector<std::string>{flags.prompt} : read_prompts(flags.prompts);
+  std::vector<std::vector<int32_t>> prompts;
+  for (const std::string& text : texts) {
+    prompts.push_back(encode_prompt(*session.tokenizer, text, true));
+    const auto n = static_cast<int64_t>(prompts.back().size());
+    LL_CHECK(n > 0, "prompt {} is empty, and the tokenizer puts no token in front of a text", prompts.size() - 1);
+    LL_CHECK(n <= session.config.max_tokens(), "prompt {} has {} tokens, the model takes {}", prompts.size() - 1, n,
+             session.config.max_tokens());
+  }
+  session.build_model(false);
+  if (prompt_given) return generate_one(session, prompts[0], options);
+  generate_many(session, texts, prompts, options, static_cast<size_t>(flags.batch));
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto settings = std::make_shared<Settings>();
+  auto flags = std::make_shared<GenerateFlags>();
+  CLI::App* verb = app.add_subcommand("generate", "Text after a prompt, on stdout as it comes; of many, JSON lines");
+  const OptionBinder bind{*verb};
+  visit_input(*settings, bind);
+  bind("tokenizer", settings->tokenizer, "Tokenizer, where it is not in the model's folder");
+  bind("prompt", flags->prompt, "The text to go on from");
+  bind("prompts", flags->prompts, "File of prompts instead: a line each, or .jsonl with a field prompt");
+  bind("max-new-tokens", flags->max_new_tokens, "The most tokens to add");
+  bind("temperature", flags->temperature, "0: always the likeliest token; 1: by the model's probabilities");
+  bind("top-k", flags->top_k, "Choose among the K likeliest tokens (0: all)");
+  bind("top-p", flags->top_p, "Choose among the likeliest tokens that hold this share of the probability");
+  bind("ignore-eos", flags->ignore_eos, "Do not stop at the end-of-text tokens");
+  bind("batch-size,batch", flags->batch, "Prompts at a time");
+  bind("weights-dtype", settings->weights_dtype, "Weights in f32 or bf16; auto: as --dtype");
+  visit_system(*settings, bind);
+  verb->callback([settings, flags, verb] { generate_text(*settings, *flags, given(*verb, "prompt")); });
+}
+
+}  // namespace lowland::apps

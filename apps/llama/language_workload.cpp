@@ -1,0 +1,131 @@
+#include "apps/llama/language_workload.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+std::vector<int64_t> first_examples(const LanguageSplit& split, int64_t count) {
+  std::vector<int64_t> which(static_cast<size_t>(std::min(count, static_cast<int64_t>(split.examples.size()))));
+  std::iota(which.begin(), which.end(), int64_t{0});
+  return which;
+}
+
+Tensor loss_of(const Llama& model, const PackedBatch& batch, const nn::Mode& mode, double scale, double smoothing) {
+  LinearCrossEntropyOptions options;
+  options.scale = scale;
+  options.label_smoothing = smoothing;
+  const Tensor x = model.embed(batch.rows.ids);                                              // (N, C)
+  return model.loss(model.decode(x, batch.rows, mode), batch.targets, options);              // (1)
+}
+
+}  // namespace
+
+PackedBatch pack_examples(Context& context, const LanguageSplit& split, const std::vector<int64_t>& which,
+                          int64_t first) {
+  std::vector<nn::Segment> segments;
+  std::vector<int32_t> targets;
+  for (size_t i = 0; i < which.size(); ++i) {
+    const LanguageExample& e = split.examples[static_cast<size_t>(which[i])];
+    nn::Segment segment{{e.ids.begin(), e.ids.end() - 1}, first + static_cast<int64_t>(i), {}};
+    for (size_t p = 1; p < e.ids.size(); ++p) {
+      if (e.learn[p] == 0) continue;
+      segment.select.push_back(static_cast<int32_t>(p - 1));
+      targets.push_back(e.ids[p]);
+    }
+    segments.push_back(std::move(segment));
+  }
+  PackedBatch batch;
+  batch.rows = nn::pack(context, segments);
+  batch.examples = which;
+  batch.target_count = static_cast<int64_t>(targets.size());
+  batch.targets = Tensor::from<int32_t>(context, {batch.target_count}, targets);
+  return batch;
+}
+
+std::vector<std::vector<int64_t>> micro_batches(const LanguageSplit& split, const std::vector<int64_t>& which,
+                                                int64_t batch_size, int64_t tokens) {
+  std::vector<std::vector<int64_t>> out;
+  int64_t filled = 0;
+  for (const int64_t example : which) {
+    const auto length = static_cast<int64_t>(split.examples[static_cast<size_t>(example)].ids.size());
+    const bool full = out.empty() || (tokens > 0 ? filled + length > tokens
+                                                 : static_cast<int64_t>(out.back().size()) == batch_size);
+    if (full) {
+      out.emplace_back();
+      filled = 0;
+    }
+    out.back().push_back(example);
+    filled += length;
+  }
+  return out;
+}
+
+Evaluation evaluate_language(const Llama& model, const LanguageSplit& split, const Settings& settings) {
+  const NoGrad guard(model.context());
+  double sum = 0;
+  int64_t targets = 0;
+  const std::vector<int64_t> all = first_examples(split, static_cast<int64_t>(split.examples.size()));
+  for (const auto& which : micro_batches(split, all, settings.batch_size, settings.batch_tokens)) {
+    const PackedBatch batch = pack_examples(model.context(), split, which, 0);
+    sum += loss_of(model, batch, nn::Mode::evaluation(), 1.0, 0).item();
+    targets += batch.target_count;
+  }
+  LL_CHECK(targets > 0, "there is no token to evaluate on");
+  const double mean = sum / static_cast<double>(targets);
+  Evaluation e;
+  e.metrics["eval_loss"] = mean;
+  e.metrics["eval_perplexity"] = std::exp(mean);
+  e.metrics["eval_tokens"] = targets;
+  e.score_name = "loss";
+  e.score = -mean;
+  return e;
+}
+
+LanguageWorkload::LanguageWorkload(const Llama& model, LanguageSplit train, LanguageSplit dev, const Settings& settings)
+    : model_(model), settings_(settings), train_(std::move(train)), dev_(std::move(dev)),
+      plan_(train_.lengths(), {settings.batch_size, settings.grad_accum, static_cast<uint64_t>(settings.seed), true}) {}
+
+std::vector<PackedBatch> LanguageWorkload::step(int64_t index) {
+  const int64_t epoch = index / steps_per_epoch();
+  if (epoch != epoch_) {
+    steps_.assign(static_cast<size_t>(steps_per_epoch()), {});
+    for (const MicroBatch& m : plan_.epoch(epoch)) {
+      std::vector<int64_t>& step = steps_[static_cast<size_t>(m.step)];
+      step.insert(step.end(), m.examples.begin(), m.examples.end());
+    }
+    epoch_ = epoch;
+  }
+  std::vector<PackedBatch> batches;
+  int64_t first = 0;
+  const std::vector<int64_t>& examples = steps_[static_cast<size_t>(index % steps_per_epoch())];
+  for (const auto& which : micro_batches(train_, examples, settings_.batch_size, settings_.batch_tokens)) {
+    batches.push_back(pack_examples(model_.context(), train_, which, first));
+    first += static_cast<int64_t>(which.size());
+  }
+  return batches;
+}
+
+Tensor LanguageWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {
+  return loss_of(model_, batch, mode, scale, mode.training ? settings_.label_smoothing : 0);
+}
+
+std::optional<Evaluation> LanguageWorkload::evaluate() {
+  if (dev_.examples.empty()) return std::nullopt;
+  return evaluate_language(model_, dev_, settings_);
+}
+
+std::vector<PackedBatch> LanguageWorkload::batches_of(const LanguageSplit& split, int64_t count) const {
+  std::vector<PackedBatch> batches;
+  for (const auto& which :
+       micro_batches(split, first_examples(split, count), settings_.batch_size, settings_.batch_tokens))
+    batches.push_back(pack_examples(model_.context(), split, which, 0));
+  return batches;
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,49 @@
+// Language modelling: the training workload over examples of ids and targets, and its evaluation.
+#pragma once
+#include <vector>
+
+#include "apps/common/settings.h"
+#include "apps/common/workload.h"
+#include "apps/data/batches.h"
+#include "apps/llama/examples.h"
+#include "models/llama/llama.h"
+
+namespace lowland::apps {
+
+class LanguageWorkload final : public Workload {
+ public:
+  // dev may hold no example: then nothing is evaluated.
+  LanguageWorkload(const Llama& model, LanguageSplit train, LanguageSplit dev, const Settings& settings);
+
+  int64_t steps_per_epoch() const override { return plan_.steps_per_epoch(); }
+  std::vector<PackedBatch> step(int64_t index) override;
+  Tensor loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const override;
+  std::optional<Evaluation> evaluate() override;
+  std::vector<PackedBatch> probe_batches() override { return batches_of(train_, 256); }
+  // Batches over the first `count` examples, in file order.
+  std::vector<PackedBatch> batches_of(const LanguageSplit& split, int64_t count) const;
+  const LanguageSplit& train() const { return train_; }
+  const LanguageSplit& dev() const { return dev_; }
+
+ private:
+  const Llama& model_;
+  const Settings& settings_;
+  LanguageSplit train_, dev_;
+  BatchPlan plan_;
+  int64_t epoch_ = -1;
+  std::vector<std::vector<int64_t>> steps_;  // of epoch_: all examples of each step
+};
+
+// Packs examples: rows are all tokens but each last one, which is a target only. `first`: number of the first example in
+// the step, which random draws depend on.
+PackedBatch pack_examples(Context& context, const LanguageSplit& split, const std::vector<int64_t>& which, int64_t first);
+
+// Cuts a list of examples into micro-batches: of at most `tokens` tokens (at least one example each), or where that is 0
+// of `batch_size` examples.
+std::vector<std::vector<int64_t>> micro_batches(const LanguageSplit& split, const std::vector<int64_t>& which,
+                                                int64_t batch_size, int64_t tokens);
+
+// eval_loss and eval_perplexity, per target token.
+Evaluation evaluate_language(const Llama& model, const LanguageSplit& split, const Settings& settings);
+
+}  // namespace lowland::apps

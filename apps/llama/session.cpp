@@ -1,0 +1,133 @@
+#include "apps/llama/session.h"
+
+#include <algorithm>
+
+#include "apps/common/progress.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace fs = std::filesystem;
+
+DType weights_dtype(const Settings& s) {
+  LL_CHECK(s.weights_dtype == "auto" || s.weights_dtype == "f32" || s.weights_dtype == "bf16",
+           "--weights-dtype must be auto, f32 or bf16, got {}", s.weights_dtype);
+  return s.weights_dtype == "bf16" ? DType::bf16 : DType::f32;
+}
+
+std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& text, bool parse_special) {
+  std::vector<int32_t> ids;
+  for (const int32_t part : tokenizer.input_template().single) {
+    if (part == InputTemplate::kA) break;
+    ids.push_back(part);
+  }
+  EncodeOptions options;
+  options.parse_special = parse_special;
+  const std::vector<int32_t> body = tokenizer.encode(text, options);
+  ids.insert(ids.end(), body.begin(), body.end());
+  return ids;
+}
+
+Session::Session(Settings given) : settings(std::move(given)) {
+  take_run(settings);
+  LL_CHECK(!settings.model.empty(), "--model names the base checkpoint, and is missing");
+  if (is_llama2c_file(settings.model)) {
+    folder = settings.model;
+    config = read_llama2c_config(folder);
+  } else {
+    folder = resolve_model_folder(settings.model);
+    config = LlamaConfig::from_folder(folder);
+  }
+  load_tokenizer_for(folder);
+  if (!settings.adapter.empty()) {
+    adapter = load_adapter(settings.adapter);
+    card = read_adapter_card(settings.adapter);
+    take_adapter_settings(adapter->config, settings);
+  }
+  context = make_context(settings);
+}
+
+void Session::load_tokenizer_for(const std::string& model_path) {
+  std::string path = settings.tokenizer;
+  if (path.empty()) {
+    path = model_path;
+    if (llama2c()) {
+      const fs::path beside = fs::path(model_path).parent_path() / "tokenizer.bin";
+      LL_CHECK(fs::exists(beside), "--tokenizer names the tokenizer of {}, and is missing", model_path);
+      path = beside.string();
+    }
+  }
+  tokenizer = load_tokenizer(path);
+  LL_CHECK(tokenizer->vocab_size() <= config.vocab_size, "{}: the tokenizer has {} ids, the model {}", path,
+           tokenizer->vocab_size(), config.vocab_size);
+}
+
+int64_t Session::longest() const { return std::min(settings.max_length, config.max_tokens()); }
+
+void Session::build_model(bool for_training) {
+  model = std::make_unique<Llama>(config);
+  const bool full = settings.method == "full" && !adapter;
+  if (full && for_training) {
+    model->train([](const std::string&) { return true; });
+  } else if (adapter || for_training) {
+    model->attach_lora(lora_config(settings, kLlamaTargets));
+    LL_CHECK(!model->adapters().empty(),
+             "--targets {} matches no linear module of the model (they are q_proj, k_proj, v_proj, o_proj, gate_proj, "
+             "up_proj, down_proj)",
+             settings.targets);
+  }
+  model->set_recompute(settings.recompute == "block");
+  model->set_frozen_dtype(weights_dtype(settings));
+  model->materialise(*context, DType::f32);
+  load_weights();
+}
+
+void Session::load_weights() {
+  const auto seed = static_cast<uint64_t>(settings.seed);
+  if (settings.random_init) {
+    LL_CHECK(!adapter, "--random-init and --adapter contradict each other");
+    model->parameters().initialise(seed, config.initializer_range, [](const std::string&) { return true; });
+    model->initialise_adapters(seed);
+    fingerprint_ = fmt::format("random weights, seed {}", settings.seed);
+    return;
+  }
+  if (llama2c()) {
+    load_llama2c(*model, folder, seed);
+    fingerprint_ = fmt::format("llama2.c {}, {} bytes", fs::path(folder).filename().string(), fs::file_size(folder));
+    if (card) check_base(*card, fingerprint_, settings.adapter, folder);
+  } else {
+    WeightMap weights(folder, "model");
+    fingerprint_ = fingerprint(weights);
+    if (card) check_base(*card, fingerprint_, settings.adapter, folder);
+    const std::string unused = lowland::load_weights(*model, weights, seed);
+    if (!unused.empty()) say(unused);
+  }
+  if (adapter) {
+    LL_CHECK(adapter->head.empty(), "{}: its {} is trained in full, which this program does not read",
+             settings.adapter, adapter->head.front().name);
+    fill_adapter(*model, *adapter, settings.adapter, false);
+  }
+}
+
+void Session::write_result(const fs::path& into) const {
+  const bool from_folder = fs::is_directory(folder);
+  if (settings.method == "full") {
+    LlamaConfig written = config;
+    written.architectures.clear();
+    written.dtype = "float32";
+    write_model_files(into.string(), written.to_json(), model->parameters().named());
+    const fs::path tokens = settings.tokenizer.empty() ? fs::path(folder) : fs::path(settings.tokenizer);
+    if (fs::is_directory(tokens)) copy_companion_files(tokens.string(), into.string());
+    return;
+  }
+  AdapterConfig c = adapter_config(settings, kLlamaTargets);
+  c.task_type = "CAUSAL_LM";
+  c.base_model_name_or_path =
+      base_model_name(settings.base_model_name, from_folder ? config.name_or_path : "", fs::absolute(folder).string());
+  AdapterCard out;
+  out.max_length = longest();
+  out.method_json = method_json(settings);
+  out.base_fingerprint = fingerprint_;
+  write_adapter_files(into.string(), collect_adapter(*model, c), out);
+}
+
+}  // namespace lowland::apps
