@@ -43,8 +43,32 @@ ExampleMaker::ExampleMaker(const Tokenizer& tokenizer, const Settings& settings,
   LL_CHECK(max_length >= 2, "--max-length must be at least 2, got {}", max_length);
 }
 
+const ChatTemplate& ExampleMaker::chat() const {
+  if (!chat_)
+    chat_ = settings_.chat_template.empty() ? detect_chat_template(folder_) : chat_template_of(settings_.chat_template);
+  return *chat_;
+}
+
+LanguageExample ExampleMaker::make_conversation(const LanguageRecord& record) const {
+  std::vector<ChatMessage> messages;
+  for (const LanguageMessage& m : record.messages) messages.push_back({m.role, m.content});
+  ChatOptions options;
+  options.date = settings_.date;
+  LanguageExample e;
+  try {
+    ChatIds chat_ids = encode_chat(tokenizer_, chat(), messages, options);
+    e.ids = std::move(chat_ids.ids);
+    e.learn = std::move(chat_ids.is_answer);
+  } catch (const Error& error) {
+    fail("{}: {}", record.where, error.what());
+  }
+  if (settings_.loss == "all") std::fill(e.learn.begin(), e.learn.end(), uint8_t{1});
+  if (!e.learn.empty()) e.learn[0] = 0;
+  return e;
+}
+
 LanguageExample ExampleMaker::make(const LanguageRecord& record) const {
-  LL_CHECK(record.messages.empty(), "{}: conversations are not read yet", record.where);
+  if (!record.messages.empty()) return make_conversation(record);
   LanguageExample e;
   e.ids = front_;
   std::vector<uint32_t> ends;

@@ -1,10 +1,12 @@
 // Examples as a language model reads them: ids, and which of them are learnt.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/common/settings.h"
 #include "apps/data/language_records.h"
+#include "models/chat/encode_chat.h"
 #include "models/tokenizers/tokenizer.h"
 
 namespace lowland::apps {
@@ -36,12 +38,15 @@ class ExampleMaker {
   LanguageSplit make_documents(const std::vector<std::string>& files, bool line_by_line) const;
 
  private:
+  LanguageExample make_conversation(const LanguageRecord& record) const;
+  const ChatTemplate& chat() const;  // found at the first conversation
   void limit(LanguageExample example, LanguageSplit& split) const;
 
   const Tokenizer& tokenizer_;
   const Settings& settings_;
   std::string folder_;
   int64_t max_length_;
+  mutable std::optional<ChatTemplate> chat_;
   std::vector<int32_t> front_;  // what the tokenizer puts in front of a text
 };
 
