@@ -35,11 +35,28 @@ function(lowland_kernels)
     target_link_libraries(lowland_cpu_${arch} PRIVATE lowland_flags OpenMP::OpenMP_CXX lowland_dnnl lowland_openblas)
     target_sources(lowland_kernels PRIVATE $<TARGET_OBJECTS:lowland_cpu_${arch}>)
   endforeach()
+  if(lowland_have_cuda)
+    lowland_cuda_kernels()
+  endif()
   if(LOWLAND_NVTX)
     target_compile_definitions(lowland_kernels PUBLIC LL_NVTX)
     target_include_directories(lowland_kernels SYSTEM PUBLIC $<BUILD_INTERFACE:${LOWLAND_NVTX_INCLUDE}>)
   endif()
   set(lowland_layers lowland_kernels PARENT_SCOPE)
+endfunction()
+
+# kernels/cuda, into the same library. -lineinfo: Nsight shows lines of these files.
+function(lowland_cuda_kernels)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+  add_library(lowland_cuda OBJECT ${sources})
+  target_include_directories(lowland_cuda PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_options(lowland_cuda PRIVATE -lineinfo --expt-relaxed-constexpr --extended-lambda
+                         $<$<BOOL:${LOWLAND_WERROR}>:-Werror=all-warnings>
+                         -Xcompiler=-Wall,-Wextra$<$<BOOL:${LOWLAND_WERROR}>:$<COMMA>-Werror>)
+  target_link_libraries(lowland_cuda PRIVATE CUDA::toolkit)
+  target_sources(lowland_kernels PRIVATE $<TARGET_OBJECTS:lowland_cuda>)
+  target_link_libraries(lowland_kernels PUBLIC CUDA::cudart CUDA::cublasLt)
+  target_compile_definitions(lowland_kernels PUBLIC LL_CUDA_BACKEND)
 endfunction()
 
 # lowland_layer(NAME [SOURCES folder...] DEPENDS layer... [LIBRARIES target...]): all .cpp files below the folders.

@@ -3,7 +3,8 @@
 //              y_nc = w_c h_nc + b_c
 //   backward   g_nc = w_c dy_nc       dx_nc = r_n (g_nc - mean_c(g_nc) - h_nc mean_c(g_nc h_nc))
 //              dw_c = sum_n dy_nc h_nc                 db_c = sum_n dy_nc
-// shapes     x, y, dx, dy: (N, C)   w, b, dw, db: (C)   mean, rstd: (N), saved for backward; these, dw and db in acc_t<T>
+// shapes     x, y, dx, dy: (N, C)   w, b, dw, db: (C)   mean, rstd: (N), saved for backward
+//            mean, rstd, dw and db in acc_t<T>
 // writes     y =   mean =   rstd =   dx =   dw +=   db +=
 //            (mean and rstd may both be null; dx, dw, db may be null; y may equal x; dx may equal dy or x)
 // numerics   row statistics in the element type, variance around the mean; dw, db over fixed blocks of rows
