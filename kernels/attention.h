@@ -6,8 +6,8 @@
 //              dk_j = scale * sum_i g_ij q_i                   dv_j = sum_i u_ij p_ij do_i
 //   Segment s has the query rows [cu_q[s], cu_q[s+1]) and the keys [cu_k[s], cu_k[s+1]). Causal: of nq
 //   queries and nk keys, query i sees keys 0 .. nk - nq + i. Query head h reads key head h / (NH / NKV).
-// shapes     q, o: (NQ, NH HD)   k, v: (NK, NKV HD)   lse: (NQ, NH) in acc_t<T>; rows are `stride` elements apart, heads
-//            adjacent, so that the q, k and v of one packed matrix are three views of it
+// shapes     q, o: (NQ, NH HD)   k, v: (NK, NKV HD)   lse: (NQ, NH) in acc_t<T>; rows are `stride` elements apart,
+//            heads adjacent, so that the q, k and v of one packed matrix are three views of it
 // writes     o =   lse =   dq =   dk =   dv =   (dq null, or dk and dv null: unwanted; dq may equal do)
 //            Rows outside every segment and queries without keys get zeros.
 // numerics   online softmax over tiles of 64 keys. Threads own (segment, head, 256 queries) in the forward

@@ -3,7 +3,8 @@
 //              loss = scale * sum_n (1 - e) (lse_n - x_nt) + e (lse_n - mean_v x_nv)          t = target_n
 //   backward   dx_nv = dloss * scale * (exp(x_nv - lse_n) - (1 - e) [v = t] - e / V)
 //   Rows whose target is ignore_index add nothing and get a zero gradient.
-// shapes     x, dx: (N, V)   target: (N) i32   lse: (N), saved for backward   loss, dloss: (1)   lse, loss, dloss in acc_t<T>
+// shapes     x, dx: (N, V)   target: (N) i32   lse: (N), saved for backward   loss, dloss: (1)
+//            lse, loss, dloss in acc_t<T>
 // writes     loss =   lse =   dx =   (dx may equal x)
 // numerics   exponentials in T, summed in double over runs of 1,024 classes; loss in double, row after row,
 //            rounded once

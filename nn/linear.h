@@ -1,5 +1,6 @@
-// Linear: y = x W^T + bias, with or without bias and LoRA pairs. W may hold several of the model's linear maps that read
-// one input (query over key over value): they are `parts`, one GEMM serves all, files and adapters know them by name.
+// Linear: y = x W^T + bias, with or without bias and LoRA pairs. W may hold several of the model's linear maps that
+// read one input (query over key over value): they are `parts`, one GEMM serves all, files and adapters know them by
+// name.
 #pragma once
 #include <optional>
 #include <string>

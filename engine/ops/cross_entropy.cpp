@@ -22,7 +22,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
              shape.V, shape.ignore_index);
   Tensor loss = Tensor::empty(logits.context(), {1}, acc_of(logits.dtype()));       // (1)
   Tensor lse = Tensor::empty(logits.context(), {shape.N}, acc_of(logits.dtype()));  // (N)
-  LL_LAUNCH(logits, cross_entropy_forward, loss.data<acc_t<T>>(), lse.data<acc_t<T>>(), logits.data<T>(), target, shape);
+  LL_LAUNCH(logits, cross_entropy_forward, loss.data<acc_t<T>>(), lse.data<acc_t<T>>(), logits.data<T>(), target,
+            shape);
   if (!op.records()) return loss;
   op.record(loss, [logits, targets, lse, shape](Tensor dloss) {
     // The largest tensor of a language model: where nobody else holds the logits, they become their gradient.

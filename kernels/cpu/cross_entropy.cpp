@@ -58,8 +58,8 @@ void cross_entropy_forward(Ctx& ctx, acc_t<T>* loss, acc_t<T>* lse, const T* x, 
 }
 
 template <class T>
-void cross_entropy_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const int32_t* target, const acc_t<T>* lse,
-                            const CrossEntropyShape& s) {
+void cross_entropy_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const int32_t* target,
+                            const acc_t<T>* lse, const CrossEntropyShape& s) {
   const T g = static_cast<T>(static_cast<double>(*dloss) * s.scale);
   const T even = static_cast<T>(s.label_smoothing / static_cast<double>(s.V));
   const T hit = static_cast<T>(1 - s.label_smoothing);

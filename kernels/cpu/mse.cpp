@@ -7,7 +7,8 @@ namespace {
 constexpr int64_t kBlock = 4096;
 }
 
-template <class T> void mse_forward(Ctx& ctx, acc_t<T>* loss, const T* x, const acc_t<T>* target, int64_t n, double scale) {
+template <class T>
+void mse_forward(Ctx& ctx, acc_t<T>* loss, const T* x, const acc_t<T>* target, int64_t n, double scale) {
   const int64_t blocks = (n + kBlock - 1) / kBlock;
   Scratch scratch(ctx);
   double* partial = scratch.f64(blocks + 1);
