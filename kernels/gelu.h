@@ -4,7 +4,7 @@
 // shapes     x, y, dx, dy: (n)
 // writes     y =   dx =   (y may equal x; dx may equal dy or x)
 // numerics   one exponential serves Phi and phi (kernels/cpu/vec_math.h); gelu(-inf) = 0
-// CUDA plan  16-byte loads, grid-stride
+// CUDA plan  two 16-byte chunks of each input a thread, all loads before the first store; bf16 by ex2 and rcp
 // paper      Hendrycks & Gimpel 2016, arXiv:1606.08415
 #pragma once
 #include "kernels/common/ctx.h"

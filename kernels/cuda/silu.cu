@@ -1,0 +1,22 @@
+#include "kernels/silu.h"
+
+#include "kernels/cuda/activations.h"
+#include "kernels/cuda/map.cuh"
+
+namespace lowland::cuda {
+
+template <class T> void silu_forward(Ctx& ctx, T* y, const T* x, int64_t n) { map_elements(ctx, y, n, Swish<T>{}, x); }
+
+template <class T> void silu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t n) {
+  map_elements(ctx, dx, n, SwishSlope<T>{}, dy, x);
+}
+
+#define LL_INSTANTIATE(T)                                         \
+  template void silu_forward<T>(Ctx&, T*, const T*, int64_t);     \
+  template void silu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+LL_INSTANTIATE(bf16)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::cuda

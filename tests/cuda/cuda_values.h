@@ -1,0 +1,45 @@
+// Arrays for the host-side tests of kernels/cuda: random values in an element type, and how far results may be off.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/common/dtype.h"
+#include "tests/ops/harness.h"
+
+namespace lowland::test {
+
+// Sizes of rows that every kernel must take: one, around a warp, odd, and those of models.
+inline const std::vector<int64_t> kWidths = {1, 31, 33, 257, 264, 768, 1024};
+
+template <class T> std::vector<T> typed(const Values& values) {
+  std::vector<T> out;
+  for (const double v : values) out.push_back(static_cast<T>(static_cast<acc_t<T>>(v)));
+  return out;
+}
+template <class T> std::vector<T> random_typed(int64_t n, uint64_t seed, double scale = 1.0) {
+  return typed<T>(random_values(n, seed, scale));
+}
+template <class T> Values to_double(const std::vector<T>& x) {
+  Values out;
+  for (const T v : x) out.push_back(static_cast<double>(static_cast<acc_t<T>>(v)));
+  return out;
+}
+
+// The largest |a - ref| / max(1, |ref|).
+template <class T> double error_of(const std::vector<T>& a, const Values& ref) {
+  double worst = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double off = std::fabs(static_cast<double>(static_cast<acc_t<T>>(a[i])) - ref[i]);
+    if (!(off <= worst * std::max(1.0, std::fabs(ref[i])))) worst = off / std::max(1.0, std::fabs(ref[i]));
+  }
+  return worst;
+}
+
+// A result that was rounded once to T: half a unit in its last place (bf16: 2^-8), and `steps` roundings of the arithmetic.
+template <class T> double rounding(double steps = 16) {
+  const double unit = sizeof(T) == 8 ? 1.2e-16 : 6e-8;
+  return steps * unit + (sizeof(T) == 2 ? 1.01 / 256 : 0);
+}
+
+}  // namespace lowland::test
