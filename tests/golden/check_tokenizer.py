@@ -128,6 +128,13 @@ def random_ids(size, count, seed=7):
         yield [rng.choice(few) if rng.random() < 0.6 else rng.randrange(size) for _ in range(rng.randrange(1, 30))]
 
 
+def every_character():
+    """Each character of the planes in use, alone, between marks that compose or change places, and behind an apostrophe."""
+    codes = [c for c in (*range(0xD800), *range(0xE000, 0x32400), *range(0xE0000, 0xE0200))]
+    for i in range(0, len(codes), 8):
+        yield " ".join(f"{c}a{c}1{c} {c}{c}\ne{c}\u0301e\u0316{c}{c}\u3099'{c}" for c in map(chr, codes[i:i + 8])).encode()
+
+
 def all_kinds(build, shared, count, with_speed):
     import sentencepiece
     import tiktoken
@@ -139,10 +146,10 @@ def all_kinds(build, shared, count, with_speed):
             for line in open(f"{shared}/data/text/wikitext-2/{file}", "rb").read().split(b"\n")]
     real = sample(sentences, count // 3) + sample(wiki, count // 3) + sample(book_lines(shared), count - 2 * (count // 3))
     texts = NASTY_BYTES + [t.encode() for t in QWEN_TEXTS + SP_TEXTS] + real + list(random_texts(3000))
-    wrong = 0
+    wrong, everything = 0, list(every_character())
     with tempfile.TemporaryDirectory() as tmp:
         for name, folder, judge in tokenizer_kinds.build(tokenizers_folder, tmp):
-            wrong += compare(name, build, folder, judge, texts)
+            wrong += compare(name, build, folder, judge, texts + (everything if name in ("qwen2", "llama3", "llama2 prepend") else []))
             judge.encode_special_tokens = False
             ids = list(random_ids(judge.get_vocab_size(), 3000)) + [judge.encode(t.decode(errors="replace")).ids for t in real[::10]]
             bad = sum(a != b for a, b in zip(ours_decoded(build, folder, ids), judge.decode_batch(ids), strict=True))
