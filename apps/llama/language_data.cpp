@@ -25,9 +25,10 @@ void keep_first(std::vector<LanguageRecord>& records, int64_t count) {
 std::vector<LanguageRecord> hold_out(std::vector<LanguageRecord>& records, double fraction, uint64_t seed) {
   LL_CHECK(fraction >= 0 && fraction < 1, "--dev-fraction must be in [0, 1), got {}", fraction);
   const auto n = static_cast<int64_t>(records.size());
-  const int64_t taken = fraction == 0 || n < 2 ? 0 : std::max<int64_t>(1, std::llround(fraction * static_cast<double>(n)));
+  // At least one, and at least one left to learn from.
+  const int64_t share = std::max<int64_t>(1, std::llround(fraction * static_cast<double>(n)));
   std::vector<int64_t> order = shuffled(n, seed, 0, OrderStream::carve);
-  order.resize(static_cast<size_t>(std::min(taken, n - 1 > 0 ? n - 1 : 0)));
+  order.resize(static_cast<size_t>(fraction == 0 || n < 2 ? 0 : std::min(share, n - 1)));
   std::sort(order.begin(), order.end());
   std::vector<LanguageRecord> held, kept;
   for (size_t i = 0, next = 0; i < records.size(); ++i) {

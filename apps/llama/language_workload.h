@@ -34,12 +34,13 @@ class LanguageWorkload final : public Workload {
   std::vector<std::vector<int64_t>> steps_;  // of epoch_: all examples of each step
 };
 
-// Packs examples: rows are all tokens but each last one, which is a target only. `first`: number of the first example in
-// the step, which random draws depend on.
-PackedBatch pack_examples(Context& context, const LanguageSplit& split, const std::vector<int64_t>& which, int64_t first);
+// Packs examples: rows are all tokens but each last one, which is a target only. `first`: number of the first
+// example in the step, which random draws depend on.
+PackedBatch pack_examples(Context& context, const LanguageSplit& split, const std::vector<int64_t>& which,
+                          int64_t first);
 
-// Cuts a list of examples into micro-batches: of at most `tokens` tokens (at least one example each), or where that is 0
-// of `batch_size` examples.
+// Cuts a list of examples into micro-batches: of at most `tokens` tokens (at least one example each), or where that
+// is 0 of `batch_size` examples.
 std::vector<std::vector<int64_t>> micro_batches(const LanguageSplit& split, const std::vector<int64_t>& which,
                                                 int64_t batch_size, int64_t tokens);
 

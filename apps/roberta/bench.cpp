@@ -3,13 +3,13 @@
 #include <memory>
 
 #include "apps/bench/bench.h"
+#include "apps/bench/bench_step.h"
 #include "apps/common/flags.h"
 #include "apps/common/progress.h"
 #include "apps/common/run_folder.h"
 #include "apps/common/training_run.h"
 #include "apps/roberta/session.h"
 #include "apps/roberta/verbs.h"
-#include "engine/autograd.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -90,41 +90,15 @@ struct Subject {
     }
     const nn::Rows rows = nn::pack(*context, segments);
     const Tensor targets = Tensor::from<int32_t>(*context, {rows.S}, labels);
-    pass(rows, targets, index);
-    if (method->wants_second_pass()) {
-      method->ascend(settings.rho);
-      pass(rows, targets, index);
-      method->restore();
-    }
-    const PhaseScope phase(context->memory(), "optimizer");
-    method->step(peak_learning_rate(settings), settings.rho);
+    const auto loss = [&](const nn::Mode& mode) {
+      CrossEntropyOptions options;
+      options.scale = 1.0 / static_cast<double>(rows.S);
+      return ops::cross_entropy(model->forward(rows, mode), targets, options);
+    };
+    bench_step(*model, *method, settings, loss, index);
     return tokens;
   }
-
-  void pass(const nn::Rows& rows, const Tensor& targets, int64_t index) {
-    model->arena().zero_grads();
-    const nn::PerturbedView view = method->training_view();
-    CrossEntropyOptions options;
-    options.scale = 1.0 / static_cast<double>(rows.S);
-    Tensor loss;
-    {
-      const PhaseScope phase(context->memory(), "forward");
-      loss = ops::cross_entropy(model->forward(rows, {true, 1, static_cast<uint64_t>(index)}), targets, options);
-    }
-    const PhaseScope phase(context->memory(), "backward");
-    context->tape().backward(loss);
-  }
 };
-
-std::vector<std::string> split_list(const std::string& text) {
-  std::vector<std::string> out;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    if (end > begin) out.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
 
 std::string memory_line(const std::vector<std::unique_ptr<Subject>>& subjects) {
   size_t held = 0, peaks = 0;
