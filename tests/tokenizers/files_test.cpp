@@ -166,3 +166,17 @@ TEST_CASE("load_tokenizer: other files of a folder give roles, flags and the pre
   CHECK(error_of(folder).find("tokenizer_class CLIPTokenizer is not one that is reproduced") !=
         std::string::npos);
 }
+
+TEST_CASE("load_tokenizer: Qwen2's vocab.json and merges.txt, whose bos_token is null") {
+  const TemporaryFolder folder;
+  fs::copy(small_folder() / "vocab.json", folder.path() / "vocab.json");
+  fs::copy(small_folder() / "merges.txt", folder.path() / "merges.txt");
+  folder.write("tokenizer_config.json", R"({"tokenizer_class": "Qwen2Tokenizer", "bos_token": null,
+      "eos_token": "<|im_end|>", "added_tokens_decoder": {"600": {"content": "<|im_end|>", "special": true}}})");
+  const auto tokenizer = load_tokenizer(folder.string());
+  CHECK(tokenizer->special().bos == -1);
+  CHECK(tokenizer->special().eos == 600);
+  CHECK(tokenizer->special_count(false) == 0);
+  CHECK(tokenizer->encode("e\u0301") == tokenizer->encode("\u00e9"));  // NFC
+  CHECK(tokenizer->encode("12").size() == 2);                          // each digit is a word
+}
