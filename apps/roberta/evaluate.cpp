@@ -27,14 +27,14 @@ void evaluate(Settings settings) {
   const auto run = [&](const Split& from, const std::string& suffix) {
     LL_CHECK(from.labelled, "{} has no labels: use predict", from.file);
     const TokenizedSplit tokens = tokenize(*session.tokenizer, from.examples, longest(s, *session.model));
+    report_truncation(split + suffix, tokens, longest(s, *session.model));
     return evaluate_split(*session.model, session.data.task, from, tokens, s.batch_size, suffix).metrics;
   };
   const TextDataset& data = session.data;
   const bool dev = split == "dev";
   nlohmann::ordered_json metrics = run(split == "train" ? data.train : dev ? data.dev : data.test, "");
   const Split& mm = dev ? data.dev_mm : data.test_mm;
-  if (split != "train" && !mm.examples.empty())
-    for (const auto& [name, value] : run(mm, "_mm").items()) metrics[name] = value;
+  if (split != "train" && !mm.examples.empty()) metrics.update(run(mm, "_mm"));
   std::printf("%s\n", metrics.dump(2).c_str());
 }
 
