@@ -98,6 +98,10 @@ void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, const std::str
              to_string(into.shape()));
     put(into, h.values);
   }
+  for (const auto& p : model.parameters().all())
+    for (const nn::NamedRows& r : p->rows)
+      LL_CHECK(!p->trainable || !adapter.config.saves_whole(r.name) || adapter.find_head(r.name) != nullptr,
+               "{} has a part of the task head, but not {}", folder, r.name);
 }
 
 std::string params_line(const nn::Model& model) {

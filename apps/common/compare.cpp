@@ -75,7 +75,7 @@ void add_compare(CLI::App& app) {
   auto folders = std::make_shared<std::vector<std::string>>();
   auto html = std::make_shared<std::string>();
   CLI::App* verb = app.add_subcommand("compare", "Runs side by side: figures, settings that differ, pictures");
-  verb->add_option("runs", *folders, "Folders of runs")->required();
+  verb->add_option("RUN", *folders, "Folders of runs")->required();
   verb->add_option("--html", *html, "Write the pictures to this file");
   verb->callback([folders, html] { compare(*folders, *html); });
 }

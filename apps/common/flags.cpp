@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 
@@ -61,7 +62,7 @@ void expand_config(std::vector<std::string>& args) {
     } else {
       continue;
     }
-    LL_CHECK(std::ifstream(file).good(), "cannot read {}", file);
+    LL_CHECK(std::filesystem::is_regular_file(file) && std::ifstream(file).good(), "cannot read {}", file);
     std::vector<std::string> inserted;
     for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
       std::string name = item.name;
@@ -95,7 +96,7 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 
 std::string nearest(const std::string& word, const std::vector<std::string>& known) {
   std::string best;
-  size_t distance = std::max<size_t>(3, word.size() / 2) + 1;
+  size_t distance = std::max<size_t>(2, word.size() / 3) + 1;
   for (const std::string& k : known) {
     const size_t d = edit_distance(word, k);
     if (d < distance) {
@@ -118,9 +119,28 @@ std::string unknown_argument(const std::string& argument, const CLI::App& app) {
     for (const CLI::App* s : app.get_subcommands({})) known.push_back(s->get_name());
   }
   const std::string name = argument.substr(0, argument.find('='));
+  std::vector<std::string> others;
+  for (const CLI::App* s : app.get_subcommands({}))
+    if (flag && s->get_option_no_throw(name) != nullptr) others.push_back(s->get_name());
+  if (verb != &app && !others.empty())
+    return fmt::format("{} is a flag of {}, not of {}", name, fmt::join(others, ", "), verb->get_name());
   const std::string guess = nearest(name, known);
   return fmt::format("unknown {} {}{}", flag ? "flag" : "argument", name,
                      guess.empty() ? "" : fmt::format("; did you mean {}?", guess));
+}
+
+// CLI11's words for two frequent mistakes, made sentences; others as they are.
+std::string plain_words(const std::string& message) {
+  const std::string conversion = "Could not convert: ";
+  const size_t equals = message.find(" = "), needs = message.find(" required ");
+  if (message.rfind(conversion, 0) == 0 && equals != std::string::npos) {
+    const std::string values = message.substr(equals + 3);  // of a repeated flag all, joined by commas
+    return fmt::format("{} takes a number, not `{}`", message.substr(conversion.size(), equals - conversion.size()),
+                       values.substr(values.rfind(',') + 1));
+  }
+  if (needs != std::string::npos && message.find(": ") < needs)
+    return fmt::format("{} needs a value", message.substr(0, message.find(": ")));
+  return message;
 }
 
 int report(const std::string& message) {
@@ -133,9 +153,10 @@ int report(const std::string& message) {
 
 int run_program(int argc, const char* const* argv, const std::string& description,
                 const std::function<void(CLI::App&)>& add_verbs) {
-  CLI::App app(description);
+  CLI::App app(description, argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "");
   try {
     app.require_subcommand(1);
+    app.set_version_flag("--version", kVersion);
     add_verbs(app);
     std::vector<std::string> args = normalised(argc, argv);
     expand_config(args);
@@ -148,9 +169,11 @@ int run_program(int argc, const char* const* argv, const std::string& descriptio
     const std::vector<std::string> extras = app.remaining(true);
     return report(extras.empty() ? "unknown argument" : unknown_argument(extras.front(), app));
   } catch (const CLI::RequiredError& e) {
+    const std::vector<std::string> extras = app.remaining(true);
+    if (app.get_subcommands().empty() && !extras.empty()) return report(unknown_argument(extras.front(), app));
     return report(fmt::format("{} (see --help)", e.what()));
   } catch (const CLI::ParseError& e) {
-    return report(e.what());
+    return report(plain_words(e.what()));
   } catch (const std::bad_alloc&) {
     return report("out of memory");
   } catch (const std::exception& e) {

@@ -10,6 +10,8 @@
 
 namespace lowland::apps {
 
+inline constexpr const char* kVersion = LOWLAND_VERSION;
+
 // Adds an option per field that `visit` names, with the field's value as the default shown by --help.
 struct OptionBinder {
   CLI::App& app;

@@ -55,12 +55,16 @@ class Merger {
     }
     SafetensorsWriter writer(path, plan, file.metadata().empty() ? kPt : file.metadata());
     const std::vector<TensorInfo> order = writer.plan();
-    for (const TensorInfo& t : order) write_tensor(file, t.name, writer);
+    for (const TensorInfo& t : order) {
+      write_tensor(file, t.name, writer);
+      bytes_ += t.end - t.begin;
+    }
     writer.finish();
   }
 
   int64_t merged() const { return merged_; }
   const std::vector<std::string>& added() const { return added_; }
+  size_t bytes() const { return bytes_; }  // of all tensors written
 
  private:
   void write_tensor(const SafetensorsFile& file, const std::string& name, SafetensorsWriter& writer) {
@@ -96,12 +100,15 @@ class Merger {
   std::map<std::string, const HeadTensor*> head_left_;
   std::vector<std::string> added_;
   int64_t merged_ = 0;
+  size_t bytes_ = 0;
 };
 
 // The index of a sharded folder, with the tensors that were added to `file`.
-std::string index_with(const std::string& text, const std::vector<std::string>& added, const std::string& file) {
+std::string index_with(const std::string& text, const std::vector<std::string>& added, const std::string& file,
+                       size_t bytes) {
   nlohmann::ordered_json index = nlohmann::ordered_json::parse(text);
   for (const std::string& name : added) index["weight_map"][name] = file;
+  if (index.contains("metadata")) index["metadata"]["total_size"] = bytes;
   return index.dump(2) + '\n';
 }
 
@@ -130,9 +137,9 @@ void merge_adapter(const std::string& model, const std::string& adapter_folder, 
            static_cast<int64_t>(adapter.modules.size()) - merger.merged(), adapter.modules.size(), base);
   const std::string index = base + "/model.safetensors.index.json";
   if (fs::exists(index))
-    write_file_atomically(
-        (into / "model.safetensors.index.json").string(),
-        index_with(read_file(index), merger.added(), fs::path(weights.files().back()->path()).filename()));
+    write_file_atomically((into / "model.safetensors.index.json").string(),
+                          index_with(read_file(index), merger.added(),
+                                     fs::path(weights.files().back()->path()).filename(), merger.bytes()));
   const std::string config = base + "/config.json", text = read_file(config);
   write_file_atomically((into / "config.json").string(), family.config(text, config, card, adapter));
   copy_companion_files(base, folder.temporary());

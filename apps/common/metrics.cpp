@@ -88,7 +88,8 @@ std::vector<int> argmax_rows(std::span<const double> outputs, int64_t classes) {
   for (size_t row = 0; row < outputs.size(); row += static_cast<size_t>(classes)) {
     const auto logits = outputs.subspan(row, static_cast<size_t>(classes));
     for (const double logit : logits)
-      LL_CHECK(!std::isnan(logit), "an output of example {} is NaN", best.size());
+      LL_CHECK(!std::isnan(logit), "an output of example {} is NaN: is the checkpoint or adapter not finite?",
+               best.size());
     best.push_back(static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
   }
   return best;

@@ -54,13 +54,21 @@ std::vector<fs::path> checkpoints(const fs::path& run) {
 
 }  // namespace
 
-RunFolder::RunFolder(const Settings& settings) : path_(settings.out), resuming_(settings.resume) {
+bool check_out(const Settings& settings) {
   LL_CHECK(!settings.out.empty(), "--out names the folder of the run, and is missing");
+  const fs::path path(settings.out);
+  if (fs::exists(path) && !fs::is_directory(path)) fail("{} is a file, not a folder", path.string());
+  const bool used = fs::exists(path) && !fs::is_empty(path);
+  if (settings.resume) LL_CHECK(used, "nothing to resume: {} is missing or empty", path.string());
+  if (!settings.resume && used && !settings.overwrite)
+    fail("{} is not empty: give another --out, or --resume to go on, or --overwrite to delete it", path.string());
+  return used;
+}
+
+RunFolder::RunFolder(const Settings& settings) : path_(settings.out), resuming_(settings.resume) {
+  const bool used = check_out(settings);
   std::error_code error;
-  if (fs::exists(path_) && !fs::is_directory(path_)) fail("{} is a file, not a folder", path_.string());
-  const bool used = fs::exists(path_) && !fs::is_empty(path_);
   if (resuming_) {
-    LL_CHECK(used, "nothing to resume: {} is missing or empty", path_.string());
     remove_stale_temporaries(path_);
     std::ifstream in(file("metrics.jsonl"));
     for (std::string line; std::getline(in, line);) {
@@ -70,8 +78,6 @@ RunFolder::RunFolder(const Settings& settings) : path_(settings.out), resuming_(
     }
     return;
   }
-  if (used && !settings.overwrite)
-    fail("{} is not empty: give another --out, or --resume to go on, or --overwrite to delete it", path_.string());
   if (used) {
     for (const auto& entry : fs::directory_iterator(path_)) fs::remove_all(entry.path(), error);
   }

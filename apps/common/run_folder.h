@@ -9,6 +9,10 @@
 
 namespace lowland::apps {
 
+// Refuses an --out that RunFolder would refuse, and writes nothing: for the start of a verb, before the long work.
+// Is there anything in it?
+bool check_out(const Settings& settings);
+
 class RunFolder {
  public:
   // Takes the folder for a new run (refused if it holds anything, unless settings.overwrite), or for --resume.

@@ -9,32 +9,32 @@
 namespace lowland::apps {
 namespace fs = std::filesystem;
 
-void take_run(Settings& s) {
+void take_run(Settings& s, int64_t default_length) {
   if (s.run.empty()) return;
   const Settings run = read_run_settings(s.run);
-  const auto fill = [](std::string& mine, const std::string& theirs) {
-    if (mine.empty()) mine = theirs;
+  Settings defaults;
+  defaults.max_length = default_length;
+  const auto fill = [&](auto member, const auto& theirs) {
+    if (s.*member == defaults.*member) s.*member = theirs;
   };
   const fs::path path(s.run);
   if (run.method == "full") {
-    fill(s.model, (path / "model").string());
+    fill(&Settings::model, (path / "model").string());
   } else {
-    fill(s.model, run.model);
-    fill(s.adapter, (path / "adapter").string());
+    fill(&Settings::model, run.model);
+    fill(&Settings::adapter, (path / "adapter").string());
   }
-  fill(s.data, run.data);
-  fill(s.task, run.task);
-  if (s.train_files.empty()) s.train_files = run.train_files;
-  fill(s.dev_file, run.dev_file);
-  fill(s.test_file, run.test_file);
-  fill(s.tokenizer, run.tokenizer);
-  fill(s.chat_template, run.chat_template);
-  s.text_column = run.text_column;
-  s.text_pair_column = run.text_pair_column;
-  s.label_column = run.label_column;
-  s.dev_fraction = run.dev_fraction;
-  s.max_length = run.max_length;
-  s.seed = run.seed;
+  fill(&Settings::data, run.data);
+  fill(&Settings::task, run.task);
+  fill(&Settings::train_files, run.train_files);
+  fill(&Settings::dev_file, run.dev_file);
+  fill(&Settings::test_file, run.test_file);
+  fill(&Settings::tokenizer, run.tokenizer);
+  fill(&Settings::chat_template, run.chat_template);
+  for (const auto member : {&Settings::text_column, &Settings::text_pair_column, &Settings::label_column})
+    fill(member, run.*member);
+  fill(&Settings::dev_fraction, run.dev_fraction);
+  for (const auto member : {&Settings::max_length, &Settings::seed}) fill(member, run.*member);
 }
 
 std::unique_ptr<Context> make_context(const Settings& s) {

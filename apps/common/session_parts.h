@@ -11,8 +11,8 @@ namespace lowland::apps {
 // The device and threads that the settings ask for. Throws Error for what this build cannot do.
 std::unique_ptr<Context> make_context(const Settings& settings);
 
-// --run fills in what the command line leaves open.
-void take_run(Settings& settings);
+// --run fills in what the command line leaves at its default. `default_length`: the family's --max-length.
+void take_run(Settings& settings, int64_t default_length = Settings().max_length);
 
 // The method and its settings, as lowland.json holds them.
 std::string method_json(const Settings& settings);

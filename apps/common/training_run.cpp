@@ -6,6 +6,7 @@
 
 #include "apps/bench/bench.h"
 #include "apps/common/adapter_io.h"
+#include "apps/common/flags.h"
 #include "apps/common/progress.h"
 #include "apps/common/report.h"
 #include "apps/common/settings_json.h"
@@ -34,7 +35,7 @@ nlohmann::ordered_json evaluation_json(const std::optional<Evaluation>& e) {
 nlohmann::ordered_json run_json(const nn::Model& model, const Settings& settings) {
   nlohmann::ordered_json o;
   o["settings"] = to_json(settings);
-  o["lowland_version"] = "0.1.0";
+  o["lowland_version"] = kVersion;
   o["compiler"] = __VERSION__;
   o["device"] = model.context().device().name();
   o["threads"] = model.context().threads();
@@ -75,7 +76,7 @@ void check_adapter_flags(const Settings& told, const Settings& fixed,
                          const std::function<bool(const std::string&)>& given) {
   if (told.adapter.empty()) return;
   const nlohmann::json mine = to_json(told), theirs = to_json(fixed);
-  for (const char* flag : {"rank", "alpha", "targets", "rslora"})
+  for (const char* flag : {"rank", "alpha", "lora-dropout", "targets", "rslora"})
     LL_CHECK(!given(flag) || mine.at(flag) == theirs.at(flag), "--{} {} contradicts {}, which has {}", flag,
              mine.at(flag).dump(), told.adapter, theirs.at(flag).dump());
 }
@@ -119,15 +120,27 @@ void check_training_settings(const Settings& s) {
   at_least("grad-accum", s.grad_accum, 1);
   at_least("logging-steps", s.logging_steps, 1);
   at_least("epochs", s.epochs, 1);
+  at_least("max-length", s.max_length, 1);
   for (const auto& [flag, value] : {std::pair{"max-steps", s.max_steps}, {"eval-steps", s.eval_steps},
                                     {"save-steps", s.save_steps}, {"sharpness-steps", s.sharpness_steps}})
     at_least(flag, value, 0);
   for (const auto& [flag, value] : {std::pair{"lr", s.lr}, {"rho", s.rho}, {"weight-decay", s.weight_decay},
                                     {"max-grad-norm", s.max_grad_norm}})
     at_least(flag, value, 0.0);
-  for (const auto& [flag, value] : {std::pair{"lora-dropout", s.lora_dropout}, {"warmup-ratio", s.warmup_ratio},
-                                    {"label-smoothing", s.label_smoothing}})
-    LL_CHECK(value >= 0 && value <= 1, "--{} must be between 0 and 1, got {}", flag, value);
+  LL_CHECK(s.warmup_ratio >= 0 && s.warmup_ratio <= 1, "--warmup-ratio must be between 0 and 1, got {}",
+           s.warmup_ratio);
+  for (const auto& [flag, value] : {std::pair{"lora-dropout", s.lora_dropout}, {"label-smoothing", s.label_smoothing},
+                                    {"adam-beta1", s.adam_beta1}, {"adam-beta2", s.adam_beta2},
+                                    {"momentum", s.momentum}})
+    LL_CHECK(value >= 0 && value < 1, "--{} must be at least 0 and less than 1, got {}", flag, value);
+  LL_CHECK(s.adam_epsilon > 0, "--adam-epsilon must be more than 0, got {}", s.adam_epsilon);
+  LL_CHECK(s.beta > 0 && s.beta <= 1, "--beta must be more than 0 and at most 1, got {}", s.beta);
+}
+
+void fill_in_defaults(Settings& s) {
+  s.lr = peak_learning_rate(s);
+  if (s.norm.empty() && s.method == "lora-sam") s.norm = "joint";
+  if (s.norm.empty() && (s.method == "eflat-lora" || s.method == "flat-lora")) s.norm = "layer";
 }
 
 TrainReport run_training(const TrainingRun& what, const Settings& settings) {

@@ -27,6 +27,9 @@ optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const 
 // Throws Error on any training setting that cannot be, before anything is written.
 void check_training_settings(const Settings& settings);
 
+// Defaults that depend on other settings: learning rate and norm by method. run.json shall hold what was used.
+void fill_in_defaults(Settings& settings);
+
 // What run_training needs besides the settings.
 struct TrainingRun {
   nn::Model& model;

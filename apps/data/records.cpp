@@ -51,11 +51,23 @@ void RecordReader::read_header() {
   pending_ = true;
 }
 
+namespace {
+
+// A header for an error message: a binary file must not fill the terminal.
+std::string printable(std::string text) {
+  constexpr size_t kMost = 300;
+  if (text.size() > kMost) text = text.substr(0, text.find_last_of(' ', kMost)).substr(0, kMost) + " ...";
+  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 32 || c == 127; }, '?');
+  return text;
+}
+
+}  // namespace
+
 void RecordReader::find_columns() {
   for (size_t i = 0; i < spec_.names.size(); ++i) {
     const auto found = std::find(raw_.begin(), raw_.end(), spec_.names[i]);
     LL_CHECK(found != raw_.end() || i >= spec_.required, "{}: no column `{}`; the header has: {}", where(),
-             spec_.names[i], fmt::join(raw_, ", "));
+             spec_.names[i], printable(fmt::format("{}", fmt::join(raw_, ", "))));
     if (found != raw_.end()) columns_[i] = static_cast<size_t>(found - raw_.begin());
   }
 }

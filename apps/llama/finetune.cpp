@@ -12,7 +12,9 @@ namespace {
 void finetune(const Settings& given_settings, const CLI::App& verb) {
   const Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
   check_training_settings(settings);
+  check_out(settings);
   Session session(settings);
+  fill_in_defaults(session.settings);
   check_adapter_flags(settings, session.settings, [&](const std::string& f) { return given(verb, f); });
   LanguageData data = load_language_data(session, {});
   session.build_model(true);

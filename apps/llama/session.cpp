@@ -28,7 +28,7 @@ std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string
 }
 
 Session::Session(Settings given) : settings(std::move(given)) {
-  take_run(settings);
+  take_run(settings, 1024);
   LL_CHECK(!settings.model.empty(), "--model names the base checkpoint, and is missing");
   if (is_llama2c_file(settings.model)) {
     folder = settings.model;

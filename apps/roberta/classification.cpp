@@ -24,13 +24,13 @@ nn::Rows pack_rows(Context& context, const TokenizedSplit& tokens, const std::ve
   return nn::pack(context, segments);
 }
 
-void report_truncation(const char* split, const TokenizedSplit& tokens, int64_t max_length) {
+}  // namespace
+
+void report_truncation(const std::string& split, const TokenizedSplit& tokens, int64_t max_length) {
   if (tokens.truncated > 0)
     say(fmt::format("{}: {} of {} examples are longer than {} tokens and are cut", split, tokens.truncated,
                     tokens.ids.size(), max_length));
 }
-
-}  // namespace
 
 std::vector<int32_t> TokenizedSplit::lengths() const {
   std::vector<int32_t> out;

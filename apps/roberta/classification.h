@@ -21,6 +21,9 @@ struct TokenizedSplit {
 TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples, int64_t max_length);
 
 // Longest sequence that both the settings and the model's positions allow.
+// A line of the log where examples were cut.
+void report_truncation(const std::string& split, const TokenizedSplit& tokens, int64_t max_length);
+
 int64_t longest(const Settings& settings, const Roberta& model);
 
 // The head's outputs, in f64 on the host: (examples, labels). Runs without dropout, in batches.

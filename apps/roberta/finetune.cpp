@@ -20,7 +20,11 @@ LoadOptions load_options(const Settings& s) {
 void finetune(const Settings& given_settings, const CLI::App& verb) {
   const Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
   check_training_settings(settings);
+  check_out(settings);
+  LL_CHECK(settings.method != "full" || settings.adapter.empty(),
+           "--method full trains all weights, and --adapter is given: merge it into its base first");
   Session session(settings);
+  fill_in_defaults(session.settings);
   check_adapter_flags(settings, session.settings, [&](const std::string& f) { return given(verb, f); });
   session.load_data(load_options(session.settings));
   session.build_model(true);

@@ -42,20 +42,19 @@ std::string glue_line(size_t index, const TaskInfo& task, const std::vector<doub
   return fmt::format("{}\t{}", index, glue_prediction(task, best));
 }
 
-void predict(Settings settings, const std::string& input, const std::string& format) {
+void predict(Settings settings, const CLI::App& verb, const std::string& input, const std::string& format) {
   LL_CHECK(format == "json" || format == "glue", "--format must be json or glue, got {}", format);
   Session session(std::move(settings));
   const Settings& s = session.settings;
   session.task_from_card();
   TaskInfo& task = session.data.task;
-  if (task.name == "text") {
-    task.text_column = s.text_column;
-    task.pair_column = s.text_pair_column;
-    task.pair = !s.text_pair_column.empty();
-  }
+  if (task.name == "text" || given(verb, "text-column")) task.text_column = s.text_column;
+  if (task.name == "text" || given(verb, "text-pair-column")) task.pair_column = s.text_pair_column;
+  if (task.name == "text") task.pair = !s.text_pair_column.empty();
   const std::vector<Example> examples = read_predict_input(task, input).examples;
   session.build_model(false);
   const TokenizedSplit tokens = tokenize(*session.tokenizer, examples, longest(s, *session.model));
+  report_truncation("input", tokens, longest(s, *session.model));
   const auto outputs = predict_outputs(*session.model, tokens, s.batch_size);
   if (format == "glue") std::printf("index\tprediction\n");
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -72,7 +71,7 @@ void add_predict(CLI::App& app) {
   auto format = std::make_shared<std::string>("json");
   CLI::App* verb = app.add_subcommand("predict", "Label texts: one JSON object per line on stdout");
   const OptionBinder bind{*verb};
-  verb->add_option("input", *input, "File of lines (pairs split by TAB), .csv or .jsonl; - reads lines from stdin");
+  verb->add_option("INPUT", *input, "File of lines (pairs split by TAB), .csv or .jsonl; - reads lines from stdin");
   visit_input(*settings, bind);
   bind("task", settings->task, "The task, where neither adapter nor checkpoint tells it");
   bind("text-column", settings->text_column, "Column of the text");
@@ -81,7 +80,7 @@ void add_predict(CLI::App& app) {
   bind("format", *format, "json, or glue for a submission file");
   bind("batch-size,batch", settings->batch_size, "Examples per forward pass");
   visit_system(*settings, bind);
-  verb->callback([settings, input, format] { predict(*settings, *input, *format); });
+  verb->callback([settings, verb, input, format] { predict(*settings, *verb, *input, *format); });
 }
 
 }  // namespace lowland::apps

@@ -15,30 +15,43 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The tokenizer's folder: the user's, or one trained on the text and kept in RUN/tokenizer.
-std::string tokenizer_folder(const Settings& s, const RunFolder& run) {
+// Refuses what can be refused before RUN is written.
+void check_pretraining(const Settings& s) {
+  check_training_settings(s);
+  check_out(s);
+  LL_CHECK(!s.text_files.empty(), "--text names the files to learn from, and is missing");
+  LL_CHECK(!s.model_config.empty(), "--model-config names the config.json of the model, and is missing");
   LL_CHECK(s.tokenizer.empty() != (s.vocab_size == 0), "give --tokenizer DIR, or --vocab-size N to train one");
-  if (!s.tokenizer.empty()) return s.tokenizer;
-  const std::string folder = run.file("tokenizer").string();
-  if (run.resuming() && fs::exists(folder)) return folder;
-  AtomicDirectory directory(folder);
+  std::vector<std::string> files = s.text_files;
+  if (!s.dev_file.empty()) files.push_back(s.dev_file);
+  for (const std::string& file : files) {
+    LL_CHECK(fs::is_regular_file(file) && std::ifstream(file).good(), "cannot read {}", file);
+    LL_CHECK(fs::file_size(file) > 0, "{} is empty", file);
+  }
+  if (!s.tokenizer.empty()) load_tokenizer(s.tokenizer);
+}
+
+// RUN with its tokenizer's folder: the user's, or one trained on the text and kept in RUN/tokenizer.
+std::pair<RunFolder, std::string> run_with_tokenizer(const Settings& s) {
+  const std::string folder = (fs::path(s.out) / "tokenizer").string();
+  if (!s.tokenizer.empty()) return {RunFolder(s), s.tokenizer};
+  if (s.resume && fs::exists(folder)) return {RunFolder(s), folder};
   TrainBpeOptions options;
   options.vocab_size = s.vocab_size;
-  save_vocabulary(train_bpe(s.text_files, options), directory.temporary());
+  const auto vocabulary = train_bpe(s.text_files, options);
+  RunFolder run(s);
+  AtomicDirectory directory(folder);
+  save_vocabulary(vocabulary, directory.temporary());
   directory.commit();
-  return folder;
+  return {std::move(run), folder};
 }
 
 void pretrain(const Settings& given_settings, const CLI::App& verb) {
   Settings settings = resumed_settings(given_settings, [&](const std::string& f) { return given(verb, f); });
   settings.method = "full";
-  check_training_settings(settings);
-  LL_CHECK(!settings.text_files.empty(), "--text names the files to learn from, and is missing");
-  LL_CHECK(!settings.model_config.empty(), "--model-config names the config.json of the model, and is missing");
-  for (const std::string& file : settings.text_files) LL_CHECK(std::ifstream(file).good(), "cannot read {}", file);
+  check_pretraining(settings);
   RobertaConfig config = RobertaConfig::from_json(read_file(settings.model_config), settings.model_config);
-  RunFolder run(settings);
-  const std::string folder = tokenizer_folder(settings, run);
+  auto [run, folder] = run_with_tokenizer(settings);
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
   config.vocab_size = tokenizer->vocab_size();
   config.bos_token_id = tokenizer->special().bos;

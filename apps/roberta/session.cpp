@@ -16,6 +16,12 @@ std::map<std::string, int> label2id(const std::vector<std::string>& labels) {
   return out;
 }
 
+void require_module(const Roberta& model, const std::string& module) {
+  for (const auto& p : model.parameters().all())
+    if (is_within(p->name, {module})) return;
+  fail("--modules-to-save {}: the model has no such module", module);
+}
+
 void say_split(const char* name, const Split& split) {
   if (split.file.empty() && split.examples.empty()) return;
   std::string text = fmt::format("{}: {} examples", name, thousands(static_cast<int64_t>(split.examples.size())));
@@ -29,6 +35,8 @@ void say_split(const char* name, const Split& split) {
 
 Session::Session(Settings given) : settings(std::move(given)) {
   take_run(settings);
+  LL_CHECK(settings.batch_size >= 1, "--batch-size must be at least 1, got {}", settings.batch_size);
+  LL_CHECK(settings.max_length >= 1, "--max-length must be at least 1, got {}", settings.max_length);
   LL_CHECK(!settings.model.empty(), "--model names the base checkpoint, and is missing");
   folder = resolve_model_folder(settings.model);
   checkpoint_ = config = RobertaConfig::from_folder(folder);
@@ -41,6 +49,7 @@ Session::Session(Settings given) : settings(std::move(given)) {
     take_adapter_settings(adapter->config, settings);
     if (card && settings.task.empty()) settings.task = card->task;
   }
+  if (settings.targets.empty()) settings.targets = kRobertaTargets;
   context = make_context(settings);
 }
 
@@ -97,7 +106,10 @@ void Session::build_model(bool for_training) {
     for (const std::string& name : saved) whole.push_back(name);
     for (size_t begin = 0; begin < settings.modules_to_save.size();) {
       const size_t end = std::min(settings.modules_to_save.find(',', begin), settings.modules_to_save.size());
-      if (end > begin) whole.push_back(settings.modules_to_save.substr(begin, end - begin));
+      if (end > begin) {
+        whole.push_back(settings.modules_to_save.substr(begin, end - begin));
+        require_module(*model, whole.back());
+      }
       begin = end + 1;
     }
     nn::LoraConfig lora = lora_config(settings, kRobertaTargets);
@@ -130,7 +142,8 @@ void Session::load_weights() {
   head_from_adapter_ = adapter && !adapter->head.empty() && labels_kept;
   const LoadReport report = lowland::load_weights(*model, weights, static_cast<uint64_t>(settings.seed));
   if (!report.fresh.empty() && !head_from_adapter_)
-    say(fmt::format("{} has no head for {} labels: a new one is drawn ({} tensors)", folder, config.num_labels,
+    say(fmt::format("{} has no head for {}: a new one is drawn ({} tensors)", folder,
+                    data.task.regression ? "a score" : fmt::format("{} labels", config.num_labels),
                     report.fresh.size()));
   if (!report.unused.empty()) say(report.unused);
   if (adapter) fill_adapter(*model, *adapter, settings.adapter, head_from_adapter_);

@@ -32,7 +32,9 @@ std::string config_text(const std::string& folder) {
   std::error_code error;
   LL_CHECK(fs::is_directory(base, error), "there is no adapter folder {}", folder);
   if (!fs::exists(base / kConfigFile, error)) {
-    // peft saves adapters that are not called "default" in a folder of their own.
+    // RUN for RUN/adapter; and peft saves adapters that are not called "default" in a folder of their own.
+    if (fs::exists(base / "adapter" / kConfigFile, error))
+      fail("{} has no {}; did you mean {}?", folder, kConfigFile, (base / "adapter").string());
     for (fs::directory_iterator it(base, error), end; !error && it != end; it.increment(error)) {
       if (fs::exists(it->path() / kConfigFile, error)) {
         fail("{} has no {}; did you mean {}?", folder, kConfigFile, it->path().string());

@@ -33,6 +33,15 @@ void refused(const Workspace& w, const std::vector<std::string>& changed, const 
 TEST_CASE("flags that cannot be") {
   const Workspace w;
   refused(w, {"--rnk", "4"}, "unknown flag --rnk; did you mean --rank?");
+  refused(w, {"--method-x", "1"}, "did you mean --method?");
+  refused(w, {"--show", "4"}, "--show is a flag of inspect, not of finetune");
+  refused(w, {"--rank", "eight"}, "--rank takes a number, not `eight`");
+  refused(w, {"--rank"}, "--rank needs a value");
+  refused(w, {"--lora-dropout", "1"}, "--lora-dropout must be at least 0 and less than 1, got 1");
+  refused(w, {"--beta", "2"}, "--beta");
+  refused(w, {"--adam-beta1", "1"}, "--adam-beta1");
+  refused(w, {"--max-length", "0"}, "--max-length");
+  refused(w, {"--modules-to-save", "pooler"}, "--modules-to-save pooler: the model has no such module");
   refused(w, {"--rank", "0"}, "LoRA rank must be at least 1, got 0");
   refused(w, {"--alpha", "0"}, "alpha");
   refused(w, {"--method", "sam"}, "eflat-lora");
@@ -44,6 +53,25 @@ TEST_CASE("flags that cannot be") {
   refused(w, {"--batch-size", "0"}, "--batch-size must be at least 1, got 0");
   refused(w, {"--model", w / "nowhere"}, "hf download");
   refused(w, {"--data", w / "nowhere"}, "nowhere");
+}
+
+TEST_CASE("pretrain leaves no folder where it is refused") {
+  const Workspace w;
+  w.write("empty.txt", "");
+  const std::vector<std::vector<std::string>> wrong = {{"--tokenizer", w / "nowhere"},
+                                                       {"--vocab-size", "10"},
+                                                       {"--vocab-size", "300", "--dev", w / "nowhere"},
+                                                       {"--vocab-size", "300", "--text", w / "empty.txt"}};
+  for (const auto& more : wrong) {
+    std::vector<std::string> flags = {"pretrain", "--text", tiny_task() / "text.txt", "--model-config",
+                                      tiny_task() / "config.json", "--out", w / "refused"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    const Outcome o = run_program(flags);
+    INFO(o.err);
+    CHECK(o.exit_code == 1);
+    CHECK(o.err.rfind("error: ", 0) == 0);
+    CHECK(!fs::exists(w / "refused"));
+  }
 }
 
 TEST_CASE("both spellings of a flag work") {

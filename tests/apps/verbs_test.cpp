@@ -3,7 +3,10 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
+
+#include <fmt/format.h>
 
 #include "tests/apps/program.h"
 
@@ -94,6 +97,61 @@ TEST_CASE("an adapter is trained further, with its head") {
   INFO(o.err);
   REQUIRE(o.exit_code == 0);
   CHECK(o.err.find("a new one is drawn") == std::string::npos);
+}
+
+TEST_CASE("MNLI has two dev sets, and --run gives way to flags") {
+  const Workspace w;
+  std::string table = "index\tsentence1\tsentence2\tgold_label\n";
+  const char* const labels[] = {"entailment", "neutral", "contradiction"};
+  for (int i = 0; i < 12; ++i)
+    table += fmt::format("{}\tthe soup tastes fine\tthe bread looks stale {}\t{}\n", i, i, labels[i % 3]);
+  for (const char* file : {"train", "dev_matched", "dev_mismatched"})
+    w.write(std::string("MNLI/") + file + ".tsv", table);
+  const Outcome trained =
+      run_program({"finetune", "--model", tiny_task() / "pretrained/model", "--data", w / "MNLI", "--task", "mnli",
+                   "--batch-size", "4", "--max-steps", "2", "--threads", "1", "--out", w / "run"});
+  INFO(trained.err);
+  REQUIRE(trained.exit_code == 0);
+  const json info = json::parse(read_text(w / "run/run.json"));
+  CHECK(info.at("settings").at("lr") == 2e-4);  // what was used, not "the default"
+  CHECK(info.at("settings").at("targets") == "query,value");
+  const Outcome evaluated = run_program({"evaluate", "--run", w / "run", "--max-length", "8"});
+  INFO(evaluated.err);
+  REQUIRE(evaluated.exit_code == 0);
+  const json metrics = json::parse(evaluated.out);
+  for (const char* key : {"eval_loss", "eval_accuracy", "eval_loss_mm", "eval_accuracy_mm"})
+    CHECK(metrics.contains(key));
+  CHECK(evaluated.err.find("12 of 12 examples are longer than 8 tokens and are cut") != std::string::npos);
+}
+
+TEST_CASE("an adapter with half a head is refused, and a merged config keeps its other keys") {
+  const Workspace w;
+  REQUIRE(run_program(finetune_flags("lora", w / "run")).exit_code == 0);
+  const std::string base = w / "base";
+  fs::copy(tiny_task() / "pretrained/model", base, fs::copy_options::recursive);
+  json config = json::parse(read_text(base + "/config.json"));
+  config["transformers_version"] = "5.0.0";
+  config["dtype"] = "float32";
+  w.write("base/config.json", config.dump());
+  const Outcome merged = run_program({"merge", "--model", base, "--adapter", w / "run/adapter", "--out", w / "merged"});
+  INFO(merged.err);
+  REQUIRE(merged.exit_code == 0);
+  const json after = json::parse(read_text(w / "merged/config.json"));
+  for (const auto& [key, value] : config.items()) {
+    const bool of_the_head = key == "id2label" || key == "label2id" || key == "architectures" || key == "problem_type";
+    CHECK((of_the_head || after.at(key) == value));
+  }
+  CHECK(after.at("id2label").at("1") == "positive");
+  CHECK(after.at("architectures").at(0) == "RobertaForSequenceClassification");
+
+  const std::string file = w / "run/adapter/adapter_model.safetensors";
+  std::string bytes = read_text(file);
+  for (size_t at = 0; (at = bytes.find("classifier.dense.bias", at)) != std::string::npos; ++at)
+    bytes.replace(at, 21, "classifier.dense.bios");
+  std::ofstream(file, std::ios::binary) << bytes;
+  const Outcome half = run_program({"evaluate", "--run", w / "run"});
+  INFO(half.err);
+  CHECK(half.exit_code == 1);
 }
 
 TEST_CASE("bench prints one JSON object per method") {
