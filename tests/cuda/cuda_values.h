@@ -36,7 +36,8 @@ template <class T> double error_of(const std::vector<T>& a, const Values& ref) {
   return worst;
 }
 
-// A result that was rounded once to T: half a unit in its last place (bf16: 2^-8), and `steps` roundings of the arithmetic.
+// A result that was rounded once to T: half a unit in its last place (bf16: 2^-8), and `steps` roundings of the
+// arithmetic.
 template <class T> double rounding(double steps = 16) {
   const double unit = sizeof(T) == 8 ? 1.2e-16 : 6e-8;
   return steps * unit + (sizeof(T) == 2 ? 1.01 / 256 : 0);
