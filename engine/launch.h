@@ -26,3 +26,14 @@ template <class F> void with_float_type(const Tensor& x, const F& f) {
       ::lowland::cpu_v3::kernel<T>(ll_ctx, __VA_ARGS__);                                           \
     }                                                                                              \
   })
+
+// For kernels that have no element type.
+#define LL_LAUNCH_UNTYPED(tensor, kernel, ...)                                                     \
+  do {                                                                                             \
+    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                         \
+    if (ll_ctx.backend == ::lowland::Backend::cpu_v4) {                                            \
+      ::lowland::cpu_v4::kernel(ll_ctx, __VA_ARGS__);                                              \
+    } else {                                                                                       \
+      ::lowland::cpu_v3::kernel(ll_ctx, __VA_ARGS__);                                              \
+    }                                                                                              \
+  } while (false)

@@ -6,7 +6,7 @@
 //   computed   K_A = A A^T,  K_B = B^T B,  C = G_A A^T                  (r, r)
 //              ||g||_F^2 = (1 / 4s^2) [ tr(K_A^+ G_B^T G_B) + 2 tr(K_A^+ G_B^T B K_B^+ C) + tr(K_B^+ G_A G_A^T) ]
 //              E_B = rho / (2 s^2 ||g||_F) ( G_B K_A^+ + B K_B^+ C K_A^+ )
-//              e <- (1 - blend) e + blend E_B                                    Eq. 18; blend = 1: e = E_B
+//              e <- (1 - beta) e + beta E_B                                      Eq. 18; at t = 1: e = E_B
 // Both give the same numbers (docs/derivations/eflat_gram_form.md), but no (n, m) matrix is ever built: O((n + m) r^2)
 // time and O(r^2) memory per adapter instead of O(n m r) and O(n m).
 //
@@ -15,15 +15,15 @@
 // |g| / ||g|| and no ascent direction; it is g / ||g|| here, as in SAM.
 //
 // shapes     values, grads: the arena, A (r, m) at `a`, B (n, r) at `b`   e: perturbation of B, (n, r) at `e`
-//            g_norm: (count) double, ||g||_F of each adapter
-// writes     e =   g_norm =   (values and grads are not changed)
+//            g_norm: (count) double, ||g||_F of each adapter   s: rho, t, finite
+// writes     e =   g_norm =   (values and grads are not changed; nothing at all where s->finite is 0)
 // numerics   Gram matrices and everything r x r in f64. K^+ drops eigenvalues at or under rcond^2 * lambda_max.
 //            ||g|| = 0 or not finite gives E_B = 0; B = 0 makes the second term 0. Independent of the thread count
-// REQUIRES   scale != 0, 0 < blend <= 1, finite gradients
+// REQUIRES   scale != 0, 0 < beta <= 1
 // CUDA plan  a block per adapter for the Gram matrices and the r x r part, then a grid over all rows of all B
 // paper      arXiv 2508.00522v3; reading of the ambiguous places in docs/derivations/eflat_gram_form.md
 #pragma once
-#include "kernels/common/ctx.h"
+#include "kernels/step_scalars.h"
 
 namespace lowland {
 
@@ -34,11 +34,20 @@ struct EflatAdapter {
   double scale = 0;
 };
 
+// The adapters in the backend's memory, and what a launch must know of them.
+struct EflatTable {
+  const EflatAdapter* adapters = nullptr;
+  int64_t count = 0;
+  int64_t most_r = 0;
+};
+
+// Fills in what depends on all rows, before they are copied to the backend's memory. Leaves `adapters` null.
+EflatTable lay_out_eflat(EflatAdapter* adapters, int64_t count);
+
 struct EflatOptions {
-  double rho = 0.05;
   double rcond = 1e-3;
-  double blend = 1;           // weight of the new perturbation in e
-  bool global_norm = false;   // one ||g|| over all adapters instead of one for each
+  double beta = 1;           // weight of the new perturbation in e, from the second step on
+  bool global_norm = false;  // one ||g|| over all adapters instead of one for each
   bool grads_at_perturbed_b = false;
 };
 
@@ -46,5 +55,6 @@ struct EflatOptions {
 
 LL_KERNELS(
 template <class T> void eflat_perturbation(Ctx&, T* e, double* g_norm, const T* values, const T* grads,
-                                           const EflatAdapter* adapters, int64_t count, const EflatOptions& options);
+                                           const EflatTable& table, const EflatOptions& options,
+                                           const StepScalars* s);
 )

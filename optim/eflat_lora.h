@@ -18,7 +18,7 @@ class EflatLora final : public Method {
 
  protected:
   // E_B belongs to the A and B + e at which the gradient was taken, so it is computed before the optimizer moves them.
-  void before_update(double rho) override { perturbation_.update(rho, steps() == 0 ? 1.0 : options_.beta, true); }
+  void before_update() override { perturbation_.update(step_state(), options_.beta, true); }
   NamedTensors own_state() const override { return {{"perturbation.b", arena_.perturbation(nn::Role::lora_b)}}; }
 
  private:

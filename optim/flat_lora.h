@@ -11,7 +11,7 @@ class FlatLora final : public TwoPassMethod {
       : TwoPassMethod("flat-lora", arena, options), perturbation_(arena, options.norm, options.rcond) {}
 
  protected:
-  void perturb(double rho) override { perturbation_.update(rho, 1.0, false); }
+  void perturb() override { perturbation_.update(step_state(), 1.0, false); }
 
  private:
   EflatPerturbation perturbation_;

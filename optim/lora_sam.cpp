@@ -1,46 +1,41 @@
 #include "optim/lora_sam.h"
 
-#include <cmath>
-
 #include "engine/error.h"
 #include "engine/launch.h"
-#include "kernels/elementwise.h"
+#include "optim/table.h"
 
 namespace lowland::optim {
-namespace {
-
-// e = rho g / norm, zero where the norm is zero.
-void set_scaled(const Tensor& e, const Tensor& g, double rho, double norm) {
-  if (norm == 0 || e.numel() == 0) return e.fill_zero();
-  LL_LAUNCH(e, scale, e.data<T>(), g.data<T>(), rho / norm, e.numel());
-}
-
-}  // namespace
 
 using nn::Role;
 
 LoraSam::LoraSam(nn::Arena& arena, const MethodOptions& options) : TwoPassMethod("lora-sam", arena, options) {
   LL_CHECK(options.norm.empty() || options.norm == "joint" || options.norm == "factor",
            "unknown norm '{}': one of joint, factor", options.norm);
-  factor_ = options.norm == "factor";
-  arena.want_perturbation(Role::lora_a);
-  arena.want_perturbation(Role::lora_b);
+  joint_ = options.norm != "factor";
+  std::vector<SamSegment> segments;
+  for (const Role role : {Role::lora_a, Role::lora_b}) {
+    arena.want_perturbation(role);
+    const nn::Range range = arena.range(role);
+    if (joint_) segments.push_back({range.begin, range.size(), 0, role == Role::lora_b});
+    if (joint_) continue;
+    for (const nn::ArenaSlot& slot : arena.slots())
+      if (slot.role == role)
+        segments.push_back({slot.offset, numel_of(slot.shape), slot.offset - range.begin, role == Role::lora_b});
+  }
+  for (SamSegment& s : segments) {
+    s.block = table_.blocks;
+    table_.blocks += (s.size + kSamBlock - 1) / kSamBlock;
+  }
+  table_.count = static_cast<int64_t>(segments.size());
+  segments_ = table_tensor(arena.context(), segments);
+  table_.segments = static_cast<const SamSegment*>(segments_.raw());
+  squares_ = Tensor::zeros(arena.context(), {table_.count}, DType::f64);
 }
 
-void LoraSam::perturb(double rho) {
-  if (factor_) {
-    for (const nn::Adapter& adapter : arena_.adapters())
-      for (const std::string& name : {adapter.a, adapter.b}) {
-        const Tensor g = arena_.grad(name);
-        set_scaled(arena_.perturbation(name), g, rho, std::sqrt(sum_squares(g)));
-      }
-    return;
-  }
-  const auto grads = [&](Role role) {
-    return arena_.grads().slice_rows(arena_.range(role).begin, arena_.range(role).end);
-  };
-  const double norm = std::sqrt(sum_squares(grads(Role::lora_a)) + sum_squares(grads(Role::lora_b)));
-  for (const Role role : {Role::lora_a, Role::lora_b}) set_scaled(arena_.perturbation(role), grads(role), rho, norm);
+void LoraSam::perturb() {
+  LL_LAUNCH(arena_.grads(), sam_perturbation, arena_.perturbation(Role::lora_a).data<T>(),
+            arena_.perturbation(Role::lora_b).data<T>(), squares_.data<double>(), arena_.grads().data<T>(), table_,
+            joint_, scalars());
 }
 
 }  // namespace lowland::optim

@@ -3,6 +3,7 @@
 //   joint    E = rho G / ||G||, one norm over all A and B of all layers, as in SAM
 //   factor   a ball for each factor: E_A = rho G_A / ||G_A||, E_B = rho G_B / ||G_B||, for each A and each B
 #pragma once
+#include "kernels/sam.h"
 #include "optim/method.h"
 
 namespace lowland::optim {
@@ -12,10 +13,13 @@ class LoraSam final : public TwoPassMethod {
   LoraSam(nn::Arena& arena, const MethodOptions& options);
 
  protected:
-  void perturb(double rho) override;
+  void perturb() override;
 
  private:
-  bool factor_ = false;
+  bool joint_ = true;
+  Tensor segments_;  // the rows of table_, as words of 8 bytes
+  SamTable table_;
+  Tensor squares_;   // (segments) f64
 };
 
 }  // namespace lowland::optim

@@ -15,23 +15,54 @@ using nn::PerturbedView;
 using nn::Role;
 
 Method::Method(std::string name, Arena& arena, const MethodOptions& options)
-    : arena_(arena), options_(options), name_(std::move(name)), optimizer_(make_optimizer(arena, options.optimizer)) {}
+    : arena_(arena), options_(options), name_(std::move(name)), state_(arena.context()),
+      optimizer_(make_optimizer(arena, options.optimizer)) {}
 
-void Method::ascend(double) { fail("{} takes one pass: there is nothing to ascend", name_); }
+void Method::ascend() { fail("{} takes one pass: there is nothing to ascend", name_); }
 void Method::restore() { fail("{} takes one pass: there is nothing to restore", name_); }
 
-StepStats Method::step(double lr, double rho, double loss) {
+void Method::step() {
   arena_.require_centre("an optimizer step");
+  state_.begin_update(arena_.grads(), options_.max_grad_norm);
+  before_update();
+  optimizer_->step(state_);
+}
+
+void Method::set_step(int64_t step, double lr, double rho, bool new_window) {
+  state_.set_step(step, lr, rho, new_window);
+  next_step_ = step + 1;
+}
+
+void Method::ascend(double rho) {
+  state_.set_step(next_step_, 0, rho);
+  ascend();
+}
+
+void Method::step(double lr, double rho, const Tensor& loss) {
+  set_step(next_step_, lr, rho);
+  if (loss) add_loss(loss);
+  step();
+}
+
+StepStats Method::stats() const {
+  const StepScalars s = state_.read();
   StepStats stats;
-  stats.grad_norm = std::sqrt(sum_squares(arena_.grads()));
-  stats.clip_scale = clip_scale(stats.grad_norm, options_.max_grad_norm);
-  stats.finite = std::isfinite(stats.grad_norm) && std::isfinite(loss);
-  if (stats.finite) {
-    before_update(rho);
-    optimizer_->step(lr, stats.clip_scale);
-  }
+  stats.loss = s.loss;
+  stats.grad_norm = s.grad_norm;
+  stats.clip_scale = s.clip_scale;
   stats.perturbation_norm = perturbation_norm();
+  stats.finite = s.finite != 0;
+  stats.window_loss = s.window_loss;
+  stats.skipped = static_cast<int64_t>(s.skipped);
+  stats.first_skipped = s.first_skipped;
   return stats;
+}
+
+void Method::set_window(double loss, int64_t steps) {
+  StepScalars s = state_.read();
+  s.window_loss = loss;
+  s.window_steps = static_cast<uint64_t>(steps);
+  state_.write(s);
 }
 
 double Method::perturbation_norm() const {
@@ -60,18 +91,20 @@ void Method::load_state(const MethodState& from) {
              describe(to));
   }
   for (const auto& [name, to] : own) to.copy_from(find(name));
-  optimizer_->set_steps(from.t);
+  StepScalars s = state_.read();
+  s.t = static_cast<uint64_t>(from.t);
+  state_.write(s);
 }
 
 PerturbedView TwoPassMethod::training_view() {
   return pass_ == Pass::second ? PerturbedView(arena_) : PerturbedView();
 }
 
-void TwoPassMethod::ascend(double rho) {
+void TwoPassMethod::ascend() {
   LL_CHECK(pass_ == Pass::first, "{}: ascend was called twice in one step", name());
   arena_.require_centre("ascend");
-  first_finite_ = std::isfinite(sum_squares(arena_.grads()));
-  if (first_finite_) perturb(rho);
+  step_state().begin_ascent(arena_.grads());
+  perturb();
   pass_ = Pass::second;
 }
 
@@ -81,10 +114,10 @@ void TwoPassMethod::restore() {
   pass_ = Pass::done;
 }
 
-StepStats TwoPassMethod::step(double lr, double rho, double loss) {
+void TwoPassMethod::step() {
   LL_CHECK(pass_ == Pass::done, "{}: a step needs ascend, a second pass and restore first", name());
   pass_ = Pass::first;
-  return Method::step(lr, rho, first_finite_ ? loss : std::nan(""));
+  Method::step();
 }
 
 const std::vector<std::string>& method_names() {

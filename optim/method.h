@@ -1,14 +1,19 @@
 // Method: how a step is taken. One training loop serves them all:
 //
+//   method.set_step(step, lr, rho)
 //   arena.zero_grads()
-//   { const auto view = method.training_view();  forward and backward, all micro-batches }   (then all-reduce)
-//   if (method.wants_second_pass()) {
-//     method.ascend(rho);                        the perturbation, from the gradient at the centre
+//   { const auto view = method.training_view();  forward, backward, method.add_loss(loss), all micro-batches }
+//   if (method.wants_second_pass()) {              (all-reduce before it, and before step)
+//     method.ascend();                             the perturbation, from the gradient at the centre
 //     arena.zero_grads();
-//     { const auto view = method.training_view();  the same micro-batches and draws again }
+//     { const auto view = method.training_view();  forward, backward: the same micro-batches and draws again }
 //     method.restore();
 //   }
-//   const StepStats stats = method.step(lr, rho);
+//   method.step();
+//   if (it is time to log) stats = method.stats();  on a GPU the only line that waits
+//
+// set_step is all that the host tells a step: what comes after it can be captured in a CUDA graph and replayed. Whoever
+// has no graphs in mind calls ascend(rho) and step(lr, rho, loss).
 //
 //   method      passes  first view      perturbation                              optimizer's gradient
 //   full        1       centre          none; every weight is trained             at the centre
@@ -37,10 +42,14 @@ struct MethodOptions {
 };
 
 struct StepStats {
+  double loss = 0;               // of the last step, as given
   double grad_norm = 0;          // of the optimizer's gradient, before clipping
   double clip_scale = 1;         // what clipping multiplied it with
   double perturbation_norm = 0;  // over all adapters, of the perturbation that the next or second pass reads
   bool finite = true;            // false: the step was skipped and nothing has changed
+  double window_loss = 0;        // sum of the losses since set_step was told of a new window
+  int64_t skipped = 0;           // steps so far that were not finite, and the first of them (counted from 0)
+  StepScalars::Skipped first_skipped;
 };
 
 // What a run needs to go on bit for bit, with the arena's values: views, to be saved or written into.
@@ -58,33 +67,49 @@ class Method {
 
   const std::string& name() const { return name_; }
   nn::Arena& arena() const { return arena_; }
-  int64_t steps() const { return optimizer_->steps(); }
+  int64_t steps() const { return static_cast<int64_t>(state_.read().t); }  // taken; waits
+  const StepState& step_state() const { return state_; }
   // What the loss of the first pass is to be called in a log: "loss", or "loss_perturbed" where it is not the centre's.
   virtual const char* loss_name() const { return "loss"; }
 
   // Keep the result alive for the forward and backward of the pass under way.
   virtual nn::PerturbedView training_view() { return {}; }
   virtual bool wants_second_pass() const { return false; }
-  virtual void ascend(double rho);
+  virtual void ascend();
   virtual void restore();
-  // Moves the centre. loss: of this step, if known; a step whose loss or gradient is not finite is skipped.
-  virtual StepStats step(double lr, double rho, double loss = 0);
+  // Moves the centre. A step whose loss or gradient is not finite is skipped: no state changes.
+  virtual void step();
+
+  // --- the numbers of a step
+  // step: counted from 0. new_window: the sum of the losses starts again.
+  void set_step(int64_t step, double lr, double rho, bool new_window = false);
+  void add_loss(const Tensor& loss) { state_.add_loss(loss); }
+  StepStats stats() const;  // as of the last step; waits
+  void set_window(double loss, int64_t steps);  // of a run that goes on
+
+  // --- for a loop that does without set_step and add_loss
+  void ascend(double rho);
+  void step(double lr, double rho, const Tensor& loss = {});  // loss: absent if it is not to be checked
 
   MethodState state() const;
   // Copies in what state() gave. Throws Error on a missing tensor or one of another size.
   void load_state(const MethodState& state);
 
  protected:
-  // Called with finite gradients, before the optimizer moves anything.
-  virtual void before_update(double /*rho*/) {}
+  // Before the optimizer moves anything. What it launches must move nothing where the step is not finite.
+  virtual void before_update() {}
   virtual NamedTensors own_state() const { return {}; }
-  double perturbation_norm() const;
+  const StepScalars* scalars() const { return state_.scalars(); }
 
   nn::Arena& arena_;
   MethodOptions options_;
 
  private:
+  double perturbation_norm() const;
+
   std::string name_;
+  StepState state_;
+  int64_t next_step_ = 0;
   std::unique_ptr<Optimizer> optimizer_;
 };
 
@@ -94,16 +119,17 @@ class TwoPassMethod : public Method {
   using Method::Method;
   nn::PerturbedView training_view() override;
   bool wants_second_pass() const override { return pass_ == Pass::first; }
-  void ascend(double rho) override;
+  void ascend() override;
   void restore() override;
-  StepStats step(double lr, double rho, double loss = 0) override;
+  void step() override;
+  using Method::ascend;
+  using Method::step;
 
  protected:
-  virtual void perturb(double rho) = 0;  // from finite gradients at the centre
+  virtual void perturb() = 0;  // from the gradients at the centre; as before_update, nothing where they are not finite
 
  private:
   enum class Pass : uint8_t { first, second, done } pass_ = Pass::first;
-  bool first_finite_ = true;
 };
 
 // full, lora, lora-sam, flat-lora, eflat-lora. Throws Error on an unknown name, on a setting the method does not know,

@@ -1,10 +1,9 @@
 #include "optim/optimizer.h"
 
-#include <algorithm>
-
 #include "engine/error.h"
 #include "engine/launch.h"
 #include "kernels/adamw.h"
+#include "kernels/common/step_rules.h"
 #include "kernels/sgd.h"
 #include "kernels/sum_squares.h"
 
@@ -19,12 +18,10 @@ Tensor state_array(Arena& arena) {
   return Tensor::zeros(arena.context(), {arena.size()}, arena.dtype());
 }
 
-// The arena's two parts: with weight decay (the adapters and what is marked so), and without.
-template <class F> void for_each_part(const Arena& arena, double weight_decay, const F& f) {
+// Elements of the arena with weight decay (the adapters and what is marked so); the rest comes after them.
+int64_t decayed(const Arena& arena) {
   const nn::Range undecayed = arena.range(Role::undecayed);
-  const int64_t split = undecayed.size() > 0 ? undecayed.begin : arena.size();
-  if (split > 0) f(0, split, weight_decay);
-  if (split < arena.size()) f(split, arena.size() - split, 0.0);
+  return undecayed.size() > 0 ? undecayed.begin : arena.size();
 }
 
 class AdamW final : public Optimizer {
@@ -32,13 +29,10 @@ class AdamW final : public Optimizer {
   AdamW(Arena& arena, const OptimizerOptions& options)
       : arena_(arena), options_(options), m_(state_array(arena)), v_(state_array(arena)) {}
 
-  void step(double lr, double grad_scale) override {
-    ++t_;
-    for_each_part(arena_, options_.weight_decay, [&](int64_t at, int64_t n, double decay) {
-      const AdamWStep s{lr, options_.beta1, options_.beta2, options_.eps, decay, grad_scale, t_};
-      LL_LAUNCH(m_, adamw_step, arena_.values().data<T>() + at, m_.data<T>() + at, v_.data<T>() + at,
-                arena_.grads().data<T>() + at, n, s);
-    });
+  void step(const StepState& s) override {
+    const AdamWOptions o{options_.beta1, options_.beta2, options_.eps, options_.weight_decay, decayed(arena_)};
+    LL_LAUNCH(m_, adamw_step, arena_.values().data<T>(), m_.data<T>(), v_.data<T>(), arena_.grads().data<T>(),
+              arena_.size(), o, s.scalars());
   }
   NamedTensors state() const override { return {{"optimizer.m", m_}, {"optimizer.v", v_}}; }
 
@@ -54,13 +48,10 @@ class Sgd final : public Optimizer {
     if (options.momentum != 0) d_ = state_array(arena);
   }
 
-  void step(double lr, double grad_scale) override {
-    ++t_;
-    for_each_part(arena_, options_.weight_decay, [&](int64_t at, int64_t n, double decay) {
-      const SgdStep s{lr, options_.momentum, decay, grad_scale};
-      LL_LAUNCH(arena_.values(), sgd_step, arena_.values().data<T>() + at, d_ ? d_.data<T>() + at : nullptr,
-                arena_.grads().data<T>() + at, n, s);
-    });
+  void step(const StepState& s) override {
+    const SgdOptions o{options_.momentum, options_.weight_decay, decayed(arena_)};
+    LL_LAUNCH(arena_.values(), sgd_step, arena_.values().data<T>(), d_.data<T>(), arena_.grads().data<T>(),
+              arena_.size(), o, s.scalars());
   }
   NamedTensors state() const override { return d_ ? NamedTensors{{"optimizer.d", d_}} : NamedTensors{}; }
 
@@ -79,13 +70,12 @@ std::unique_ptr<Optimizer> make_optimizer(Arena& arena, const OptimizerOptions& 
 }
 
 double sum_squares(const Tensor& x) {
-  double sum = 0;
-  if (x.numel() > 0) LL_LAUNCH(x, sum_squares, &sum, x.data<T>(), x.numel());
-  return sum;
+  if (x.numel() == 0) return 0;
+  const Tensor sum = Tensor::empty(x.context(), {1}, DType::f64);
+  LL_LAUNCH(x, sum_squares, sum.data<double>(), x.data<T>(), x.numel());
+  return sum.item();
 }
 
-double clip_scale(double norm, double max_norm) {
-  return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
-}
+double clip_scale(double norm, double max_norm) { return host::clip_scale(norm, max_norm); }
 
 }  // namespace lowland::optim

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nn/arena.h"
+#include "optim/step_state.h"
 
 namespace lowland::optim {
 
@@ -21,21 +22,16 @@ using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  // Moves the arena's values by its gradients times grad_scale.
-  virtual void step(double lr, double grad_scale) = 0;
+  // Moves the arena's values by its gradients times clip_scale, at lr and t of `s`; nothing where s is not finite.
+  virtual void step(const StepState& s) = 0;
   // The state, as views: to be saved, or to be written into when a run goes on.
   virtual NamedTensors state() const = 0;
-  int64_t steps() const { return t_; }
-  void set_steps(int64_t t) { t_ = t; }
-
- protected:
-  int64_t t_ = 0;  // steps taken
 };
 
 // Throws Error on an unknown name.
 std::unique_ptr<Optimizer> make_optimizer(nn::Arena& arena, const OptimizerOptions& options);
 
-// The squared norm of an array, summed in f64 in a fixed order.
+// The squared norm of an array, summed in f64 in a fixed order. Waits for the result.
 double sum_squares(const Tensor& x);
 
 // The factor that brings a gradient of this norm under max_norm, as torch's clip_grad_norm_: 1 where none is needed.

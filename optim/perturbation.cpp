@@ -2,6 +2,7 @@
 
 #include "engine/error.h"
 #include "engine/launch.h"
+#include "optim/table.h"
 
 namespace lowland::optim {
 
@@ -9,20 +10,23 @@ EflatPerturbation::EflatPerturbation(nn::Arena& arena, const std::string& norm, 
   LL_CHECK(norm.empty() || norm == "layer" || norm == "global", "unknown norm '{}': one of layer, global", norm);
   arena.want_perturbation(nn::Role::lora_b);
   const int64_t origin = arena.range(nn::Role::lora_b).begin;
+  std::vector<EflatAdapter> rows;
   for (const nn::Adapter& a : arena.adapters())
-    table_.push_back({a.a_offset, a.b_offset, a.b_offset - origin, a.n, a.m, a.r, a.scale});
-  g_norms_.resize(table_.size());
+    rows.push_back({a.a_offset, a.b_offset, a.b_offset - origin, a.n, a.m, a.r, a.scale});
+  table_ = lay_out_eflat(rows.data(), static_cast<int64_t>(rows.size()));
+  adapters_ = table_tensor(arena.context(), rows);
+  table_.adapters = static_cast<const EflatAdapter*>(adapters_.raw());
+  g_norms_ = Tensor::zeros(arena.context(), {table_.count}, DType::f64);
   options_.rcond = rcond;
   options_.global_norm = norm == "global";
 }
 
-void EflatPerturbation::update(double rho, double blend, bool grads_at_perturbed_b) {
-  options_.rho = rho;
-  options_.blend = blend;
+void EflatPerturbation::update(const StepState& s, double beta, bool grads_at_perturbed_b) {
+  options_.beta = beta;
   options_.grads_at_perturbed_b = grads_at_perturbed_b;
   const Tensor& e = arena_.perturbation(nn::Role::lora_b);
-  LL_LAUNCH(e, eflat_perturbation, e.data<T>(), g_norms_.data(), arena_.values().data<T>(), arena_.grads().data<T>(),
-            table_.data(), static_cast<int64_t>(table_.size()), options_);
+  LL_LAUNCH(e, eflat_perturbation, e.data<T>(), g_norms_.data<double>(), arena_.values().data<T>(),
+            arena_.grads().data<T>(), table_, options_, s.scalars());
 }
 
 }  // namespace lowland::optim

@@ -5,6 +5,7 @@
 
 #include "kernels/eflat.h"
 #include "nn/arena.h"
+#include "optim/step_state.h"
 
 namespace lowland::optim {
 
@@ -13,15 +14,17 @@ class EflatPerturbation {
   // norm: "layer" (or empty) or "global". Asks the arena for a perturbation of B.
   EflatPerturbation(nn::Arena& arena, const std::string& norm, double rcond);
 
-  // e <- (1 - blend) e + blend E_B from the arena's gradients, taken at B + e or at B.
-  void update(double rho, double blend, bool grads_at_perturbed_b);
-  // ||g||_F of each adapter, as of the last update.
-  const std::vector<double>& g_norms() const { return g_norms_; }
+  // e <- (1 - beta) e + beta E_B (at the first step e <- E_B) from the arena's gradients, taken at B + e or at B. rho
+  // and t are those of `s`; nothing moves where s is not finite.
+  void update(const StepState& s, double beta, bool grads_at_perturbed_b);
+  // ||g||_F of each adapter, as of the last update. Waits for it.
+  std::vector<double> g_norms() const { return g_norms_.to_vector<double>(); }
 
  private:
   nn::Arena& arena_;
-  std::vector<EflatAdapter> table_;
-  std::vector<double> g_norms_;
+  Tensor adapters_;  // the rows of table_, as words of 8 bytes
+  EflatTable table_;
+  Tensor g_norms_;   // (adapters) f64
   EflatOptions options_;
 };
 

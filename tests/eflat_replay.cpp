@@ -106,12 +106,12 @@ std::unique_ptr<optim::Method> method_of(const std::string& name, nn::Arena& are
 }
 
 // One pass: the training loop of optim/method.h.
-double pass(const Network& network, optim::Method& method, const Tensor& x, const Tensor& y) {
+Tensor pass(const Network& network, optim::Method& method, const Tensor& x, const Tensor& y) {
   network.arena().zero_grads();
   const auto view = method.training_view();
   const Tensor loss = network.loss(x, y);
   loss.context().tape().backward(loss);
-  return loss.item();
+  return loss.detach();
 }
 
 double replay(Context& context, const json& golden, const json& run) {
@@ -129,15 +129,15 @@ double replay(Context& context, const json& golden, const json& run) {
     const Tensor x = matrix(context, batch.at("x"));
     const auto targets = batch.at("y").get<std::vector<int32_t>>();
     const Tensor y = Tensor::from<int32_t>(context, {static_cast<int64_t>(targets.size())}, targets);
-    const double loss = pass(network, *method, x, y);
+    const Tensor loss = pass(network, *method, x, y);
     if (method->wants_second_pass()) {
       method->ascend(rho.at(t));
       pass(network, *method, x, y);
       method->restore();
     }
-    const auto stats = method->step(settings.at("lr"), rho.at(t), loss);
-    LL_CHECK(stats.finite, "step {} of {} was skipped", t, name);
-    worst = std::max({worst, error({loss}, {expected.at("loss")}), error({rho.at(t)}, {expected.at("rho")})});
+    method->step(settings.at("lr"), rho.at(t), loss);
+    LL_CHECK(method->stats().finite, "step {} of {} was skipped", t, name);
+    worst = std::max({worst, error({loss.item()}, {expected.at("loss")}), error({rho.at(t)}, {expected.at("rho")})});
     const bool has_e = name == "flat-lora" || name == "eflat-lora";
     for (size_t l = 0; l < network.depth(); ++l) {
       const std::string a = Network::a_name(l), b = Network::b_name(l);

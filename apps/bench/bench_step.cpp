@@ -25,14 +25,15 @@ void pass(nn::Model& model, optim::Method& method, const std::function<Tensor(co
 
 void bench_step(nn::Model& model, optim::Method& method, const Settings& settings,
                 const std::function<Tensor(const nn::Mode&)>& loss, int64_t index) {
+  method.set_step(index, peak_learning_rate(settings), settings.rho);
   pass(model, method, loss, index);
   if (method.wants_second_pass()) {
-    method.ascend(settings.rho);
+    method.ascend();
     pass(model, method, loss, index);
     method.restore();
   }
   const PhaseScope phase(model.context().memory(), "optimizer");
-  method.step(peak_learning_rate(settings), settings.rho);
+  method.step();
 }
 
 std::vector<std::string> split_list(const std::string& text) {

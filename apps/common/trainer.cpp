@@ -44,7 +44,9 @@ Trainer::Trainer(nn::Model& model, optim::Method& method, Workload& workload, Ru
                  Export write_model, std::string model_folder, Probe probe)
     : model_(model), method_(method), workload_(workload), run_(run), settings_(settings),
       write_model_(std::move(write_model)), model_folder_(std::move(model_folder)), probe_(std::move(probe)),
-      total_steps_(total_steps(settings, workload.steps_per_epoch())), steps_per_epoch_(workload.steps_per_epoch()) {}
+      total_steps_(total_steps(settings, workload.steps_per_epoch())), steps_per_epoch_(workload.steps_per_epoch()),
+      eval_every_(settings.eval_steps > 0 ? settings.eval_steps : steps_per_epoch_),
+      save_every_(settings.save_steps > 0 ? settings.save_steps : steps_per_epoch_) {}
 
 double Trainer::learning_rate(int64_t step) const {
   const optim::LrSchedule schedule{optim::parse_lr_kind(settings_.schedule), peak_learning_rate(settings_),
@@ -52,12 +54,11 @@ double Trainer::learning_rate(int64_t step) const {
   return schedule.at(step + 1);
 }
 
-// One forward and backward over all micro-batches; the mean loss over the step's targets.
-double Trainer::pass(const std::vector<PackedBatch>& batches, int64_t targets, int64_t step) {
+// One forward and backward over all micro-batches. The losses of the first pass are the step's.
+void Trainer::pass(const std::vector<PackedBatch>& batches, int64_t targets, int64_t step, bool first) {
   Allocator& memory = model_.context().memory();
   const nn::Mode mode{true, static_cast<uint64_t>(settings_.seed), static_cast<uint64_t>(step)};
   const double scale = 1.0 / static_cast<double>(targets);  // over the whole step, not per micro-batch
-  double loss = 0;
   model_.arena().zero_grads();
   const nn::PerturbedView view = method_.training_view();
   for (const PackedBatch& batch : batches) {
@@ -67,14 +68,13 @@ double Trainer::pass(const std::vector<PackedBatch>& batches, int64_t targets, i
       l = workload_.loss(batch, mode, scale);
     }
     const PhaseScope phase(memory, "backward");
-    loss += l.item();
+    if (first) method_.add_loss(l);
     model_.context().tape().backward(l);
   }
-  return loss;
 }
 
 // A step in the order of docs/architecture.md: gradients, a second pass for the methods that need one, the update.
-optim::StepStats Trainer::train_step(int64_t step) {
+void Trainer::train_step(int64_t step) {
   const Clock::time_point start = Clock::now();
   const std::vector<PackedBatch> batches = workload_.step(step);
   int64_t targets = 0, tokens = 0;
@@ -85,42 +85,48 @@ optim::StepStats Trainer::train_step(int64_t step) {
   LL_CHECK(targets > 0, "step {} has no target: nothing to learn from", step + 1);
   const double rho =
       optim::RhoSchedule{optim::parse_rho_kind(settings_.rho_schedule), settings_.rho, total_steps_}.at(step + 1);
-  const double loss = pass(batches, targets, step);
+  method_.set_step(step, learning_rate(step), rho, window_.steps == 0);
+  pass(batches, targets, step, true);
   if (method_.wants_second_pass()) {
-    method_.ascend(rho);
-    pass(batches, targets, step);
+    method_.ascend();
+    pass(batches, targets, step, false);
     method_.restore();
   }
-  optim::StepStats stats;
   {
     const PhaseScope phase(model_.context().memory(), "optimizer");
-    stats = method_.step(learning_rate(step), rho, loss);
+    method_.step();
+    const bool waits = model_.context().device().type == DeviceType::cuda;
+    const int64_t done = step + 1;
+    if (!waits || due(done, settings_.logging_steps) || due(done, eval_every_) || due(done, save_every_)) read_stats();
   }
-  if (!stats.finite) {
-    std::string examples;
-    for (const PackedBatch& b : batches)
-      for (const int64_t e : b.examples) examples += fmt::format("{}{}", examples.empty() ? "" : ",", e);
-    if (examples.size() > 200) examples = examples.substr(0, 200) + "...";
-    fail("the loss is not finite at step {} (loss {}, gradient norm {}, examples {}): try a smaller --lr",
-         step + 1, loss, stats.grad_norm, examples);
-  }
-  window_.loss += loss;
   window_.steps += 1;
   window_.tokens += tokens;
   window_.seconds += seconds_since(start);
   step_ms_.push_back(seconds_since(start) * 1e3);
-  return stats;
 }
 
-void Trainer::log_step(int64_t step, const optim::StepStats& stats) {
+void Trainer::read_stats() {
+  stats_ = method_.stats();
+  window_.loss = stats_.window_loss;
+  if (stats_.skipped == 0) return;
+  const auto step = static_cast<int64_t>(stats_.first_skipped.step);
+  std::string examples;
+  for (const PackedBatch& b : workload_.step(step))
+    for (const int64_t e : b.examples) examples += fmt::format("{}{}", examples.empty() ? "" : ",", e);
+  if (examples.size() > 200) examples = examples.substr(0, 200) + "...";
+  fail("the loss is not finite at step {} (loss {}, gradient norm {}, examples {}): try a smaller --lr", step + 1,
+       stats_.first_skipped.loss, stats_.first_skipped.grad_norm, examples);
+}
+
+void Trainer::log_step(int64_t step) {
   const double loss = window_.loss / static_cast<double>(window_.steps);
   nlohmann::ordered_json line;
   line["step"] = step;
   line["epoch"] = static_cast<double>(step) / static_cast<double>(steps_per_epoch_);
   line[method_.loss_name()] = loss;
   line["learning_rate"] = learning_rate(step - 1);
-  line["grad_norm"] = stats.grad_norm;
-  if (stats.perturbation_norm > 0) line["perturbation_norm"] = stats.perturbation_norm;
+  line["grad_norm"] = stats_.grad_norm;
+  if (stats_.perturbation_norm > 0) line["perturbation_norm"] = stats_.perturbation_norm;
   line["tokens_per_s"] = static_cast<double>(window_.tokens) / std::max(window_.seconds, 1e-9);
   line["step_ms"] = window_.seconds * 1e3 / static_cast<double>(window_.steps);
   run_.log(line);
@@ -219,6 +225,7 @@ void Trainer::restore(const fs::path& checkpoint) {
   trained.t = t;
   for (const auto& [name, tensor] : trained.tensors) tensors.read_into(name, tensor);
   method_.load_state(trained);
+  method_.set_window(window_.loss, window_.steps);
   run_.cut_metrics(step_);
 }
 
@@ -233,16 +240,13 @@ TrainReport Trainer::run() {
       say(fmt::format("resuming after step {} of {}", step_, total_steps_));
     }
   }
-  const int64_t eval_every = settings_.eval_steps > 0 ? settings_.eval_steps : steps_per_epoch_;
-  const int64_t save_every = settings_.save_steps > 0 ? settings_.save_steps : steps_per_epoch_;
   Progress progress("step", total_steps_, step_);
   while (step_ < total_steps_) {
-    const optim::StepStats stats = train_step(step_);
+    train_step(step_);
     ++step_;
-    const bool last = step_ == total_steps_;
     const double loss = window_.loss / static_cast<double>(window_.steps);
-    if (step_ % settings_.logging_steps == 0 || last) {
-      log_step(step_, stats);
+    if (due(step_, settings_.logging_steps)) {
+      log_step(step_);
       if (!progress.on_terminal())
         say(fmt::format("step {}/{}  loss {:.4f}  lr {:.2e}  {} tokens/s  {}", step_, total_steps_, report_.train_loss,
                         learning_rate(step_ - 1), thousands(static_cast<int64_t>(report_.tokens_per_s)),
@@ -251,12 +255,12 @@ TrainReport Trainer::run() {
     progress.update(step_, fmt::format("loss {:.4f}  {} tokens/s  {}", window_.steps > 0 ? loss : report_.train_loss,
                                        thousands(static_cast<int64_t>(report_.tokens_per_s)),
                                        bytes_text(model_.context().memory().peak_bytes())));
-    if (probe_ && (step_ % settings_.sharpness_steps == 0 || last)) probe(step_);
-    if (step_ % eval_every == 0 || last) {
+    if (probe_ && due(step_, settings_.sharpness_steps)) probe(step_);
+    if (due(step_, eval_every_)) {
       evaluate(step_);
       if (report_.last) progress.line(fmt::format("step {}{}", step_, metrics_text(*report_.last)));
     }
-    if (step_ % save_every == 0 || last) save(step_);
+    if (due(step_, save_every_)) save(step_);
   }
   progress.finish();
   model_.arena().require_centre("the adapter");

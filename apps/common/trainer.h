@@ -34,7 +34,7 @@ class Trainer {
           Export write_model, std::string model_folder, Probe probe = nullptr);
 
   // Runs all steps, or goes on after the newest checkpoint. Throws Error on a loss that is not finite, naming step and
-  // examples; nothing trained is touched by such a step.
+  // examples; nothing trained is touched by such a step. On a GPU it is noticed at the next log, evaluation or save.
   TrainReport run();
 
  private:
@@ -45,9 +45,11 @@ class Trainer {
     double seconds = 0;
   };
   double learning_rate(int64_t step) const;
-  optim::StepStats train_step(int64_t step);
-  double pass(const std::vector<PackedBatch>& batches, int64_t targets, int64_t step);
-  void log_step(int64_t step, const optim::StepStats& stats);
+  void train_step(int64_t step);
+  void pass(const std::vector<PackedBatch>& batches, int64_t targets, int64_t step, bool first);
+  bool due(int64_t step, int64_t every) const { return step % every == 0 || step == total_steps_; }
+  void read_stats();
+  void log_step(int64_t step);
   void evaluate(int64_t step);
   void probe(int64_t step);
   void save(int64_t step);
@@ -62,7 +64,8 @@ class Trainer {
   Export write_model_;
   std::string model_folder_;  // "adapter" or "model"
   Probe probe_;
-  int64_t total_steps_ = 0, steps_per_epoch_ = 0, step_ = 0;
+  int64_t total_steps_ = 0, steps_per_epoch_ = 0, step_ = 0, eval_every_ = 0, save_every_ = 0;
+  optim::StepStats stats_;  // as of the last read_stats
   Window window_;
   std::vector<double> step_ms_;
   TrainReport report_;

@@ -5,14 +5,17 @@
 #include "kernels/common/parallel.h"
 
 namespace lowland::LL_CPU {
+namespace {
 
-template <class T> void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWStep& s) {
+template <class T>
+void step_range(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOptions& o, double weight_decay,
+                const StepScalars& s) {
   const double t = static_cast<double>(s.t);
-  const T keep = static_cast<T>(1 - s.lr * s.weight_decay), scale = static_cast<T>(s.grad_scale);
-  const T rate = static_cast<T>(s.lr / (1 - std::pow(s.beta1, t)));
-  const T correct = static_cast<T>(1 / std::sqrt(1 - std::pow(s.beta2, t)));
-  const T beta1 = static_cast<T>(s.beta1), beta2 = static_cast<T>(s.beta2), eps = static_cast<T>(s.eps);
-  const T rest1 = static_cast<T>(1 - s.beta1), rest2 = static_cast<T>(1 - s.beta2);
+  const T keep = static_cast<T>(1 - s.lr * weight_decay), scale = static_cast<T>(s.clip_scale);
+  const T rate = static_cast<T>(s.lr / (1 - std::pow(o.beta1, t)));
+  const T correct = static_cast<T>(1 / std::sqrt(1 - std::pow(o.beta2, t)));
+  const T beta1 = static_cast<T>(o.beta1), beta2 = static_cast<T>(o.beta2), eps = static_cast<T>(o.eps);
+  const T rest1 = static_cast<T>(1 - o.beta1), rest2 = static_cast<T>(1 - o.beta2);
   parallel_for(ctx, n, 16384, [&](int64_t begin, int64_t end) {
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) {
@@ -25,7 +28,20 @@ template <class T> void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, int64
   });
 }
 
-template void adamw_step<float>(Ctx&, float*, float*, float*, const float*, int64_t, const AdamWStep&);
-template void adamw_step<double>(Ctx&, double*, double*, double*, const double*, int64_t, const AdamWStep&);
+}  // namespace
+
+template <class T>
+void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOptions& o, const StepScalars* s) {
+  if (s->finite == 0) return;
+  const int64_t k = o.decayed;
+  step_range(ctx, p, m, v, g, k, o, o.weight_decay, *s);
+  step_range(ctx, p + k, m + k, v + k, g + k, n - k, o, 0.0, *s);
+}
+
+#define LL_INSTANTIATE(T) \
+  template void adamw_step<T>(Ctx&, T*, T*, T*, const T*, int64_t, const AdamWOptions&, const StepScalars*);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
 
 }  // namespace lowland::LL_CPU

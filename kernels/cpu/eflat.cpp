@@ -57,9 +57,9 @@ double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e,
 // Pass 2 for rows [begin, end): e <- (1 - blend) e + blend factor (G_B K_A^+ + B K_B^+ C K_A^+). row: r doubles.
 template <class T>
 void blend_rows(const EflatAdapter& d, const T* values, const T* grads, T* e, const EflatOptions& o, Solved<T> x,
-                double factor, int64_t begin, int64_t end, double* row) {
+                double blend, double factor, int64_t begin, int64_t end, double* row) {
   const int64_t r = d.r;
-  const double add = o.blend * factor, keep = 1 - o.blend;
+  const double add = blend * factor, keep = 1 - blend;
   for (int64_t n = begin; n < end; ++n) {
     const T *b = values + d.b + n * r, *g = grads + d.b + n * r;
     T* out = e + d.e + n * r;
@@ -73,7 +73,7 @@ void blend_rows(const EflatAdapter& d, const T* values, const T* grads, T* e, co
         for (int64_t j = 0; j < r; ++j) row[j] += gi * mg[j] + bi * mb[j];
       }
     }
-    if (o.blend == 1) {
+    if (blend == 1) {
       for (int64_t j = 0; j < r; ++j) out[j] = static_cast<T>(add * row[j]);
     } else {
       for (int64_t j = 0; j < r; ++j) out[j] = static_cast<T>(keep * static_cast<double>(out[j]) + add * row[j]);
@@ -84,14 +84,14 @@ void blend_rows(const EflatAdapter& d, const T* values, const T* grads, T* e, co
 }  // namespace
 
 template <class T>
-void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T* grads, const EflatAdapter* adapters,
-                        int64_t count, const EflatOptions& o) {
-  if (count == 0) return;
-  int64_t most = 0, solved = 0;
-  for (int64_t k = 0; k < count; ++k) {
-    most = adapters[k].r > most ? adapters[k].r : most;
-    solved += 2 * adapters[k].r * adapters[k].r;
-  }
+void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
+                        const EflatOptions& o, const StepScalars* s) {
+  const EflatAdapter* adapters = table.adapters;
+  const int64_t count = table.count, most = table.most_r;
+  if (count == 0 || s->finite == 0) return;
+  const double blend = s->t <= 1 ? 1.0 : o.beta;
+  int64_t solved = 0;
+  for (int64_t k = 0; k < count; ++k) solved += 2 * adapters[k].r * adapters[k].r;
   const int64_t slots = count < ctx.threads ? count : ctx.threads, per_slot = 8 * most * most;
   Scratch scratch(ctx);
   double* solutions = scratch.f64(solved);
@@ -117,7 +117,7 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
     const EflatAdapter& d = adapters[k];
     const double norm2 = o.global_norm ? total : g_norm[k];
     const bool usable = norm2 > 0 && std::isfinite(norm2);
-    factors[k] = usable ? o.rho / (2 * d.scale * d.scale * std::sqrt(norm2)) : 0.0;
+    factors[k] = usable ? s->rho / (2 * d.scale * d.scale * std::sqrt(norm2)) : 0.0;
     g_norm[k] = std::sqrt(g_norm[k] > 0 ? g_norm[k] : 0.0);
     blocks += (d.n + kRows - 1) / kRows;
   }
@@ -130,7 +130,7 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
         const int64_t own = (d.n + kRows - 1) / kRows;
         if (from < own) {
           const int64_t first = (from > 0 ? from : 0) * kRows, last = (upto < own ? upto : own) * kRows;
-          blend_rows(d, values, grads, e, o, solution(k), factors[k], first, last < d.n ? last : d.n,
+          blend_rows(d, values, grads, e, o, solution(k), blend, factors[k], first, last < d.n ? last : d.n,
                      work + slot * per_slot);
         }
         from -= own;
@@ -141,8 +141,8 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
 }
 
 #define LL_INSTANTIATE(T)                                                                                    \
-  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatAdapter*, int64_t,   \
-                                      const EflatOptions&);
+  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatTable&,              \
+                                      const EflatOptions&, const StepScalars*);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)
 #undef LL_INSTANTIATE

@@ -3,10 +3,13 @@
 #include "kernels/common/parallel.h"
 
 namespace lowland::LL_CPU {
+namespace {
 
-template <class T> void sgd_step(Ctx& ctx, T* p, T* d, const T* g, int64_t n, const SgdStep& s) {
-  const T lr = static_cast<T>(s.lr), momentum = static_cast<T>(s.momentum);
-  const T decay = static_cast<T>(s.weight_decay), scale = static_cast<T>(s.grad_scale);
+template <class T>
+void step_range(Ctx& ctx, T* p, T* d, const T* g, int64_t n, double momentum_, double weight_decay,
+                const StepScalars& s) {
+  const T lr = static_cast<T>(s.lr), momentum = static_cast<T>(momentum_);
+  const T decay = static_cast<T>(weight_decay), scale = static_cast<T>(s.clip_scale);
   parallel_for(ctx, n, 16384, [&](int64_t begin, int64_t end) {
     if (d == nullptr) {
 #pragma omp simd
@@ -21,7 +24,20 @@ template <class T> void sgd_step(Ctx& ctx, T* p, T* d, const T* g, int64_t n, co
   });
 }
 
-template void sgd_step<float>(Ctx&, float*, float*, const float*, int64_t, const SgdStep&);
-template void sgd_step<double>(Ctx&, double*, double*, const double*, int64_t, const SgdStep&);
+}  // namespace
+
+template <class T>
+void sgd_step(Ctx& ctx, T* p, T* d, const T* g, int64_t n, const SgdOptions& o, const StepScalars* s) {
+  if (s->finite == 0) return;
+  const int64_t k = o.decayed;
+  step_range(ctx, p, d, g, k, o.momentum, o.weight_decay, *s);
+  step_range(ctx, p + k, d == nullptr ? nullptr : d + k, g + k, n - k, o.momentum, 0.0, *s);
+}
+
+#define LL_INSTANTIATE(T) \
+  template void sgd_step<T>(Ctx&, T*, T*, const T*, int64_t, const SgdOptions&, const StepScalars*);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
 
 }  // namespace lowland::LL_CPU

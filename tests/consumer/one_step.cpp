@@ -21,6 +21,6 @@ int main(int, char** argv) {
     loss = ops::cross_entropy(logits, labels, {.scale = 0.5});  // the mean of two
     context.tape().backward(loss);
   }
-  method->step(2e-4, 0.05, loss.item());  // learning rate, rho; B and not B + E is trained and saved
+  method->step(2e-4, 0.05, loss);  // learning rate, rho; B and not B + E is trained and saved
   std::printf("loss %.4f\n", loss.item());
 }

@@ -10,6 +10,7 @@
 #include "optim/perturbation.h"
 #include "tests/ops/harness.h"
 #include "tests/optim/literal.h"
+#include "tests/optim/update.h"
 
 using namespace lowland;
 using namespace lowland::test;
@@ -139,7 +140,7 @@ TEST_CASE("eflat: the Gram form gives the printed formulas' numbers") {
     for (const DType dtype : {DType::f64, DType::f32}) {
       const auto arena = make_arena(cpu(), dtype, kCases, 3);
       optim::EflatPerturbation perturbation(*arena, global ? "global" : "layer", 1e-3);
-      perturbation.update(0.05, 1.0, false);
+      update(perturbation, 0.05, 1.0, false);
       CHECK(relative_error(*arena, literal(*arena, 0.05, 1e-3, global, false)) < (dtype == DType::f64 ? 1e-11 : 1e-6));
     }
 }
@@ -147,11 +148,11 @@ TEST_CASE("eflat: the Gram form gives the printed formulas' numbers") {
 TEST_CASE("eflat: moving average, and gradients taken at B + e") {
   const auto arena = make_arena(cpu(), DType::f64, kCases, 5);
   optim::EflatPerturbation perturbation(*arena, "layer", 1e-3);
-  perturbation.update(0.05, 1.0, true);  // e = 0: at the centre
+  update(perturbation, 0.05, 1.0, true);  // e = 0: at the centre
   const auto first = literal(*arena, 0.05, 1e-3, false, false);
   CHECK(relative_error(*arena, first) < 1e-11);
   const auto fresh = literal(*arena, 0.02, 1e-3, false, true);  // with B + e of now
-  perturbation.update(0.02, 0.3, true);
+  update(perturbation, 0.02, 0.3, true);
   std::vector<Matrix> blended;
   for (size_t k = 0; k < fresh.size(); ++k) blended.push_back(sum(first[k], fresh[k], 0.7L, 0.3L));
   CHECK(relative_error(*arena, blended) < 1e-10);
@@ -160,7 +161,7 @@ TEST_CASE("eflat: moving average, and gradients taken at B + e") {
 TEST_CASE("eflat: ||g|| is that of the n x m matrix, and ||E_W|| is rho") {
   const auto arena = make_arena(cpu(), DType::f64, {{20, 30, 4}}, 9);
   optim::EflatPerturbation perturbation(*arena, "", 1e-3);
-  perturbation.update(0.05, 1.0, false);
+  update(perturbation, 0.05, 1.0, false);
   const auto read = [](const Tensor& t) { return to_matrix(t.dim(0), t.dim(1), t.data<double>()); };
   const Matrix A = read(arena->value("0.A"));
   const Matrix g =
@@ -178,7 +179,7 @@ TEST_CASE("eflat: zero gradients give a zero perturbation, and one dead layer do
   arena->grad("0.B").fill_zero();
   for (const char* which : {"layer", "global"}) {
     optim::EflatPerturbation perturbation(*arena, which, 1e-3);
-    perturbation.update(0.05, 1.0, false);
+    update(perturbation, 0.05, 1.0, false);
     CHECK(arena->perturbation("0.B").to_vector<double>() == std::vector<double>(14, 0.0));
     CHECK(relative_error(*arena, literal(*arena, 0.05, 1e-3, false, false)) < 1e-12);
     CHECK(perturbation.g_norms()[0] == 0);
@@ -186,7 +187,7 @@ TEST_CASE("eflat: zero gradients give a zero perturbation, and one dead layer do
   arena->value("1.A").fill_zero();
   arena->value("1.B").fill_zero();
   optim::EflatPerturbation perturbation(*arena, "layer", 1e-3);
-  perturbation.update(0.05, 0.9, true);
+  update(perturbation, 0.05, 0.9, true);
   for (const double x : arena->perturbation(Role::lora_b).to_vector<double>()) CHECK(std::isfinite(x));
 }
 
@@ -195,7 +196,7 @@ TEST_CASE("eflat: a gradient that is not finite leaves no NaN in the perturbatio
   arena->grad("0.A").data<float>()[0] = NAN;
   arena->grad("1.B").data<float>()[3] = INFINITY;
   optim::EflatPerturbation perturbation(*arena, "layer", 1e-3);
-  perturbation.update(0.05, 1.0, false);
+  update(perturbation, 0.05, 1.0, false);
   for (const float x : arena->perturbation(Role::lora_b).to_vector<float>()) CHECK(x == 0.0f);
 }
 
@@ -205,8 +206,8 @@ TEST_CASE("eflat: the same bits for every number of threads") {
     Context context({}, threads);
     const auto arena = make_arena(context, DType::f32, kCases, 13);
     optim::EflatPerturbation perturbation(*arena, "global", 1e-3);
-    perturbation.update(0.05, 1.0, false);
-    perturbation.update(0.05, 0.9, true);
+    update(perturbation, 0.05, 1.0, false);
+    update(perturbation, 0.05, 0.9, true);
     results.push_back(arena->perturbation(Role::lora_b).to_vector<float>());
   }
   CHECK(results[0] == results[1]);

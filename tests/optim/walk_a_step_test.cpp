@@ -10,6 +10,7 @@
 #include "optim/perturbation.h"
 #include "tests/ops/harness.h"
 #include "tests/optim/literal.h"
+#include "tests/optim/update.h"
 
 using namespace lowland;
 using namespace lowland::test;
@@ -60,7 +61,7 @@ TEST_CASE("walk_a_step.md: the page's numbers are the kernel's and the paper's")
   set(arena.value("B"), b);
   set(arena.grad("A"), {6, 8, 4});
   set(arena.grad("B"), {10, 0});
-  perturbation.update(rho, 1.0, false);
+  update(perturbation, rho, 1.0, false);
   CHECK(perturbation.g_norms()[0] == doctest::Approx(static_cast<double>(norm(g))).epsilon(1e-14));
   const Values e = arena.perturbation("B").to_vector<double>();
   const Matrix expected = literal_e(A, g, norm(g), s, rho, 1e-3L);
