@@ -48,14 +48,14 @@ TEST_CASE("jinja texts: literals, what stands between tags, branches for tools")
 TEST_CASE("detect: a form of its own of chatml, and changes that make it another template") {
   CHECK(name_or_error(kChatml) == "chatml");
   CHECK(name_or_error(changed(kChatml, "'<|im_end|>\\n'", "'<|im_end|>' + '\\n'")) == "chatml");
-  for (const auto& [from, to] : {std::pair<std::string, std::string>{"'<|im_end|>\\n'", "'<|im_end|>'+' '"},
-                                 {"m.content", "m.content | trim"},
-                                 {"{%- for", "{{ bos_token }}{%- for"},
-                                 {"<|im_start|>assistant", "<|im_start|>model"},
-                                 {"-}}\n{%- endfor -%}", "}}x{% endfor %}"},
-                                 {"<|im_end|>", "<|end|>"}}) {
-    CAPTURE(to);
-    CHECK(name_or_error(changed(kChatml, from, to))
+  for (const auto& change : {std::pair<std::string, std::string>{"'<|im_end|>\\n'", "'<|im_end|>'+' '"},
+                             {"m.content", "m.content | trim"},
+                             {"{%- for", "{{ bos_token }}{%- for"},
+                             {"<|im_start|>assistant", "<|im_start|>model"},
+                             {"-}}\n{%- endfor -%}", "}}x{% endfor %}"},
+                             {"<|im_end|>", "<|end|>"}}) {
+    CAPTURE(change.second);
+    CHECK(name_or_error(changed(kChatml, change.first, change.second))
               .starts_with("T: its chat template is none of the built-in ones: name the one to use with "
                            "--chat-template"));
   }
