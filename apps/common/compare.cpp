@@ -28,23 +28,8 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
       const std::string pad(widths[i] - width_of(row[i]), ' ');
       line += i < 2 ? row[i] + pad + "  " : pad + row[i] + "  ";
     }
+    line.erase(line.find_last_not_of(' ') + 1);
     std::printf("%s\n", line.c_str());
-  }
-}
-
-// Settings in which the runs differ, so that nobody compares unlike runs unawares.
-void print_differences(const std::vector<RunRecord>& runs) {
-  const nlohmann::json& first = runs.front().info.at("settings");
-  for (const auto& [name, value] : first.items()) {
-    if (name == "out" || name == "resume" || name == "overwrite") continue;
-    std::string line = fmt::format("{}:", name);
-    bool differs = false;
-    for (const RunRecord& run : runs) {
-      const nlohmann::json other = run.info.at("settings").value(name, nlohmann::json());
-      differs |= other != value;
-      line += " " + other.dump();
-    }
-    if (differs) std::printf("%s\n", line.c_str());
   }
 }
 
@@ -55,14 +40,10 @@ void compare(const std::vector<std::string>& folders, const std::string& html) {
     LL_CHECK(runs.back().info.contains("settings"), "{}/run.json has no settings", folder);
   }
   print_table(run_table(runs));
-  for (const RunRecord& run : runs) {
-    if (run.info.contains("probe_loss") || run.info.value("loss_name", "") != "loss_perturbed") continue;
-    std::printf("* at the perturbed point: --sharpness-steps gives the loss at the centre\n");
-    break;
-  }
-  if (runs.size() > 1) {
-    std::printf("\nsettings that differ, in the order of the runs\n");
-    print_differences(runs);
+  if (const std::string note = perturbed_note(runs); !note.empty()) std::printf("%s\n", note.c_str());
+  if (const auto differences = settings_that_differ(runs); !differences.empty()) {
+    std::printf("\nsettings that differ\n");
+    print_table(differences);
   }
   if (html.empty()) return;
   write_file_atomically(html, report_html(runs));

@@ -19,6 +19,13 @@ RunRecord read_run(const std::filesystem::path& folder);
 // The figures of the runs, a row each after the row of headings: metrics, loss, sharpness, time, memory.
 std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& runs);
 
+// Settings in which the runs differ, so that nobody compares unlike runs unawares: a row each after the row of
+// headings; empty if there are none.
+std::vector<std::vector<std::string>> settings_that_differ(const std::vector<RunRecord>& runs);
+
+// What the star of run_table means, where it stands in it; else empty.
+const char* perturbed_note(const std::vector<RunRecord>& runs);
+
 // Self-contained: opens without a network, no scripts from elsewhere.
 std::string report_html(const std::vector<RunRecord>& runs);
 
