@@ -162,6 +162,7 @@ int run_program(int argc, const char* const* argv, const std::string& descriptio
     expand_config(args);
     std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
     app.parse(args);
+    LL_CHECK(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "cannot write the output (is the disk full?)");
     return 0;
   } catch (const CLI::Success& e) {  // --help, --version
     return app.exit(e);

@@ -58,6 +58,7 @@ bool check_out(const Settings& settings) {
   LL_CHECK(!settings.out.empty(), "--out names the folder of the run, and is missing");
   const fs::path path(settings.out);
   if (fs::exists(path) && !fs::is_directory(path)) fail("{} is a file, not a folder", path.string());
+  if (fs::exists(path)) remove_stale_temporaries(path);
   const bool used = fs::exists(path) && !fs::is_empty(path);
   if (settings.resume) LL_CHECK(used, "nothing to resume: {} is missing or empty", path.string());
   if (!settings.resume && used && !settings.overwrite)
@@ -69,7 +70,6 @@ RunFolder::RunFolder(const Settings& settings) : path_(settings.out), resuming_(
   const bool used = check_out(settings);
   std::error_code error;
   if (resuming_) {
-    remove_stale_temporaries(path_);
     std::ifstream in(file("metrics.jsonl"));
     for (std::string line; std::getline(in, line);) {
       nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
@@ -83,7 +83,8 @@ RunFolder::RunFolder(const Settings& settings) : path_(settings.out), resuming_(
   }
   fs::create_directories(path_, error);
   if (error || !fs::is_directory(path_)) fail("cannot create {}: {}", path_.string(), error.message());
-  write_text("metrics.jsonl", "");  // fails early where the folder cannot be written
+  // The first file: fails early where the folder cannot be written, and from here on --resume knows the settings.
+  write_json("run.json", {{"settings", to_json(settings)}});
 }
 
 fs::path RunFolder::newest_checkpoint() const {

@@ -91,6 +91,18 @@ TEST_CASE("a folder that is not empty is left alone") {
   CHECK(read_text(w / "full/notes.txt") == "mine");
 }
 
+TEST_CASE("a run killed before its first file starts again, and one killed after it resumes") {
+  const Workspace w;
+  w.write("run/.lowland-tmp.run.json.1.0", "half");
+  CHECK(run_program(finetune_flags("lora", w / "run")).exit_code == 0);
+  for (const auto& entry : fs::directory_iterator(w / "run"))
+    if (entry.path().filename() != "run.json") fs::remove_all(entry.path());
+  const Outcome o = run_program({"finetune", "--resume", "--out", w / "run"});
+  INFO(o.err);
+  CHECK(o.exit_code == 0);
+  CHECK(fs::exists(w / "run/adapter/adapter_config.json"));
+}
+
 TEST_CASE("damaged checkpoints") {
   const Workspace w;
   copy_model(w, "short");
