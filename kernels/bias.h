@@ -6,7 +6,8 @@
 // numerics   db summed over fixed blocks of rows
 // CPU plan   a pass after the GEMM: 0.04 to 0.28 ms at roberta-base's shapes (8 x 128 rows, f32, 2 threads of
 //            a Xeon with AVX-512, 2026-11-23), no more than laying out rows of b first for a GEMM with beta 1
-// CUDA plan  the epilogue of cuBLASLt
+// CUDA plan  forward usually the epilogue of cuBLASLt, else a thread per 16 bytes of each of four rows; backward a warp
+//            per tile of columns and rows, then a second pass over the row blocks
 #pragma once
 #include "kernels/common/ctx.h"
 

@@ -9,7 +9,8 @@
 // numerics   exponentials in T, summed in double over runs of 1,024 classes; loss in double, row after row,
 //            rounded once
 // REQUIRES   V >= 1; a target in [0, V) or ignore_index
-// CUDA plan  a block per row, online max and sum in one pass; the loss by a second pass over row blocks
+// CUDA plan  a block per row, online max and sum in one pass over 16-byte chunks wherever the row stands, exponentials
+//            and their sums in acc_t; loss in double by one block
 // paper      Szegedy et al. 2016, arXiv:1512.00567 (label smoothing)
 #pragma once
 #include "kernels/common/ctx.h"

@@ -5,7 +5,7 @@
 // writes     y =              (y may equal x)
 // numerics   the draws are a function of key, example, position and column (kernels/common/philox.h)
 // REQUIRES   0 <= p <= 1
-// CUDA plan  a thread per block of eight columns
+// CUDA plan  a thread per 16 bytes of each of four rows, one Philox block for a chunk
 // paper      Srivastava et al. 2014, JMLR 15
 #pragma once
 #include "kernels/common/ctx.h"

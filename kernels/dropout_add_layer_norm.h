@@ -13,7 +13,7 @@
 //            dx may equal h)
 // numerics   as layer_norm; the mask k is drawn again in the backward, never stored; p = 0 draws nothing
 // REQUIRES   C >= 1
-// CUDA plan  as layer_norm
+// CUDA plan  as layer_norm; z is not rounded to T between the sum and the norm
 #pragma once
 #include "kernels/dropout.h"
 

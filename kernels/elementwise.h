@@ -5,7 +5,7 @@
 //   scale      y_i = alpha * x_i
 // shapes     all (n)
 // writes     as above; y may equal an input
-// CUDA plan  two 16-byte chunks of each input a thread, all loads before the first store; no loop
+// CUDA plan  two 16-byte chunks of each input a thread, all loads before the first store
 #pragma once
 #include "kernels/common/ctx.h"
 

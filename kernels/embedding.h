@@ -5,7 +5,8 @@
 // writes     y =   dtable +=
 // numerics   an entry of dtable is summed in the order of n: the same for any number of threads, no atomics
 // REQUIRES   0 <= id_n < V
-// CUDA plan  forward a warp per row; backward sorts the ids once, then a block per distinct id
+// CUDA plan  forward a thread per 16 bytes of each of four rows; backward sorts the ids (cub, stable), then a block per
+//            distinct id and tile of columns: eight warps add every eighth row in order, then the warps in order
 #pragma once
 #include "kernels/common/ctx.h"
 

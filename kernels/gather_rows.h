@@ -5,7 +5,8 @@
 // writes     y =   dx +=
 // numerics   terms of one row are added in the order of k: a thread owns columns
 // REQUIRES   index_k in [0, N)
-// CUDA plan  a block per row of y; backward a thread per column over all k (K is small)
+// CUDA plan  forward as embedding; backward a block per k, which adds all that name its row if it is the first of them
+//            (each block compares all K indices: K is small)
 #pragma once
 #include "kernels/common/ctx.h"
 

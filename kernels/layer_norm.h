@@ -9,7 +9,8 @@
 //            (mean and rstd may both be null; dx, dw, db may be null; y may equal x; dx may equal dy or x)
 // numerics   row statistics in the element type, variance around the mean; dw, db over fixed blocks of rows
 // REQUIRES   C >= 1
-// CUDA plan  a warp per row up to C = 1024, a block beyond; dw and db by a second pass over row blocks
+// CUDA plan  a row is read once, into registers: by a warp up to C = 1024, by a block beyond (C <= 65536); dw and db in
+//            registers over a block's rows, then a second pass over the blocks
 // paper      Ba, Kiros & Hinton 2016, arXiv:1607.06450
 #pragma once
 #include "kernels/common/ctx.h"

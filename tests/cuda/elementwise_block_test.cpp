@@ -92,19 +92,19 @@ template <class T> void check_limits() {
 
 }  // namespace
 
-TEST_CASE("element-wise kernels: values of every block") {
+TEST_CASE("cuda element-wise kernels: values of every block") {
   check_all<float>(2e-6);
   check_all<double>(1e-14);
   check_all<bf16>(rounding<bf16>(64));
 }
 
-TEST_CASE("activations: limits and NaN") {
+TEST_CASE("cuda activations: limits and NaN") {
   check_limits<float>();
   check_limits<double>();
   check_limits<bf16>();
 }
 
-TEST_CASE("chunks: bf16 in pairs is bf16 one by one") {
+TEST_CASE("cuda chunks: bf16 in pairs is bf16 one by one") {
   const std::vector<bf16> x = random_typed<bf16>(8, 1);
   const Chunk<bf16, 8> chunk = load_chunk<8>(x.data());
   std::vector<bf16> y(8);

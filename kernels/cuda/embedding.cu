@@ -1,0 +1,86 @@
+#include "kernels/embedding.h"
+
+#include <cub/device/device_radix_sort.cuh>
+
+#include "kernels/cuda/device_block.cuh"
+#include "kernels/cuda/embedding_block.h"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/row_tiles.h"
+#include "kernels/cuda/rows.cuh"
+
+namespace lowland::cuda {
+namespace {
+
+template <int W, class T>
+__global__ void __launch_bounds__(kTileThreads)
+    embedding_forward_kernel(T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
+  DeviceBlock<kTileThreads> b;
+  copy_rows<W>(b, y, table, N, C, [ids](int64_t n) { return int64_t{ids[n]}; });
+}
+
+__global__ void number_places_kernel(int32_t* places, int64_t N) {
+  const int64_t n = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (n < N) places[n] = static_cast<int32_t>(n);
+}
+
+template <int W, class T> __global__ void __launch_bounds__(kSumThreads)
+    embedding_backward_kernel(EmbeddingBackward<T> a) {
+  DeviceBlock<kSumThreads> b;
+  embedding_backward_run<W>(b, shared_numbers<acc_t<T>>(), a);
+}
+
+template <int W, class T> void launch_backward(Ctx& ctx, const EmbeddingBackward<T>& a) {
+  const auto blocks = static_cast<unsigned>(a.N * blocks_for(a.C, kSumColumns<W>));
+  const size_t shared = size_t{kSumGroups} * kSumColumns<W> * sizeof(acc_t<T>);
+  LL_CUDA_LAUNCH(ctx, blocks, kSumThreads, shared, embedding_backward_kernel<W>, a);
+}
+
+}  // namespace
+
+template <class T>
+void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
+  constexpr int W = kVector<T>;
+  if (all_vectorise(C, y, table)) {
+    const auto blocks = static_cast<unsigned>(tile_blocks<W>(N, C));
+    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, embedding_forward_kernel<W>, y, ids, table, N, C);
+  } else {
+    const auto blocks = static_cast<unsigned>(tile_blocks<1>(N, C));
+    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, embedding_forward_kernel<1>, y, ids, table, N, C);
+  }
+}
+
+template <class T>
+void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C) {
+  if (N == 0) return;
+  constexpr int kBits = 31;  // ids are not negative
+  constexpr int64_t kThreads = 256;
+  const int count = static_cast<int>(N);
+  const size_t bytes = static_cast<size_t>(N) * sizeof(int32_t);
+  Scratch scratch(ctx);
+  int32_t* sorted = static_cast<int32_t*>(scratch.bytes(bytes));
+  int32_t* numbers = static_cast<int32_t*>(scratch.bytes(bytes));
+  int32_t* places = static_cast<int32_t*>(scratch.bytes(bytes));
+  size_t sort_bytes = 0;
+  LL_CUDA(cub::DeviceRadixSort::SortPairs(nullptr, sort_bytes, ids, sorted, numbers, places, count, 0, kBits,
+                                          stream_of(ctx)));
+  void* sort_memory = scratch.bytes(sort_bytes);
+  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(blocks_for(N, kThreads)), kThreads, 0, number_places_kernel, numbers, N);
+  LL_CUDA(cub::DeviceRadixSort::SortPairs(sort_memory, sort_bytes, ids, sorted, numbers, places, count, 0, kBits,
+                                          stream_of(ctx)));
+  const EmbeddingBackward<T> args{dtable, dy, sorted, places, N, C};
+  if (all_vectorise(C, dy)) {
+    launch_backward<kVector<T>>(ctx, args);
+  } else {
+    launch_backward<1>(ctx, args);
+  }
+}
+
+#define LL_INSTANTIATE(T)                                                                                \
+  template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);              \
+  template void embedding_backward<T>(Ctx&, acc_t<T>*, const T*, const int32_t*, int64_t, int64_t);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+LL_INSTANTIATE(bf16)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::cuda
