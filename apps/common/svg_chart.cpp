@@ -71,7 +71,8 @@ std::string curve(const Frame& frame, const Series& series) {
   std::string points, dots;
   for (const auto& [x, y] : series.points) {
     points += fmt::format("{:.1f},{:.1f} ", frame.x(x), frame.y(y));
-    dots += fmt::format("<circle r='2.5' fill='{}' cx='{:.1f}' cy='{:.1f}'><title>{}: {:.5g} at {:.6g}</title></circle>",
+    dots += fmt::format("<circle r='2.5' fill='{}' cx='{:.1f}' cy='{:.1f}'>"
+                        "<title>{}: {:.5g} at {:.6g}</title></circle>",
                         colour, frame.x(x), frame.y(y), escape_html(series.name), y, x);
   }
   if (series.points.size() > kMostDots) dots.clear();
