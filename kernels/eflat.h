@@ -19,8 +19,12 @@
 // writes     e =   g_norm =   (values and grads are not changed; nothing at all where s->finite is 0)
 // numerics   Gram matrices and everything r x r in f64. K^+ drops eigenvalues at or under rcond^2 * lambda_max.
 //            ||g|| = 0 or not finite gives E_B = 0; B = 0 makes the second term 0. Independent of the thread count
-// REQUIRES   scale != 0, 0 < beta <= 1
-// CUDA plan  a block per adapter for the Gram matrices and the r x r part, then a grid over all rows of all B
+// REQUIRES   scale != 0, 0 < beta <= 1; on CUDA r <= 512
+//            With `rounded_view` A and B are taken as the bf16 numbers that the forward read: bf16(A), bf16(B + e)
+// CUDA plan  three launches whatever the number of adapters: partial Gram matrices, a block per `chunk` positions of A
+//            or of B; a block per adapter adds them in order and does the r x r part (kernels/cuda/
+//            small_matrix_block.h: that of the CPU, shared by the threads); a grid over the rows of all B for E_B and
+//            e. All in f64; 16-byte loads where r, m and the offsets allow
 // paper      arXiv 2508.00522v3; reading of the ambiguous places in docs/derivations/eflat_gram_form.md
 #pragma once
 #include "kernels/step_scalars.h"
@@ -32,6 +36,7 @@ struct EflatAdapter {
   int64_t a = 0, b = 0, e = 0;
   int64_t n = 0, m = 0, r = 0;
   double scale = 0;
+  int64_t gram_block = 0, row_block = 0;  // CUDA: blocks of the adapters before it, by lay_out_eflat
 };
 
 // The adapters in the backend's memory, and what a launch must know of them.
@@ -39,7 +44,12 @@ struct EflatTable {
   const EflatAdapter* adapters = nullptr;
   int64_t count = 0;
   int64_t most_r = 0;
+  int64_t chunk = 0;                        // positions (columns of A, rows of B) a block of the Gram matrices takes
+  int64_t gram_blocks = 0, row_blocks = 0;  // of all adapters
 };
+
+// Rows of B that a block of the last launch takes: 128 threads, each with 2 rows and 4 columns.
+constexpr int64_t eflat_rows_per_block(int64_t r) { return 2 * (128 / ((r + 3) / 4)); }
 
 // Fills in what depends on all rows, before they are copied to the backend's memory. Leaves `adapters` null.
 EflatTable lay_out_eflat(EflatAdapter* adapters, int64_t count);
@@ -49,6 +59,7 @@ struct EflatOptions {
   double beta = 1;           // weight of the new perturbation in e, from the second step on
   bool global_norm = false;  // one ||g|| over all adapters instead of one for each
   bool grads_at_perturbed_b = false;
+  bool rounded_view = false;
 };
 
 }  // namespace lowland

@@ -11,18 +11,31 @@ namespace {
 
 constexpr int64_t kRows = 32;  // rows of B + e held at a time
 
+// A number as the forward read it.
+template <class T> double as_read(T x, const EflatOptions& o) {
+  if (!o.rounded_view) return static_cast<double>(x);
+  return static_cast<double>(static_cast<float>(bf16(static_cast<float>(x))));
+}
+
 // Where one adapter's r x r results lie between the two passes.
 template <class T> struct Solved {
   double* for_grad;  // K_A^+               multiplies G_B
   double* for_b;     // K_B^+ C K_A^+       multiplies B
 };
 
+// A, or what the forward read of it: a copy in `rounded`.
+template <class T> const T* a_as_read(const EflatAdapter& d, const T* values, const EflatOptions& o, T* rounded) {
+  if (!o.rounded_view) return values + d.a;
+  for (int64_t i = 0; i < d.r * d.m; ++i) rounded[i] = static_cast<T>(as_read(values[d.a + i], o));
+  return rounded;
+}
+
 // Pass 1: the Gram matrices, ||g||^2 and the two r x r factors of E_B. work: 8 r^2 doubles; rows: (2 kRows, r).
 template <class T>
 double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e, const EflatOptions& o, Solved<T> out,
-             double* work, double* rows) {
+             double* work, double* rows, T* rounded) {
   const int64_t r = d.r, rr = r * r;
-  const T *A = values + d.a, *B = values + d.b, *GA = grads + d.a, *GB = grads + d.b;
+  const T *A = a_as_read(d, values, o, rounded), *B = values + d.b, *GA = grads + d.a, *GB = grads + d.b;
   double *K = work, *C = work + rr, *gbb = work + 2 * rr, *kb = work + 3 * rr, *t1 = work + 4 * rr, *t2 = work + 5 * rr;
   double* scratch = work + 6 * rr;  // 2 r^2, for the eigenvectors
   double *ka_pinv = out.for_grad, *kb_pinv = t2;
@@ -37,7 +50,7 @@ double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e,
     double *b = rows, *g = rows + kRows * r;  // what the forward read, and its gradient
     const T *from = B + n * r, *shift = e + d.e + n * r;
     for (int64_t i = 0; i < count * r; ++i) {
-      b[i] = static_cast<double>(o.grads_at_perturbed_b ? static_cast<T>(from[i] + shift[i]) : from[i]);
+      b[i] = as_read(o.grads_at_perturbed_b ? static_cast<T>(from[i] + shift[i]) : from[i], o);
       g[i] = static_cast<double>(GB[n * r + i]);
     }
     gram_columns_into(kb, b, b, count, r);
@@ -67,7 +80,7 @@ void blend_rows(const EflatAdapter& d, const T* values, const T* grads, T* e, co
     if (factor != 0) {  // nothing of a matrix that may be NaN is touched
       for (int64_t i = 0; i < r; ++i) {
         const double gi = static_cast<double>(g[i]);
-        const double bi = static_cast<double>(o.grads_at_perturbed_b ? static_cast<T>(b[i] + out[i]) : b[i]);
+        const double bi = as_read(o.grads_at_perturbed_b ? static_cast<T>(b[i] + out[i]) : b[i], o);
         const double *mg = x.for_grad + i * r, *mb = x.for_b + i * r;
 #pragma omp simd
         for (int64_t j = 0; j < r; ++j) row[j] += gi * mg[j] + bi * mb[j];
@@ -90,14 +103,19 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   const int64_t count = table.count, most = table.most_r;
   if (count == 0 || s->finite == 0) return;
   const double blend = s->t <= 1 ? 1.0 : o.beta;
-  int64_t solved = 0;
-  for (int64_t k = 0; k < count; ++k) solved += 2 * adapters[k].r * adapters[k].r;
+  int64_t solved = 0, most_a = 0;
+  for (int64_t k = 0; k < count; ++k) {
+    solved += 2 * adapters[k].r * adapters[k].r;
+    most_a = adapters[k].r * adapters[k].m > most_a ? adapters[k].r * adapters[k].m : most_a;
+  }
   const int64_t slots = count < ctx.threads ? count : ctx.threads, per_slot = 8 * most * most;
   Scratch scratch(ctx);
   double* solutions = scratch.f64(solved);
   double* factors = scratch.f64(count);
   double* work = scratch.f64(slots * per_slot);
   double* rows = scratch.f64(slots * 2 * kRows * most);
+  const int64_t rounded_size = o.rounded_view ? most_a : 0;
+  T* rounded = static_cast<T*>(scratch.bytes(static_cast<size_t>(slots * rounded_size) * sizeof(T)));
   const auto solution = [&](int64_t which) {
     double* at = solutions;
     for (int64_t k = 0; k < which; ++k) at += 2 * adapters[k].r * adapters[k].r;
@@ -108,7 +126,7 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
     for (int64_t slot = begin; slot < end; ++slot)
       for (int64_t k = slot; k < count; k += slots)
         g_norm[k] = solve(adapters[k], values, grads, e, o, solution(k), work + slot * per_slot,
-                          rows + slot * 2 * kRows * most);
+                          rows + slot * 2 * kRows * most, rounded + slot * rounded_size);
   });
   double total = 0;
   for (int64_t k = 0; k < count; ++k) total += g_norm[k];

@@ -1,0 +1,86 @@
+#include "kernels/eflat.h"
+
+#include "kernels/common/error.h"
+#include "kernels/cuda/device_block.cuh"
+#include "kernels/cuda/eflat_block.h"
+#include "kernels/cuda/launch.cuh"
+
+namespace lowland::cuda {
+namespace {
+
+constexpr int kMostRank = 512;
+constexpr int64_t kMostShared = 220 * 1024;  // of the 227 KB of sm_90
+
+template <class T>
+__global__ void __launch_bounds__(kGramThreads)
+    eflat_gram_kernel(double* partial, EflatArrays<T> in, EflatTable table, EflatOptions o, const StepScalars* s) {
+  __shared__ alignas(16) double z[kGramShared];
+  __shared__ int64_t row;
+  if (s->finite == 0) return;
+  DeviceBlock<kGramThreads> b;
+  gram_partials(b, partial, in, table, o, z, &row);
+}
+
+// spill: work of one adapter after another where it does not fit into shared memory, else null.
+__global__ void __launch_bounds__(kSolveThreads)
+    eflat_solve_kernel(EflatSolved out, const double* partial, EflatTable table, EflatOptions o, const StepScalars* s,
+                       double* spill) {
+  extern __shared__ double shared[];
+  if (s->finite == 0) return;
+  DeviceBlock<kSolveThreads> b;
+  eflat_solve(b, out, partial, table, o, spill == nullptr ? shared : spill + b.index() * solve_work(table.most_r));
+}
+
+template <class T>
+__global__ void __launch_bounds__(kBlendThreads)
+    eflat_blend_kernel(T* e, double* g_norm, EflatArrays<T> in, EflatSolved solved, EflatTable table, EflatOptions o,
+                       const StepScalars* s) {
+  __shared__ alignas(16) double shared[kBlendRows + kBlendFactors];
+  __shared__ int64_t row;
+  if (s->finite == 0) return;
+  DeviceBlock<kBlendThreads> b;
+  eflat_blend(b, e, g_norm, in, solved, table, o, s, shared, &row);
+}
+
+void launch_solve(Ctx& ctx, const EflatSolved& out, const double* partial, const EflatTable& table,
+                  const EflatOptions& o, const StepScalars* s, Scratch& scratch) {
+  const int64_t bytes = solve_work(table.most_r) * static_cast<int64_t>(sizeof(double));
+  const bool fits = bytes <= kMostShared;
+  double* spill = fits ? nullptr : scratch.f64(table.count * solve_work(table.most_r));
+  const auto shared = static_cast<unsigned>(fits ? bytes : 0);
+  if (shared > 48 * 1024)
+    LL_CUDA(cudaFuncSetAttribute(eflat_solve_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                 static_cast<int>(shared)));
+  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.count), kSolveThreads, shared, eflat_solve_kernel, out, partial,
+                 table, o, s, spill);
+}
+
+}  // namespace
+
+template <class T>
+void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
+                        const EflatOptions& o, const StepScalars* s) {
+  if (table.count == 0) return;
+  if (table.most_r > kMostRank)
+    fail("[eflat] rank " + std::to_string(table.most_r) + " is above the " + std::to_string(kMostRank) +
+         " that the GPU's kernels take");
+  const int64_t rr = table.most_r * table.most_r;
+  Scratch scratch(ctx);
+  double* partial = scratch.f64(table.gram_blocks * 3 * rr);
+  const EflatSolved solved{scratch.f64(table.count * 2 * rr), scratch.f64(table.count)};
+  const EflatArrays<T> in{values, grads, e};
+  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.gram_blocks), kGramThreads, 0, eflat_gram_kernel<T>, partial, in,
+                 table, o, s);
+  launch_solve(ctx, solved, partial, table, o, s, scratch);
+  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.row_blocks), kBlendThreads, 0, eflat_blend_kernel<T>, e, g_norm, in,
+                 solved, table, o, s);
+}
+
+#define LL_INSTANTIATE(T)                                                                                  \
+  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatTable&,            \
+                                      const EflatOptions&, const StepScalars*);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::cuda
