@@ -59,6 +59,19 @@ function(lowland_cuda_kernels)
   target_compile_definitions(lowland_kernels PUBLIC LL_CUDA_BACKEND)
 endfunction()
 
+# kernel_lab: the numbered versions of kernels, proved and timed on a device.
+function(lowland_kernel_lab)
+  if(NOT lowland_have_cuda)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/lab/*.cu ${PROJECT_SOURCE_DIR}/kernels/lab/*/*.cu)
+  add_executable(kernel_lab ${sources})
+  target_compile_options(kernel_lab PRIVATE -lineinfo --expt-relaxed-constexpr --extended-lambda
+                         $<$<BOOL:${LOWLAND_WERROR}>:-Werror=all-warnings>
+                         -Xcompiler=-Wall,-Wextra,-fopenmp$<$<BOOL:${LOWLAND_WERROR}>:$<COMMA>-Werror>)
+  target_link_libraries(kernel_lab PRIVATE lowland_kernels CUDA::toolkit)
+endfunction()
+
 # lowland_layer(NAME [SOURCES folder...] DEPENDS layer... [LIBRARIES target...]): all .cpp files below the folders.
 function(lowland_layer name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})

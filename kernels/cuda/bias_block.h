@@ -31,4 +31,14 @@ template <class A> struct AddBias {
   LL_HD A operator()(A x, A bias) const { return x + bias; }
 };
 
+// An activation, and its gradient, of what a bias was added to.
+template <class F> struct AfterBias {
+  F fn;
+  template <class A> LL_HD A operator()(A x, A bias) const { return fn(x + bias); }
+};
+template <class F> struct SlopeAfterBias {
+  F fn;
+  template <class A> LL_HD A operator()(A dy, A x, A bias) const { return fn(dy, x + bias); }
+};
+
 }  // namespace lowland::cuda

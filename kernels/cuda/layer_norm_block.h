@@ -66,8 +66,7 @@ template <class T> struct NormGradient {
 
 // The backward of a layer norm. normal(n) gives the function from a saved value of row n to its h; write(n, c, dz)
 // takes the gradient dz(j) of the chunk at column c, unless !want_dz. kSums: also the block's share of dw and db, to
-// `to`;
-// shared: 2 C numbers.
+// `to`; shared: 2 C numbers.
 template <class Plan, bool kSums, class Block, class Normal, class Write>
 LL_HD void norm_backward_rows(Block& b, typename Plan::A* shared, const NormGradient<typename Plan::Element>& a,
                               const PartialSums<typename Plan::A>& to, bool want_dz, const Normal& normal,

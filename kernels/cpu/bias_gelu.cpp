@@ -1,0 +1,74 @@
+#include "kernels/bias_gelu.h"
+
+#include "kernels/common/parallel.h"
+#include "kernels/cpu/vec_math.h"
+
+namespace lowland::LL_CPU {
+namespace {
+
+// Beyond 1000 the sigmoid, and beyond 40 Phi and phi, are 0 or 1, and an infinite u must not meet that 0.
+template <class T> LL_INLINE T limited(T u, T limit) {
+  const T low = u < -limit ? -limit : u;
+  return low > limit ? limit : low;
+}
+template <class T> LL_INLINE T from_below(T u, T limit) { return u < -limit ? -limit : u; }
+
+template <class F> void over_rows(Ctx& ctx, int64_t N, int64_t C, const F& row) {
+  parallel_for(ctx, N, C > 4096 ? 1 : 4096 / (C > 0 ? C : 1), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) row(n * C);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void bias_gelu_forward(Ctx& ctx, T* y, const T* x, const T* b, int64_t N, int64_t C, GeluForm form) {
+  if (form == GeluForm::erf) {
+    over_rows(ctx, N, C, [&](int64_t at) {
+#pragma omp simd
+      for (int64_t c = 0; c < C; ++c) {
+        const T u = from_below(x[at + c] + b[c], T(40));
+        y[at + c] = u * vnormal(u).cdf;
+      }
+    });
+  } else {
+    over_rows(ctx, N, C, [&](int64_t at) {
+#pragma omp simd
+      for (int64_t c = 0; c < C; ++c) {
+        const T u = from_below(x[at + c] + b[c], T(1000));
+        y[at + c] = u * vsigmoid(T(kQuickGelu) * u);
+      }
+    });
+  }
+}
+
+template <class T>
+void bias_gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, const T* b, int64_t N, int64_t C, GeluForm form) {
+  if (form == GeluForm::erf) {
+    over_rows(ctx, N, C, [&](int64_t at) {
+#pragma omp simd
+      for (int64_t c = 0; c < C; ++c) {
+        const T u = limited(x[at + c] + b[c], T(40));
+        const Normal<T> normal = vnormal(u);
+        dx[at + c] = dy[at + c] * (normal.cdf + u * normal.pdf);
+      }
+    });
+  } else {
+    over_rows(ctx, N, C, [&](int64_t at) {
+#pragma omp simd
+      for (int64_t c = 0; c < C; ++c) {
+        const T u = limited(x[at + c] + b[c], T(1000)), s = vsigmoid(T(kQuickGelu) * u);
+        dx[at + c] = dy[at + c] * s * (T(1) + T(kQuickGelu) * u * (T(1) - s));
+      }
+    });
+  }
+}
+
+#define LL_INSTANTIATE(T)                                                                                 \
+  template void bias_gelu_forward<T>(Ctx&, T*, const T*, const T*, int64_t, int64_t, GeluForm);           \
+  template void bias_gelu_backward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, GeluForm);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,13 @@
+// The experiments of the lab, each in a folder of its op's name.
+#pragma once
+#include "kernels/lab/lab.h"
+
+namespace lowland::lab {
+
+void rms_norm_forward_versions(Lab&);
+void rms_norm_backward_versions(Lab&);
+void layer_norm_forward_versions(Lab&);
+void cross_entropy_forward_versions(Lab&);
+void cross_entropy_backward_versions(Lab&);
+
+}  // namespace lowland::lab
