@@ -15,7 +15,10 @@
 //            packing; scratch memory depends on HD and the number of threads only
 // dropout    u_ij by Philox: counter (example_i, position_i, h * kHeadStride + j / 8), draw j % 8
 // REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; NKV divides NH; causal: nq <= nk or nk = 0
-// CUDA plan  cuDNN's fused attention where found; else a block per 64 queries, tiles in shared memory
+// CUDA plan  a block per (segment, head, tile of queries), bounds of segments read on the device. bf16: mma.sync
+//            m16n8k16, 64 or 128 queries, 64 or 32 keys at a time by cp.async, double-buffered. float, double: FMA on
+//            tiles of 32 and 16. Backward: delta, then dk and dv, then dq, each block owning what it writes: no
+//            atomics, the same bits every time. Heads of 1 to 128 columns; wider ones are refused
 // paper      Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
 #pragma once
 #include "kernels/common/ctx.h"
@@ -31,6 +34,7 @@ template <class T> struct Rows {
 
 struct AttentionShape {
   int64_t S = 0, NQ = 0, NK = 0, NH = 0, NKV = 0, HD = 0;
+  int64_t max_q = 0, max_k = 0;   // no segment is longer (the bounds may be a GPU's); 0: unknown, NQ and NK serve
   const int32_t* cu_q = nullptr;  // (S+1)
   const int32_t* cu_k = nullptr;  // (S+1)
   bool causal = false;

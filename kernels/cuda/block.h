@@ -26,6 +26,13 @@
 #include "kernels/common/dtype.h"
 #include "kernels/common/hd.h"
 
+// Loops over registers must be unrolled: a register has no index.
+#if defined(__CUDA_ARCH__)
+#define LL_UNROLL _Pragma("unroll")
+#else
+#define LL_UNROLL
+#endif
+
 namespace lowland::cuda {
 
 inline constexpr int kWarp = 32;

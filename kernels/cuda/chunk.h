@@ -3,13 +3,6 @@
 #pragma once
 #include "kernels/cuda/block.h"
 
-// Loops over registers must be unrolled: a register has no index.
-#if defined(__CUDA_ARCH__)
-#define LL_UNROLL _Pragma("unroll")
-#else
-#define LL_UNROLL
-#endif
-
 namespace lowland::cuda {
 
 template <class T> inline constexpr int kVector = Vec<T>::kCount;
