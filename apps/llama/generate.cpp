@@ -1,4 +1,4 @@
-#include "models/llama/generate.h"
+#include "apps/llama/generate_text.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -6,18 +6,15 @@
 
 #include "apps/common/flags.h"
 #include "apps/data/text_file.h"
-#include "apps/llama/session.h"
 #include "apps/llama/verbs.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
 namespace {
 
-struct GenerateFlags {
+struct GenerateFlags : SamplingFlags {
   std::string prompt, prompts;
-  int64_t max_new_tokens = 128, top_k = 0, batch = 16;
-  double temperature = 0, top_p = 1;
-  bool ignore_eos = false;
+  int64_t batch = 16;
 };
 
 // Lines of text, or of a .jsonl file the field `prompt` of each object.
@@ -38,44 +35,6 @@ std::vector<std::string> read_prompts(const std::string& file) {
   }
   LL_CHECK(!out.empty(), "{} holds no prompt", file);
   return out;
-}
-
-GenerateOptions generate_options(const Session& session, const GenerateFlags& f) {
-  GenerateOptions o;
-  o.max_new_tokens = f.max_new_tokens;
-  o.sampling = {f.temperature, f.top_k, f.top_p, static_cast<uint64_t>(session.settings.seed)};
-  if (!f.ignore_eos) o.stop = session.config.eos_token_ids;
-  const int32_t eos = session.tokenizer->special().eos;
-  if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);
-  o.vocab_limit = session.tokenizer->vocab_size();
-  check_sampling(o.sampling);
-  return o;
-}
-
-// A decoder that has read the prompt: a space after its end stays, one at the start of a text goes.
-std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt) {
-  std::unique_ptr<DecodeStream> stream = tokenizer.decode_stream();
-  std::string ignored;
-  for (const int32_t id : prompt) stream->feed(id, ignored);
-  return stream;
-}
-
-// The text as it comes, and a newline.
-void generate_one(const Session& session, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
-  const auto stream = stream_after(*session.tokenizer, prompt);
-  std::string text;
-  const auto put = [&] {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-    text.clear();
-  };
-  generate(*session.model, {prompt}, options, [&](size_t, int32_t id) {
-    stream->feed(id, text);
-    put();
-  });
-  stream->finish(text);
-  text += '\n';
-  put();
 }
 
 // One JSON object per prompt, in their order, a batch at a time.
@@ -118,7 +77,10 @@ void generate_text(Settings settings, const GenerateFlags& flags, bool prompt_gi
              session.config.max_tokens());
   }
   session.build_model(false);
-  if (prompt_given) return generate_one(session, prompts[0], options);
+  if (prompt_given) {
+    print_generated(session, prompts[0], options);
+    return;
+  }
   generate_many(session, texts, prompts, options, static_cast<size_t>(flags.batch));
 }
 
@@ -133,11 +95,7 @@ void add_generate(CLI::App& app) {
   bind("tokenizer", settings->tokenizer, "Tokenizer, where it is not in the model's folder");
   bind("prompt", flags->prompt, "The text to go on from");
   bind("prompts", flags->prompts, "File of prompts instead: a line each, or .jsonl with a field prompt");
-  bind("max-new-tokens", flags->max_new_tokens, "The most tokens to add");
-  bind("temperature", flags->temperature, "0: always the likeliest token; 1: by the model's probabilities");
-  bind("top-k", flags->top_k, "Choose among the K likeliest tokens (0: all)");
-  bind("top-p", flags->top_p, "Choose among the likeliest tokens that hold this share of the probability");
-  bind("ignore-eos", flags->ignore_eos, "Do not stop at the end-of-text tokens");
+  bind_sampling(bind, *flags);
   bind("batch-size,batch", flags->batch, "Prompts at a time");
   bind("weights-dtype", settings->weights_dtype, "Weights in f32 or bf16; auto: as --dtype");
   visit_system(*settings, bind);

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
                        add_finetune(app);
                        add_evaluate(app);
                        add_generate(app);
+                       add_chat(app);
                        add_merge(app);
                        add_probe(app);
                        add_compare(app);

@@ -8,6 +8,7 @@ void add_pretrain(CLI::App& app);
 void add_finetune(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_generate(CLI::App& app);
+void add_chat(CLI::App& app);
 void add_merge(CLI::App& app);
 void add_probe(CLI::App& app);
 void add_bench(CLI::App& app);

@@ -23,7 +23,9 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
-Outcome run_program(const std::vector<std::string>& args, int kill_after_ms) {
+namespace {
+
+Outcome run(std::string program, const std::vector<std::string>& args, int kill_after_ms) {
   static int runs = 0;
   const std::string name = "lowland_out_" + std::to_string(getpid()) + "_" + std::to_string(++runs);
   const std::string stem = fs::temp_directory_path() / name;
@@ -35,7 +37,6 @@ Outcome run_program(const std::vector<std::string>& args, int kill_after_ms) {
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     std::vector<char*> argv;
-    std::string program = LL_ROBERTA_PROGRAM;
     argv.push_back(program.data());
     std::vector<std::string> copy = args;
     for (std::string& a : copy) argv.push_back(a.data());
@@ -56,6 +57,16 @@ Outcome run_program(const std::vector<std::string>& args, int kill_after_ms) {
   fs::remove(stem + ".out");
   fs::remove(stem + ".err");
   return outcome;
+}
+
+}  // namespace
+
+Outcome run_program(const std::vector<std::string>& args, int kill_after_ms) {
+  return run(LL_ROBERTA_PROGRAM, args, kill_after_ms);
+}
+
+Outcome run_llama(const std::vector<std::string>& args, int kill_after_ms) {
+  return run(LL_LLAMA_PROGRAM, args, kill_after_ms);
 }
 
 Workspace::Workspace() {

@@ -1,0 +1,56 @@
+#include "apps/llama/generate_text.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace lowland::apps {
+
+void bind_sampling(const OptionBinder& bind, SamplingFlags& flags) {
+  bind("max-new-tokens", flags.max_new_tokens, "The most tokens to add");
+  bind("temperature", flags.temperature, "0: always the likeliest token; 1: by the model's probabilities");
+  bind("top-k", flags.top_k, "Choose among the K likeliest tokens (0: all)");
+  bind("top-p", flags.top_p, "Choose among the likeliest tokens that hold this share of the probability");
+  bind("ignore-eos", flags.ignore_eos, "Do not stop at the end-of-text tokens");
+}
+
+GenerateOptions generate_options(const Session& session, const SamplingFlags& f) {
+  GenerateOptions o;
+  o.max_new_tokens = f.max_new_tokens;
+  o.sampling = {f.temperature, f.top_k, f.top_p, static_cast<uint64_t>(session.settings.seed)};
+  if (!f.ignore_eos) o.stop = session.config.eos_token_ids;
+  const int32_t eos = session.tokenizer->special().eos;
+  if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);
+  o.vocab_limit = session.tokenizer->vocab_size();
+  check_sampling(o.sampling);
+  return o;
+}
+
+std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt) {
+  std::unique_ptr<DecodeStream> stream = tokenizer.decode_stream();
+  std::string ignored;
+  for (const int32_t id : prompt) stream->feed(id, ignored);
+  return stream;
+}
+
+std::string print_generated(const Session& session, const std::vector<int32_t>& prompt,
+                            const GenerateOptions& options) {
+  const auto stream = stream_after(*session.tokenizer, prompt);
+  std::string all, text;
+  const auto put = [&] {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    all += text;
+    text.clear();
+  };
+  generate(*session.model, {prompt}, options, [&](size_t, int32_t id) {
+    stream->feed(id, text);
+    put();
+  });
+  stream->finish(text);
+  put();
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+  return all;
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,31 @@
+// What generate and chat share: the flags of sampling, and text on stdout as it comes.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/common/flags.h"
+#include "apps/llama/session.h"
+#include "models/llama/generate.h"
+
+namespace lowland::apps {
+
+struct SamplingFlags {
+  int64_t max_new_tokens = 128, top_k = 0;
+  double temperature = 0, top_p = 1;
+  bool ignore_eos = false;
+};
+
+void bind_sampling(const OptionBinder& bind, SamplingFlags& flags);
+
+// Stops at the configuration's and the tokenizer's end-of-text tokens, unless told to ignore them. Throws Error on a
+// setting that cannot be.
+GenerateOptions generate_options(const Session& session, const SamplingFlags& flags);
+
+// A decoder that has read the prompt: a space after its end stays, one at the start of a text goes.
+std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt);
+
+// Prints the text after the prompt token by token, and a newline; returns the text.
+std::string print_generated(const Session& session, const std::vector<int32_t>& prompt, const GenerateOptions& options);
+
+}  // namespace lowland::apps

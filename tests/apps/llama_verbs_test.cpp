@@ -1,0 +1,167 @@
+// The verbs of lowland-llama on a tiny model that it pretrains itself: what they say of the same run agrees.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <sstream>
+
+#include "tests/apps/program.h"
+
+using namespace lowland::test;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A folder with a tiny pretrained model at `model`, and train.jsonl, dev.jsonl of an easy completion task.
+const Workspace& tiny_language() {
+  static const Workspace* const made = [] {
+    static Workspace w;
+    const char* const things[] = {"apple", "pear", "plum", "fig", "nut", "egg", "pea", "bean"};
+    const char* const colours[] = {"red", "green", "blue", "brown"};
+    std::string text, train, dev;
+    for (size_t i = 0; i < 64; ++i) {
+      const std::string thing = things[i % 8], colour = colours[i % 8 % 4];
+      const std::string prompt = "the colour of the " + thing + " is", completion = " " + colour;
+      text += prompt + completion + "\n\n";
+      (i < 48 ? train : dev) += json{{"prompt", prompt}, {"completion", completion}}.dump() + "\n";
+    }
+    w.write("text.txt", text);
+    w.write("train.jsonl", train);
+    w.write("dev.jsonl", dev);
+    w.write("chat.jsonl",
+            R"({"messages": [{"role": "user", "content": "the apple?"}, {"role": "assistant", "content": "red"}]})"
+            "\n");
+    w.write("config.json",
+            R"({"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,)"
+            R"("num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64, "vocab_size": 300,)"
+            R"("tie_word_embeddings": true})");
+    const Outcome o = run_llama({"pretrain", "--text", w / "text.txt", "--model-config", w / "config.json",
+                                 "--vocab-size", "300", "--epochs", "1", "--batch-size", "8", "--threads", "1",
+                                 "--out", w / "pretrained"});
+    INFO(o.err);
+    REQUIRE(o.exit_code == 0);
+    return &w;
+  }();
+  return *made;
+}
+
+std::vector<std::string> flags(const std::string& method, const std::string& out) {
+  const Workspace& w = tiny_language();
+  return {"finetune", "--model", w / "pretrained/model", "--train", w / "train.jsonl", "--dev", w / "dev.jsonl",
+          "--method", method, "--targets", "all-linear", "--rank", "4", "--lr", "1e-2", "--epochs", "4",
+          "--batch-size", "8", "--save-steps", "5", "--eval-steps", "8", "--logging-steps", "4", "--seed", "7",
+          "--threads", "1", "--out", out};
+}
+
+json info_of(const std::string& run) { return json::parse(read_text(run + "/run.json")); }
+
+double loss_of(const std::vector<std::string>& args) {
+  const Outcome o = run_llama(args);
+  INFO(o.err);
+  REQUIRE(o.exit_code == 0);
+  return json::parse(o.out).at("eval_loss");
+}
+
+}  // namespace
+
+TEST_CASE("lowland-llama: finetune, evaluate, generate, merge, probe on one run") {
+  const Workspace w;
+  const Workspace& task = tiny_language();
+  const std::string run = w / "run", base = task / "pretrained/model";
+  const Outcome trained = run_llama(flags("eflat-lora", run));
+  INFO(trained.err);
+  REQUIRE(trained.exit_code == 0);
+  CHECK(trained.err.find("train: 48 examples") != std::string::npos);
+  const json config = json::parse(read_text(run + "/adapter/adapter_config.json"));
+  CHECK(config.at("task_type") == "CAUSAL_LM");
+  CHECK(config.at("modules_to_save").is_null());
+
+  const double before = loss_of({"evaluate", "--model", base, "--dev", task / "dev.jsonl"});
+  const double after = loss_of({"evaluate", "--run", run});
+  CHECK(after < 0.7 * before);
+  CHECK(std::abs(after - info_of(run).at("last").at("eval_loss").get<double>()) < 1e-6);
+  CHECK(std::abs(loss_of({"evaluate", "--run", run, "--batch-tokens", "20"}) - after) < 1e-5);
+
+  const Outcome merged = run_llama({"merge", "--model", base, "--adapter", run + "/adapter", "--out", w / "merged"});
+  INFO(merged.err);
+  REQUIRE(merged.exit_code == 0);
+  CHECK(std::abs(loss_of({"evaluate", "--model", w / "merged", "--dev", task / "dev.jsonl"}) - after) < 1e-5);
+
+  w.write("prompts.txt", "the colour of the fig is\nthe colour of the apple is\n");
+  const Outcome many = run_llama({"generate", "--run", run, "--prompts", w / "prompts.txt", "--max-new-tokens", "5"});
+  INFO(many.err);
+  REQUIRE(many.exit_code == 0);
+  const Outcome one = run_llama({"generate", "--model", w / "merged", "--prompt", "the colour of the fig is",
+                                 "--max-new-tokens", "5"});
+  INFO(one.err);
+  REQUIRE(one.exit_code == 0);
+  const json first = json::parse(many.out.substr(0, many.out.find('\n')));
+  CHECK(first.at("text").get<std::string>() + "\n" == one.out);
+
+  const Outcome probed = run_llama({"probe", "--run", run, "--probe-examples", "16"});
+  INFO(probed.err);
+  REQUIRE(probed.exit_code == 0);
+  CHECK(json::parse(probed.out).at("adapters").size() == 14);
+}
+
+TEST_CASE("lowland-llama: accumulation, token budgets and recomputation give the same training") {
+  const Workspace w;
+  const auto train = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> args = flags("lora", w / name);
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome o = run_llama(args);
+    INFO(o.err);
+    REQUIRE(o.exit_code == 0);
+    return info_of(w / name).at("last").at("eval_loss").get<double>();
+  };
+  const double plain = train("plain", {});
+  CHECK(std::abs(train("accumulated", {"--batch-size", "1", "--grad-accum", "8"}) - plain) < 1e-3);
+  CHECK(std::abs(train("budget", {"--batch-tokens", "30"}) - plain) < 1e-3);
+  CHECK(train("recomputed", {"--recompute", "block"}) == plain);
+}
+
+TEST_CASE("lowland-llama: a killed run resumes to the same bits") {
+  const Workspace w;
+  REQUIRE(run_llama(flags("eflat-lora", w / "whole")).exit_code == 0);
+  run_llama(flags("eflat-lora", w / "killed"), 300);
+  Outcome o = fs::exists(w / "killed/run.json") ? run_llama({"finetune", "--out", w / "killed", "--resume"})
+                                                : run_llama(flags("eflat-lora", w / "killed2"));
+  INFO(o.err);
+  REQUIRE(o.exit_code == 0);
+  const std::string name = fs::exists(w / "killed2") ? "killed2" : "killed";
+  CHECK(read_text(w / "whole/adapter/adapter_model.safetensors") ==
+        read_text(w / name + "/adapter/adapter_model.safetensors"));
+}
+
+TEST_CASE("lowland-llama: conversations") {
+  const Workspace w;
+  const Workspace& task = tiny_language();
+  std::vector<std::string> args = {"finetune", "--model", task / "pretrained/model", "--train", task / "chat.jsonl",
+                                   "--dev-fraction", "0", "--max-steps", "2", "--threads", "1", "--out", w / "chat"};
+  const Outcome untold = run_llama(args);  // the folder has no template
+  CHECK(untold.exit_code == 1);
+  CHECK(untold.err.find("--chat-template") != std::string::npos);
+  args.insert(args.end(), {"--chat-template", "vicuna"});
+  const Outcome told = run_llama(args);
+  INFO(told.err);
+  CHECK(told.exit_code == 0);
+}
+
+TEST_CASE("lowland-llama: bad input ends in one sentence") {
+  const Workspace& task = tiny_language();
+  const std::string base = task / "pretrained/model";
+  const auto refused = [](const std::vector<std::string>& args, const std::string& what) {
+    const Outcome o = run_llama(args);
+    CHECK(o.exit_code == 1);
+    CHECK(o.out.empty());
+    INFO(o.err);
+    CHECK(o.err.find(what) != std::string::npos);
+  };
+  refused({"generate", "--prompt", "x"}, "--model names the base checkpoint, and is missing");
+  refused({"generate", "--model", base}, "give --prompt TEXT or --prompts FILE");
+  refused({"generate", "--model", base, "--prompt", "x", "--temperature", "-1"}, "temperature must be at least 0");
+  refused({"generate", "--model", base, "--prompt", std::string(900, 'x')}, "the model takes 64");
+  refused({"evaluate", "--model", base}, "--train names the training file");
+  refused({"evaluate", "--model", base, "--dev", task / "dev.jsonl", "--loss", "some"}, "--loss must be assistant or all");
+}
