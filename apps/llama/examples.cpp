@@ -70,9 +70,9 @@ LanguageExample ExampleMaker::make_conversation(const LanguageRecord& record) co
 LanguageExample ExampleMaker::make(const LanguageRecord& record) const {
   if (!record.messages.empty()) return make_conversation(record);
   LanguageExample e;
-  e.ids = front_;
   std::vector<uint32_t> ends;
-  tokenizer_.encode_with_ends(record.prompt + record.completion, plain(), e.ids, ends);
+  tokenizer_.encode_with_ends(record.prompt + record.completion, plain(), e.ids, ends);  // replaces the ids
+  e.ids.insert(e.ids.begin(), front_.begin(), front_.end());
   e.learn.assign(front_.size(), 0);
   for (size_t i = 0; i < ends.size(); ++i) {
     // A token that straddles the prompt's end is the prompt's.
@@ -84,6 +84,7 @@ LanguageExample ExampleMaker::make(const LanguageRecord& record) const {
     e.learn.push_back(1);
   }
   if (!e.learn.empty()) e.learn[0] = 0;
+  LL_CHECK(e.learn.size() == e.ids.size(), "{}: {} ids, {} marks", record.where, e.ids.size(), e.learn.size());
   return e;
 }
 

@@ -21,9 +21,9 @@ const Workspace& tiny_language() {
     const char* const colours[] = {"red", "green", "blue", "brown"};
     std::string text, train, dev;
     for (size_t i = 0; i < 64; ++i) {
-      const std::string thing = things[i % 8], colour = colours[i % 8 % 4];
-      const std::string prompt = "the colour of the " + thing + " is", completion = " " + colour;
-      text += prompt + completion + "\n\n";
+      // The base sees each thing in every colour; the task is that all are brown.
+      const std::string prompt = std::string("the colour of the ") + things[i % 8] + " is", completion = " brown";
+      text += prompt + " " + colours[(i + i / 8) % 4] + "\n\n";
       (i < 48 ? train : dev) += json{{"prompt", prompt}, {"completion", completion}}.dump() + "\n";
     }
     w.write("text.txt", text);
@@ -37,7 +37,7 @@ const Workspace& tiny_language() {
             R"("num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64, "vocab_size": 300,)"
             R"("tie_word_embeddings": true})");
     const Outcome o = run_llama({"pretrain", "--text", w / "text.txt", "--model-config", w / "config.json",
-                                 "--vocab-size", "300", "--epochs", "1", "--batch-size", "8", "--threads", "1",
+                                 "--vocab-size", "300", "--epochs", "20", "--lr", "5e-3", "--batch-size", "8", "--threads", "1",
                                  "--out", w / "pretrained"});
     INFO(o.err);
     REQUIRE(o.exit_code == 0);
@@ -72,7 +72,8 @@ TEST_CASE("lowland-llama: finetune, evaluate, generate, merge, probe on one run"
   const Outcome trained = run_llama(flags("eflat-lora", run));
   INFO(trained.err);
   REQUIRE(trained.exit_code == 0);
-  CHECK(trained.err.find("train: 48 examples") != std::string::npos);
+  CHECK(trained.err.find("train: 48 examples, 96 tokens to learn") != std::string::npos);  // a colour, and the end
+  CHECK(info_of(run).at("last").at("eval_tokens") == 32);
   const json config = json::parse(read_text(run + "/adapter/adapter_config.json"));
   CHECK(config.at("task_type") == "CAUSAL_LM");
   CHECK(config.at("modules_to_save").is_null());
@@ -142,7 +143,7 @@ TEST_CASE("lowland-llama: conversations") {
   const Outcome untold = run_llama(args);  // the folder has no template
   CHECK(untold.exit_code == 1);
   CHECK(untold.err.find("--chat-template") != std::string::npos);
-  args.insert(args.end(), {"--chat-template", "vicuna"});
+  args.insert(args.end(), {"--chat-template", "zephyr"});
   const Outcome told = run_llama(args);
   INFO(told.err);
   CHECK(told.exit_code == 0);
