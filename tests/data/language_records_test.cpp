@@ -17,7 +17,8 @@ TEST_CASE("language records: the shapes that people have") {
 
 {"instruction": "Add.", "input": "1 2", "output": "3"}
 {"instruction": "Sing.", "output": "La"}
-{"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}, {"role": "assistant", "content": "A"}]}
+{"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}, )"
+                                        R"({"role": "assistant", "content": "A"}]}
 {"conversations": [{"from": "human", "value": "U"}, {"from": "gpt", "value": "A"}]}
 )");
   const std::vector<LanguageRecord> r = read_language_records(file);
