@@ -4,8 +4,8 @@
 // shapes     rows: x, y (r, m)   columns: x, y (n, r)   K: (r, r) double
 // writes     K =
 // numerics   products and sums in f64 for every T: a Gram matrix squares the condition number, and f32 sums would lose
-//            half of what the pseudo-inverse needs. One thread per matrix, so the order of the sum is fixed
-// CUDA plan  a warp per pair of rows; a block per strip of columns with f64 atomics avoided by a second pass
+//            half of what the pseudo-inverse needs. The order of each sum is fixed
+// CUDA plan  a block per entry of K: for probes. The update has its own, kernels/cuda/eflat_gram_block.h
 #pragma once
 #include "kernels/common/ctx.h"
 

@@ -4,7 +4,8 @@
 // shapes     op(A): (M, K)   op(B): (K, N)   C: (M, N); lda, ldb, ldc: elements between rows as stored
 //            matmul_acc: C is in acc_t<T>: gradients of trained weights, which are summed in f32 whatever T is
 // writes     C = (beta 0, C may be uninitialised)   C += (beta 1)
-// numerics   f32: oneDNN; f64: OpenBLAS. Deterministic for a fixed thread count on one machine
+// numerics   CPU: f32 by oneDNN, f64 by OpenBLAS; deterministic for a fixed thread count. CUDA: f32 without
+//            TF32 unless Handles::tf32, bf16 on tensor cores with f32 sums; deterministic on one kind of GPU
 // REQUIRES   M, N, K >= 0; K = 0 scales C by beta. Several threads may call it, with ctx.threads = 1
 // CPU plan   C is cut into one block per thread, as square as can be; each thread calls oneDNN for its block.
 //            As fast as oneDNN's own threads, 15% faster at 1024 x 768 x 3072, and ctx.threads holds.
@@ -12,7 +13,8 @@
 //            at most 3% faster on weights kept in its blocked layout
 //            Up to four rows of A times B^T, a decoder's step, are dot products over B as it lies (row_products.h)
 // measured   f32, 2 threads of a Xeon with AVX-512, 2026-11-23
-// CUDA plan  cuBLASLt, algorithm by rule, cached per shape
+// CUDA plan  cuBLASLt by swapped operands (kernels/cuda/matmul_view.h): the first algorithm of its heuristic for shape,
+//            types, alignment and 32 MiB of workspace, kept per shape (kernels/cuda/handles.h)
 #pragma once
 #include "kernels/common/ctx.h"
 

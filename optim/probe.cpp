@@ -12,8 +12,8 @@
 namespace lowland::optim {
 namespace {
 
-// From the Gram matrix K (r, r), which is overwritten.
-double condition_number(std::vector<double>& K, int64_t r) {
+// Of the matrix whose Gram matrix is K (r, r).
+double condition_number(std::vector<double> K, int64_t r) {
   std::vector<double> V(K.size());
   host::symmetric_eigen(K.data(), V.data(), r);
   double least = std::numeric_limits<double>::infinity(), most = 0;
@@ -32,15 +32,16 @@ std::vector<AdapterProbe> probe_adapters(const nn::Arena& arena) {
   std::vector<AdapterProbe> out;
   for (const nn::Adapter& d : arena.adapters()) {
     const Tensor a = arena.value(d.a), b = arena.value(d.b);  // (r, m), (n, r)
-    std::vector<double> K(static_cast<size_t>(d.r * d.r));
+    const Tensor gram = Tensor::empty(arena.context(), {d.r, d.r}, DType::f64);
     AdapterProbe p;
     p.module = d.module;
-    LL_LAUNCH(a, gram_rows, K.data(), a.data<T>(), a.data<T>(), d.r, d.m);
-    const double a2 = host::trace(K.data(), d.r);
-    p.condition_a = condition_number(K, d.r);
-    LL_LAUNCH(b, gram_columns, K.data(), b.data<T>(), b.data<T>(), d.n, d.r);
-    const double b2 = host::trace(K.data(), d.r);
-    p.condition_b = condition_number(K, d.r);
+    LL_LAUNCH(a, gram_rows, gram.data<double>(), a.data<T>(), a.data<T>(), d.r, d.m);
+    const std::vector<double> ka = gram.to_vector<double>();
+    LL_LAUNCH(b, gram_columns, gram.data<double>(), b.data<T>(), b.data<T>(), d.n, d.r);
+    const std::vector<double> kb = gram.to_vector<double>();
+    const double a2 = host::trace(ka.data(), d.r), b2 = host::trace(kb.data(), d.r);
+    p.condition_a = condition_number(ka, d.r);
+    p.condition_b = condition_number(kb, d.r);
     p.norm_a = std::sqrt(a2);
     p.norm_b = std::sqrt(b2);
     p.balancedness = (b2 - a2) / 2;

@@ -72,11 +72,12 @@ class Probes {
 
 // K^+ of the Gram matrix of x's rows (r, m) or columns (n, r), as a tensor (r, r).
 Tensor gram_pinv(const Tensor& x, bool rows, double rcond) {
-  const Tensor k = ops::matmul(x, x, !rows, rows).to(DType::f64);  // (r, r)
-  const int64_t r = k.dim(0);
+  const Tensor gram = ops::matmul(x, x, !rows, rows).to(DType::f64);  // (r, r)
+  const int64_t r = gram.dim(0);
+  const std::vector<double> k = gram.to_vector<double>();
   std::vector<double> pinv(static_cast<size_t>(r * r)), work(static_cast<size_t>(2 * r * r));
-  host::pseudo_inverse(pinv.data(), k.data<double>(), r, rcond * rcond, work.data());
-  return Tensor::from<double>(x.context(), k.shape(), pinv).to(x.dtype());
+  host::pseudo_inverse(pinv.data(), k.data(), r, rcond * rcond, work.data());
+  return Tensor::from<double>(x.context(), gram.shape(), pinv).to(x.dtype());
 }
 
 // g = (1 / 2s) [ G_B (A^T)^+ + (B^T)^+ G_A ] of Eq. 12, written into `rows` of g: (A^T)^+ = K_A^+ A, (B^T)^+ = B K_B^+.

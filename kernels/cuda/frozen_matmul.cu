@@ -1,0 +1,59 @@
+#include "kernels/frozen_matmul.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/matmul_view.h"
+
+namespace lowland::cuda {
+namespace {
+
+constexpr int64_t kStripBytes = int64_t{16} << 20;  // of the converted weight
+
+// y (rows, columns) without gaps, from rows of x that lie ld apart
+template <class T> __global__ void widen_kernel(T* y, const bf16* x, int64_t rows, int64_t columns, int64_t ld) {
+  const int64_t n = rows * columns;
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < n; i += int64_t{gridDim.x} * blockDim.x)
+    y[i] = static_cast<T>(static_cast<float>(x[i / columns * ld + i % columns]));
+}
+
+template <class T>
+void widened_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& shape, T alpha, T beta) {
+  const bool by_rows = shape.trans_b == Trans::yes;  // B is stored (N, K), else (K, N)
+  const int64_t rows = by_rows ? shape.N : shape.K, columns = by_rows ? shape.K : shape.N;
+  const int64_t strip = std::clamp<int64_t>(kStripBytes / static_cast<int64_t>(sizeof(T)) / columns, 1, rows);
+  Scratch scratch(ctx);
+  T* wide = static_cast<T*>(scratch.bytes(static_cast<size_t>(strip * columns) * sizeof(T)));
+  for (int64_t first = 0; first < rows; first += strip) {
+    const int64_t n = std::min(strip, rows - first);
+    const auto grid = static_cast<unsigned>(std::min<int64_t>(blocks_for(n * columns, 256), 2048));
+    LL_CUDA_LAUNCH(ctx, grid, 256, 0, widen_kernel<T>, wide, B + first * shape.ldb, n, columns, shape.ldb);
+    MatmulShape part = shape;
+    part.ldb = columns;
+    (by_rows ? part.N : part.K) = n;
+    // rows of B^T are columns of C; rows of B are terms of its sum
+    matmul<T>(ctx, by_rows ? C + first : C, by_rows ? A : A + first, wide, part, alpha,
+              by_rows || first == 0 ? beta : T(1));
+  }
+}
+
+}  // namespace
+
+template <class T>
+void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& shape, acc_t<T> alpha,
+                   acc_t<T> beta) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    matmul<bf16>(ctx, C, A, B, shape, alpha, beta);
+  } else if (shape.M == 0 || shape.N == 0 || shape.K == 0) {
+    matmul<T>(ctx, C, A, nullptr, shape, alpha, beta);
+  } else {
+    widened_matmul<T>(ctx, C, A, B, shape, alpha, beta);
+  }
+}
+
+template void frozen_matmul<float>(Ctx&, float*, const float*, const bf16*, const MatmulShape&, float, float);
+template void frozen_matmul<double>(Ctx&, double*, const double*, const bf16*, const MatmulShape&, double, double);
+template void frozen_matmul<bf16>(Ctx&, bf16*, const bf16*, const bf16*, const MatmulShape&, float, float);
+
+}  // namespace lowland::cuda
