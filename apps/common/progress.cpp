@@ -42,10 +42,12 @@ void Progress::draw() {
   const int64_t fresh = done_ - first_;
   const std::string left =
       fresh > 0 ? duration_text(elapsed * static_cast<double>(total_ - done_) / static_cast<double>(fresh)) : "?";
-  const int cells = 20, full = static_cast<int>(share * cells + 0.5);
+  std::string text = fmt::format("{} {}/{}  {}  {} left", what_, done_, total_, details_, left);
+  // The bar gives way to the text.
+  const int cells = std::clamp(terminal_width() - static_cast<int>(text.size()) - 2, 4, 20);
+  const int full = static_cast<int>(share * cells + 0.5);
   std::string bar;
   for (int i = 0; i < cells; ++i) bar += i < full ? "█" : "░";
-  std::string text = fmt::format("{} {}/{}  {}  {} left", what_, done_, total_, details_, left);
   const auto room = static_cast<size_t>(std::max(10, terminal_width() - cells - 2));
   if (text.size() > room) text.resize(room);
   std::fprintf(stderr, "\r%s %s\033[K", bar.c_str(), text.c_str());

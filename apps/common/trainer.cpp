@@ -240,6 +240,7 @@ TrainReport Trainer::run() {
       say(fmt::format("resuming after step {} of {}", step_, total_steps_));
     }
   }
+  const std::string name = method_.loss_name();
   Progress progress("step", total_steps_, step_);
   while (step_ < total_steps_) {
     train_step(step_);
@@ -248,11 +249,13 @@ TrainReport Trainer::run() {
     if (due(step_, settings_.logging_steps)) {
       log_step(step_);
       if (!progress.on_terminal())
-        say(fmt::format("step {}/{}  loss {:.4f}  lr {:.2e}  {} tokens/s  {}", step_, total_steps_, report_.train_loss,
-                        learning_rate(step_ - 1), thousands(static_cast<int64_t>(report_.tokens_per_s)),
+        say(fmt::format("step {}/{}  {} {:.4f}  lr {:.2e}  {} tokens/s  {}", step_, total_steps_, name,
+                        report_.train_loss, learning_rate(step_ - 1),
+                        thousands(static_cast<int64_t>(report_.tokens_per_s)),
                         bytes_text(model_.context().memory().peak_bytes())));
     }
-    progress.update(step_, fmt::format("loss {:.4f}  {} tokens/s  {}", window_.steps > 0 ? loss : report_.train_loss,
+    progress.update(step_, fmt::format("{} {:.4f}  {} tokens/s  {}", name,
+                                       window_.steps > 0 ? loss : report_.train_loss,
                                        thousands(static_cast<int64_t>(report_.tokens_per_s)),
                                        bytes_text(model_.context().memory().peak_bytes())));
     if (probe_ && due(step_, settings_.sharpness_steps)) probe(step_);
