@@ -49,11 +49,15 @@ template <class T>
 void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const T> dout, Rows<const T> o,
                         const acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
   check_head_size(shape);
+  const bool vectors = rows_vectorise(in, shape.HD) && rows_vectorise(dout) && rows_vectorise(o) &&
+                       rows_vectorise(grads.dq) && rows_vectorise(grads.dk) && rows_vectorise(grads.dv);
+  if constexpr (sizeof(T) == 2) {
+    if (cudnn_attention_backward(ctx, {grads, dout, lse, nullptr, in, shape, 0, vectors}, o)) return;
+    set_attention_engine("lowland");
+  }
   Scratch scratch(ctx);
   const int64_t count = shape.NQ * shape.NH;
   acc_t<T>* delta = static_cast<acc_t<T>*>(scratch.bytes(static_cast<size_t>(count) * sizeof(acc_t<T>)));
-  const bool vectors = rows_vectorise(in, shape.HD) && rows_vectorise(dout) && rows_vectorise(o) &&
-                       rows_vectorise(grads.dq) && rows_vectorise(grads.dk) && rows_vectorise(grads.dv);
   const auto attention_delta = attention_delta_kernel<T>;
   LL_CUDA_LAUNCH(ctx, grid_of(blocks_for(count, kDeltaThreads / 8)), kDeltaThreads, 0, attention_delta, delta, dout, o,
                  shape, vectors);

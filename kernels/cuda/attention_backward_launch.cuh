@@ -1,6 +1,6 @@
 // The two passes of attention_backward_work.h, launched for each element type.
 #pragma once
-#include "kernels/cuda/attention_backward_work.h"
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/attention_launch.cuh"
 
 namespace lowland::cuda {

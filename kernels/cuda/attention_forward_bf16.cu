@@ -1,3 +1,4 @@
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/attention_forward_mma.h"
 #include "kernels/cuda/attention_launch.cuh"
 #include "kernels/cuda/device_mma.cuh"
@@ -37,6 +38,8 @@ template <int W, bool kDrops> void launch_width(Ctx& ctx, const ForwardArgs<bf16
 }  // namespace
 
 void launch_attention_forward(Ctx& ctx, const ForwardArgs<bf16>& args) {
+  if (cudnn_attention_forward(ctx, args)) return;
+  set_attention_engine("lowland");
   with_mma_width(args.shape.HD, [&](auto width) {
     constexpr int W = decltype(width)::value;
     args.shape.drop_below > 0 ? launch_width<W, true>(ctx, args) : launch_width<W, false>(ctx, args);

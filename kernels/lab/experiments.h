@@ -9,5 +9,7 @@ void rms_norm_backward_versions(Lab&);
 void layer_norm_forward_versions(Lab&);
 void cross_entropy_forward_versions(Lab&);
 void cross_entropy_backward_versions(Lab&);
+void attention_forward_versions(Lab&);
+void attention_backward_versions(Lab&);
 
 }  // namespace lowland::lab

@@ -23,6 +23,8 @@ constexpr Named kExperiments[] = {
     {"layer_norm_forward", lab::layer_norm_forward_versions},
     {"cross_entropy_forward", lab::cross_entropy_forward_versions},
     {"cross_entropy_backward", lab::cross_entropy_backward_versions},
+    {"attention_forward", lab::attention_forward_versions},
+    {"attention_backward", lab::attention_backward_versions},
 };
 
 struct Options {
