@@ -13,7 +13,8 @@
 // writes     xa =   da +=   dx +=   (da, dx may be null)
 // numerics   with dropout, xd exists in tiles of a fixed size: no (N, M) temporary, no dependence on threads
 // REQUIRES   0 <= p <= 1
-// CUDA plan  draws inside the tile loads of the skinny GEMMs; the rank product stays in shared memory
+// CUDA plan  p = 0: cuBLASLt. Else kernels/cuda/lora_linear_block.h: f32 sums, draws inside the tile loads, a mask for
+//            both gradients; above 64 ranks (16 in f64 or without 16-byte rows) x is read again for each 64
 // paper      Hu et al. 2021, arXiv:2106.09685
 #pragma once
 #include "kernels/common/ctx.h"

@@ -11,5 +11,6 @@ void cross_entropy_forward_versions(Lab&);
 void cross_entropy_backward_versions(Lab&);
 void attention_forward_versions(Lab&);
 void attention_backward_versions(Lab&);
+void eflat_perturbation_versions(Lab&);
 
 }  // namespace lowland::lab

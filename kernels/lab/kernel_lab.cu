@@ -25,6 +25,7 @@ constexpr Named kExperiments[] = {
     {"cross_entropy_backward", lab::cross_entropy_backward_versions},
     {"attention_forward", lab::attention_forward_versions},
     {"attention_backward", lab::attention_backward_versions},
+    {"eflat_perturbation", lab::eflat_perturbation_versions},
 };
 
 struct Options {

@@ -1,0 +1,108 @@
+#include "kernels/lora_linear.h"
+
+#include <algorithm>
+
+#include "kernels/cuda/lora_linear_block.h"
+#include "kernels/cuda/rows.cuh"
+#include "kernels/matmul.h"
+
+namespace lowland::cuda {
+namespace {
+
+template <int W, int KT, class T>
+__global__ void __launch_bounds__(kLoraThreads) lora_down_forward_kernel(T* xa, LoraDown<T> in, int64_t k0) {
+  __shared__ alignas(32) acc_t<T> shared[kLoraShared<KT>];
+  DeviceBlock<kLoraThreads> b;
+  lora_down_forward_rows<W, KT>(b, shared, xa, in, k0);
+}
+
+template <int W, int KT, class T>
+__global__ void __launch_bounds__(kLoraThreads) lora_down_backward_kernel(LoraBack<T> out, LoraDown<T> in, int64_t k0) {
+  __shared__ alignas(32) acc_t<T> shared[kLoraShared<KT>];
+  DeviceBlock<kLoraThreads> b;
+  lora_down_backward_tile<W, KT>(b, shared, out, in, k0);
+}
+
+template <int W, int KT> struct Tiles {
+  static constexpr int kWidth = W, kRanks = KT;
+};
+
+// fn(tiles, k0) for each run of ranks that a launch takes: one for all models in sight.
+template <class T, class F> void over_ranks(int64_t KR, bool wide, const F& fn) {
+  constexpr int V = kVector<T>, kMost = kLoraRanks<T>;
+  for (int64_t k0 = 0; k0 < KR;) {
+    if (!wide) {
+      fn(Tiles<1, 16>{}, k0);
+      k0 += 16;
+    } else if (KR - k0 <= 16) {
+      fn(Tiles<V, 16>{}, k0);
+      k0 += 16;
+    } else {
+      fn(Tiles<V, kMost>{}, k0);
+      k0 += kMost;
+    }
+  }
+}
+
+template <class T> LoraDown<T> down_of(const T* x, const T* a, const LoraInput& in) {
+  return {x, a, drops_of<acc_t<T>>(in.dropout), in.N, in.M, in.KR};
+}
+
+// Rows of a run of the backward: enough blocks for the GPU, and no more partial sums than that needs.
+int64_t rows_of_run(int64_t N, int64_t M) {
+  const int64_t across = blocks_for(M, kLoraColumns), runs = std::max<int64_t>(1, 528 / across);
+  return blocks_for(blocks_for(N, runs), kLoraRows) * kLoraRows;
+}
+
+template <class T>
+void dropped_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a, const LoraInput& in) {
+  const LoraDown<T> down = down_of(x, a, in);
+  const int64_t rows = rows_of_run(in.N, in.M), runs = blocks_for(in.N, rows), size = in.KR * in.M;
+  Scratch scratch(ctx);
+  const size_t bytes = static_cast<size_t>(runs * size) * sizeof(acc_t<T>);
+  acc_t<T>* partial = da == nullptr ? nullptr : static_cast<acc_t<T>*>(scratch.bytes(bytes));
+  const LoraBack<T> out{dx, partial, dxa, rows};
+  const auto grid = static_cast<unsigned>(runs * blocks_for(in.M, kLoraColumns));
+  over_ranks<T>(in.KR, all_vectorise(in.M, x, a, dx), [&](auto tiles, int64_t k0) {
+    using P = decltype(tiles);
+    const auto kernel = lora_down_backward_kernel<P::kWidth, P::kRanks, T>;
+    LL_CUDA_LAUNCH(ctx, grid, kLoraThreads, 0, kernel, out, down, k0);
+  });
+  if (da != nullptr) launch_add_partial(ctx, AddPartial<acc_t<T>, 1>{{da}, partial, runs, size});
+}
+
+}  // namespace
+
+template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const LoraInput& in) {
+  const int64_t N = in.N, M = in.M, KR = in.KR;
+  if (in.dropout.p == 0)
+    return matmul<T>(ctx, xa, x, a, {Trans::no, Trans::yes, N, KR, M, M, M, KR}, acc_t<T>(1), acc_t<T>(0));
+  const LoraDown<T> down = down_of(x, a, in);
+  const auto grid = static_cast<unsigned>(blocks_for(N, kLoraRows));
+  over_ranks<T>(KR, all_vectorise(M, x, a), [&](auto tiles, int64_t k0) {
+    using P = decltype(tiles);
+    const auto kernel = lora_down_forward_kernel<P::kWidth, P::kRanks, T>;
+    LL_CUDA_LAUNCH(ctx, grid, kLoraThreads, 0, kernel, xa, down, k0);
+  });
+}
+
+template <class T>
+void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a,
+                               const LoraInput& in) {
+  const int64_t N = in.N, M = in.M, KR = in.KR;
+  const acc_t<T> one(1);
+  if (N == 0 || (da == nullptr && dx == nullptr)) return;
+  if (in.dropout.p != 0) return dropped_backward(ctx, dx, da, dxa, x, a, in);
+  if (da != nullptr) matmul_acc<T>(ctx, da, dxa, x, {Trans::yes, Trans::no, KR, M, N, KR, M, M}, one, one);
+  if (dx != nullptr) matmul<T>(ctx, dx, dxa, a, {Trans::no, Trans::no, N, M, KR, KR, M, M}, one, one);
+}
+
+#define LL_INSTANTIATE(T)                                                                             \
+  template void lora_linear_down_forward<T>(Ctx&, T*, const T*, const T*, const LoraInput&);          \
+  template void lora_linear_down_backward<T>(Ctx&, T*, acc_t<T>*, const T*, const T*, const T*, const LoraInput&);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+LL_INSTANTIATE(bf16)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::cuda
