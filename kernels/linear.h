@@ -1,9 +1,15 @@
-// linear: y = x W^T + b. Composed of matmul and bias; this header has no kernels of its own.
+// linear: y = x W^T + b. The backward is composed of matmul and bias.
 //   forward    y = x W^T, then y += b                    (bias.h says why in this order)
 //   backward   dx = dy W      dW = dy^T x      db = sum_n dy      each only if it is asked for
-// shapes     x, dx: (N, M)   W, dW: (O, M)   b, db: (O)   y, dy: (N, O)
+// shapes     x, dx: (N, M)   W, dW: (O, M)   b, db: (O), b may be null   y, dy: (N, O)
 // saves      x where W is trained, else nothing
 // writes     y =   dx, dW = or += (beta of the sink)   db +=
+// numerics   bf16 on CUDA: b is added to the f32 sum, which is rounded once
+// CUDA plan  the epilogue of cuBLASLt; a pass of its own in f64 and where b is not aligned to 16 bytes
 #pragma once
 #include "kernels/bias.h"
 #include "kernels/matmul.h"
+
+LL_KERNELS(
+template <class T> void linear_forward(Ctx&, T* y, const T* x, const T* w, const T* b, int64_t N, int64_t M, int64_t O);
+)

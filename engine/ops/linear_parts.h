@@ -32,8 +32,11 @@ inline void multiply_weight(const Tensor& y, const Tensor& x, const Tensor& w, c
 inline Tensor linear_forward(const Tensor& x, const Tensor& w, const Tensor& bias) {
   const int64_t N = x.dim(0), M = x.dim(1), O = w.dim(0);
   Tensor y = Tensor::empty(x.context(), {N, O}, x.dtype());  // (N, O)
-  const MatmulShape shape{Trans::no, Trans::yes, N, O, M, M, M, O};
-  multiply_weight(y, x, w, shape, 0);
+  if (w.dtype() == x.dtype()) {
+    LL_LAUNCH(x, linear_forward, y.data<T>(), x.data<T>(), w.data<T>(), bias.data<T>(), N, M, O);
+    return y;
+  }
+  multiply_weight(y, x, w, {Trans::no, Trans::yes, N, O, M, M, M, O}, 0);
   if (bias) LL_LAUNCH(x, bias_forward, y.data<T>(), bias.data<T>(), N, O);
   return y;
 }

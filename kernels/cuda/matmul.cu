@@ -143,9 +143,18 @@ void matmul_acc(Ctx& ctx, acc_t<T>* C, const T* A, const T* B, const MatmulShape
   product<T, acc_t<T>>(ctx, C, A, B, nullptr, shape, alpha, beta);
 }
 
+template <class T>
+void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t N, int64_t M, int64_t O) {
+  const MatmulShape shape{Trans::no, Trans::yes, N, O, M, M, M, O};
+  const bool fused = b != nullptr && M > 0 && !std::is_same_v<T, double> && alignment_of(b) == 16;
+  product<T, T>(ctx, y, x, w, fused ? b : nullptr, shape, acc_t<T>(1), acc_t<T>(0));
+  if (b != nullptr && !fused) bias_forward(ctx, y, b, N, O);
+}
+
 #define LL_INSTANTIATE(T)                                                                                       \
   template void matmul<T>(Ctx&, T*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>);                \
-  template void matmul_acc<T>(Ctx&, acc_t<T>*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>);
+  template void matmul_acc<T>(Ctx&, acc_t<T>*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>);     \
+  template void linear_forward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)
 LL_INSTANTIATE(bf16)

@@ -190,6 +190,42 @@ TEST_CASE("methods: a step that is not finite changes nothing") {
     }
 }
 
+TEST_CASE("methods: losses of micro-batches, windows and skipped steps are counted beside the step") {
+  for (const std::string& name : kAdapterMethods) {
+    Toy toy(name);
+    const StepScalars* scalars = toy.method->step_state().scalars();
+    const auto run = [&](int64_t step, std::vector<double> losses, bool new_window) {
+      toy.method->set_step(step, 0.01, 0.05, new_window);
+      toy.pass(step + 1);
+      for (const double loss : losses) toy.method->add_loss(Tensor::from<double>(toy.arena.context(), {1}, {loss}));
+      if (toy.method->wants_second_pass()) {
+        toy.method->ascend();
+        toy.pass(step + 1);
+        toy.method->restore();
+      }
+      toy.method->step();
+      return toy.method->stats();
+    };
+    CHECK(run(0, {1, 2}, true).loss == 3);
+    CHECK(run(1, {0.5}, false).window_loss == 3.5);
+    CHECK(*toy.method->step_state().live_step() == 1);
+    CHECK_FALSE(run(2, {NAN, 1}, false).finite);
+    CHECK_FALSE(run(3, {INFINITY}, false).finite);
+    const StepStats stats = run(4, {0.25}, false);
+    CHECK(stats.finite);
+    CHECK(stats.window_loss == 3.75);
+    CHECK(stats.skipped == 2);
+    CHECK(stats.first_skipped.step == 2);
+    CHECK(std::isnan(stats.first_skipped.loss));
+    CHECK(stats.first_skipped.grad_norm > 0);
+    CHECK(toy.method->steps() == 3);
+    CHECK(run(5, {4}, true).window_loss == 4);
+    toy.method->set_window(10, 2);
+    CHECK(run(6, {1}, false).window_loss == 11);
+    CHECK(toy.method->step_state().scalars() == scalars);  // a captured step keeps the address
+  }
+}
+
 TEST_CASE("methods: a run that is saved and loaded goes on bit for bit") {
   for (const std::string& name : kAdapterMethods) {
     Toy whole(name), resumed(name);
