@@ -2,7 +2,7 @@
 # Sets lowland_have_cuda. Each case prints one line.
 set(LOWLAND_CUDA AUTO CACHE STRING "CUDA backend: AUTO, ON or OFF")
 set_property(CACHE LOWLAND_CUDA PROPERTY STRINGS AUTO ON OFF)
-option(LOWLAND_NVTX "Mark every op as an NVTX range, for Nsight Systems" OFF)
+set(LOWLAND_NVTX AUTO CACHE STRING "NVTX ranges for Nsight Systems: AUTO (with the CUDA backend), ON or OFF")
 
 set(lowland_have_cuda FALSE)
 set(lowland_cuda_oldest 12.0)
@@ -51,7 +51,12 @@ if(lowland_have_cuda)
   set(CMAKE_CUDA_STANDARD 20)
 endif()
 
-if(LOWLAND_NVTX)
+if(LOWLAND_NVTX STREQUAL "AUTO")
+  set(lowland_nvtx ${lowland_have_cuda})
+else()
+  set(lowland_nvtx ${LOWLAND_NVTX})
+endif()
+if(lowland_nvtx)
   find_path(LOWLAND_NVTX_INCLUDE nvtx3/nvToolsExt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   if(NOT LOWLAND_NVTX_INCLUDE)
     message(FATAL_ERROR "LOWLAND_NVTX=ON, but nvtx3/nvToolsExt.h was not found: it comes with the CUDA toolkit.")

@@ -1,11 +1,14 @@
 # How a layer, a program and the CPU kernels are built.
 add_library(lowland_flags INTERFACE)
-target_compile_options(lowland_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
-                       $<$<BOOL:${LOWLAND_WERROR}>:-Werror>
-                       # g++ 12 warns of a std::string that overlaps itself where none does (GCC bug 105651).
-                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# g++ 12 warns of a std::string that overlaps itself where none does (GCC bug 105651).
+foreach(flag -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion $<$<BOOL:${LOWLAND_WERROR}>:-Werror>
+        $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+  target_compile_options(lowland_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${flag}>)
+endforeach()
 if(LOWLAND_SANITIZE)
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  foreach(flag -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:${flag}>)
+  endforeach()
   add_link_options(-fsanitize=address,undefined)
 endif()
 set(lowland_layers "")
@@ -38,7 +41,7 @@ function(lowland_kernels)
   if(lowland_have_cuda)
     lowland_cuda_kernels()
   endif()
-  if(LOWLAND_NVTX)
+  if(lowland_nvtx)
     target_compile_definitions(lowland_kernels PUBLIC LL_NVTX)
     target_include_directories(lowland_kernels SYSTEM PUBLIC $<BUILD_INTERFACE:${LOWLAND_NVTX_INCLUDE}>)
   endif()
@@ -47,16 +50,18 @@ endfunction()
 
 # kernels/cuda, into the same library. -lineinfo: Nsight shows lines of these files.
 function(lowland_cuda_kernels)
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cpp)
   add_library(lowland_cuda OBJECT ${sources})
   target_include_directories(lowland_cuda PRIVATE ${PROJECT_SOURCE_DIR})
-  target_compile_options(lowland_cuda PRIVATE -lineinfo --expt-relaxed-constexpr --extended-lambda
-                         $<$<BOOL:${LOWLAND_WERROR}>:-Werror=all-warnings>
-                         -Xcompiler=-Wall,-Wextra$<$<BOOL:${LOWLAND_WERROR}>:$<COMMA>-Werror>)
-  target_link_libraries(lowland_cuda PRIVATE CUDA::toolkit)
+  target_compile_options(lowland_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo --expt-relaxed-constexpr
+                         --extended-lambda $<$<BOOL:${LOWLAND_WERROR}>:-Werror=all-warnings>
+                         -Xcompiler=-Wall,-Wextra$<$<BOOL:${LOWLAND_WERROR}>:$<COMMA>-Werror>>)
+  target_link_libraries(lowland_cuda PRIVATE CUDA::toolkit lowland_flags)
   target_sources(lowland_kernels PRIVATE $<TARGET_OBJECTS:lowland_cuda>)
   target_link_libraries(lowland_kernels PUBLIC CUDA::cudart CUDA::cublasLt)
-  target_compile_definitions(lowland_kernels PUBLIC LL_CUDA_BACKEND)
+  if(LOWLAND_CUDA_ENGINE)  # ON once every kernel has its CUDA form
+    target_compile_definitions(lowland_kernels PUBLIC LL_CUDA_BACKEND)
+  endif()
 endfunction()
 
 # kernel_lab: the numbered versions of kernels, proved and timed on a device.

@@ -8,6 +8,8 @@
 #include <unordered_map>
 
 #include "engine/error.h"
+#include "engine/free_list.h"
+#include "engine/nvtx.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define LL_ASAN 1
@@ -24,6 +26,17 @@ void Allocator::enter_phase(const std::string& phase) {
   add_live(0);
 }
 
+PhaseScope::PhaseScope(Allocator& allocator, const std::string& phase)
+    : allocator_(allocator), before_(allocator.phase()) {
+  allocator_.enter_phase(phase);
+  nvtx_push(phase.c_str());
+}
+
+PhaseScope::~PhaseScope() {
+  nvtx_pop();
+  allocator_.enter_phase(before_);
+}
+
 void Allocator::add_live(size_t bytes) {
   live_ += bytes;
   peak_ = std::max(peak_, live_);
@@ -32,11 +45,11 @@ void Allocator::add_live(size_t bytes) {
   it->peak_bytes = std::max(it->peak_bytes, live_);
 }
 
-std::string Allocator::out_of_memory(size_t asked) const {
+std::string Allocator::out_of_memory(size_t asked, const std::string& where) const {
   std::string held;
   for (const PhasePeak& p : phases_)
     held += fmt::format(", {} {:.1f} MB", p.phase, static_cast<double>(p.peak_bytes) / 1e6);
-  return fmt::format("out of memory: asked for {:.1f} MB in phase {} with {:.1f} MB held (peaks{})",
+  return fmt::format("out of memory{}: asked for {:.1f} MB in phase {} with {:.1f} MB held (peaks{})", where,
                      static_cast<double>(asked) / 1e6, phase_, static_cast<double>(live_) / 1e6, held);
 }
 
@@ -88,7 +101,7 @@ class CpuAllocator final : public Allocator {
     }
     LL_CHECK(base_ != nullptr, "cannot reserve address space for tensors");
     madvise(base_, capacity_, MADV_HUGEPAGE);
-    free_[0] = capacity_;
+    list_.reset(capacity_);
   }
   ~CpuAllocator() override { munmap(base_, capacity_); }
   CpuAllocator(const CpuAllocator&) = delete;
@@ -96,46 +109,21 @@ class CpuAllocator final : public Allocator {
 
   void* allocate(size_t bytes) override {
     const size_t size = round_up(std::max<size_t>(bytes, 1), kAlign);
-    auto it = std::find_if(free_.begin(), free_.end(), [&](const auto& f) { return f.second >= size; });
-    if (it == free_.end()) fail(out_of_memory(size));
-    const size_t offset = it->first, room = it->second;
-    free_.erase(it);
-    if (room > size) free_[offset + size] = room - size;
-    used_[offset] = size;
-    reserved_ = std::max(reserved_, offset + size);
+    const size_t offset = list_.take(size);
+    if (offset == FreeList::kNone) fail(out_of_memory(size));
     add_live(size);
     return base_ + offset;
   }
-
   void release(void* block) override {
-    const size_t offset = static_cast<size_t>(static_cast<char*>(block) - base_);
-    const auto used = used_.find(offset);
-    size_t begin = offset, size = used->second;
-    used_.erase(used);
-    sub_live(size);
-    auto next = free_.lower_bound(begin);
-    if (next != free_.end() && next->first == begin + size) {
-      size += next->second;
-      next = free_.erase(next);
-    }
-    if (next != free_.begin()) {
-      const auto before = std::prev(next);
-      if (before->first + before->second == begin) {
-        begin = before->first;
-        size += before->second;
-      }
-    }
-    free_[begin] = size;
+    sub_live(list_.give_back(static_cast<size_t>(static_cast<char*>(block) - base_)));
   }
-
-  size_t reserved_bytes() const override { return reserved_; }
+  size_t reserved_bytes() const override { return list_.highest(); }
 
  private:
   static constexpr size_t kPage = size_t{2} << 20;
   char* base_ = nullptr;
-  size_t capacity_ = 0, reserved_ = 0;
-  std::map<size_t, size_t> free_;           // offset -> size, neighbours always merged
-  std::unordered_map<size_t, size_t> used_;  // offset -> size
+  size_t capacity_ = 0;
+  FreeList list_;
 };
 
 #endif

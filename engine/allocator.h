@@ -6,10 +6,11 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "kernels/common/dtype.h"
 
 namespace lowland {
 
@@ -26,8 +27,10 @@ class Allocator {
 
   size_t live_bytes() const { return live_; }
   size_t peak_bytes() const { return peak_; }
-  // Highest address ever used: what the process really holds because of us.
+  // Highest address ever used, or what the GPU's driver has set aside: what the process really holds because of us.
   virtual size_t reserved_bytes() const = 0;
+  // What a block holds, for LL_COMPARE.
+  virtual void note_type(void* /*block*/, DType) {}
   void reset_peak() { peak_ = live_; }
   const std::vector<PhasePeak>& phases() const { return phases_; }
   const std::string& phase() const { return phase_; }
@@ -36,7 +39,7 @@ class Allocator {
  protected:
   void add_live(size_t bytes);
   void sub_live(size_t bytes) { live_ -= bytes; }
-  std::string out_of_memory(size_t asked) const;
+  std::string out_of_memory(size_t asked, const std::string& where = "") const;
 
  private:
   size_t live_ = 0, peak_ = 0;
@@ -46,13 +49,11 @@ class Allocator {
 
 std::unique_ptr<Allocator> make_cpu_allocator();
 
-// Names the phase for the life of a scope.
+// Names the phase for the life of a scope, for the accounting and on a profiler's timeline.
 class PhaseScope {
  public:
-  PhaseScope(Allocator& allocator, const std::string& phase) : allocator_(allocator), before_(allocator.phase()) {
-    allocator_.enter_phase(phase);
-  }
-  ~PhaseScope() { allocator_.enter_phase(before_); }
+  PhaseScope(Allocator& allocator, const std::string& phase);
+  ~PhaseScope();
   PhaseScope(const PhaseScope&) = delete;
   PhaseScope& operator=(const PhaseScope&) = delete;
 

@@ -18,6 +18,7 @@ void unshare(Tensor& grad) {
 void give(const Tensor& x, Tensor dx) {
   if (!x.requires_grad()) return;
   GradSlot& slot = *x.slot_;
+  if (dx.dtype() != slot.dtype) dx = dx.to(slot.dtype);  // a trained number in bf16
   if (!slot.grad) {
     slot.grad = dx.detach();
     return;
@@ -30,7 +31,7 @@ void give(const Tensor& x, Tensor dx) {
 Sink sink(const Tensor& x) {
   GradSlot& slot = *x.slot_;
   if (!slot.grad) {
-    slot.grad = Tensor::empty(x.context(), x.shape(), x.dtype());
+    slot.grad = Tensor::empty(x.context(), x.shape(), slot.dtype);
     return {slot.grad, 0.0};
   }
   if (!slot.bound) unshare(slot.grad);
@@ -52,13 +53,24 @@ bool Tape::wants(std::initializer_list<const Tensor*> inputs) const {
 
 void Tape::record(const char* op, Tensor& y, Backward backward) {
   y.slot_ = std::make_shared<GradSlot>();
+  y.slot_->dtype = y.dtype();
   nodes_.push_back({op, y.slot_, y.shape(), std::move(backward)});
+}
+
+const Tensor& Tape::one(const Tensor& like) {
+  for (const Tensor& t : ones_)
+    if (t.dtype() == like.dtype()) return t;
+  ones_.push_back(Tensor::empty(like.context(), {1}, like.dtype()));
+  ones_.back().assign<double>({1.0});
+  return ones_.back();
 }
 
 void Tape::backward(const Tensor& loss, double seed) {
   LL_CHECK(loss.numel() == 1, "backward starts from one number, got {}", describe(loss));
   LL_CHECK(loss.requires_grad(), "backward from a loss that depends on nothing trainable");
-  Tensor dy = Tensor::from<double>(loss.context(), {1}, {seed}).to(loss.dtype());
+  if (seed == 1.0) return backward_to(0, loss, one(loss));
+  Tensor dy = Tensor::empty(loss.context(), {1}, loss.dtype());
+  dy.assign<double>({seed});
   backward_to(0, loss, std::move(dy));
 }
 

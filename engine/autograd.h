@@ -22,6 +22,7 @@ namespace lowland {
 struct GradSlot {
   Tensor grad;         // absent until the first contribution
   bool bound = false;  // a leaf that accumulates into a buffer of somebody else's (the arena of trainables)
+  DType dtype = DType::f32;  // of the gradient: the tensor's own, but f32 for a trained number in bf16
 };
 
 struct Sink {
@@ -49,6 +50,8 @@ class Tape {
 
   // From the one-element `loss`, whose gradient is `seed`, to every leaf. Empties the tape.
   void backward(const Tensor& loss, double seed = 1.0);
+  // The number 1 as `like` is (device, dtype), one tensor for the life of the tape: a captured step sends nothing.
+  const Tensor& one(const Tensor& like);
 
   size_t size() const { return nodes_.size(); }
   void clear() { nodes_.clear(); }
@@ -64,6 +67,7 @@ class Tape {
     Backward backward;
   };
   std::vector<Node> nodes_;
+  std::vector<Tensor> ones_;  // of each dtype that was asked for
   bool recording_ = true;
 };
 

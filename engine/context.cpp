@@ -5,8 +5,12 @@
 #include <vector>
 
 #include "engine/autograd.h"
+#include "engine/compare.h"
+#include "engine/device_allocator.h"
 #include "engine/error.h"
+#include "engine/launch.h"
 #include "engine/op_scope.h"
+#include "kernels/cuda/accelerator.h"
 
 namespace lowland {
 namespace {
@@ -68,22 +72,77 @@ class StackWorkspace final : public Workspace {
   size_t used_ = 0;
 };
 
+// Blocks of the device's pool, or of the step arena while a step runs. Work is in the order of the stream, so a block
+// that is given back here may be given out again before the kernel that uses it has run.
+class DeviceWorkspace final : public Workspace {
+ public:
+  explicit DeviceWorkspace(Allocator& memory) : memory_(memory) {}
+  void* take(size_t bytes) override {
+    blocks_.push_back(memory_.allocate(bytes));
+    return blocks_.back();
+  }
+  size_t mark() const override { return blocks_.size(); }
+  void release_to(size_t mark) override {
+    for (; blocks_.size() > mark; blocks_.pop_back()) memory_.release(blocks_.back());
+  }
+
+ private:
+  Allocator& memory_;
+  std::vector<void*> blocks_;
+};
+
+std::unique_ptr<Accelerator> make_accelerator(const Device& device) {
+  if (device.type == DeviceType::cpu) return nullptr;
+  const std::string why = why_unusable(device);
+  if (!why.empty()) fail("{}: {}", device.name(), why);
+#ifdef LL_CUDA_BACKEND
+  return cuda::make_accelerator(device.index);
+#else
+  return nullptr;
+#endif
+}
+
 }  // namespace
 
 std::string Device::name() const { return type == DeviceType::cpu ? "cpu" : fmt::format("cuda:{}", index); }
 
-Context::Context(Device device, int threads) : device_(device) {
-  LL_CHECK(device.type == DeviceType::cpu, "this build of Lowland has no CUDA backend: use --device cpu");
+std::string why_unusable(const Device& device) {
+  if (device.type == DeviceType::cpu) return "";
+#ifdef LL_CUDA_BACKEND
+  return cuda::why_unusable(device.index);
+#else
+  return "this build of Lowland has no CUDA backend";
+#endif
+}
+
+Context::Context(Device device, int threads) : Context(threads, make_accelerator(device)) {}
+
+Context::Context(int threads, std::unique_ptr<Accelerator> accelerator) : accelerator_(std::move(accelerator)) {
   kernels_.backend = detect_cpu_backend();
   kernels_.threads = threads > 0 ? threads : omp_get_num_procs();
   omp_set_num_threads(kernels_.threads);  // oneDNN and OpenBLAS follow
-  memory_ = make_cpu_allocator();
-  workspace_ = std::make_unique<StackWorkspace>(*memory_);
+  if (accelerator_) {
+    device_ = {DeviceType::cuda, accelerator_->info().index};
+    auto memory = std::make_unique<DeviceAllocator>(*accelerator_);
+    device_memory_ = memory.get();
+    memory_ = std::move(memory);
+    workspace_ = std::make_unique<DeviceWorkspace>(*memory_);
+    accelerator_->attach(kernels_);
+    if (kernels_.observer == nullptr) observer_ = make_compare(*accelerator_, *device_memory_, kernels_);
+    if (observer_) kernels_.observer = observer_.get();
+  } else {
+    memory_ = make_cpu_allocator();
+    workspace_ = std::make_unique<StackWorkspace>(*memory_);
+  }
   kernels_.workspace = workspace_.get();
   tape_ = std::make_unique<Tape>();
-  op_log_ = std::make_unique<OpLog>();
+  op_log_ = std::make_unique<OpLog>(accelerator_.get());
 }
 
 Context::~Context() { tape_->clear(); }
+
+void Context::wait() const {
+  if (accelerator_) accelerator_->wait();
+}
 
 }  // namespace lowland

@@ -12,6 +12,9 @@ namespace lowland {
 
 class Tape;
 class OpLog;
+class Accelerator;
+class DeviceAllocator;
+class LaunchObserver;
 
 enum class DeviceType : uint8_t { cpu, cuda };
 
@@ -23,26 +26,41 @@ struct Device {
 
 class Context {
  public:
-  // threads = 0: all cores the process may use.
+  // threads = 0: all cores the process may use. Throws Error with one sentence where the GPU cannot be used.
   explicit Context(Device device = {}, int threads = 0);
+  // Over any accelerator; the GPU's is what the other constructor makes.
+  Context(int threads, std::unique_ptr<Accelerator> accelerator);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
   const Device& device() const { return device_; }
+  bool on_cpu() const { return device_.type == DeviceType::cpu; }
   Ctx& kernels() { return kernels_; }
   Allocator& memory() { return *memory_; }
   Tape& tape() { return *tape_; }
   OpLog& op_log() { return *op_log_; }
   int threads() const { return kernels_.threads; }
 
+  // Absent on the CPU.
+  Accelerator* accelerator() const { return accelerator_.get(); }
+  DeviceAllocator* device_memory() const { return device_memory_; }
+  // Until everything launched so far has run. Errors of kernels are thrown here at the latest.
+  void wait() const;
+
  private:
   Device device_;
+  std::unique_ptr<Accelerator> accelerator_;
   std::unique_ptr<Allocator> memory_;
+  DeviceAllocator* device_memory_ = nullptr;  // memory_, on an accelerator
   std::unique_ptr<Workspace> workspace_;
   std::unique_ptr<Tape> tape_;
   std::unique_ptr<OpLog> op_log_;
+  std::unique_ptr<LaunchObserver> observer_;
   Ctx kernels_;
 };
+
+// Empty if a Context can be made on the device, else why not, in one sentence.
+std::string why_unusable(const Device& device);
 
 }  // namespace lowland

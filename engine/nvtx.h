@@ -25,4 +25,17 @@ inline void nvtx_push(const char*) {}
 inline void nvtx_pop() {}
 #endif
 
+namespace nvtx {
+
+// step > phase > layer.i > op
+class Range {
+ public:
+  explicit Range(const char* name) { nvtx_push(name); }
+  ~Range() { nvtx_pop(); }
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+};
+
+}  // namespace nvtx
+
 }  // namespace lowland

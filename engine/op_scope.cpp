@@ -7,6 +7,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/nvtx.h"
+#include "kernels/common/accelerator.h"
 
 namespace lowland {
 namespace {
@@ -23,44 +24,70 @@ Context& context_of(std::initializer_list<OpScope::Named> tensors, const char* o
 
 }  // namespace
 
-OpLog::OpLog() {
+OpLog::OpLog(Accelerator* device) : device_(device) {
   const char* trace = std::getenv("LL_TRACE");
   trace_ = trace != nullptr && std::strcmp(trace, "1") == 0;
 }
 
-void OpLog::add(const std::string& op, double ms) {
+OpLog::Start OpLog::start() {
+  return {std::chrono::steady_clock::now(), device_ != nullptr && collecting_ ? device_->mark() : 0};
+}
+
+double OpLog::finish(const Start& start, const std::string& op) {
+  const double ms = ms_since(start.host);
+  if (!collecting_) return ms;
+  if (device_ != nullptr) {
+    pending_.push_back({op, start.mark, device_->mark()});
+    return ms;
+  }
   OpRecord& r = records_[op];
   ++r.calls;
   r.ms += ms;
+  return ms;
+}
+
+const std::map<std::string, OpRecord>& OpLog::records() {
+  for (const Pending& p : pending_) {
+    OpRecord& r = records_[p.op];
+    ++r.calls;
+    r.ms += device_->ms_between(p.from, p.to);
+  }
+  pending_.clear();
+  if (device_ != nullptr) device_->clear_marks();
+  return records_;
+}
+
+void OpLog::clear() {
+  pending_.clear();
+  records_.clear();
+  if (device_ != nullptr) device_->clear_marks();
 }
 
 OpTimer::OpTimer(OpLog& log, const char* op, bool backward)
     : log_(log.active() ? &log : nullptr), op_(op), backward_(backward) {
   nvtx_push(op);
-  if (log_ != nullptr) start_ = std::chrono::steady_clock::now();
+  if (log_ != nullptr) start_ = log_->start();
 }
 
 OpTimer::~OpTimer() {
   nvtx_pop();
   if (log_ == nullptr) return;
-  const double ms = ms_since(start_);
   const std::string name = std::string(op_) + (backward_ ? "_backward" : "");
-  if (log_->collecting()) log_->add(name, ms);
+  const double ms = log_->finish(start_, name);
   if (log_->trace()) std::fprintf(stderr, "%-28s %9.3f ms\n", name.c_str(), ms);
 }
 
 OpScope::OpScope(const char* op, std::initializer_list<Named> tensors, const char* file)
     : op_(op), file_(file), tensors_(tensors), context_(context_of(tensors, op)) {
   nvtx_push(op);
-  if (context_.op_log().active()) start_ = std::chrono::steady_clock::now();
+  if (context_.op_log().active()) start_ = context_.op_log().start();
 }
 
 OpScope::~OpScope() {
   nvtx_pop();
   OpLog& log = context_.op_log();
   if (!log.active()) return;
-  const double ms = ms_since(start_);
-  if (log.collecting()) log.add(op_, ms);
+  const double ms = log.finish(start_, op_);
   if (log.trace()) {
     std::string line = fmt::format("{:<28} {:9.3f} ms ", op_, ms);
     for (const auto& [name, tensor] : tensors_) line += fmt::format(" {} {}", name, describe(*tensor));

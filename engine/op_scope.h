@@ -18,21 +18,35 @@ struct OpRecord {
   double ms = 0;
 };
 
-// What ran, how often and how long. Off unless asked for.
+// What ran, how often and how long. Off unless asked for. On a GPU the times are the device's own, between events
+// before and after an op's launches; they are read when the records are. LL_TRACE's times there are the host's.
 class OpLog {
  public:
-  OpLog();  // reads LL_TRACE
+  explicit OpLog(Accelerator* device = nullptr);  // reads LL_TRACE
   bool trace() const { return trace_; }
   bool collecting() const { return collecting_; }
   bool active() const { return trace_ || collecting_; }
   void set_collecting(bool on) { collecting_ = on; }
-  void add(const std::string& op, double ms);
-  const std::map<std::string, OpRecord>& records() const { return records_; }
-  void clear() { records_.clear(); }
+  const std::map<std::string, OpRecord>& records();
+  void clear();
+
+  // Where an op begins, and its end.
+  struct Start {
+    std::chrono::steady_clock::time_point host;
+    size_t mark = 0;
+  };
+  Start start();
+  double finish(const Start& start, const std::string& op);  // milliseconds on the host
 
  private:
+  struct Pending {
+    std::string op;
+    size_t from, to;
+  };
+  Accelerator* device_;
   bool trace_ = false, collecting_ = false;
   std::map<std::string, OpRecord> records_;
+  std::vector<Pending> pending_;
 };
 
 // Times one backward step.
@@ -47,7 +61,7 @@ class OpTimer {
   OpLog* log_;  // null when off
   const char* op_;
   bool backward_;
-  std::chrono::steady_clock::time_point start_;
+  OpLog::Start start_;
 };
 
 class OpScope {
@@ -69,7 +83,7 @@ class OpScope {
   const char* file_;
   std::vector<Named> tensors_;
   Context& context_;
-  std::chrono::steady_clock::time_point start_;
+  OpLog::Start start_;
 };
 
 }  // namespace lowland

@@ -4,6 +4,10 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "engine/launch.h"
+#include "kernels/common/accelerator.h"
+#include "kernels/common/convert_number.h"
+#include "kernels/convert.h"
 
 namespace lowland {
 
@@ -35,6 +39,7 @@ Tensor Tensor::empty(Context& context, Shape shape, DType dtype) {
   t.shape_ = std::move(shape);
   t.dtype_ = dtype;
   t.storage_ = std::make_shared<Storage>(context, t.nbytes());
+  context.memory().note_type(t.storage_->data(), dtype);
   return t;
 }
 
@@ -56,26 +61,98 @@ template <class T> Tensor Tensor::from(Context& context, Shape shape, const std:
   Tensor t = empty(context, std::move(shape), dtype_of<T>);
   LL_CHECK(static_cast<size_t>(t.numel()) == values.size(), "{} values do not fill a tensor of shape {}", values.size(),
            to_string(t.shape()));
-  if (!values.empty()) std::memcpy(t.raw(), values.data(), t.nbytes());
+  t.write(values.data());
   return t;
 }
 
 template <class T> std::vector<T> Tensor::to_vector() const {
   std::vector<T> values(static_cast<size_t>(numel()));
   const T* from = data<T>();
-  if (!values.empty()) std::memcpy(values.data(), from, nbytes());
+  if (!values.empty()) read(values.data(), from, nbytes());
   return values;
+}
+
+namespace {
+
+template <class To, class T> std::vector<To> converted(const std::vector<T>& values) {
+  std::vector<To> out;
+  out.reserve(values.size());
+  for (const T v : values) out.push_back(host::convert_number<To>(v));
+  return out;
+}
+
+}  // namespace
+
+template <class T> void Tensor::assign(const std::vector<T>& values) const {
+  LL_CHECK(static_cast<size_t>(numel()) == values.size(), "{} values do not fill {}", values.size(), describe(*this));
+  switch (dtype_) {
+    case DType::f32: return write(converted<float>(values).data());
+    case DType::f64: return write(converted<double>(values).data());
+    case DType::bf16: return write(converted<bf16>(values).data());
+    case DType::i32: return write(converted<int32_t>(values).data());
+    case DType::i64: return write(converted<int64_t>(values).data());
+  }
 }
 
 #define LL_INSTANTIATE(T)                                                          \
   template Tensor Tensor::from<T>(Context&, Shape, const std::vector<T>&);         \
-  template std::vector<T> Tensor::to_vector<T>() const;
+  template std::vector<T> Tensor::to_vector<T>() const;                            \
+  template void Tensor::assign<T>(const std::vector<T>&) const;
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)
 LL_INSTANTIATE(bf16)
 LL_INSTANTIATE(int32_t)
 LL_INSTANTIATE(int64_t)
 #undef LL_INSTANTIATE
+
+// --- the host's side of a device's memory
+
+void Tensor::write(const void* from) const {
+  if (nbytes() == 0) return;
+  if (context().on_cpu()) {
+    std::memcpy(raw(), from, nbytes());
+  } else {
+    context().accelerator()->upload(raw(), from, nbytes());
+    if (char* copy = host_copy()) std::memcpy(copy, from, nbytes());
+  }
+}
+
+void Tensor::read(void* to, const void* from, size_t bytes) const {
+  if (context().on_cpu()) {
+    std::memcpy(to, from, bytes);
+  } else {
+    context().accelerator()->download(to, from, bytes);
+  }
+}
+
+// Where the host keeps this tensor's part of the i32 numbers; null for other types. Made when it is first written, and
+// covers what has been written from the start of the memory on.
+char* Tensor::host_copy() const {
+  if (dtype_ != DType::i32) return nullptr;
+  std::vector<char>& copy = storage_->host_copy();
+  if (copy.size() < offset_) {  // numbers before these are not known
+    return nullptr;
+  }
+  if (copy.size() < offset_ + nbytes()) copy.resize(offset_ + nbytes());
+  return copy.data() + offset_;
+}
+
+const int32_t* Tensor::host() const {
+  if (!defined() || numel() == 0) return nullptr;
+  if (context().on_cpu()) return data<int32_t>();
+  require_dtype(DType::i32);
+  const std::vector<char>& copy = storage_->host_copy();
+  LL_CHECK(copy.size() >= offset_ + nbytes(), "indices must come from the host, {} was made on the device",
+           describe(*this));
+  return reinterpret_cast<const int32_t*>(copy.data() + offset_);
+}
+
+HostBytes::HostBytes(const Tensor& x) : keep_(x.detach()), data_(x.raw()) {
+  if (x.context().on_cpu() || x.nbytes() == 0) return;
+  copy_.resize(x.nbytes());
+  x.context().accelerator()->download(copy_.data(), x.raw(), x.nbytes());
+  data_ = copy_.data();
+}
 
 int64_t Tensor::dim(int64_t i) const {
   if (i < 0) i += rank();
@@ -90,11 +167,11 @@ void Tensor::require_dtype(DType wanted) const {
 double Tensor::item() const {
   LL_CHECK(numel() == 1, "item() needs one element, the tensor is {}", describe(*this));
   switch (dtype_) {
-    case DType::f32: return static_cast<double>(*data<float>());
-    case DType::f64: return *data<double>();
-    case DType::bf16: return static_cast<double>(static_cast<float>(*data<bf16>()));
-    case DType::i32: return *data<int32_t>();
-    case DType::i64: return static_cast<double>(*data<int64_t>());
+    case DType::f32: return static_cast<double>(to_vector<float>()[0]);
+    case DType::f64: return to_vector<double>()[0];
+    case DType::bf16: return static_cast<double>(static_cast<float>(to_vector<bf16>()[0]));
+    case DType::i32: return to_vector<int32_t>()[0];
+    case DType::i64: return static_cast<double>(to_vector<int64_t>()[0]);
   }
   return 0;
 }
@@ -131,31 +208,37 @@ Tensor Tensor::gradient_only() const {
 
 Tensor Tensor::clone() const {
   Tensor t = empty_like(*this);
-  if (nbytes() > 0) std::memcpy(t.raw(), raw(), nbytes());
+  t.copy_from(*this);
   return t;
 }
 
 namespace {
 
-template <class To, class From> void convert(To* to, const From* from, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    if constexpr (std::is_same_v<To, bf16>) {
-      to[i] = bf16(static_cast<float>(from[i]));
-    } else if constexpr (std::is_same_v<From, bf16>) {
-      to[i] = static_cast<To>(static_cast<float>(from[i]));
-    } else {
-      to[i] = static_cast<To>(from[i]);
-    }
+template <class To, class From> void convert_as(const Tensor& to, const Tensor& from) {
+  if constexpr (!std::is_same_v<To, From>) {
+    Ctx& ctx = to.context().kernels();
+    launch(ctx, "convert", LL_CPU_KERNEL(ctx, convert<To, From>), LL_DEVICE_KERNEL(convert<To, From>), to.data<To>(),
+           from.data<From>(), to.numel());
   }
 }
 
-template <class To> void convert_from(To* to, const Tensor& x) {
-  switch (x.dtype()) {
-    case DType::f32: return convert(to, x.data<float>(), x.numel());
-    case DType::f64: return convert(to, x.data<double>(), x.numel());
-    case DType::bf16: return convert(to, x.data<bf16>(), x.numel());
-    case DType::i32: return convert(to, x.data<int32_t>(), x.numel());
-    case DType::i64: return convert(to, x.data<int64_t>(), x.numel());
+template <class To> void convert_to(const Tensor& to, const Tensor& from) {
+  switch (from.dtype()) {
+    case DType::f32: return convert_as<To, float>(to, from);
+    case DType::f64: return convert_as<To, double>(to, from);
+    case DType::bf16: return convert_as<To, bf16>(to, from);
+    case DType::i32: return convert_as<To, int32_t>(to, from);
+    case DType::i64: return convert_as<To, int64_t>(to, from);
+  }
+}
+
+void convert_into(const Tensor& to, const Tensor& from) {
+  switch (to.dtype()) {
+    case DType::f32: return convert_to<float>(to, from);
+    case DType::f64: return convert_to<double>(to, from);
+    case DType::bf16: return convert_to<bf16>(to, from);
+    case DType::i32: return convert_to<int32_t>(to, from);
+    case DType::i64: return convert_to<int64_t>(to, from);
   }
 }
 
@@ -164,17 +247,33 @@ template <class To> void convert_from(To* to, const Tensor& x) {
 void Tensor::copy_from(const Tensor& source) const {
   LL_CHECK(numel() == source.numel(), "cannot copy {} into {}", describe(source), describe(*this));
   if (numel() == 0) return;
-  if (dtype_ == source.dtype()) {
+  if (&context() != &source.context()) return copy_across(source);
+  if (dtype_ != source.dtype()) {
+    if (!context().on_cpu() && dtype_ == DType::i32) storage_->host_copy().clear();
+    return convert_into(*this, source);
+  }
+  if (context().on_cpu()) {
     std::memmove(raw(), source.raw(), nbytes());
     return;
   }
-  switch (dtype_) {
-    case DType::f32: return convert_from(data<float>(), source);
-    case DType::f64: return convert_from(data<double>(), source);
-    case DType::bf16: return convert_from(data<bf16>(), source);
-    case DType::i32: return convert_from(data<int32_t>(), source);
-    case DType::i64: return convert_from(data<int64_t>(), source);
+  context().accelerator()->copy(raw(), source.raw(), nbytes());
+  if (dtype_ != DType::i32) return;
+  const std::vector<char>& known = source.storage_->host_copy();
+  if (known.size() < source.offset_ + nbytes()) {
+    storage_->host_copy().clear();
+  } else if (char* copy = host_copy()) {
+    std::memmove(copy, known.data() + source.offset_, nbytes());
   }
+}
+
+// Between Contexts, by way of the host.
+void Tensor::copy_across(const Tensor& source) const {
+  if (source.context().on_cpu() && dtype_ == source.dtype()) return write(source.raw());
+  const HostBytes bytes(source);
+  if (dtype_ == source.dtype()) return write(bytes.data());
+  const Tensor here = empty(context(), source.shape(), source.dtype());
+  here.write(bytes.data());
+  copy_from(here);
 }
 
 Tensor Tensor::to(DType dtype) const {
@@ -185,15 +284,25 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 void Tensor::fill_zero() const {
-  if (nbytes() > 0) std::memset(raw(), 0, nbytes());
+  if (nbytes() == 0) return;
+  if (context().on_cpu()) {
+    std::memset(raw(), 0, nbytes());
+  } else {
+    context().accelerator()->zero(raw(), nbytes());
+    if (char* copy = host_copy()) std::memset(copy, 0, nbytes());
+  }
 }
 
-void Tensor::set_requires_grad() { slot_ = std::make_shared<GradSlot>(); }
+void Tensor::set_requires_grad() {
+  slot_ = std::make_shared<GradSlot>();
+  slot_->dtype = acc_of(dtype_);
+}
 
 void Tensor::set_grad_buffer(Tensor grad) {
-  LL_CHECK(grad.numel() == numel() && grad.dtype() == dtype_, "gradient buffer {} for a tensor {}", describe(grad),
-           describe(*this));
+  LL_CHECK(grad.numel() == numel() && grad.dtype() == acc_of(dtype_), "gradient buffer {} for a tensor {}",
+           describe(grad), describe(*this));
   slot_ = std::make_shared<GradSlot>();
+  slot_->dtype = grad.dtype();
   slot_->grad = std::move(grad);
   slot_->bound = true;
 }

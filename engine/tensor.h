@@ -1,5 +1,9 @@
 // Tensor: a contiguous row-major array on a device. Copies are cheap handles to the same memory; a view is a run of
 // rows or another shape of the same elements. An empty Tensor (no storage) stands for "absent".
+//
+// On a GPU the elements are in its memory: data() and raw() are addresses for kernels, and no code of the host may read
+// through them. to_vector, item and HostBytes copy out and wait. Indices (i32) that the host wrote are kept beside the
+// device's copy: host() reads them without waiting, which is how ops check ids and bounds.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -26,12 +30,15 @@ class Storage {
   Storage& operator=(const Storage&) = delete;
   Context& context() const { return context_; }
   char* data() const { return data_; }
+  // On a device: what the host wrote last, if the memory holds i32 numbers. Empty: unknown.
+  std::vector<char>& host_copy() { return host_copy_; }
 
  private:
   Context& context_;
   char* data_ = nullptr;
   bool owned_ = false;
   std::shared_ptr<const void> owner_;
+  std::vector<char> host_copy_;
 };
 
 struct GradSlot;  // engine/autograd.h
@@ -67,6 +74,12 @@ class Tensor {
   }
   template <class T> std::vector<T> to_vector() const;
   double item() const;  // the value of a one-element tensor, as double
+  // Converts and writes numbers of the host. One for each element.
+  template <class T> void assign(const std::vector<T>& values) const;
+  void assign_bytes(const void* from) const { write(from); }  // nbytes() of the tensor's own dtype
+  // i32 elements for the host to read: the CPU's memory, or what the host wrote last. Throws Error if a kernel made
+  // them.
+  const int32_t* host() const;
 
   Tensor slice_rows(int64_t begin, int64_t end) const;  // view of [begin, end) of dimension 0, outside autograd
   Tensor reshape(Shape shape) const;                    // same elements, same gradient
@@ -83,8 +96,8 @@ class Tensor {
 
   // --- gradient
   bool requires_grad() const { return slot_ != nullptr; }
-  void set_requires_grad();          // a leaf whose gradient is kept
-  void set_grad_buffer(Tensor grad); // a leaf that accumulates into `grad`
+  void set_requires_grad();          // a leaf whose gradient is kept (in f32 for a bf16 leaf)
+  void set_grad_buffer(Tensor grad); // a leaf that accumulates into `grad`, which is f32 for a bf16 leaf
   Tensor grad() const;               // absent before a backward reached it
   void clear_grad() const;
 
@@ -93,13 +106,31 @@ class Tensor {
   friend void give(const Tensor&, Tensor);
   friend Sink sink(const Tensor&);
   friend Tensor accumulator(const Tensor&);
+  friend class HostBytes;
   void require_dtype(DType wanted) const;
+  void write(const void* from) const;                          // nbytes() bytes of the host
+  void read(void* to, const void* from, size_t bytes) const;   // to the host
+  char* host_copy() const;
+  void copy_across(const Tensor& source) const;
 
   std::shared_ptr<Storage> storage_;
   std::shared_ptr<GradSlot> slot_;
   Shape shape_;
   size_t offset_ = 0;  // bytes
   DType dtype_ = DType::f32;
+};
+
+// A tensor's bytes on the host: its own memory on the CPU, a copy elsewhere (made by waiting for the device).
+class HostBytes {
+ public:
+  explicit HostBytes(const Tensor& x);
+  const void* data() const { return data_; }
+  template <class T> const T* as() const { return static_cast<const T*>(data_); }
+
+ private:
+  Tensor keep_;
+  std::vector<char> copy_;
+  const void* data_ = nullptr;
 };
 
 // "(2,768) f32 cpu", or "absent".

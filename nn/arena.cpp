@@ -5,6 +5,8 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "engine/launch.h"
+#include "kernels/convert.h"
 
 namespace lowland::nn {
 namespace {
@@ -30,7 +32,8 @@ const char* name_of(Role role) {
 }
 
 Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::vector<AdapterSpec> adapters) {
-  LL_CHECK(dtype == DType::f32 || dtype == DType::f64, "trained numbers are kept in f32, not in {}", name_of(dtype));
+  LL_CHECK(dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16, "a model does not compute in {}",
+           name_of(dtype));
   std::stable_sort(specs.begin(), specs.end(), [](const auto& x, const auto& y) { return x.role < y.role; });
   int64_t end = 0;
   for (ArenaSpec& spec : specs) {
@@ -46,8 +49,9 @@ Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::v
   }
   {
     const PhaseScope phase(context.memory(), "weights");
-    values_ = Tensor::zeros(context, {end}, dtype);
-    grads_ = Tensor::zeros(context, {end}, dtype);
+    values_ = Tensor::zeros(context, {end}, acc_of(dtype));
+    grads_ = Tensor::zeros(context, {end}, acc_of(dtype));
+    if (dtype == DType::bf16) view_ = Tensor::zeros(context, {end}, dtype);
   }
   for (AdapterSpec& spec : adapters) {
     const ArenaSlot &a = slot(spec.a), &b = slot(spec.b);
@@ -96,7 +100,14 @@ Range Arena::stack(const std::string& first, int64_t count, Shape& shape) const 
 
 Tensor Arena::value(const std::string& name) const {
   const ArenaSlot& s = slot(name);
-  Tensor t = part(values_, s.offset, s.shape);
+  Tensor t = part(view_ ? view_ : values_, s.offset, s.shape);
+  t.set_grad_buffer(part(grads_, s.offset, s.shape));
+  return t;
+}
+
+Tensor Arena::master(const std::string& name) const {
+  const ArenaSlot& s = slot(name);
+  Tensor t = part(values(), s.offset, s.shape);
   t.set_grad_buffer(part(grads_, s.offset, s.shape));
   return t;
 }
@@ -109,7 +120,7 @@ Tensor Arena::grad(const std::string& name) const {
 Tensor Arena::stacked(const std::string& first, int64_t count) const {
   Shape shape;
   const Range range = stack(first, count, shape);
-  Tensor t = part(values_, range.begin, shape);  // (sum of r, m)
+  Tensor t = part(view_ ? view_ : values_, range.begin, shape);  // (sum of r, m)
   t.set_grad_buffer(part(grads_, range.begin, shape));
   return t;
 }
@@ -137,14 +148,33 @@ Tensor Arena::perturbation(const std::string& name) const {
 Tensor Arena::forward_perturbation(const std::string& name) const {
   const ArenaSlot& s = slot(name);
   const bool any = s.role == Role::lora_a || s.role == Role::lora_b;
-  return perturbed_ && any && perturbation(s.role) ? perturbation(name) : Tensor();
+  return perturbed_ && !view_ && any && perturbation(s.role) ? perturbation(name) : Tensor();
 }
 
 Tensor Arena::forward_perturbation_stacked(const std::string& first, int64_t count) const {
   Shape shape;
   const Range range_of_stack = stack(first, count, shape);
-  if (!perturbed_ || !perturbation_a_) return {};
+  if (!perturbed_ || view_ || !perturbation_a_) return {};
   return part(perturbation_a_, range_of_stack.begin - range(Role::lora_a).begin, shape);
+}
+
+void Arena::refresh() const {
+  if (!view_ || !stale_) return;
+  const auto update = [&](int64_t begin, int64_t end, const Tensor& e) {
+    if (begin == end) return;
+    LL_LAUNCH_UNTYPED(values_, compute_view, view_.data<bf16>() + begin, values_.data<float>() + begin, e.data<float>(),
+                      end - begin);
+  };
+  const Range a = range(Role::lora_a), b = range(Role::lora_b);
+  const Tensor none;
+  if (perturbed_) {
+    update(a.begin, a.end, perturbation_a_);
+    update(b.begin, b.end, perturbation_b_);
+    update(std::max(a.end, b.end), size(), none);
+  } else {
+    update(0, size(), none);
+  }
+  stale_ = false;
 }
 
 void Arena::require_centre(const char* what) const {
@@ -155,11 +185,14 @@ PerturbedView::PerturbedView(Arena& arena) {
   arena.require_centre("a new perturbed view");
   LL_CHECK(arena.perturbation_a_ || arena.perturbation_b_, "a perturbed view of an arena without perturbations");
   arena.perturbed_ = true;
+  arena.touch();
   arena_ = &arena;
 }
 
 PerturbedView::~PerturbedView() {
-  if (arena_ != nullptr) arena_->perturbed_ = false;
+  if (arena_ == nullptr) return;
+  arena_->perturbed_ = false;
+  arena_->touch();
 }
 
 }  // namespace lowland::nn

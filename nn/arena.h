@@ -9,6 +9,10 @@
 // after another, are one matrix (K R, M) in memory. A tensor of another role starts at a multiple of 16
 // elements; the gaps stay zero.
 //
+// Where the forward computes in bf16, the arrays here are the f32 masters, and one more array holds what the forward
+// reads: bf16(values), or bf16(values + perturbation) while a PerturbedView is alive. value() gives its parts, whose
+// gradients are the f32 ones; refresh() brings it up to date and is called at the start of every forward pass.
+//
 // The adapter has two views. The forward reads the centre, B, unless a PerturbedView is alive: then it reads
 // B + E. The centre is never modified by a perturbation, so there is nothing to restore; and what must see the
 // centre (evaluation, saving, merging) calls require_centre, which throws while a PerturbedView is alive.
@@ -56,14 +60,15 @@ struct Range {
 
 class Arena {
  public:
-  // dtype: f32, or f64 for tests. Values and gradients start at zero. Throws Error on a name given twice, on an adapter
-  // whose A or B is missing or has another shape, and on a scale of zero or one that is not finite.
+  // dtype: what the forward computes in: f32, bf16 (masters in f32), or f64 for tests. Values and gradients start at
+  // zero. Throws Error on a name given twice, on an adapter whose A or B is missing or has another shape, and on a
+  // scale of zero or one that is not finite.
   Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::vector<AdapterSpec> adapters);
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
   Context& context() const { return values_.context(); }
-  DType dtype() const { return values_.dtype(); }
+  DType dtype() const { return values_.dtype(); }  // of the masters
   int64_t size() const { return values_.numel(); }
   Range range(Role role) const { return ranges_[static_cast<size_t>(role)]; }
   const std::vector<ArenaSlot>& slots() const { return slots_; }  // in the order of the arena
@@ -72,12 +77,17 @@ class Arena {
   int64_t count() const;  // trained numbers, gaps not included
 
   // --- whole arrays, 1-D
-  const Tensor& values() const { return values_; }
+  // Whoever asks may write into them: the next refresh() counts on it.
+  const Tensor& values() const {
+    touch();
+    return values_;
+  }
   const Tensor& grads() const { return grads_; }
   void zero_grads() const { grads_.fill_zero(); }
 
   // --- named views. Each throws Error on an unknown name.
-  Tensor value(const std::string& name) const;  // a leaf: backward accumulates into grad(name)
+  Tensor value(const std::string& name) const;  // what the forward reads, a leaf: backward accumulates into grad(name)
+  Tensor master(const std::string& name) const; // what files and optimizers read and write; the same memory but in bf16
   Tensor grad(const std::string& name) const;
   // The lora_a tensors from `first` on as one (sum of r, m) matrix, a leaf as well. REQUIRES count >= 1, one width m.
   Tensor stacked(const std::string& first, int64_t count) const;
@@ -88,9 +98,13 @@ class Arena {
   // The whole array of a role (absent if not asked for), and one tensor's part of it.
   const Tensor& perturbation(Role role) const;
   Tensor perturbation(const std::string& name) const;
-  // What the forward adds: absent at the centre, and where the role has no perturbation.
+  // What the forward adds: absent at the centre, where the role has no perturbation, and in bf16 (value() has it).
   Tensor forward_perturbation(const std::string& name) const;
   Tensor forward_perturbation_stacked(const std::string& first, int64_t count) const;
+
+  // Brings what the forward reads up to date: nothing but in bf16, and there only after a change.
+  void refresh() const;
+  void touch() const { stale_ = true; }  // masters may have changed
 
   bool perturbed() const { return perturbed_; }
   // Throws Error, naming what was tried ("save", "evaluation"), while a PerturbedView is alive.
@@ -106,6 +120,8 @@ class Arena {
   std::map<std::string, size_t> index_;
   Range ranges_[kRoles];
   Tensor values_, grads_;
+  Tensor view_;  // (size) bf16, absent where the forward reads values_
+  mutable bool stale_ = true;
   Tensor perturbation_a_, perturbation_b_;
   bool perturbed_ = false;
 };

@@ -21,7 +21,7 @@ std::pair<double, double> uniforms(PhiloxKey key, int64_t i) {
 template <class F> void fill(const Tensor& t, const F& value) {
   std::vector<double> values(static_cast<size_t>(t.numel()));
   for (size_t i = 0; i < values.size(); ++i) values[i] = value(static_cast<int64_t>(i));
-  t.copy_from(Tensor::borrow(t.context(), t.shape(), DType::f64, values.data(), nullptr));
+  t.assign(values);
 }
 
 }  // namespace

@@ -42,8 +42,8 @@ void Model::materialise(Context& context, DType dtype) {
 
 void Model::initialise_adapters(uint64_t seed) {
   for (const AdapterSpec& a : adapters_) {
-    init_uniform(arena_->value(a.a), 1.0 / std::sqrt(static_cast<double>(a.m)), init_key(seed, a.a));
-    init_constant(arena_->value(a.b), 0.0);
+    init_uniform(arena_->master(a.a), 1.0 / std::sqrt(static_cast<double>(a.m)), init_key(seed, a.a));
+    init_constant(arena_->master(a.b), 0.0);
   }
 }
 

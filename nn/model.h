@@ -34,7 +34,8 @@ class Model {
   // Keep frozen matrices in bf16 while activations are in f32. For models whose ops know it (Llama).
   void set_frozen_dtype(DType dtype) { frozen_dtype_ = dtype; }
 
-  // Memory for everything; f64 is for checks.
+  // Memory for everything. dtype: what the forward computes in; f64 is for checks, bf16 for GPUs (trained numbers
+  // then have f32 masters).
   void materialise(Context& context, DType dtype);
   bool materialised() const { return context_ != nullptr; }
 

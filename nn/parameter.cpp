@@ -5,11 +5,22 @@
 
 namespace lowland::nn {
 
-Tensor Parameter::slice(int64_t begin, int64_t end) const {
-  if (begin == 0 && end == value.dim(0)) return value;
-  Tensor part = value.slice_rows(begin, end);
-  if (value.requires_grad()) part.set_grad_buffer(value.grad().slice_rows(begin, end));
+namespace {
+
+Tensor rows_of(const Tensor& whole, int64_t begin, int64_t end) {
+  if (begin == 0 && end == whole.dim(0)) return whole;
+  Tensor part = whole.slice_rows(begin, end);
+  if (whole.requires_grad()) part.set_grad_buffer(whole.grad().slice_rows(begin, end));
   return part;
+}
+
+}  // namespace
+
+Tensor Parameter::slice(int64_t begin, int64_t end) const { return rows_of(value, begin, end); }
+Tensor Parameter::stored(int64_t begin, int64_t end) const { return rows_of(master, begin, end); }
+
+void ParameterSet::touch() const {
+  if (arena_ != nullptr) arena_->touch();
 }
 
 Parameter& ParameterSet::add(const std::string& name, Shape shape, Init init, bool decay) {
@@ -29,16 +40,18 @@ Parameter& ParameterSet::add_rows(const std::vector<NamedRows>& rows, Shape shap
 }
 
 std::vector<std::pair<std::string, Tensor>> ParameterSet::named() const {
+  touch();
   std::vector<std::pair<std::string, Tensor>> out;
   for (const auto& p : parameters_)
-    for (const NamedRows& r : p->rows) out.emplace_back(r.name, p->slice(r.begin, r.end));
+    for (const NamedRows& r : p->rows) out.emplace_back(r.name, p->stored(r.begin, r.end));
   return out;
 }
 
 Tensor ParameterSet::find(const std::string& name) const {
+  touch();
   for (const auto& p : parameters_)
     for (const NamedRows& r : p->rows)
-      if (r.name == name) return p->slice(r.begin, r.end);
+      if (r.name == name) return p->stored(r.begin, r.end);
   return {};
 }
 
@@ -57,18 +70,21 @@ std::vector<ArenaSpec> ParameterSet::arena_specs() const {
 
 void ParameterSet::materialise(Context& context, DType dtype, DType frozen_dtype, Arena* arena) {
   const PhaseScope phase(context.memory(), "weights");
+  arena_ = arena;
   for (const auto& p : parameters_) {
     // Norms and biases are few numbers, and read elementwise: they have the activations' type.
     const DType own = p->shape.size() == 2 ? frozen_dtype : dtype;
     p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, own);
+    p->master = p->trainable ? arena->master(p->name) : p->value;
   }
 }
 
 void ParameterSet::initialise(uint64_t seed, double std, const std::function<bool(const std::string&)>& which) {
+  touch();
   for (const auto& p : parameters_) {
     for (const NamedRows& r : p->rows) {
       if (!which(r.name)) continue;
-      const Tensor t = p->value.slice_rows(r.begin, r.end);
+      const Tensor t = p->master.slice_rows(r.begin, r.end);
       switch (p->init) {
         case Init::zeros: init_constant(t, 0.0); break;
         case Init::ones: init_constant(t, 1.0); break;

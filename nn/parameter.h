@@ -30,10 +30,12 @@ struct Parameter {
   Init init = Init::normal;
   bool decay = true;             // weight decay applies (never to biases and norms)
   bool trainable = false;
-  Tensor value;                  // absent before materialise()
+  Tensor value;                  // what the forward reads; absent before materialise()
+  Tensor master;                 // what files read and write: value, or the f32 behind a bf16 that is trained
 
-  // Rows [begin, end) with their share of the gradient buffer.
+  // Rows [begin, end) of the value with their share of the gradient buffer, and of the master.
   Tensor slice(int64_t begin, int64_t end) const;
+  Tensor stored(int64_t begin, int64_t end) const;
 };
 
 class ParameterSet {
@@ -50,7 +52,8 @@ class ParameterSet {
   uint64_t next_op() { return ++ops_; }
 
   const std::vector<std::unique_ptr<Parameter>>& all() const { return parameters_; }
-  // Every Hugging Face name with the tensor (a row view where stored together). After materialise().
+  // Every Hugging Face name with the tensor that files read and write (a row view where stored together). After
+  // materialise().
   std::vector<std::pair<std::string, Tensor>> named() const;
   Tensor find(const std::string& name) const;  // absent if there is none
   int64_t count() const;                       // numbers in all parameters, adapters not included
@@ -63,8 +66,10 @@ class ParameterSet {
   void initialise(uint64_t seed, double std, const std::function<bool(const std::string&)>& which);
 
  private:
+  void touch() const;  // a caller may write into masters
   std::vector<std::unique_ptr<Parameter>> parameters_;
   uint64_t ops_ = 0;
+  const Arena* arena_ = nullptr;
 };
 
 }  // namespace lowland::nn

@@ -1,17 +1,31 @@
 #include "nn/rows.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
 #include "engine/error.h"
 
 namespace lowland::nn {
+namespace {
 
-Rows pack(Context& context, const std::vector<Segment>& segments) {
-  std::vector<int32_t> ids, positions, example, cu = {0}, select, select_position, select_example, cu_select = {0};
-  for (const Segment& s : segments) {
+using Ints = std::vector<int32_t>;
+
+int64_t size_of(const Ints& v) { return static_cast<int64_t>(v.size()); }
+int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+// The arrays of Rows on the host, in the order in which they lie in Rows::packed.
+struct Arrays {
+  Ints ids, example, position, cu_seqlens{0}, select, select_example, select_position, cu_select{0};
+  int64_t longest = 0, longest_select = 0;
+
+  void add(const Segment& s) {
     const auto begin = static_cast<int32_t>(ids.size()), which = static_cast<int32_t>(s.example);
     const auto length = static_cast<int32_t>(s.ids.size());
     ids.insert(ids.end(), s.ids.begin(), s.ids.end());
     for (int32_t i = 0; i < length; ++i) {
-      positions.push_back(i);
+      position.push_back(i);
       example.push_back(which);
     }
     for (const int32_t row : s.select) {
@@ -20,24 +34,79 @@ Rows pack(Context& context, const std::vector<Segment>& segments) {
       select_position.push_back(row);
       select_example.push_back(which);
     }
-    cu.push_back(static_cast<int32_t>(ids.size()));
+    cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
     cu_select.push_back(static_cast<int32_t>(select.size()));
+    longest = std::max<int64_t>(longest, length);
+    longest_select = std::max(longest_select, static_cast<int64_t>(s.select.size()));
+  }
+
+  void grow_rows(int64_t N) {
+    for (Ints* v : {&ids, &example, &position}) v->resize(static_cast<size_t>(N), 0);  // token 0 exists everywhere
+    longest = bucket_of(longest);
+  }
+  void grow_segments(int64_t S, int64_t K) {
+    for (Ints* v : {&cu_seqlens, &cu_select}) v->resize(static_cast<size_t>(S) + 1, v->back());
+    for (Ints* v : {&select, &select_example, &select_position}) v->resize(static_cast<size_t>(K), 0);
+    if (longest_select > 1) longest_select = bucket_of(longest_select);
+  }
+  const Ints* all[8] = {&ids, &example, &position, &cu_seqlens, &select, &select_example, &select_position, &cu_select};
+};
+
+// Each array of Rows begins at a multiple of 256 bytes.
+constexpr int64_t kAlign = 64;
+
+}  // namespace
+
+int64_t bucket_of(int64_t n) {
+  if (n <= 64) return round_up(std::max<int64_t>(n, 1), 8);
+  if (n <= 512) return round_up(n, 64);
+  return round_up(n, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n - 1))) / 8);
+}
+
+Rows Rows::over(const Tensor& array) const {
+  Rows rows = *this;
+  rows.packed = array;
+  int64_t at = 0;
+  const auto next = [&](int64_t n) {
+    const Tensor part = array.slice_rows(at, at + n);
+    at += round_up(n, kAlign);
+    return part;
+  };
+  rows.ids = next(N);
+  rows.all.example = next(N);
+  rows.all.position = next(N);
+  rows.cu_seqlens = next(S + 1);
+  rows.select = next(K);
+  rows.selected.example = next(K);
+  rows.selected.position = next(K);
+  rows.cu_select = next(S + 1);
+  return rows;
+}
+
+std::string Rows::shape_key() const { return fmt::format("{} {} {} {} {}", N, S, K, longest, longest_select); }
+
+Rows pack(Context& context, const std::vector<Segment>& segments, Pack how) {
+  Arrays a;
+  for (const Segment& s : segments) a.add(s);
+  Rows rows;
+  rows.tokens = size_of(a.ids);
+  if (how != Pack::exact) a.grow_rows(bucket_of(rows.tokens));
+  if (how == Pack::buckets) {
+    const auto S = static_cast<int64_t>(segments.size()), K = size_of(a.select);
+    a.grow_segments(bucket_of(S), bucket_of(K));
+  }
+  rows.N = size_of(a.ids);
+  rows.S = size_of(a.cu_seqlens) - 1;
+  rows.K = size_of(a.select);
+  rows.longest = a.longest;
+  rows.longest_select = a.longest_select;
+  Ints packed;
+  for (const Ints* v : a.all) {
+    packed.insert(packed.end(), v->begin(), v->end());
+    packed.resize(static_cast<size_t>(round_up(size_of(packed), kAlign)), 0);
   }
   const PhaseScope phase(context.memory(), "data");
-  const auto tensor = [&](const std::vector<int32_t>& v) {
-    return Tensor::from<int32_t>(context, {static_cast<int64_t>(v.size())}, v);
-  };
-  Rows rows;
-  rows.N = static_cast<int64_t>(ids.size());
-  rows.S = static_cast<int64_t>(segments.size());
-  rows.K = static_cast<int64_t>(select.size());
-  rows.ids = tensor(ids);
-  rows.all = {tensor(example), tensor(positions)};
-  rows.cu_seqlens = tensor(cu);
-  rows.select = tensor(select);
-  rows.selected = {tensor(select_example), tensor(select_position)};
-  rows.cu_select = tensor(cu_select);
-  return rows;
+  return rows.over(Tensor::from<int32_t>(context, {size_of(packed)}, packed));
 }
 
 }  // namespace lowland::nn

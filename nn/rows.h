@@ -1,6 +1,11 @@
 // Rows: the packed token rows of one micro-batch, and what each row is. There is no padding: segment i is the rows
 // [cu_seqlens[i], cu_seqlens[i+1]).
+//
+// A step that is captured as a CUDA graph needs the same sizes again and again. In buckets, N, S, K and the longest
+// segment are rounded up: missing segments have no rows; rows behind the last segment belong to none, hold valid ids
+// and carry no target. Nothing reads them, and their gradients are zero.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "engine/ops/ops.h"
@@ -19,6 +24,12 @@ struct RowIds {
   Tensor position;  // (N) i32, from 0 in each segment
 };
 
+enum class Pack : uint8_t {
+  exact,            // as many rows as there are tokens
+  buckets,          // N, S, K and the longest segment rounded up
+  bucketed_tokens,  // N and the longest segment only: for losses that cannot leave rows out
+};
+
 struct Rows {
   Tensor ids;         // (N) i32, tokens
   RowIds all;         // of the N rows
@@ -28,9 +39,20 @@ struct Rows {
   RowIds selected;    // of the K rows
   Tensor cu_select;   // (S+1) i32
   int64_t N = 0, S = 0, K = 0;
+  int64_t longest = 0, longest_select = 0;  // rows and selected rows of no segment are more
+  int64_t tokens = 0;                       // rows that are in segments
+  Tensor packed;      // all of the above as one array, which is sent to a GPU at once
+
+  // The same sizes over another array: of a captured graph, which finds its indices there.
+  Rows over(const Tensor& array) const;
+  // Equal for batches that one captured graph can serve.
+  std::string shape_key() const;
 };
 
-Rows pack(Context& context, const std::vector<Segment>& segments);
+// The least bucket that holds n: multiples of 8 up to 64, of 64 up to 512, then eight to each power of two.
+int64_t bucket_of(int64_t n);
+
+Rows pack(Context& context, const std::vector<Segment>& segments, Pack how = Pack::exact);
 
 // How a forward pass runs: with dropout or without, and with which draws.
 struct Mode {

@@ -31,7 +31,7 @@ class AdamW final : public Optimizer {
 
   void step(const StepState& s) override {
     const AdamWOptions o{options_.beta1, options_.beta2, options_.eps, options_.weight_decay, decayed(arena_)};
-    LL_LAUNCH(m_, adamw_step, arena_.values().data<T>(), m_.data<T>(), v_.data<T>(), arena_.grads().data<T>(),
+    LL_LAUNCH_MASTER(m_, adamw_step, arena_.values().data<T>(), m_.data<T>(), v_.data<T>(), arena_.grads().data<T>(),
               arena_.size(), o, s.scalars());
   }
   NamedTensors state() const override { return {{"optimizer.m", m_}, {"optimizer.v", v_}}; }
@@ -50,7 +50,7 @@ class Sgd final : public Optimizer {
 
   void step(const StepState& s) override {
     const SgdOptions o{options_.momentum, options_.weight_decay, decayed(arena_)};
-    LL_LAUNCH(arena_.values(), sgd_step, arena_.values().data<T>(), d_.data<T>(), arena_.grads().data<T>(),
+    LL_LAUNCH_MASTER(arena_.values(), sgd_step, arena_.values().data<T>(), d_.data<T>(), arena_.grads().data<T>(),
               arena_.size(), o, s.scalars());
   }
   NamedTensors state() const override { return d_ ? NamedTensors{{"optimizer.d", d_}} : NamedTensors{}; }
@@ -72,7 +72,7 @@ std::unique_ptr<Optimizer> make_optimizer(Arena& arena, const OptimizerOptions& 
 double sum_squares(const Tensor& x) {
   if (x.numel() == 0) return 0;
   const Tensor sum = Tensor::empty(x.context(), {1}, DType::f64);
-  LL_LAUNCH(x, sum_squares, sum.data<double>(), x.data<T>(), x.numel());
+  LL_LAUNCH_MASTER(x, sum_squares, sum.data<double>(), x.data<T>(), x.numel());
   return sum.item();
 }
 

@@ -31,13 +31,13 @@ std::vector<AdapterProbe> probe_adapters(const nn::Arena& arena) {
   arena.require_centre("a probe of the adapters");
   std::vector<AdapterProbe> out;
   for (const nn::Adapter& d : arena.adapters()) {
-    const Tensor a = arena.value(d.a), b = arena.value(d.b);  // (r, m), (n, r)
+    const Tensor a = arena.master(d.a), b = arena.master(d.b);  // (r, m), (n, r)
     const Tensor gram = Tensor::empty(arena.context(), {d.r, d.r}, DType::f64);
     AdapterProbe p;
     p.module = d.module;
-    LL_LAUNCH(a, gram_rows, gram.data<double>(), a.data<T>(), a.data<T>(), d.r, d.m);
+    LL_LAUNCH_MASTER(a, gram_rows, gram.data<double>(), a.data<T>(), a.data<T>(), d.r, d.m);
     const std::vector<double> ka = gram.to_vector<double>();
-    LL_LAUNCH(b, gram_columns, gram.data<double>(), b.data<T>(), b.data<T>(), d.n, d.r);
+    LL_LAUNCH_MASTER(b, gram_columns, gram.data<double>(), b.data<T>(), b.data<T>(), d.n, d.r);
     const std::vector<double> kb = gram.to_vector<double>();
     const double a2 = host::trace(ka.data(), d.r), b2 = host::trace(kb.data(), d.r);
     p.condition_a = condition_number(ka, d.r);

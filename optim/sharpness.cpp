@@ -30,7 +30,7 @@ class Probes {
       const Shape shape = linear->weight().shape;
       if (!adapted) p.rows = {{0, shape[0]}};
       p.e = Tensor::zeros(model.context(), shape, model.dtype());
-      p.gradient = Tensor::zeros(model.context(), shape, model.dtype());
+      p.gradient = Tensor::zeros(model.context(), shape, acc_of(model.dtype()));
       p.e.set_grad_buffer(p.gradient);
       linear->set_probe(p.e);
       probes_.push_back(std::move(p));
@@ -83,7 +83,7 @@ Tensor gram_pinv(const Tensor& x, bool rows, double rcond) {
 // g = (1 / 2s) [ G_B (A^T)^+ + (B^T)^+ G_A ] of Eq. 12, written into `rows` of g: (A^T)^+ = K_A^+ A, (B^T)^+ = B K_B^+.
 void estimate_gradient(const nn::Model& model, const nn::Adapter& adapter, const Tensor& g, double rcond) {
   const nn::Arena& arena = model.arena();
-  const Tensor a = arena.value(adapter.a).detach(), b = arena.value(adapter.b).detach();  // (r, m), (n, r)
+  const Tensor a = arena.master(adapter.a).detach(), b = arena.master(adapter.b).detach();  // (r, m), (n, r)
   const Tensor ga = arena.grad(adapter.a), gb = arena.grad(adapter.b);
   const Tensor left = ops::matmul(ops::matmul(gb, gram_pinv(a, true, rcond)), a);         // (n, m)
   const Tensor right = ops::matmul(ops::matmul(b, gram_pinv(b, false, rcond)), ga);       // (n, m)

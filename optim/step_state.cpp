@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kWords = sizeof(StepScalars) / sizeof(int64_t);
 
 void write_grad_squares(StepScalars* s, const Tensor& grads) {
-  LL_LAUNCH(grads, sum_squares, &s->grad_squares, grads.data<T>(), grads.numel());
+  LL_LAUNCH_MASTER(grads, sum_squares, &s->grad_squares, grads.data<T>(), grads.numel());
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ void StepState::set_step(int64_t step, double lr, double rho, bool new_window) c
 
 void StepState::add_loss(const Tensor& loss) const {
   LL_CHECK(loss.numel() == 1, "the loss of a step must be one number | loss: {}", describe(loss));
-  LL_LAUNCH(loss, add_loss, scalars(), loss.data<T>());
+  LL_LAUNCH_MASTER(loss, add_loss, scalars(), loss.data<T>());
 }
 
 void StepState::begin_ascent(const Tensor& grads) const {

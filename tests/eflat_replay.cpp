@@ -1,6 +1,9 @@
-// eflat_replay GOLDEN.json [--method NAME...]: follows a file written by tests/golden/make_eflat_golden.py (or by any
-// script with that layout) in f64, with the real arena, ops and methods, and compares losses, A, B and the perturbation
-// after every step. Prints the largest error of each run; exit code 1 if one reaches 1e-9.
+// eflat_replay GOLDEN.json [--method NAME...] [--device cuda] [--dtype f32]: follows a file written by
+// tests/golden/make_eflat_golden.py (or by any script with that layout) with the real arena, ops and methods, and
+// compares losses, A, B and the perturbation E after every step. Prints the largest errors of each run; exit code 1
+// if one is too large.
+//   f64   run free: everything under 1e-9
+//   f32   run free: losses under 1e-5, A and B under 2e-3; E under 1e-5 where each step starts from the reference
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -48,11 +51,11 @@ double error(const std::vector<double>& x, const std::vector<double>& ref) {
 // tanh(x W1^T) W2^T ..., every layer adapted.
 class Network {
  public:
-  Network(Context& context, const json& layers, double scale) : scale_(scale) {
+  Network(Context& context, DType dtype, const json& layers, double scale) : scale_(scale) {
     std::vector<nn::ArenaSpec> specs;
     std::vector<nn::AdapterSpec> adapters;
     for (size_t l = 0; l < layers.size(); ++l) {
-      const Tensor w = matrix(context, layers[l].at("W0"));
+      const Tensor w = matrix(context, layers[l].at("W0")).to(dtype);
       const auto r = static_cast<int64_t>(layers[l].at("A").size());
       const std::string a = a_name(l), b = b_name(l);
       specs.push_back({a, {r, w.dim(1)}, nn::Role::lora_a});
@@ -60,7 +63,7 @@ class Network {
       adapters.push_back({"layer" + std::to_string(l), a, b, w.dim(0), w.dim(1), r, scale});
       weights_.push_back(w);
     }
-    arena_ = std::make_unique<nn::Arena>(context, DType::f64, specs, adapters);
+    arena_ = std::make_unique<nn::Arena>(context, dtype, specs, adapters);
     for (size_t l = 0; l < layers.size(); ++l) {
       arena_->value(a_name(l)).copy_from(matrix(context, layers[l].at("A")));
       arena_->value(b_name(l)).copy_from(matrix(context, layers[l].at("B")));
@@ -114,19 +117,39 @@ Tensor pass(const Network& network, optim::Method& method, const Tensor& x, cons
   return loss.detach();
 }
 
-double replay(Context& context, const json& golden, const json& run) {
+struct Errors {
+  double loss = 0, values = 0, e = 0;  // values: A and B
+};
+
+bool has_e(const std::string& name) { return name == "flat-lora" || name == "eflat-lora"; }
+
+std::vector<double> doubles(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
+
+// The reference's A, B and E after a step.
+void set_state(const Network& network, const std::string& method, const json& step) {
+  nn::Arena& arena = network.arena();
+  for (size_t l = 0; l < network.depth(); ++l) {
+    arena.value(Network::a_name(l)).assign(flat(step.at("A").at(l)));
+    arena.value(Network::b_name(l)).assign(flat(step.at("B").at(l)));
+    if (has_e(method)) arena.perturbation(Network::b_name(l)).assign(flat(step.at("E").at(l)));
+  }
+}
+
+// from_reference: every step starts from the reference's state, so that errors do not grow from step to step.
+Errors replay(Context& context, DType dtype, const json& golden, const json& run, bool from_reference) {
   const json& settings = golden.at("settings");
   const std::string name = run.at("method");
-  const Network network(context, golden.at("layers"), settings.at("s"));
+  const Network network(context, dtype, golden.at("layers"), settings.at("s"));
   nn::Arena& arena = network.arena();
   const auto method = method_of(name, arena, settings);
   const auto steps = static_cast<int64_t>(golden.at("batches").size());
   const optim::RhoSchedule rho{optim::parse_rho_kind(settings.at("schedule")), settings.at("rho"), steps};
-  double worst = 0;
+  Errors worst;
   for (int64_t t = 1; t <= steps; ++t) {
+    if (from_reference && t > 1) set_state(network, name, run.at("steps").at(static_cast<size_t>(t - 2)));
     const json& batch = golden.at("batches").at(static_cast<size_t>(t - 1));
     const json& expected = run.at("steps").at(static_cast<size_t>(t - 1));
-    const Tensor x = matrix(context, batch.at("x"));
+    const Tensor x = matrix(context, batch.at("x")).to(dtype);
     const auto targets = batch.at("y").get<std::vector<int32_t>>();
     const Tensor y = Tensor::from<int32_t>(context, {static_cast<int64_t>(targets.size())}, targets);
     const Tensor loss = pass(network, *method, x, y);
@@ -137,32 +160,34 @@ double replay(Context& context, const json& golden, const json& run) {
     }
     method->step(settings.at("lr"), rho.at(t), loss);
     LL_CHECK(method->stats().finite, "step {} of {} was skipped", t, name);
-    worst = std::max({worst, error({loss.item()}, {expected.at("loss")}), error({rho.at(t)}, {expected.at("rho")})});
-    const bool has_e = name == "flat-lora" || name == "eflat-lora";
+    worst.loss =
+        std::max({worst.loss, error({loss.item()}, {expected.at("loss")}), error({rho.at(t)}, {expected.at("rho")})});
     for (size_t l = 0; l < network.depth(); ++l) {
       const std::string a = Network::a_name(l), b = Network::b_name(l);
-      worst = std::max(worst, error(arena.value(a).to_vector<double>(), flat(expected.at("A").at(l))));
-      worst = std::max(worst, error(arena.value(b).to_vector<double>(), flat(expected.at("B").at(l))));
-      if (has_e)
-        worst = std::max(worst, error(arena.perturbation(b).to_vector<double>(), flat(expected.at("E").at(l))));
+      worst.values = std::max(worst.values, error(doubles(arena.value(a)), flat(expected.at("A").at(l))));
+      worst.values = std::max(worst.values, error(doubles(arena.value(b)), flat(expected.at("B").at(l))));
+      if (has_e(name))
+        worst.e = std::max(worst.e, error(doubles(arena.perturbation(b)), flat(expected.at("E").at(l))));
     }
   }
   return worst;
 }
 
-int replay_file(const std::string& path, const std::vector<std::string>& methods) {
+int replay_file(Context& context, DType dtype, const std::string& path, const std::vector<std::string>& methods) {
   std::ifstream file(path);
   LL_CHECK(file.good(), "cannot open {}", path);
   const json golden = json::parse(file);
-  Context context;
+  const bool exact = dtype == DType::f64;
   int bad = 0, done = 0;
   for (const json& run : golden.at("runs")) {
     const std::string name = run.at("method");
     if (!methods.empty() && std::find(methods.begin(), methods.end(), name) == methods.end()) continue;
-    const double worst = replay(context, golden, run);
-    const bool good = worst < 1e-9;
-    std::printf("%-10s %zu steps, largest error %.2e %s\n", name.c_str(), run.at("steps").size(), worst,
-                good ? "" : "TOO LARGE");
+    Errors worst = replay(context, dtype, golden, run, false);
+    if (!exact) worst.e = replay(context, dtype, golden, run, true).e;
+    const bool good = worst.loss < (exact ? 1e-9 : 1e-5) && worst.values < (exact ? 1e-9 : 2e-3) &&
+                      worst.e < (exact ? 1e-9 : 1e-5);
+    std::printf("%-10s %zu steps, largest errors: loss %.2e, A and B %.2e, E %.2e %s\n", name.c_str(),
+                run.at("steps").size(), worst.loss, worst.values, worst.e, good ? "" : "TOO LARGE");
     bad += good ? 0 : 1;
     ++done;
   }
@@ -178,9 +203,13 @@ int main(int argc, char** argv) {
   std::vector<std::string> methods;
   app.add_option("golden", path, "JSON file")->required();
   app.add_option("--method", methods, "only these");
+  std::string device = "cpu", dtype = "f64";
+  app.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--dtype", dtype, "f64 or f32")->check(CLI::IsMember({"f64", "f32"}));
   CLI11_PARSE(app, argc, argv);
   try {
-    return replay_file(path, methods);
+    Context context(Device{device == "cpu" ? DeviceType::cpu : DeviceType::cuda, 0});
+    return replay_file(context, dtype == "f64" ? DType::f64 : DType::f32, path, methods);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "eflat_replay: %s\n", e.what());
     return 1;

@@ -19,7 +19,7 @@ double timed_ms(const BenchSubject& s, int64_t step, int64_t& tokens) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-nlohmann::ordered_json op_records(const OpLog& log, double total_ms) {
+nlohmann::ordered_json op_records(OpLog& log, double total_ms) {
   std::vector<std::pair<std::string, OpRecord>> rows(log.records().begin(), log.records().end());
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second.ms > b.second.ms; });
   nlohmann::ordered_json out;

@@ -3,37 +3,26 @@
 #include <algorithm>
 
 #include "apps/common/trainer.h"
-#include "engine/autograd.h"
+#include "engine/nvtx.h"
 
 namespace lowland::apps {
-namespace {
 
-void pass(nn::Model& model, optim::Method& method, const std::function<Tensor(const nn::Mode&)>& loss, int64_t index) {
-  Context& context = model.context();
-  model.arena().zero_grads();
-  const nn::PerturbedView view = method.training_view();
-  Tensor l;
-  {
-    const PhaseScope phase(context.memory(), "forward");
-    l = loss({true, 1, static_cast<uint64_t>(index)});
-  }
-  const PhaseScope phase(context.memory(), "backward");
-  context.tape().backward(l);
-}
-
-}  // namespace
-
-void bench_step(nn::Model& model, optim::Method& method, const Settings& settings,
-                const std::function<Tensor(const nn::Mode&)>& loss, int64_t index) {
+int64_t bench_step(nn::Model& model, optim::Method& method, const Settings& settings, StepPasses& passes,
+                   const PackedBatch& batch, int64_t index) {
+  const nvtx::Range range("step");
+  const nn::Mode mode{true, 1, static_cast<uint64_t>(index)};
   method.set_step(index, peak_learning_rate(settings), settings.rho);
-  pass(model, method, loss, index);
+  passes.run({batch}, mode, true);
   if (method.wants_second_pass()) {
+    const PhaseScope phase(model.context().memory(), "ascend");
     method.ascend();
-    pass(model, method, loss, index);
+    passes.run({batch}, mode, false);
     method.restore();
   }
   const PhaseScope phase(model.context().memory(), "optimizer");
   method.step();
+  model.context().wait();
+  return batch.rows.tokens;
 }
 
 std::vector<std::string> split_list(const std::string& text) {

@@ -1,15 +1,16 @@
 // One training step of a method, as bench times it: forward and backward (twice where the method asks for it), update.
 #pragma once
-#include <functional>
+#include <string>
+#include <vector>
 
 #include "apps/common/settings.h"
-#include "nn/model.h"
-#include "optim/method.h"
+#include "apps/common/step_passes.h"
 
 namespace lowland::apps {
 
-void bench_step(nn::Model& model, optim::Method& method, const Settings& settings,
-                const std::function<Tensor(const nn::Mode&)>& loss, int64_t index);
+// Returns the batch's tokens. Waits for a GPU to be done.
+int64_t bench_step(nn::Model& model, optim::Method& method, const Settings& settings, StepPasses& passes,
+                   const PackedBatch& batch, int64_t index);
 
 // "lora,eflat-lora" to its parts.
 std::vector<std::string> split_list(const std::string& text);

@@ -64,11 +64,11 @@ LoadedAdapter collect_adapter(const nn::Model& model, AdapterConfig config) {
   out.config = std::move(config);
   for (const nn::AdapterSpec& a : model.adapters())
     out.modules.push_back(
-        {a.module, a.r, a.m, a.n, a.scale, host_values(arena.value(a.a)), host_values(arena.value(a.b))});
+        {a.module, a.r, a.m, a.n, a.scale, host_values(arena.master(a.a)), host_values(arena.master(a.b))});
   for (const auto& p : model.parameters().all()) {
     if (!p->trainable) continue;
     for (const nn::NamedRows& r : p->rows) {
-      const Tensor t = p->value.slice_rows(r.begin, r.end);
+      const Tensor t = p->master.slice_rows(r.begin, r.end);
       out.head.push_back({r.name, t.shape(), host_values(t)});
     }
   }
@@ -87,8 +87,8 @@ void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, const std::str
     const LoraFactors* f = adapter.find(a.module);
     LL_CHECK(f != nullptr, "{}: no adapter for {}", folder, a.module);
     LL_CHECK(f->rank == a.r, "{}: {} has rank {}, not {}", folder, a.module, f->rank, a.r);
-    put(model.arena().value(a.a), f->a);
-    put(model.arena().value(a.b), f->b);
+    put(model.arena().master(a.a), f->a);
+    put(model.arena().master(a.b), f->b);
   }
   if (!with_head) return;
   for (const HeadTensor& h : adapter.head) {

@@ -37,7 +37,7 @@ void print_probe(nn::Model& model, const Workload& workload, const std::vector<P
   o["norm"] = flags.norm;
   o["split"] = flags.split;
   int64_t examples = 0;
-  for (const PackedBatch& b : batches) examples += b.rows.S;
+  for (const PackedBatch& b : batches) examples += static_cast<int64_t>(b.examples.size());
   o["examples"] = examples;
   for (const optim::AdapterProbe& a : optim::probe_adapters(model.arena()))
     o["adapters"].push_back({{"module", a.module}, {"norm_a", a.norm_a}, {"norm_b", a.norm_b},

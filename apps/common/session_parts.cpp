@@ -5,6 +5,7 @@
 
 #include "apps/common/run_folder.h"
 #include "engine/error.h"
+#include "kernels/common/accelerator.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -37,15 +38,42 @@ void take_run(Settings& s, int64_t default_length) {
   for (const auto member : {&Settings::max_length, &Settings::seed}) fill(member, run.*member);
 }
 
+namespace {
+
+// cpu, cuda or cuda:N.
+Device named_device(const std::string& name) {
+  if (name == "cpu") return {};
+  const std::string number = name.size() > 5 ? name.substr(5) : "0";
+  const bool good = name == "cuda" || (name.rfind("cuda:", 0) == 0 && number.size() <= 3 &&
+                                       number.find_first_not_of("0123456789") == std::string::npos);
+  LL_CHECK(good, "--device must be auto, cpu, cuda or cuda:N, got {}", name);
+  return {DeviceType::cuda, std::stoi(number)};
+}
+
+}  // namespace
+
 std::unique_ptr<Context> make_context(const Settings& s) {
-  const bool cuda = s.device.rfind("cuda", 0) == 0;
-  LL_CHECK(cuda || s.device == "auto" || s.device == "cpu",
-           "--device must be auto, cpu, cuda or cuda:N, got {}", s.device);
-  LL_CHECK(!cuda, "--device {}: this build of Lowland has no CUDA backend", s.device);
-  LL_CHECK(s.dtype == "auto" || s.dtype == "f32", "--dtype {}: the CPU computes in f32", s.dtype);
+  const Device gpu{DeviceType::cuda, 0};
+  const Device device = s.device == "auto" ? (why_unusable(gpu).empty() ? gpu : Device{}) : named_device(s.device);
+  LL_CHECK(s.dtype == "auto" || s.dtype == "f32" || s.dtype == "bf16", "--dtype must be auto, f32 or bf16, got {}",
+           s.dtype);
   LL_CHECK(s.threads >= 0 && s.threads <= 4096,
            "--threads must be 0 (all cores) or a number of threads, got {}", s.threads);
-  return std::make_unique<Context>(Device{}, static_cast<int>(s.threads));
+  const std::string why = why_unusable(device);
+  LL_CHECK(why.empty(), "--device {}: {}", s.device, why);
+  LL_CHECK(s.dtype != "bf16" || device.type == DeviceType::cuda, "--dtype bf16: the CPU computes in f32");
+  auto context = std::make_unique<Context>(device, static_cast<int>(s.threads));
+  context->kernels().tf32 = s.tf32;
+  compute_dtype(s, *context);
+  return context;
+}
+
+DType compute_dtype(const Settings& s, const Context& context) {
+  const Accelerator* gpu = context.accelerator();
+  const bool bf16 = gpu != nullptr && gpu->info().has_bf16;
+  LL_CHECK(s.dtype != "bf16" || bf16, "--dtype bf16: {} has no bf16 arithmetic, use f32",
+           gpu == nullptr ? "the CPU" : gpu->info().name);
+  return bf16 && s.dtype != "f32" ? DType::bf16 : DType::f32;
 }
 
 std::string method_json(const Settings& s) {

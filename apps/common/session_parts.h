@@ -8,8 +8,11 @@
 
 namespace lowland::apps {
 
-// The device and threads that the settings ask for. Throws Error for what this build cannot do.
+// The device and threads that the settings ask for; `auto` is a GPU if one can be used, else the CPU. Throws Error
+// for what this build or machine cannot do.
 std::unique_ptr<Context> make_context(const Settings& settings);
+// What the model computes in there: `auto` is bf16 on GPUs that multiply it (sm_80 and later), else f32.
+DType compute_dtype(const Settings& settings, const Context& context);
 
 // --run fills in what the command line leaves at its default. `default_length`: the family's --max-length.
 void take_run(Settings& settings, int64_t default_length = Settings().max_length);

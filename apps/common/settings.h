@@ -41,7 +41,7 @@ struct Settings {
   // system
   int64_t seed = 42, threads = 0;
   std::string device = "auto", dtype = "auto";
-  bool tf32 = false, resume = false, overwrite = false;
+  bool tf32 = false, no_graphs = false, resume = false, overwrite = false;
 };
 
 // v(names, field, help): names as on the command line, the canonical one first.
@@ -133,6 +133,7 @@ template <class S, class V> void visit_system(S& s, V&& v) {
   v("device", s.device, "auto, cpu, cuda or cuda:N");
   v("dtype", s.dtype, "auto, f32 or bf16");
   v("tf32", s.tf32, "Allow TF32 in f32 matrix products on a GPU");
+  v("no-graphs", s.no_graphs, "On a GPU, launch every kernel by itself instead of replaying captured steps");
   v("threads", s.threads, "CPU threads (0: all cores)");
 }
 template <class S, class V> void visit_output(S& s, V&& v) {

@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "engine/io/safetensors_writer.h"
+#include "engine/nvtx.h"
 #include "optim/schedule.h"
 
 namespace lowland::apps {
@@ -40,11 +41,22 @@ int64_t total_steps(const Settings& s, int64_t steps_per_epoch) {
 
 double peak_learning_rate(const Settings& s) { return s.lr > 0 ? s.lr : s.method == "full" ? 2e-5 : 2e-4; }
 
-Trainer::Trainer(nn::Model& model, optim::Method& method, Workload& workload, RunFolder& run, const Settings& settings,
-                 Export write_model, std::string model_folder, Probe probe)
-    : model_(model), method_(method), workload_(workload), run_(run), settings_(settings),
-      write_model_(std::move(write_model)), model_folder_(std::move(model_folder)), probe_(std::move(probe)),
-      total_steps_(total_steps(settings, workload.steps_per_epoch())), steps_per_epoch_(workload.steps_per_epoch()),
+Trainer::Trainer(nn::Model& model, optim::Method& method, Workload& workload, RunFolder& run,
+                 const Settings& settings, Export write_model, std::string model_folder, Probe probe)
+    : model_(model),
+      method_(method),
+      workload_(workload),
+      run_(run),
+      settings_(settings),
+      write_model_(std::move(write_model)),
+      model_folder_(std::move(model_folder)),
+      probe_(std::move(probe)),
+      passes_(
+          model, method,
+          [&](const PackedBatch& b, const nn::Mode& m, double scale) { return workload.loss(b, m, scale); },
+          !settings.no_graphs),
+      total_steps_(total_steps(settings, workload.steps_per_epoch())),
+      steps_per_epoch_(workload.steps_per_epoch()),
       eval_every_(settings.eval_steps > 0 ? settings.eval_steps : steps_per_epoch_),
       save_every_(settings.save_steps > 0 ? settings.save_steps : steps_per_epoch_) {}
 
@@ -54,42 +66,26 @@ double Trainer::learning_rate(int64_t step) const {
   return schedule.at(step + 1);
 }
 
-// One forward and backward over all micro-batches. The losses of the first pass are the step's.
-void Trainer::pass(const std::vector<PackedBatch>& batches, int64_t targets, int64_t step, bool first) {
-  Allocator& memory = model_.context().memory();
-  const nn::Mode mode{true, static_cast<uint64_t>(settings_.seed), static_cast<uint64_t>(step)};
-  const double scale = 1.0 / static_cast<double>(targets);  // over the whole step, not per micro-batch
-  model_.arena().zero_grads();
-  const nn::PerturbedView view = method_.training_view();
-  for (const PackedBatch& batch : batches) {
-    Tensor l;
-    {
-      const PhaseScope phase(memory, "forward");
-      l = workload_.loss(batch, mode, scale);
-    }
-    const PhaseScope phase(memory, "backward");
-    if (first) method_.add_loss(l);
-    model_.context().tape().backward(l);
-  }
-}
-
 // A step in the order of docs/architecture.md: gradients, a second pass for the methods that need one, the update.
 void Trainer::train_step(int64_t step) {
   const Clock::time_point start = Clock::now();
+  const nvtx::Range range("step");
   const std::vector<PackedBatch> batches = workload_.step(step);
   int64_t targets = 0, tokens = 0;
   for (const PackedBatch& b : batches) {
     targets += b.target_count;
-    tokens += b.rows.N;
+    tokens += b.rows.tokens;
   }
   LL_CHECK(targets > 0, "step {} has no target: nothing to learn from", step + 1);
   const double rho =
       optim::RhoSchedule{optim::parse_rho_kind(settings_.rho_schedule), settings_.rho, total_steps_}.at(step + 1);
   method_.set_step(step, learning_rate(step), rho, window_.steps == 0);
-  pass(batches, targets, step, true);
+  const nn::Mode mode{true, static_cast<uint64_t>(settings_.seed), static_cast<uint64_t>(step)};
+  passes_.run(batches, mode, true);
   if (method_.wants_second_pass()) {
+    const PhaseScope phase(model_.context().memory(), "ascend");
     method_.ascend();
-    pass(batches, targets, step, false);
+    passes_.run(batches, mode, false);
     method_.restore();
   }
   {

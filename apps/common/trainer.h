@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/common/run_folder.h"
+#include "apps/common/step_passes.h"
 #include "apps/common/workload.h"
 #include "optim/method.h"
 #include "optim/sharpness.h"
@@ -46,7 +47,6 @@ class Trainer {
   };
   double learning_rate(int64_t step) const;
   void train_step(int64_t step);
-  void pass(const std::vector<PackedBatch>& batches, int64_t targets, int64_t step, bool first);
   bool due(int64_t step, int64_t every) const { return step % every == 0 || step == total_steps_; }
   void read_stats();
   void log_step(int64_t step);
@@ -64,6 +64,7 @@ class Trainer {
   Export write_model_;
   std::string model_folder_;  // "adapter" or "model"
   Probe probe_;
+  StepPasses passes_;
   int64_t total_steps_ = 0, steps_per_epoch_ = 0, step_ = 0, eval_every_ = 0, save_every_ = 0;
   optim::StepStats stats_;  // as of the last read_stats
   Window window_;

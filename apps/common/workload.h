@@ -12,10 +12,14 @@ namespace lowland::apps {
 // One forward and backward pass's worth of packed examples.
 struct PackedBatch {
   nn::Rows rows;
-  Tensor targets;                  // (K) i32 classes or tokens, or (K) scores in the model's dtype
+  Tensor targets;                  // (K) i32 classes or tokens (-100: none), or (K) scores, f32 where the model is bf16
   int64_t target_count = 0;        // rows that carry loss
   std::vector<int64_t> examples;   // their numbers in the data, for messages
 };
+
+// The batch of packed segments and the targets of their selected rows; on a GPU in buckets of sizes, which a captured
+// graph needs, with -100 for the targets of the rows that this adds.
+PackedBatch pack_batch(Context& context, const std::vector<nn::Segment>& segments, std::vector<int32_t> targets);
 
 struct Evaluation {
   nlohmann::ordered_json metrics;  // "eval_loss", "eval_accuracy", ...; null where undefined

@@ -1,9 +1,7 @@
-#include "apps/bench/bench.h"
-
-#include <cstdio>
 #include <memory>
 
 #include "apps/bench/bench_step.h"
+#include "apps/bench/bench_verb.h"
 #include "apps/common/flags.h"
 #include "apps/common/training_run.h"
 #include "apps/llama/language_workload.h"
@@ -15,10 +13,10 @@ namespace lowland::apps {
 namespace {
 
 struct BenchFlags {
-  std::string preset = "llama-110m", methods = "lora,eflat-lora";
-  int64_t batch = 4, length = 256, steps = 30, warmup = 10;
+  std::string preset = "llama-110m";
+  int64_t batch = 4, length = 256;
   double target_share = 0.5;
-  bool json = false, by_op = false;
+  BenchVerbFlags verb;
 };
 
 LlamaConfig preset_config(const std::string& preset) {
@@ -75,6 +73,7 @@ struct Subject {
   std::unique_ptr<Context> context;
   std::unique_ptr<Llama> model;
   std::unique_ptr<optim::Method> method;
+  std::unique_ptr<StepPasses> passes;
 
   Subject(const Settings& base, const BenchFlags& f, const std::string& name, const LlamaConfig& config)
       : settings(base), flags(f), context(make_context(base)) {
@@ -86,70 +85,47 @@ struct Subject {
       model->attach_lora(lora_config(settings, kLlamaTargets));
     }
     model->set_recompute(settings.recompute == "block");
-    model->set_frozen_dtype(weights_dtype(settings));
-    model->materialise(*context, DType::f32);
+    model->set_frozen_dtype(weights_dtype(settings, *context));
+    model->materialise(*context, compute_dtype(settings, *context));
     model->parameters().initialise(1, config.initializer_range, [](const std::string&) { return true; });
     model->initialise_adapters(1);
     method = optim::make_method(name, model->arena(), method_options(settings));
+    const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
+      LinearCrossEntropyOptions options;
+      options.scale = scale;
+      const Tensor x = m->embed(b.rows.ids);                                     // (N, C)
+      return m->loss(m->decode(x, b.rows, mode), b.targets, options);            // (1)
+    };
+    passes = std::make_unique<StepPasses>(*model, *method, loss, !settings.no_graphs);
   }
 
-  int64_t step(int64_t index) {
+  PackedBatch batch(int64_t index) const {
     const LanguageSplit split = random_examples(flags, model->config().vocab_size, index);
     std::vector<int64_t> all;
     for (int64_t i = 0; i < flags.batch; ++i) all.push_back(i);
-    const PackedBatch batch = pack_examples(*context, split, all, 0);
-    const auto loss = [&](const nn::Mode& mode) {
-      LinearCrossEntropyOptions options;
-      options.scale = 1.0 / static_cast<double>(batch.target_count);
-      const Tensor x = model->embed(batch.rows.ids);                                     // (N, C)
-      return model->loss(model->decode(x, batch.rows, mode), batch.targets, options);    // (1)
-    };
-    bench_step(*model, *method, settings, loss, index);
-    return batch.rows.N;
+    return pack_examples(*context, split, all, 0);
   }
+  int64_t step(int64_t index) { return bench_step(*model, *method, settings, *passes, batch(index), index); }
 };
 
 void check_flags(const BenchFlags& f) {
-  LL_CHECK(f.batch >= 1 && f.length >= 1 && f.steps >= 1 && f.warmup >= 0,
-           "--batch, --length and --steps must be at least 1, --warmup at least 0");
+  LL_CHECK(f.batch >= 1 && f.length >= 1, "--batch and --length must be at least 1");
   LL_CHECK(f.target_share > 0 && f.target_share <= 1, "--target-share must be in (0, 1], got {}", f.target_share);
 }
 
-void bench(const Settings& settings, const BenchFlags& flags) {
+void bench(Settings settings, const BenchFlags& flags) {
   check_flags(flags);
+  apply(flags.verb, settings);
   const LlamaConfig config = preset_config(flags.preset);
-  const std::vector<std::string> methods = split_list(flags.methods);
-  LL_CHECK(!methods.empty(), "--methods is empty");
-  std::vector<std::unique_ptr<Subject>> subjects;
-  std::vector<BenchSubject> timed;
-  for (const std::string& m : methods) {
-    subjects.push_back(std::make_unique<Subject>(settings, flags, m, config));
-    Subject* s = subjects.back().get();
-    timed.push_back({m, s->context.get(), [s](int64_t step) { return s->step(step); }});
-  }
-  BenchOptions options;
-  options.warmup = flags.warmup;
-  options.steps = flags.steps;
-  options.budget_s = 300;
-  options.by_op = flags.by_op;
-  const std::vector<BenchResult> results = run_bench(timed, options);
-  const auto threads = static_cast<long long>(subjects.front()->context->threads());
-  if (!flags.json) {
-    std::printf("%s, %lld threads, f32\n%s", flags.preset.c_str(), threads, to_table(results).c_str());
-    if (flags.by_op)
-      for (const BenchResult& r : results) std::printf("\n%s", by_op_table(r).c_str());
-    return;
-  }
-  for (const BenchResult& r : results) {
-    nlohmann::ordered_json o = to_json(r, results.front());
-    o["preset"] = flags.preset;
-    o["device"] = subjects.front()->context->device().name();
-    o["dtype"] = "f32";
-    o["weights_dtype"] = name_of(weights_dtype(settings));
-    o["threads"] = threads;
-    o["process_peak_bytes"] = process_peak_bytes();
-    std::printf("%s\n", o.dump().c_str());
-  }
+  BenchVerb verb;
+  verb.preset = flags.preset;
+  verb.make = [&](const std::string& method) {
+    const auto s = std::make_shared<Subject>(settings, flags, method, config);
+    verb.dtype = name_of(s->model->dtype());
+    verb.more["weights_dtype"] = name_of(weights_dtype(settings, *s->context));
+    return BenchMethod{s, s->context.get(), [s = s.get()](int64_t step) { return s->step(step); }};
+  };
+  run_bench_verb(verb, flags.verb);
 }
 
 }  // namespace
@@ -161,14 +137,10 @@ void add_bench(CLI::App& app) {
       app.add_subcommand("bench", "Time training steps of several methods side by side, on random weights");
   const OptionBinder bind{*verb};
   bind("preset", flags->preset, "llama-110m, llama-3.2-1b, llama-3.2-3b, llama-3.1-8b or llama-2-7b");
-  bind("methods", flags->methods, "Comma list: lora, eflat-lora, flat-lora, lora-sam, full");
   bind("batch,batch-size", flags->batch, "Sequences per step");
   bind("length,max-length,max-seq-length", flags->length, "Tokens per sequence");
   bind("target-share", flags->target_share, "Share of the tokens that are targets, the last of each sequence");
-  bind("steps", flags->steps, "Timed steps");
-  bind("warmup", flags->warmup, "Steps before them");
-  bind("json", flags->json, "One JSON object per method");
-  bind("by-op", flags->by_op, "Time by op as well");
+  visit_bench(flags->verb, bind);
   bind("recompute", settings->recompute, "none or block");
   bind("weights-dtype", settings->weights_dtype, "Frozen weights in f32 or bf16; auto: as --dtype");
   visit_lora(*settings, bind);

@@ -40,11 +40,8 @@ PackedBatch pack_examples(Context& context, const LanguageSplit& split, const st
     }
     segments.push_back(std::move(segment));
   }
-  PackedBatch batch;
-  batch.rows = nn::pack(context, segments);
+  PackedBatch batch = pack_batch(context, segments, std::move(targets));
   batch.examples = which;
-  batch.target_count = static_cast<int64_t>(targets.size());
-  batch.targets = Tensor::from<int32_t>(context, {batch.target_count}, targets);
   return batch;
 }
 

@@ -55,7 +55,7 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
   Llama model(config);
   model.train([](const std::string&) { return true; });
   model.set_recompute(settings.recompute == "block");
-  model.materialise(*context, DType::f32);
+  model.materialise(*context, compute_dtype(settings, *context));
   model.parameters().initialise(static_cast<uint64_t>(settings.seed), config.initializer_range,
                                 [](const std::string&) { return true; });
   const int64_t length = std::min(settings.max_length, config.max_tokens());

@@ -8,9 +8,10 @@
 namespace lowland::apps {
 namespace fs = std::filesystem;
 
-DType weights_dtype(const Settings& s) {
+DType weights_dtype(const Settings& s, const Context& context) {
   LL_CHECK(s.weights_dtype == "auto" || s.weights_dtype == "f32" || s.weights_dtype == "bf16",
            "--weights-dtype must be auto, f32 or bf16, got {}", s.weights_dtype);
+  if (compute_dtype(s, context) == DType::bf16) return DType::bf16;
   return s.weights_dtype == "bf16" ? DType::bf16 : DType::f32;
 }
 
@@ -76,8 +77,8 @@ void Session::build_model(bool for_training) {
              settings.targets);
   }
   model->set_recompute(settings.recompute == "block");
-  model->set_frozen_dtype(weights_dtype(settings));
-  model->materialise(*context, DType::f32);
+  model->set_frozen_dtype(weights_dtype(settings, *context));
+  model->materialise(*context, compute_dtype(settings, *context));
   load_weights();
 }
 

@@ -47,7 +47,7 @@ class Session {
 };
 
 // Where frozen weights are kept, by --weights-dtype.
-DType weights_dtype(const Settings& settings);
+DType weights_dtype(const Settings& settings, const Context& context);
 
 // Ids of a text with what the tokenizer puts in front of it (`<s>`), and nothing behind.
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& text, bool parse_special);

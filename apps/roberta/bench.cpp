@@ -1,9 +1,7 @@
-#include <cstdio>
-#include <fstream>
 #include <memory>
 
-#include "apps/bench/bench.h"
 #include "apps/bench/bench_step.h"
+#include "apps/bench/bench_verb.h"
 #include "apps/common/flags.h"
 #include "apps/common/progress.h"
 #include "apps/common/run_folder.h"
@@ -16,9 +14,9 @@ namespace lowland::apps {
 namespace {
 
 struct BenchFlags {
-  std::string preset = "roberta-base", methods = "lora,eflat-lora", lengths;
-  int64_t batch = 8, length = 128, steps = 30, warmup = 10;
-  bool json = false, by_op = false, isolate = false;
+  std::string preset = "roberta-base", lengths;
+  int64_t batch = 8, length = 128;
+  BenchVerbFlags verb;
 };
 
 RobertaConfig preset_config(const std::string& preset) {
@@ -54,6 +52,7 @@ struct Subject {
   std::unique_ptr<Context> context;
   std::unique_ptr<Roberta> model;
   std::unique_ptr<optim::Method> method;
+  std::unique_ptr<StepPasses> passes;
   std::vector<std::vector<int64_t>> lengths;
 
   Subject(const Settings& base, const std::string& name, const RobertaConfig& config,
@@ -68,10 +67,16 @@ struct Subject {
       model->train([](const std::string& n) { return n.rfind("classifier.", 0) == 0; });
     }
     model->set_recompute(settings.recompute == "block");
-    model->materialise(*context, DType::f32);
+    model->materialise(*context, compute_dtype(settings, *context));
     model->parameters().initialise(1, config.initializer_range, [](const std::string&) { return true; });
     model->initialise_adapters(1);
     method = optim::make_method(name, model->arena(), method_options(settings));
+    const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
+      CrossEntropyOptions options;
+      options.scale = scale;
+      return ops::cross_entropy(m->forward(b.rows, mode), b.targets, options);  // (1)
+    };
+    passes = std::make_unique<StepPasses>(*model, *method, loss, !settings.no_graphs);
   }
 
   int64_t step(int64_t index) {
@@ -79,73 +84,28 @@ struct Subject {
     const uint64_t vocab = static_cast<uint64_t>(model->config().vocab_size);
     std::vector<nn::Segment> segments;
     std::vector<int32_t> labels;
-    int64_t tokens = 0;
     for (size_t i = 0; i < batch.size(); ++i) {
       nn::Segment s{{}, static_cast<int64_t>(i), {0}};
       for (int64_t p = 0; p < batch[i]; ++p)
         s.ids.push_back(static_cast<int32_t>(mix64(static_cast<uint64_t>(index * 1000003 + p) ^ (i << 40)) % vocab));
-      tokens += batch[i];
       labels.push_back(static_cast<int32_t>((i + static_cast<size_t>(index)) % 2));
       segments.push_back(std::move(s));
     }
-    const nn::Rows rows = nn::pack(*context, segments);
-    const Tensor targets = Tensor::from<int32_t>(*context, {rows.S}, labels);
-    const auto loss = [&](const nn::Mode& mode) {
-      CrossEntropyOptions options;
-      options.scale = 1.0 / static_cast<double>(rows.S);
-      return ops::cross_entropy(model->forward(rows, mode), targets, options);
-    };
-    bench_step(*model, *method, settings, loss, index);
-    return tokens;
+    return bench_step(*model, *method, settings, *passes, pack_batch(*context, segments, std::move(labels)), index);
   }
 };
 
-std::string memory_line(const std::vector<std::unique_ptr<Subject>>& subjects) {
-  size_t held = 0, peaks = 0;
-  for (const auto& s : subjects) {
-    held += s->context->memory().reserved_bytes();
-    peaks += s->context->memory().peak_bytes();
-  }
-  const size_t process = process_peak_bytes();
-  return fmt::format("memory: tensors {} at peak, {} with the gaps between them; the process {} (the rest: program, "
-                     "libraries and their buffers)",
-                     bytes_text(peaks), bytes_text(held), bytes_text(process));
-}
-
-void bench(const Settings& settings, const BenchFlags& flags) {
+void bench(Settings settings, const BenchFlags& flags) {
+  apply(flags.verb, settings);
   const RobertaConfig config = preset_config(flags.preset);
-  const std::vector<std::string> methods = split_list(flags.methods);
-  LL_CHECK(!methods.empty(), "--methods is empty");
-  std::vector<std::unique_ptr<Subject>> subjects;
-  std::vector<BenchSubject> timed;
-  for (const std::string& m : methods) {
-    subjects.push_back(std::make_unique<Subject>(settings, m, config, batch_lengths(flags)));
-    Subject* s = subjects.back().get();
-    timed.push_back({m, s->context.get(), [s](int64_t step) { return s->step(step); }});
-  }
-  BenchOptions options;
-  options.warmup = flags.warmup;
-  options.steps = flags.steps;
-  options.budget_s = 300;
-  options.by_op = flags.by_op;
-  const std::vector<BenchResult> results = run_bench(timed, options);
-  if (flags.json) {
-    for (const BenchResult& r : results) {
-      nlohmann::ordered_json o = to_json(r, results.front());
-      o["preset"] = flags.preset;
-      o["device"] = "cpu";
-      o["dtype"] = "f32";
-      o["threads"] = subjects.front()->context->threads();
-      o["process_peak_bytes"] = process_peak_bytes();
-      std::printf("%s\n", o.dump().c_str());
-    }
-  } else {
-    std::printf("%s, %lld threads, f32\n%s", flags.preset.c_str(),
-                static_cast<long long>(subjects.front()->context->threads()), to_table(results).c_str());
-    if (flags.by_op)
-      for (const BenchResult& r : results) std::printf("\n%s", by_op_table(r).c_str());
-    std::printf("%s\n", memory_line(subjects).c_str());
-  }
+  BenchVerb verb;
+  verb.preset = flags.preset;
+  verb.make = [&](const std::string& method) {
+    const auto s = std::make_shared<Subject>(settings, method, config, batch_lengths(flags));
+    verb.dtype = name_of(s->model->dtype());
+    return BenchMethod{s, s->context.get(), [s = s.get()](int64_t step) { return s->step(step); }};
+  };
+  run_bench_verb(verb, flags.verb);
 }
 
 }  // namespace
@@ -157,14 +117,10 @@ void add_bench(CLI::App& app) {
       app.add_subcommand("bench", "Time training steps of several methods side by side, on random weights");
   const OptionBinder bind{*verb};
   bind("preset", flags->preset, "roberta-base or roberta-large");
-  bind("methods", flags->methods, "Comma list: lora, eflat-lora, flat-lora, lora-sam, full");
   bind("batch,batch-size", flags->batch, "Sequences per step");
   bind("length,max-length,max-seq-length", flags->length, "Tokens per sequence");
   bind("lengths", flags->lengths, "JSON file with a list of batches, each a list of lengths, instead");
-  bind("steps", flags->steps, "Timed steps");
-  bind("warmup", flags->warmup, "Steps before them");
-  bind("json", flags->json, "One JSON object per method");
-  bind("by-op", flags->by_op, "Time by op as well");
+  visit_bench(flags->verb, bind);
   bind("recompute", settings->recompute, "none or block");
   visit_lora(*settings, bind);
   visit_system(*settings, bind);

@@ -16,12 +16,12 @@ BatchOptions batch_options(const Settings& s) {
   return {s.batch_size, s.grad_accum, static_cast<uint64_t>(s.seed), true};
 }
 
-nn::Rows pack_rows(Context& context, const TokenizedSplit& tokens, const std::vector<int64_t>& examples,
-                   int64_t first) {
+std::vector<nn::Segment> segments_of(const TokenizedSplit& tokens, const std::vector<int64_t>& examples,
+                                     int64_t first) {
   std::vector<nn::Segment> segments;
   for (size_t i = 0; i < examples.size(); ++i)
     segments.push_back({tokens.ids[static_cast<size_t>(examples[i])], first + static_cast<int64_t>(i), {0}});
-  return nn::pack(context, segments);
+  return segments;
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ std::vector<std::vector<double>> predict_outputs(const Roberta& model, const Tok
   });
   for (int64_t begin = 0; begin < n; begin += batch_size) {
     const std::vector<int64_t> examples(order.begin() + begin, order.begin() + std::min(n, begin + batch_size));
-    const nn::Rows rows = pack_rows(model.context(), split, examples, 0);
+    const nn::Rows rows = nn::pack(model.context(), segments_of(split, examples, 0));
     const Tensor y = model.forward(rows, nn::Mode::evaluation());               // (S, labels)
     const std::vector<double> values = y.to(DType::f64).to_vector<double>();
     const auto labels = static_cast<size_t>(y.dim(1));
@@ -139,19 +139,21 @@ ClassificationWorkload::ClassificationWorkload(const Roberta& model, const Token
 PackedBatch ClassificationWorkload::pack(const Split& split, const TokenizedSplit& tokens,
                                          const std::vector<int64_t>& examples, int64_t first_in_step) const {
   Context& context = model_.context();
+  const std::vector<nn::Segment> segments = segments_of(tokens, examples, first_in_step);
   PackedBatch batch;
-  batch.rows = pack_rows(context, tokens, examples, first_in_step);
-  batch.examples = examples;
-  batch.target_count = static_cast<int64_t>(examples.size());
   if (data_.task.regression) {
     std::vector<double> scores;
     for (const int64_t e : examples) scores.push_back(split.examples[static_cast<size_t>(e)].score);
-    batch.targets = Tensor::from<double>(context, {batch.target_count}, scores).to(model_.dtype());
+    batch.rows = nn::pack(context, segments, context.on_cpu() ? nn::Pack::exact : nn::Pack::bucketed_tokens);
+    batch.target_count = static_cast<int64_t>(examples.size());
+    batch.targets = Tensor::empty(context, {batch.target_count}, acc_of(model_.dtype()));
+    batch.targets.assign(scores);
   } else {
     std::vector<int32_t> labels;
     for (const int64_t e : examples) labels.push_back(split.examples[static_cast<size_t>(e)].label);
-    batch.targets = Tensor::from<int32_t>(context, {batch.target_count}, labels);
+    batch = pack_batch(context, segments, std::move(labels));
   }
+  batch.examples = examples;
   return batch;
 }
 

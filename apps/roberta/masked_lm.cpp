@@ -103,11 +103,8 @@ PackedBatch MaskedLmWorkload::pack(const std::vector<std::vector<int32_t>>& sequ
     mask_tokens(segment, which[i], key, targets);
     segments.push_back(std::move(segment));
   }
-  PackedBatch batch;
-  batch.rows = nn::pack(model_.context(), segments);
+  PackedBatch batch = pack_batch(model_.context(), segments, std::move(targets));
   batch.examples = which;
-  batch.target_count = static_cast<int64_t>(targets.size());
-  batch.targets = Tensor::from<int32_t>(model_.context(), {batch.target_count}, targets);
   return batch;
 }
 

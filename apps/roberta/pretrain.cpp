@@ -62,7 +62,7 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
   Roberta model(config, RobertaHead::masked_lm);
   model.train([](const std::string&) { return true; });
   model.set_recompute(settings.recompute == "block");
-  model.materialise(*context, DType::f32);
+  model.materialise(*context, compute_dtype(settings, *context));
   model.parameters().initialise(static_cast<uint64_t>(settings.seed), config.initializer_range,
                                 [](const std::string&) { return true; });
   const int64_t length = std::min(settings.max_length, model.max_length());

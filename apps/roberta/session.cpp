@@ -122,7 +122,7 @@ void Session::build_model(bool for_training) {
     model->train([whole](const std::string& name) { return is_within(name, whole); });
   }
   model->set_recompute(settings.recompute == "block");
-  model->materialise(*context, DType::f32);
+  model->materialise(*context, compute_dtype(settings, *context));
   load_weights();
 }
 

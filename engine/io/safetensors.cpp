@@ -207,12 +207,17 @@ void SafetensorsFile::read_into(const std::string& name, const Tensor& into) con
   const TensorInfo& t = info(name);
   LL_CHECK(t.shape == into.shape(), "tensor `{}` of {} has shape {} where {} is needed", name, path_,
            to_string(t.shape), to_string(into.shape()));
-  LL_CHECK(into.context().device().type == DeviceType::cpu,
-           "tensor `{}` of {} can be read into CPU memory only", name, path_);
   const std::string_view from = bytes(name);
-  if (!convert_from_file(into.raw(), into.dtype(), from.data(), t.dtype, into.numel())) {
-    fail("tensor `{}` of {} has dtype {}, which cannot be read as {}", name, path_, t.dtype,
-         name_of(into.dtype()));
+  const auto convert = [&](void* to) {
+    if (!convert_from_file(to, into.dtype(), from.data(), t.dtype, into.numel()))
+      fail("tensor `{}` of {} has dtype {}, which cannot be read as {}", name, path_, t.dtype, name_of(into.dtype()));
+  };
+  if (into.context().on_cpu()) {
+    convert(into.raw());
+  } else {
+    std::vector<char> here(into.nbytes());
+    convert(here.data());
+    into.assign_bytes(here.data());
   }
   map_->drop(from.data(), from.size());
 }

@@ -35,7 +35,8 @@ std::string header_of(const std::vector<TensorInfo>& plan,
 
 void append_half(AtomicFile& file, const Tensor& x) {
   const Tensor wide = x.to(DType::f32);
-  const float* from = wide.data<float>();
+  const HostBytes bytes(wide);
+  const float* from = bytes.as<float>();
   std::vector<uint16_t> chunk;
   for (int64_t i = 0; i < x.numel(); i += kChunk) {
     const int64_t n = std::min(kChunk, x.numel() - i);
@@ -49,7 +50,7 @@ void append_converted(AtomicFile& file, const Tensor& x, DType dtype) {
   const Tensor flat = x.detach().reshape({x.numel()});
   for (int64_t i = 0; i < x.numel(); i += kChunk) {
     const Tensor part = flat.slice_rows(i, std::min(i + kChunk, x.numel())).to(dtype);
-    file.write(part.raw(), part.nbytes());
+    file.write(HostBytes(part).data(), part.nbytes());
   }
 }
 
@@ -97,7 +98,7 @@ void SafetensorsWriter::append(const std::string& name, const Tensor& x) {
   LL_CHECK(x.defined() && x.shape() == t.shape, "cannot write {}: tensor `{}` is {}, planned as {}", path_,
            name, describe(x), to_string(t.shape));
   const bool whole = x.dtype() == DType::i32 || x.dtype() == DType::i64;
-  if (t.dtype == file_dtype_of(x.dtype())) return file_.write(x.raw(), x.nbytes());
+  if (t.dtype == file_dtype_of(x.dtype())) return file_.write(HostBytes(x).data(), x.nbytes());
   if (!whole && t.dtype == "F16") return append_half(file_, x);
   for (const DType to : {DType::f32, DType::f64, DType::bf16}) {
     if (!whole && t.dtype == file_dtype_of(to)) return append_converted(file_, x, to);

@@ -1,5 +1,6 @@
 #include "kernels/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -18,20 +19,30 @@ struct Columns {
 void check_bounds(const OpScope& op, const Tensor& cu, int64_t rows, const char* message) {
   op.check(cu.defined() && cu.rank() == 1 && cu.dim(0) >= 1 && cu.dtype() == DType::i32,
            "cu_q and cu_k must be (S+1) i32");
-  const int32_t* bounds = cu.data<int32_t>();
+  const int32_t* bounds = cu.host();
   bool rises = bounds[0] == 0;
   for (int64_t s = 0; s + 1 < cu.dim(0); ++s) rises = rises && bounds[s] <= bounds[s + 1];
   op.check(rises && bounds[cu.dim(0) - 1] <= rows, message);
 }
 
-void check_segments(const OpScope& op, const AttentionShape& shape) {
+// cu_q, cu_k: the host's copies.
+void check_segments(const OpScope& op, const AttentionShape& shape, const int32_t* cu_q, const int32_t* cu_k) {
   if (!shape.causal) return;
   bool fits = true;
   for (int64_t s = 0; s < shape.S; ++s) {
-    const int32_t nq = shape.cu_q[s + 1] - shape.cu_q[s], nk = shape.cu_k[s + 1] - shape.cu_k[s];
+    const int32_t nq = cu_q[s + 1] - cu_q[s], nk = cu_k[s + 1] - cu_k[s];
     fits = fits && (nq <= nk || nk == 0);
   }
   op.check(fits, "causal attention needs at least as many keys as queries in every segment");
+}
+
+// The most rows of a segment; `given` if it is said and holds.
+int64_t longest(const OpScope& op, const Tensor& cu, int64_t given) {
+  const int32_t* bounds = cu.host();
+  int32_t most = 0;
+  for (int64_t s = 0; s + 1 < cu.dim(0); ++s) most = std::max(most, bounds[s + 1] - bounds[s]);
+  op.check(given == 0 || most <= given, "a segment is longer than max_q or max_k");
+  return given > 0 ? given : most;
 }
 
 AttentionShape shape_of(const OpScope& op, const AttentionOptions& options, int64_t NQ, int64_t NK) {
@@ -46,11 +57,13 @@ AttentionShape shape_of(const OpScope& op, const AttentionOptions& options, int6
   shape.NH = options.heads;
   shape.NKV = options.kv_heads;
   shape.HD = options.head_dim;
+  shape.max_q = longest(op, options.cu_q, options.max_q);
+  shape.max_k = longest(op, cu_k, options.max_k);
   shape.cu_q = options.cu_q.data<int32_t>();
   shape.cu_k = cu_k.data<int32_t>();
   shape.causal = options.causal;
   shape.scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(options.head_dim));
-  check_segments(op, shape);
+  check_segments(op, shape, options.cu_q.host(), cu_k.host());
   const Dropout& dropout = options.dropout;
   if (!dropout.active()) return shape;
   op.check(dropout.p < 1, "the probability of dropout must be in [0, 1)");
@@ -102,7 +115,7 @@ void backward(const Tensor& dq, const Tensor& dkv, const Tensor& dy, const Outpu
 
 bool same_bounds(const Tensor& a, const Tensor& b) {
   return a.defined() && b.defined() && a.dtype() == b.dtype() && a.numel() == b.numel() &&
-         std::memcmp(a.raw(), b.raw(), a.nbytes()) == 0;
+         std::memcmp(a.host(), b.host(), a.nbytes()) == 0;
 }
 
 }  // namespace

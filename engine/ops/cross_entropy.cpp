@@ -15,15 +15,15 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
   op.check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label_smoothing must be in [0, 1]");
   const CrossEntropyShape shape{logits.dim(0), logits.dim(1), options.ignore_index, options.label_smoothing,
                                 options.scale};
-  const int32_t* target = targets.data<int32_t>();
+  const int32_t* target = targets.host();
   for (int64_t n = 0; n < shape.N; ++n)
     LL_CHECK(target[n] == shape.ignore_index || (target[n] >= 0 && target[n] < shape.V),
              "[cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n], n,
              shape.V, shape.ignore_index);
   Tensor loss = Tensor::empty(logits.context(), {1}, acc_of(logits.dtype()));       // (1)
   Tensor lse = Tensor::empty(logits.context(), {shape.N}, acc_of(logits.dtype()));  // (N)
-  LL_LAUNCH(logits, cross_entropy_forward, loss.data<acc_t<T>>(), lse.data<acc_t<T>>(), logits.data<T>(), target,
-            shape);
+  LL_LAUNCH(logits, cross_entropy_forward, loss.data<acc_t<T>>(), lse.data<acc_t<T>>(), logits.data<T>(),
+            targets.data<int32_t>(), shape);
   if (!op.records()) return loss;
   op.record(loss, [logits, targets, lse, shape](Tensor dloss) {
     // The largest tensor of a language model: where nobody else holds the logits, they become their gradient.

@@ -10,7 +10,7 @@ namespace {
 void check_embedding(const OpScope& op, const Tensor& ids, const Tensor& table) {
   op.check(table.defined() && table.rank() == 2, "table must be (V, C)");
   op.check(ids.defined() && ids.rank() == 1 && ids.dtype() == DType::i32, "ids must be (N) i32");
-  const int32_t* id = ids.data<int32_t>();
+  const int32_t* id = ids.host();
   for (int64_t n = 0; n < ids.dim(0); ++n)
     LL_CHECK(id[n] >= 0 && id[n] < table.dim(0), "[embedding] id {} at row {} is outside [0, {})", id[n], n,
              table.dim(0));

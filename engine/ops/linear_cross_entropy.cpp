@@ -22,11 +22,12 @@ Chunks cut(const OpScope& op, const Tensor& x, const Tensor& w, const Tensor& ta
            "targets must be (N) i32, one for each row of x");
   op.check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label_smoothing must be in [0, 1]");
   const int64_t N = x.dim(0), V = w.dim(0);
-  const int32_t* target = targets.data<int32_t>();
+  const int32_t* target = targets.host();
   std::vector<int32_t> index, kept;
   for (int64_t n = 0; n < N; ++n) {
-    if (target[n] == options.ignore_index) continue;
-    LL_CHECK(target[n] >= 0 && target[n] < V,
+    const bool ignored = target[n] == options.ignore_index;
+    if (ignored && x.context().on_cpu()) continue;  // a GPU takes every row: a captured step has no other choice
+    LL_CHECK(ignored || (target[n] >= 0 && target[n] < V),
              "[linear_cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n],
              n, V, options.ignore_index);
     index.push_back(static_cast<int32_t>(n));
@@ -105,7 +106,7 @@ Tensor forward(const Tensor& x, const Tensor& w, const Chunks& chunks, const Ten
   const DType acc = acc_of(x.dtype());
   const Tensor loss = Tensor::zeros(x.context(), {1}, acc), part = Tensor::empty(x.context(), {1}, acc);
   Tensor one;
-  if (saved) one = Tensor::from<double>(x.context(), {1}, {1.0}).to(acc);
+  if (saved) one = x.context().tape().one(loss);
   Chunk chunk(x, w, chunks);
   for (int64_t begin = 0; begin < chunks.K; begin += chunks.rows) {
     const int64_t end = std::min(begin + chunks.rows, chunks.K);

@@ -51,7 +51,8 @@ struct AttentionOptions {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   bool causal = false;    // query i of a segment with q queries and k keys sees keys 0 .. k - q + i
   double scale = 0;       // of the scores; 0: 1 / sqrt(head_dim)
-  Tensor cu_q, cu_k;      // (S+1) i32, on the host and the device
+  Tensor cu_q, cu_k;      // (S+1) i32
+  int64_t max_q = 0, max_k = 0;  // no segment has more queries or keys; 0: counted from cu_q and cu_k
   Dropout dropout;        // on the probabilities; example, position: of the query rows
 };
 

@@ -22,12 +22,16 @@ class Workspace {
   virtual void release_to(size_t mark) = 0;
 };
 
+class LaunchObserver;  // engine/launch.h
+
 struct Ctx {
   Backend backend = Backend::cpu_v3;
   int threads = 1;
   Workspace* workspace = nullptr;
   void* stream = nullptr;   // cudaStream_t
   void* handles = nullptr;  // kernels/cuda: library handles of this device
+  bool tf32 = false;        // f32 matrix products may round their inputs to TF32
+  LaunchObserver* observer = nullptr;  // stands between the engine and every kernel; usually nobody
 };
 
 // Takes scratch memory and gives it back at the end of the scope.

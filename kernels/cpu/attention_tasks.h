@@ -117,10 +117,11 @@ inline void fill_keep(T* keep, const AttentionShape& shape, const Segment& seg, 
     PhiloxLanes e, p;
     __builtin_memcpy(&e, example, sizeof e);
     __builtin_memcpy(&p, position, sizeof p);
+    const PhiloxKey key = key_of(shape.draws);
     for (int64_t j = 0; j < keys; j += 8) {
       const uint32_t block = first + static_cast<uint32_t>(j / 8);
-      const DrawWords even = draw_words(shape.draws.key, e, p, block),
-                      odd = draw_words(shape.draws.key, e >> 32, p >> 32, block);
+      const DrawWords even = draw_words(key, e, p, block),
+                      odd = draw_words(key, e >> 32, p >> 32, block);
       T* out = keep + j * kTileQueries + i;
       store_factors(out, even.c0, odd.c0, shape.drop_below, kept);
       store_factors(out + 2 * kTileQueries, even.c1, odd.c1, shape.drop_below, kept);

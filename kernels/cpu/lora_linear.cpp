@@ -23,7 +23,7 @@ template <class T>
 void row_factors(T* f, const LoraInput& in, const Tile& t, int64_t i) {
   const DropoutRows& d = in.dropout;
   const int64_t n = t.row + i;
-  const RowDraws row{d.draws.key, static_cast<uint32_t>(d.example[n]), static_cast<uint32_t>(d.position[n])};
+  const RowDraws row{key_of(d.draws), static_cast<uint32_t>(d.example[n]), static_cast<uint32_t>(d.position[n])};
   keep_factors(f, row, static_cast<uint32_t>(t.column / 8), t.columns, drop_threshold(d.p),
                keep_scale<T>(d.p));
 }

@@ -29,7 +29,7 @@ struct RowDraws {
 };
 
 inline RowDraws draws_of(const DropoutRows& rows, int64_t n) {
-  return {rows.draws.key, static_cast<uint32_t>(rows.example[n]), static_cast<uint32_t>(rows.position[n])};
+  return {key_of(rows.draws), static_cast<uint32_t>(rows.example[n]), static_cast<uint32_t>(rows.position[n])};
 }
 
 // One block in each 64-bit lane. low_product reads the low halves of the lanes; the high ones hold anything.

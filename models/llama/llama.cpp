@@ -4,6 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "engine/nvtx.h"
 
 namespace lowland {
 
@@ -71,6 +72,7 @@ Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Mode& mod
   options.dropout = mode.dropout(config_.attention_dropout, layers_[index].attention_op, rows.all);
   if (cache == nullptr) {
     options.cu_q = rows.cu_seqlens;
+    options.max_q = options.max_k = rows.longest;
     return ops::attention(qkv, options);  // (N, NH HD)
   }
   const Tensor& kv = cache->layer(index);  // (cached rows, 2 NKV HD)
@@ -102,7 +104,7 @@ void Llama::check_rows(const Tensor& x, const Rows& rows) const {
   LL_CHECK(rows.K > 0, "no row of the batch is selected");
   LL_CHECK(x.rank() == 2 && x.dim(0) == rows.N && x.dim(1) == config_.hidden_size,
            "the decoder takes ({},{}) embedded rows, not {}", rows.N, config_.hidden_size, describe(x));
-  const int32_t* bounds = rows.cu_seqlens.data<int32_t>();
+  const int32_t* bounds = rows.cu_seqlens.host();
   for (int64_t s = 0; s < rows.S; ++s)
     LL_CHECK(
         bounds[s + 1] - bounds[s] <= max_length(), "segment {} has {} tokens; {} is {}", s,
@@ -113,8 +115,10 @@ void Llama::check_rows(const Tensor& x, const Rows& rows) const {
 
 Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
   check_rows(x, rows);
+  arena().refresh();
   Tensor h = x;  // (N, C)
   for (size_t i = 0; i < layers_.size(); ++i) {
+    const nvtx::Range range(fmt::format("layer.{}", i).c_str());
     const auto run = [this, i, rows, mode, cache](const Tensor& in) {
       return block(i, in, rows, mode, cache);
     };

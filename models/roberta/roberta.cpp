@@ -4,6 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "engine/nvtx.h"
 
 namespace lowland {
 
@@ -76,6 +77,8 @@ Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, con
   options.head_dim = config_.hidden_size / config_.num_attention_heads;
   options.cu_k = rows.cu_seqlens;
   options.cu_q = narrow ? rows.cu_select : rows.cu_seqlens;
+  options.max_q = narrow ? rows.longest_select : rows.longest;
+  options.max_k = rows.longest;
   options.dropout = mode.dropout(config_.attention_probs_dropout_prob, layer.attention_op, out_rows);
 
   Tensor residual = x, o;
@@ -97,8 +100,10 @@ Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, con
 
 Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
   LL_CHECK(rows.K > 0, "no row of the batch is selected");
+  arena().refresh();
   Tensor x = embed(rows, mode);                                                      // (N, C)
   for (const Layer& layer : layers_) {
+    const nvtx::Range range(fmt::format("layer.{}", &layer - layers_.data()).c_str());
     const bool last = &layer == &layers_.back();
     const auto run = [this, &layer, rows, mode, last](const Tensor& in) { return block(layer, in, rows, mode, last); };
     x = recompute_ ? checkpoint(run, x) : run(x);                                    // (N, C); last: (K, C)

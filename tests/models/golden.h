@@ -11,6 +11,7 @@
 #include "engine/autograd.h"
 #include "engine/io/safetensors.h"
 #include "nn/rows.h"
+#include "tests/ops/harness.h"
 
 namespace lowland::test {
 
@@ -18,7 +19,8 @@ namespace lowland::test {
 inline constexpr double kStored = 1e-7;
 
 struct Golden {
-  Context context{Device{}, 2};
+  std::unique_ptr<Context> own = make_test_context(2);
+  Context& context = *own;
   SafetensorsFile file;
   explicit Golden(const std::string& folder) : file(folder + "/golden.safetensors") {}
 

@@ -27,7 +27,7 @@ namespace {
 const std::vector<std::string> kModels = {"llama", "mistral", "qwen2"};
 
 std::string folder_of(const std::string& name) {
-  return std::string(LL_SOURCE_DIR) + "/tests/golden/llama_tiny/" + name;
+  return test::source_dir() + "/tests/golden/llama_tiny/" + name;
 }
 
 // A packed batch: every row selected, or those with a target.

@@ -20,7 +20,7 @@ using test::norm;
 
 namespace {
 
-const std::string kFolder = std::string(LL_SOURCE_DIR) + "/tests/golden/roberta_tiny";
+const std::string kFolder = test::source_dir() + "/tests/golden/roberta_tiny";
 
 struct Golden : test::Golden {
   Golden() : test::Golden(kFolder) {}

@@ -20,7 +20,9 @@ std::vector<ArenaSpec> specs() {
 std::vector<AdapterSpec> adapters() { return {{"q", "q.A", "q.B", 7, 5, 3, 2.0}, {"v", "v.A", "v.B", 4, 5, 3, 2.0}}; }
 
 void fill(const Tensor& t, double start) {
-  for (int64_t i = 0; i < t.numel(); ++i) t.data<double>()[i] = start + static_cast<double>(i);
+  std::vector<double> values;
+  for (int64_t i = 0; i < t.numel(); ++i) values.push_back(start + static_cast<double>(i));
+  t.assign(values);
 }
 
 }  // namespace
@@ -67,7 +69,7 @@ TEST_CASE("arena: what does not fit is refused by name") {
   bad = adapters();
   bad[0].n = 8;
   CHECK_THROWS_AS(Arena(cpu(), DType::f64, specs(), bad), Error);
-  CHECK_THROWS_AS(Arena(cpu(), DType::bf16, specs(), {}), Error);
+  CHECK_THROWS_WITH_AS(Arena(cpu(), DType::i32, specs(), {}), "a model does not compute in i32", Error);
 }
 
 TEST_CASE("arena: an empty one is fine") {
@@ -114,4 +116,43 @@ TEST_CASE("arena: a view that is moved closes once") {
     CHECK(arena.perturbed());
   }
   CHECK_FALSE(arena.perturbed());
+}
+
+TEST_CASE("arena in bf16: f32 masters and gradients, and a view that the forward reads, centre or perturbed") {
+  Context context;  // the CPU has the kernel that makes the view, and none that computes with it
+  Arena arena(context, DType::bf16, specs(), adapters());
+  CHECK(arena.dtype() == DType::f32);
+  CHECK(arena.master("q.A").dtype() == DType::f32);
+  const Tensor b = arena.value("v.B");
+  CHECK(b.dtype() == DType::bf16);
+  CHECK(b.grad().dtype() == DType::f32);
+  CHECK(sink(b).into.dtype() == DType::f32);
+  const auto first = [](const Tensor& t) { return t.to(DType::f32).to_vector<float>()[0]; };
+  arena.master("v.B").assign(std::vector<double>(12, 1.0 + 1.0 / 1024));
+  arena.master("q.A").assign(std::vector<double>(15, 3.0));
+  arena.master("head.bias").assign(std::vector<double>(2, -0.5));
+  arena.refresh();
+  CHECK(first(b) == 1.0f);  // rounded to eight bits
+  CHECK(first(arena.value("q.A")) == 3.0f);
+  CHECK(first(arena.stacked("q.A", 2)) == 3.0f);
+  CHECK(first(arena.value("head.bias")) == -0.5f);
+  CHECK(arena.master("v.B").to_vector<float>()[0] == 1.0f + 1.0f / 1024);
+
+  arena.want_perturbation(Role::lora_b);
+  arena.perturbation("v.B").assign(std::vector<double>(12, 1.0 / 128));
+  {
+    const PerturbedView view(arena);
+    arena.refresh();
+    CHECK(first(b) == 1.0078125f);  // of the sum, rounded once
+    CHECK(first(arena.value("q.A")) == 3.0f);
+    CHECK(first(arena.value("head.bias")) == -0.5f);
+    CHECK_FALSE(arena.forward_perturbation("v.B").defined());
+  }
+  arena.refresh();
+  CHECK(first(b) == 1.0f);
+  arena.values().fill_zero();  // whoever asks for the masters may write
+  arena.refresh();
+  CHECK(first(b) == 0.0f);
+  give(b, b.clone());  // a gradient in bf16 arrives in f32
+  CHECK(arena.grad("v.B").dtype() == DType::f32);
 }

@@ -4,15 +4,33 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "engine/autograd.h"
 #include "kernels/common/philox.h"
+#include "tests/emulator.h"
 
 namespace lowland::test {
 
+std::string source_dir() {
+  const char* value = std::getenv("LL_SOURCE_DIR");
+  return value == nullptr || *value == 0 ? LL_SOURCE_DIR : value;
+}
+
+std::string test_device() {
+  const char* value = std::getenv("LL_TEST_DEVICE");
+  return value == nullptr || *value == 0 ? "cpu" : value;
+}
+
+std::unique_ptr<Context> make_test_context(int threads) {
+  const std::string device = test_device();
+  if (device == "emulated") return std::make_unique<Context>(threads, make_emulator(threads > 0 ? threads : 2));
+  return std::make_unique<Context>(Device{device == "cpu" ? DeviceType::cpu : DeviceType::cuda, 0}, threads);
+}
+
 Context& cpu() {
-  static Context context;
-  return context;
+  static const std::unique_ptr<Context> context = make_test_context();
+  return *context;
 }
 
 Values random_values(int64_t n, uint64_t seed, double scale) {
@@ -23,6 +41,10 @@ Values random_values(int64_t n, uint64_t seed, double scale) {
     x = (static_cast<double>(state >> 11) * 0x1.0p-53 * 2.0 - 1.0) * std::sqrt(3.0) * scale;
   }
   return v;
+}
+
+void set_element(const Tensor& t, int64_t index, double value) {
+  t.detach().reshape({t.numel()}).slice_rows(index, index + 1).assign<double>({value});
 }
 
 double max_abs_diff(const Values& a, const Values& b) {
@@ -96,6 +118,15 @@ void check_gradients(const OpCase& c, const std::vector<Values>& values) {
   }
 }
 
+// The inputs are rounded first: what is left is the rounding of the op itself.
+void check_bf16(const OpCase& c, const std::vector<Values>& values) {
+  const std::vector<Tensor> inputs = tensors_of(c, values, DType::bf16);
+  std::vector<Values> rounded;
+  for (const Tensor& t : inputs) rounded.push_back(to_values(t));
+  const Values ref = c.oracle(rounded);
+  CHECK(max_abs_diff(to_values(c.run(inputs)), ref) <= c.tolerance_bf16 * std::max(1.0, max_abs(ref)));
+}
+
 }  // namespace
 
 void check_op(const OpCase& c) {
@@ -111,6 +142,7 @@ void check_op(const OpCase& c) {
     NoGrad guard(cpu());
     CHECK(max_abs_diff(to_values(c.run(tensors_of(c, values, DType::f64))), ref) <= c.tolerance_f64 * size);
     CHECK(max_abs_diff(to_values(c.run(tensors_of(c, values, DType::f32))), ref) <= c.tolerance_f32 * size);
+    if (test_device() == "cuda" && c.tolerance_bf16 > 0) check_bf16(c, values);
   }
   check_gradients(c, values);
 }

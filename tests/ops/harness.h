@@ -1,7 +1,9 @@
-// One declarative case checks an op four ways: its value in f64 and f32 against a plain double-precision
-// oracle, and its gradients in f64 against central differences, for every input that is marked.
+// One declarative case checks an op: its value in f64 and f32 (on a GPU in bf16 as well) against a plain
+// double-precision oracle, and its gradients in f64 against central differences, for every input that is marked. All
+// on the device that LL_TEST_DEVICE names: the same cases serve the CPU and a GPU.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,16 +27,29 @@ struct OpCase {
   std::function<Values(const std::vector<Values>&)> oracle;  // flat, row-major; absent: gradients only
   double tolerance_f32 = 2e-6;   // max |y - ref| / max(1, max|ref|)
   double tolerance_f64 = 1e-12;
+  double tolerance_bf16 = 2e-2;  // against the oracle of the inputs rounded to bf16; 0: no bf16 for this op
   double tolerance_grad = 1e-7;  // |analytic - numeric| / max(1, max|analytic|), finite differences in f64
 };
 
 // Runs the case with doctest CHECKs.
 void check_op(const OpCase& op_case);
 
+// The repository's root, or the folder that LL_SOURCE_DIR in the environment names: a bundle for another machine.
+std::string source_dir();
+
 // Uniform values in [-sqrt(3) s, sqrt(3) s], a function of the seed only.
 Values random_values(int64_t n, uint64_t seed, double scale = 1.0);
 
-Context& cpu();  // the Context that the tests share
+// The Context that the tests share: the CPU's, or as LL_TEST_DEVICE says: `cuda`, or `emulated` (tests/emulator.h).
+Context& cpu();
+// A Context of one's own on that device.
+std::unique_ptr<Context> make_test_context(int threads = 0);
+// "cpu", "cuda" or "emulated". Where it is "cuda" and no GPU can be used, the program says so and ends well before
+// any test.
+std::string test_device();
+
+// Writes one element, counted over the whole tensor.
+void set_element(const Tensor& t, int64_t index, double value);
 
 double max_abs_diff(const Values& a, const Values& b);
 

@@ -122,9 +122,9 @@ TEST_CASE("linear: several readers of one x add up, and so do two passes into a 
 TEST_CASE("linear: rows of a larger matrix are a weight") {
   const Tensor whole = f64({10, 4}, 1), x = f64({3, 4}, 2);
   const Tensor all = ops::linear(x, whole, Tensor()), part = ops::linear(x, whole.slice_rows(2, 5), Tensor());
-  for (int64_t n = 0; n < 3; ++n)
-    for (int64_t o = 0; o < 3; ++o)
-      CHECK(part.data<double>()[n * 3 + o] == doctest::Approx(all.data<double>()[n * 10 + 2 + o]));
+  const Values some = part.to_vector<double>(), every = all.to_vector<double>();
+  for (size_t n = 0; n < 3; ++n)
+    for (size_t o = 0; o < 3; ++o) CHECK(some[n * 3 + o] == doctest::Approx(every[n * 10 + 2 + o]));
 }
 
 TEST_CASE("linear: shapes that do not fit are refused") {

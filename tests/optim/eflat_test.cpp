@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/launch.h"
+#include "engine/ops/ops.h"
 #include "kernels/gram.h"
 #include "optim/method.h"
 #include "optim/perturbation.h"
@@ -64,7 +65,7 @@ std::unique_ptr<Arena> make_arena(Context& context, DType dtype, const std::vect
     const Matrix G = to_matrix(c.n, c.m, w.data());
     const auto as_matrix = [&](const std::string& which) {
       const Tensor t = arena->value(name + which).to(DType::f64);
-      return to_matrix(t.dim(0), t.dim(1), t.data<double>());
+      return to_matrix(t.dim(0), t.dim(1), HostBytes(t).as<double>());
     };
     const Matrix ga = product(transposed(as_matrix(".B")), G), gb = product(G, transposed(as_matrix(".A")));
     const auto store = [&](const std::string& which, const Matrix& g) {
@@ -86,15 +87,11 @@ std::vector<Matrix> literal(const Arena& arena, double rho, double rcond, bool g
   for (const nn::Adapter& d : arena.adapters()) {
     const auto read = [](const Tensor& t) {
       const Tensor x = t.to(DType::f64);
-      return to_matrix(x.dim(0), x.dim(1), x.data<double>());
+      return to_matrix(x.dim(0), x.dim(1), HostBytes(x).as<double>());
     };
     Tensor b = arena.value(d.b).clone();
     if (perturbed) {
-      const Tensor e = arena.perturbation(d.b);
-      with_float_type(b, [&](auto zero) {
-        using T = decltype(zero);
-        for (int64_t i = 0; i < b.numel(); ++i) b.data<T>()[i] += e.data<T>()[i];
-      });
+      b = ops::add(b, arena.perturbation(d.b));
     }
     as.push_back(read(arena.value(d.a)));
     gs.push_back(literal_g(as.back(), read(b), read(arena.grad(d.a)), read(arena.grad(d.b)), d.scale, rcond));
@@ -162,7 +159,7 @@ TEST_CASE("eflat: ||g|| is that of the n x m matrix, and ||E_W|| is rho") {
   const auto arena = make_arena(cpu(), DType::f64, {{20, 30, 4}}, 9);
   optim::EflatPerturbation perturbation(*arena, "", 1e-3);
   update(perturbation, 0.05, 1.0, false);
-  const auto read = [](const Tensor& t) { return to_matrix(t.dim(0), t.dim(1), t.data<double>()); };
+  const auto read = [](const Tensor& t) { return to_matrix(t.dim(0), t.dim(1), HostBytes(t).as<double>()); };
   const Matrix A = read(arena->value("0.A"));
   const Matrix g =
       literal_g(A, read(arena->value("0.B")), read(arena->grad("0.A")), read(arena->grad("0.B")), 2, 1e-3L);
@@ -193,8 +190,8 @@ TEST_CASE("eflat: zero gradients give a zero perturbation, and one dead layer do
 
 TEST_CASE("eflat: a gradient that is not finite leaves no NaN in the perturbation") {
   const auto arena = make_arena(cpu(), DType::f32, {{7, 5, 2}, {8, 6, 2}}, 12);
-  arena->grad("0.A").data<float>()[0] = NAN;
-  arena->grad("1.B").data<float>()[3] = INFINITY;
+  set_element(arena->grad("0.A"), 0, NAN);
+  set_element(arena->grad("1.B"), 3, INFINITY);
   optim::EflatPerturbation perturbation(*arena, "layer", 1e-3);
   update(perturbation, 0.05, 1.0, false);
   for (const float x : arena->perturbation(Role::lora_b).to_vector<float>()) CHECK(x == 0.0f);
@@ -221,9 +218,11 @@ TEST_CASE("gram: rows and columns against plain sums, f32 inputs summed in f64")
     const Tensor tx = Tensor::from<double>(cpu(), {r, m}, x).to(DType::f32);
     const Tensor ty = Tensor::from<double>(cpu(), {r, m}, y).to(DType::f32);
     const Tensor cx = tx.reshape({m, r}), cy = ty.reshape({m, r});
-    std::vector<double> rows(static_cast<size_t>(r * r)), columns = rows;
-    LL_LAUNCH(tx, gram_rows, rows.data(), tx.data<T>(), ty.data<T>(), r, m);
-    LL_LAUNCH(cx, gram_columns, columns.data(), cx.data<T>(), cy.data<T>(), m, r);
+    const Tensor k = Tensor::empty(cpu(), {r, r}, DType::f64);
+    LL_LAUNCH_MASTER(tx, gram_rows, k.data<double>(), tx.data<T>(), ty.data<T>(), r, m);
+    const std::vector<double> rows = k.to_vector<double>();
+    LL_LAUNCH_MASTER(cx, gram_columns, k.data<double>(), cx.data<T>(), cy.data<T>(), m, r);
+    const std::vector<double> columns = k.to_vector<double>();
     const Values fx = tx.to(DType::f64).to_vector<double>(), fy = ty.to(DType::f64).to_vector<double>();
     const Matrix X = to_matrix(r, m, fx.data()), Y = to_matrix(r, m, fy.data());
     const Matrix CX = to_matrix(m, r, fx.data()), CY = to_matrix(m, r, fy.data());

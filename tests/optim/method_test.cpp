@@ -33,10 +33,10 @@ struct Toy {
 
   Matrix read(const char* name) const {
     const Tensor x = arena.value(name).to(DType::f64), e = arena.forward_perturbation(name);
-    Matrix m = to_matrix(x.dim(0), x.dim(1), x.data<double>());
+    Matrix m = to_matrix(x.dim(0), x.dim(1), HostBytes(x).as<double>());
     if (!e) return m;
     const Tensor d = e.to(DType::f64);
-    return sum(m, to_matrix(x.dim(0), x.dim(1), d.data<double>()), 1, 1);
+    return sum(m, to_matrix(x.dim(0), x.dim(1), HostBytes(d).as<double>()), 1, 1);
   }
 
   void store(const char* name, const Matrix& g) const {
@@ -125,8 +125,8 @@ TEST_CASE("methods: the second pass sees the perturbation of the first gradient"
     Toy toy("lora-sam", options, DType::f64);
     toy.step(1);  // B is not zero any more
     toy.pass(2);
-    const Matrix ga = [&] { const Tensor g = toy.arena.grad("A"); return to_matrix(kR, kM, g.data<double>()); }();
-    const Matrix gb = [&] { const Tensor g = toy.arena.grad("B"); return to_matrix(kN, kR, g.data<double>()); }();
+    const Matrix ga = to_matrix(kR, kM, HostBytes(toy.arena.grad("A")).as<double>());
+    const Matrix gb = to_matrix(kN, kR, HostBytes(toy.arena.grad("B")).as<double>());
     const long double joint = std::sqrt(norm(ga) * norm(ga) + norm(gb) * norm(gb));
     const bool factor = options.norm == "factor";
     toy.method->ascend(0.1);
@@ -174,13 +174,13 @@ TEST_CASE("methods: a step that is not finite changes nothing") {
       std::vector<std::vector<float>> saved;
       for (const auto& [n, t] : state.tensors) saved.push_back(t.to_vector<float>());
       toy.pass(2);
-      if (where == 0) toy.arena.grad("B").data<float>()[3] = NAN;
+      if (where == 0) set_element(toy.arena.grad("B"), 3, NAN);
       if (toy.method->wants_second_pass()) {
         toy.method->ascend(0.05);
         toy.pass(2);
         toy.method->restore();
       }
-      if (where == 1) toy.arena.grad("bias").data<float>()[0] = INFINITY;
+      if (where == 1) set_element(toy.arena.grad("bias"), 0, INFINITY);
       CHECK_FALSE(toy.take(0.01, 0.05, where == 2 ? NAN : 1.0).finite);
       CHECK(toy.bits() == before);
       CHECK(toy.method->steps() == 1);

@@ -35,7 +35,7 @@ TEST_CASE("probe_adapters: norms, balancedness and condition numbers") {
   CHECK(std::isinf(probes[1].condition_a));
   CHECK(probes[1].condition_b == 0);
   arena.want_perturbation(Role::lora_b);
-  arena.perturbation("B2").data<float>()[3] = -4;
+  test::set_element(arena.perturbation("B2"), 3, -4);
   CHECK(optim::probe_adapters(arena)[1].perturbation_norm == 4);
   const nn::PerturbedView view(arena);
   CHECK_THROWS_AS(optim::probe_adapters(arena), Error);

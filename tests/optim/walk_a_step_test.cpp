@@ -20,7 +20,7 @@ namespace {
 
 const std::string& page() {
   static const std::string text = [] {
-    std::ifstream file(std::string(LL_SOURCE_DIR) + "/docs/derivations/walk_a_step.md");
+    std::ifstream file(test::source_dir() + "/docs/derivations/walk_a_step.md");
     std::stringstream all;
     all << file.rdbuf();
     return all.str();

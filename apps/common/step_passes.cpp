@@ -1,0 +1,56 @@
+#include "apps/common/step_passes.h"
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+
+StepPasses::StepPasses(nn::Model& model, optim::Method& method, Loss loss, bool graphs)
+    : model_(model), method_(method), loss_(std::move(loss)), graphs_(model.context()) {
+  Context& context = model.context();
+  if (!graphs) graphs_.disable();
+  if (context.on_cpu()) return;
+  weight_ = Tensor::zeros(context, {1}, acc_of(model.dtype()));
+  context.tape().one(weight_);  // made here, so that no captured step makes it
+}
+
+void StepPasses::run_one(const PackedBatch& batch, const nn::Mode& mode, double scale, const Tensor& weight,
+                         bool first) {
+  Allocator& memory = model_.context().memory();
+  Tensor loss;  // (1)
+  {
+    const PhaseScope phase(memory, "forward");
+    loss = loss_(batch, mode, scale);
+    if (weight) loss = ops::mul(loss, weight);
+  }
+  const PhaseScope phase(memory, "backward");
+  if (first) method_.add_loss(loss);
+  model_.context().tape().backward(loss);
+}
+
+void StepPasses::run(const std::vector<PackedBatch>& batches, nn::Mode mode, bool first) {
+  int64_t targets = 0;
+  for (const PackedBatch& b : batches) targets += b.target_count;
+  const double scale = 1.0 / static_cast<double>(targets);  // over the whole step, not per micro-batch
+  model_.arena().zero_grads();
+  const nn::PerturbedView view = method_.training_view();
+  model_.arena().refresh();
+  if (model_.context().on_cpu()) {
+    for (const PackedBatch& b : batches) run_one(b, mode, scale, {}, first);
+    return;
+  }
+  weight_.assign<double>({scale});
+  mode.live_step = method_.step_state().live_step();
+  for (const PackedBatch& b : batches) {
+    const std::string key = fmt::format("{} {} {}", b.rows.shape_key(), first ? "first" : "second",
+                                        model_.arena().perturbed() ? "moved" : "");
+    graphs_.run(key, {b.rows.packed, b.targets, weight_}, [&](const std::vector<Tensor>& in) {
+      PackedBatch same = b;
+      same.rows = b.rows.over(in[0]);
+      same.targets = in[1];
+      run_one(same, mode, 1.0, in[2], first);
+    });
+  }
+}
+
+}  // namespace lowland::apps

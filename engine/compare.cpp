@@ -1,0 +1,149 @@
+#include "engine/compare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "engine/allocator.h"
+
+namespace lowland {
+namespace {
+
+// Scratch memory of the CPU kernels.
+class HostWorkspace final : public Workspace {
+ public:
+  void* take(size_t bytes) override {
+    void* p = std::aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
+    if (p == nullptr) fail("out of memory: {} bytes of scratch memory for LL_COMPARE", bytes);
+    blocks_.push_back(p);
+    return p;
+  }
+  size_t mark() const override { return blocks_.size(); }
+  void release_to(size_t mark) override {
+    for (; blocks_.size() > mark; blocks_.pop_back()) std::free(blocks_.back());
+  }
+
+ private:
+  std::vector<void*> blocks_;
+};
+
+struct Errors {
+  int64_t launches = 0, compared = 0;
+  double absolute = 0, relative = 0;  // largest |a - b|; largest of a block over the largest |b| of that block
+};
+
+template <class T> void compare_block(Errors& e, const char* device, const char* cpu, size_t bytes) {
+  double worst = 0, size = 0;
+  for (size_t at = 0; at + sizeof(T) <= bytes; at += sizeof(T)) {
+    T a, b;
+    std::memcpy(&a, device + at, sizeof a);
+    std::memcpy(&b, cpu + at, sizeof b);
+    const double x = static_cast<double>(a), y = static_cast<double>(b), off = std::fabs(x - y);
+    size = std::max(size, std::fabs(y));
+    if (std::memcmp(&a, &b, sizeof a) != 0 && !(off <= worst)) worst = off;  // NaN sticks
+  }
+  if (!(worst <= e.absolute)) e.absolute = worst;
+  const double relative = worst / std::max(size, 1e-30);
+  if (worst > 0 && !(relative <= e.relative)) e.relative = relative;
+}
+
+class Compare final : public LaunchObserver {
+ public:
+  Compare(Accelerator& device, DeviceAllocator& memory, const Ctx& ctx, std::string* report)
+      : device_(device), memory_(memory), cpu_(ctx), report_(report) {
+    cpu_.backend = detect_cpu_backend();
+    cpu_.workspace = &scratch_;
+    cpu_.observer = nullptr;
+  }
+  ~Compare() override {
+    std::string text = fmt::format("{:<36} {:>8} {:>8} {:>12} {:>12}\n", "LL_COMPARE", "launches", "compared",
+                                   "abs. error", "rel. error");
+    for (const auto& [kernel, e] : errors_)
+      text += fmt::format("{:<36} {:>8} {:>8} {:>12.2e} {:>12.2e}\n", kernel, e.launches, e.compared, e.absolute,
+                          e.relative);
+    if (report_ != nullptr) {
+      *report_ = text;
+    } else {
+      std::fputs(text.c_str(), stderr);
+    }
+  }
+  Compare(const Compare&) = delete;
+  Compare& operator=(const Compare&) = delete;
+
+  void launch(Ctx& ctx, const char* kernel, const Run& device, const Run& cpu) override {
+    if (!device) fail("[{}] there is no kernel for these element types on this device", kernel);
+    Errors& e = errors_[kernel];
+    ++e.launches;
+    if (!cpu || device_.capturing()) return device(ctx);
+    ++e.compared;
+    device_.wait();
+    const auto blocks = memory_.blocks();
+    std::vector<std::vector<char>> before;
+    for (const auto& b : blocks) before.emplace_back(chars(b), chars(b) + b.bytes);
+    device(ctx);
+    device_.wait();
+    std::vector<std::vector<char>> after(blocks.size());
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      if (std::memcmp(blocks[i].data, before[i].data(), blocks[i].bytes) == 0) continue;
+      after[i].assign(chars(blocks[i]), chars(blocks[i]) + blocks[i].bytes);
+      std::memcpy(blocks[i].data, before[i].data(), blocks[i].bytes);
+    }
+    cpu(cpu_);
+    for (size_t i = 0; i < blocks.size(); ++i) {  // what only the CPU wrote counts as well
+      const std::vector<char>& device_result = after[i].empty() ? before[i] : after[i];
+      if (std::memcmp(blocks[i].data, device_result.data(), blocks[i].bytes) == 0) continue;
+      if (blocks[i].typed) compare_typed(e, blocks[i], device_result.data());
+      std::memcpy(blocks[i].data, device_result.data(), blocks[i].bytes);
+    }
+  }
+
+ private:
+  static char* chars(const DeviceAllocator::Block& b) { return static_cast<char*>(b.data); }
+  // The CPU's results are in the block.
+  static void compare_typed(Errors& e, const DeviceAllocator::Block& b, const char* device) {
+    switch (b.dtype) {
+      case DType::f32: return compare_block<float>(e, device, chars(b), b.bytes);
+      case DType::f64: return compare_block<double>(e, device, chars(b), b.bytes);
+      case DType::bf16: return compare_bf16(e, device, chars(b), b.bytes);
+      case DType::i32: return compare_block<int32_t>(e, device, chars(b), b.bytes);
+      case DType::i64: return compare_block<int64_t>(e, device, chars(b), b.bytes);
+    }
+  }
+  static void compare_bf16(Errors& e, const char* device, const char* cpu, size_t bytes) {
+    std::vector<float> a(bytes / 2), b(bytes / 2);
+    for (size_t i = 0; i < a.size(); ++i) {
+      bf16 x{}, y{};
+      std::memcpy(&x, device + 2 * i, 2);
+      std::memcpy(&y, cpu + 2 * i, 2);
+      a[i] = static_cast<float>(x);
+      b[i] = static_cast<float>(y);
+    }
+    compare_block<float>(e, reinterpret_cast<const char*>(a.data()), reinterpret_cast<const char*>(b.data()),
+                         a.size() * sizeof(float));
+  }
+
+  Accelerator& device_;
+  DeviceAllocator& memory_;
+  HostWorkspace scratch_;
+  Ctx cpu_;
+  std::string* report_;
+  std::map<std::string, Errors> errors_;
+};
+
+}  // namespace
+
+std::unique_ptr<LaunchObserver> make_compare(Accelerator& device, DeviceAllocator& memory, const Ctx& ctx) {
+  const char* wish = std::getenv("LL_COMPARE");
+  if (wish == nullptr || std::strcmp(wish, "1") != 0) return nullptr;
+  return std::make_unique<Compare>(device, memory, ctx, nullptr);
+}
+
+std::unique_ptr<LaunchObserver> make_compare_always(Accelerator& device, DeviceAllocator& memory, const Ctx& ctx,
+                                                    std::string* report) {
+  return std::make_unique<Compare>(device, memory, ctx, report);
+}
+
+}  // namespace lowland

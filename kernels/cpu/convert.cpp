@@ -1,0 +1,27 @@
+#include "kernels/convert.h"
+
+#include "kernels/common/convert_number.h"
+#include "kernels/common/parallel.h"
+
+namespace lowland::LL_CPU {
+namespace {
+constexpr int64_t kGrain = 16384;
+}
+
+template <class To, class From> void convert(Ctx& ctx, To* y, const From* x, int64_t n) {
+  parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) y[i] = convert_number<To>(x[i]);
+  });
+}
+
+void compute_view(Ctx& ctx, bf16* y, const float* x, const float* e, int64_t n) {
+  parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) y[i] = bf16(e == nullptr ? x[i] : x[i] + e[i]);
+  });
+}
+
+#define LL_INSTANTIATE(To, From) template void convert<To, From>(Ctx&, To*, const From*, int64_t);
+LL_CONVERT_PAIRS(LL_INSTANTIATE)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::LL_CPU

@@ -1,0 +1,210 @@
+#include "kernels/cuda/accelerator.h"
+
+#include <cuda_profiler_api.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/staging.h"
+
+namespace lowland::cuda {
+namespace {
+
+bool set_in_environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && std::strcmp(value, "1") == 0;
+}
+
+std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
+
+class Graph final : public CapturedWork {
+ public:
+  Graph(cudaGraph_t graph, cudaStream_t stream) : stream_(stream) {
+    const cudaError_t status = cudaGraphInstantiate(&executable_, graph, 0);
+    cudaGraphDestroy(graph);
+    LL_CUDA(status);
+    LL_CUDA(cudaGraphUpload(executable_, stream_));
+  }
+  ~Graph() override { cudaGraphExecDestroy(executable_); }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  void launch() override { LL_CUDA(cudaGraphLaunch(executable_, stream_)); }
+
+ private:
+  cudaGraphExec_t executable_ = nullptr;
+  cudaStream_t stream_;
+};
+
+class CudaAccelerator final : public Accelerator {
+ public:
+  explicit CudaAccelerator(int index) : managed_(set_in_environment("LL_COMPARE")) {
+    LL_CUDA(cudaSetDevice(index));
+    cudaDeviceProp p{};
+    LL_CUDA(cudaGetDeviceProperties(&p, index));
+    int driver = 0, runtime = 0;
+    LL_CUDA(cudaDriverGetVersion(&driver));
+    LL_CUDA(cudaRuntimeGetVersion(&runtime));
+    info_ = {p.name, version_text(driver), version_text(runtime), index, 10 * p.major + p.minor, p.totalGlobalMem,
+             p.major >= 8};
+    LL_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    cudaMemPoolProps props{};
+    props.allocType = cudaMemAllocationTypePinned;
+    props.location = {cudaMemLocationTypeDevice, index};
+    LL_CUDA(cudaMemPoolCreate(&pool_, &props));
+    uint64_t keep = UINT64_MAX;  // freed memory stays with the pool for the next step
+    LL_CUDA(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep));
+    staging_ = std::make_unique<Staging>();
+  }
+  ~CudaAccelerator() override {
+    cudaStreamSynchronize(stream_);
+    clear_marks();
+    for (cudaEvent_t e : spare_) cudaEventDestroy(e);
+    staging_.reset();
+    cudaMemPoolDestroy(pool_);
+    cudaStreamDestroy(stream_);
+  }
+  CudaAccelerator(const CudaAccelerator&) = delete;
+  CudaAccelerator& operator=(const CudaAccelerator&) = delete;
+
+  const AcceleratorInfo& info() const override { return info_; }
+  void attach(Ctx& ctx) override {
+    ctx.backend = Backend::cuda;
+    ctx.stream = stream_;
+  }
+
+  void* allocate(size_t bytes) override {
+    refuse_in_capture("memory is allocated");
+    void* block = nullptr;
+    const cudaError_t status = managed_ ? cudaMallocManaged(&block, bytes, cudaMemAttachGlobal)
+                                        : cudaMallocFromPoolAsync(&block, bytes, pool_, stream_);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // it is the caller's to report
+      return nullptr;
+    }
+    LL_CUDA(status);
+    return block;
+  }
+  void release(void* block) override {
+    // Runs in destructors: an error of earlier work is told by the next checked call.
+    if (managed_) {
+      cudaStreamSynchronize(stream_);
+      cudaFree(block);
+    } else {
+      cudaFreeAsync(block, stream_);
+    }
+  }
+  size_t held_bytes() const override {
+    uint64_t held = 0;
+    if (!managed_) cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &held);
+    return held;
+  }
+
+  void upload(void* to, const void* from, size_t bytes) override {
+    refuse_in_capture("the host sends numbers");
+    staging_->upload(to, from, bytes, stream_);
+  }
+  void download(void* to, const void* from, size_t bytes) override {
+    refuse_in_capture("the host asks for numbers");
+    LL_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
+    wait();
+  }
+  void copy(void* to, const void* from, size_t bytes) override {
+    LL_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_));
+  }
+  void zero(void* to, size_t bytes) override { LL_CUDA(cudaMemsetAsync(to, 0, bytes, stream_)); }
+  void wait() override {
+    refuse_in_capture("the host waits");
+    LL_CUDA(cudaStreamSynchronize(stream_));
+  }
+
+  void begin_capture() override {
+    LL_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+    capturing_ = true;
+  }
+  std::unique_ptr<CapturedWork> end_capture() override {
+    capturing_ = false;
+    cudaGraph_t graph = nullptr;
+    LL_CUDA(cudaStreamEndCapture(stream_, &graph));
+    return std::make_unique<Graph>(graph, stream_);
+  }
+  void abandon_capture() override {
+    capturing_ = false;
+    cudaGraph_t graph = nullptr;
+    cudaStreamEndCapture(stream_, &graph);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    cudaGetLastError();
+  }
+  bool capturing() const override { return capturing_; }
+
+  size_t mark() override {
+    cudaEvent_t event = nullptr;
+    if (spare_.empty()) {
+      LL_CUDA(cudaEventCreate(&event));
+    } else {
+      event = spare_.back();
+      spare_.pop_back();
+    }
+    marks_.push_back(event);
+    LL_CUDA(cudaEventRecord(event, stream_));
+    return marks_.size() - 1;
+  }
+  double ms_between(size_t from, size_t to) override {
+    LL_CUDA(cudaEventSynchronize(marks_[to]));
+    float ms = 0;
+    LL_CUDA(cudaEventElapsedTime(&ms, marks_[from], marks_[to]));
+    return static_cast<double>(ms);
+  }
+  void clear_marks() override {
+    spare_.insert(spare_.end(), marks_.begin(), marks_.end());
+    marks_.clear();
+  }
+  void profile(bool on) override { LL_CUDA(on ? cudaProfilerStart() : cudaProfilerStop()); }
+
+ private:
+  void refuse_in_capture(const char* what) const {
+    if (capturing_) fail(std::string("a step cannot be captured as a graph: ") + what + " in the middle of it");
+  }
+
+  bool managed_ = false, capturing_ = false;
+  AcceleratorInfo info_;
+  cudaStream_t stream_ = nullptr;
+  cudaMemPool_t pool_ = nullptr;
+  std::unique_ptr<Staging> staging_;
+  std::vector<cudaEvent_t> marks_, spare_;
+};
+
+}  // namespace
+
+std::string why_unusable(int index) {
+  int count = 0, driver = 0, runtime = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (driver == 0) return "no NVIDIA driver was found on this machine";
+  if (status == cudaErrorInsufficientDriver)
+    return "the NVIDIA driver is for CUDA " + version_text(driver) + ", this build needs one for CUDA " +
+           version_text(runtime) + " or later";
+  if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
+    return "there is a driver but no GPU that it shows (CUDA_VISIBLE_DEVICES may hide it)";
+  if (status != cudaSuccess) return std::string("the GPU cannot be used: ") + cudaGetErrorString(status);
+  if (index < 0 || index >= count)
+    return "there is no cuda:" + std::to_string(index) + ": the GPUs are cuda:0 to cuda:" + std::to_string(count - 1);
+  if (cudaSetDevice(index) == cudaSuccess && kernels_fit_device()) return "";
+  cudaGetLastError();
+  cudaDeviceProp p{};
+  if (cudaGetDeviceProperties(&p, index) != cudaSuccess) return "GPU " + std::to_string(index) + " does not answer";
+  return "cuda:" + std::to_string(index) + " (" + p.name + ", sm_" + std::to_string(10 * p.major + p.minor) +
+         ") is a GPU that this build has no kernels for: build with -DLOWLAND_CUDA_ARCHITECTURES=" +
+         std::to_string(10 * p.major + p.minor) + "-real";
+}
+
+std::unique_ptr<Accelerator> make_accelerator(int index) {
+  const std::string why = why_unusable(index);
+  if (!why.empty()) fail(why);
+  return std::make_unique<CudaAccelerator>(index);
+}
+
+}  // namespace lowland::cuda

@@ -1,0 +1,42 @@
+#include "kernels/convert.h"
+
+#include "kernels/cuda/accelerator.h"
+#include "kernels/cuda/convert_block.h"
+#include "kernels/cuda/device_block.cuh"
+#include "kernels/cuda/launch.cuh"
+
+namespace lowland::cuda {
+namespace {
+
+template <class To, class From>
+__global__ void convert_kernel(To* y, const From* x, const From* e, int64_t n, bool wide) {
+  DeviceBlock<kConvertThreads> b;
+  convert_tile(b, y, x, e, n, wide);
+}
+
+bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
+
+template <class To, class From> void launch(Ctx& ctx, To* y, const From* x, const From* e, int64_t n) {
+  const bool wide = aligned(y) && aligned(x) && aligned(e);
+  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(blocks_for(n, kConvertTile)), kConvertThreads, 0, convert_kernel, y, x, e,
+                 n, wide);
+}
+
+}  // namespace
+
+template <class To, class From> void convert(Ctx& ctx, To* y, const From* x, int64_t n) {
+  launch<To, From>(ctx, y, x, nullptr, n);
+}
+
+void compute_view(Ctx& ctx, bf16* y, const float* x, const float* e, int64_t n) { launch(ctx, y, x, e, n); }
+
+bool kernels_fit_device() {
+  cudaFuncAttributes attributes{};
+  return cudaFuncGetAttributes(&attributes, convert_kernel<bf16, float>) == cudaSuccess;
+}
+
+#define LL_INSTANTIATE(To, From) template void convert<To, From>(Ctx&, To*, const From*, int64_t);
+LL_CONVERT_PAIRS(LL_INSTANTIATE)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::cuda

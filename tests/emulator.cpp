@@ -1,0 +1,154 @@
+#include "tests/emulator.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "engine/free_list.h"
+#include "engine/launch.h"
+
+namespace lowland::test {
+namespace {
+
+using Job = std::function<void()>;
+constexpr size_t kCapacity = size_t{4} << 30;  // of addresses; pages cost memory when they are written
+
+class HostWorkspace final : public Workspace {
+ public:
+  void* take(size_t bytes) override {
+    blocks_.push_back(std::aligned_alloc(64, bytes / 64 * 64 + 64));
+    return blocks_.back();
+  }
+  size_t mark() const override { return blocks_.size(); }
+  void release_to(size_t mark) override {
+    for (; blocks_.size() > mark; blocks_.pop_back()) std::free(blocks_.back());
+  }
+
+ private:
+  std::vector<void*> blocks_;
+};
+
+class Captured final : public CapturedWork {
+ public:
+  Captured(std::vector<Job> jobs, std::deque<Job>& queue) : jobs_(std::move(jobs)), queue_(queue) {}
+  void launch() override { queue_.insert(queue_.end(), jobs_.begin(), jobs_.end()); }
+
+ private:
+  std::vector<Job> jobs_;
+  std::deque<Job>& queue_;
+};
+
+class Emulator final : public Accelerator, public LaunchObserver {
+ public:
+  explicit Emulator(int threads) : list_(kCapacity) {
+    info_.name = "emulated";
+    info_.total_bytes = kCapacity;
+    void* p = mmap(nullptr, kCapacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) fail("no addresses for the emulated device");
+    base_ = static_cast<char*>(p);
+    cpu_.backend = detect_cpu_backend();
+    cpu_.threads = threads;
+    cpu_.workspace = &scratch_;
+  }
+  ~Emulator() override { munmap(base_, kCapacity); }
+  Emulator(const Emulator&) = delete;
+  Emulator& operator=(const Emulator&) = delete;
+
+  const AcceleratorInfo& info() const override { return info_; }
+  void attach(Ctx& ctx) override { ctx.observer = this; }
+
+  void* allocate(size_t bytes) override {
+    refuse("memory is allocated");
+    const size_t offset = list_.take((bytes + 255) / 256 * 256);
+    if (offset == FreeList::kNone) return nullptr;
+    char* block = base_ + offset;
+    add([=] { std::memset(block, 0xff, bytes); });
+    return block;
+  }
+  void release(void* block) override { list_.give_back(static_cast<size_t>(static_cast<char*>(block) - base_)); }
+  size_t held_bytes() const override { return list_.highest(); }
+
+  void upload(void* to, const void* from, size_t bytes) override {
+    refuse("the host sends numbers");
+    const char* begin = static_cast<const char*>(from);
+    add([to, kept = std::vector<char>(begin, begin + bytes)] { std::memcpy(to, kept.data(), kept.size()); });
+  }
+  void download(void* to, const void* from, size_t bytes) override {
+    wait();
+    const Open open(*this);
+    std::memcpy(to, from, bytes);
+  }
+  void copy(void* to, const void* from, size_t bytes) override {
+    add([=] { std::memmove(to, from, bytes); });
+  }
+  void zero(void* to, size_t bytes) override {
+    add([=] { std::memset(to, 0, bytes); });
+  }
+  void wait() override {
+    refuse("the host waits");
+    const Open open(*this);
+    for (; !queue_.empty(); queue_.pop_front()) queue_.front()();
+  }
+
+  void begin_capture() override { capturing_ = true; }
+  std::unique_ptr<CapturedWork> end_capture() override {
+    capturing_ = false;
+    return std::make_unique<Captured>(std::exchange(captured_, {}), queue_);
+  }
+  void abandon_capture() override {
+    capturing_ = false;
+    captured_.clear();
+  }
+  bool capturing() const override { return capturing_; }
+
+  size_t mark() override { return marks_++; }
+  double ms_between(size_t from, size_t to) override {
+    wait();
+    return static_cast<double>(to - from);
+  }
+  void clear_marks() override { marks_ = 0; }
+
+  void launch(Ctx&, const char* kernel, const Run&, const Run& cpu) override {
+    if (!cpu) fail("[{}] the emulated device has no kernel for these element types", kernel);
+    add([this, cpu] { cpu(cpu_); });
+  }
+
+ private:
+  struct Open {  // memory can be read while it lives
+    explicit Open(Emulator& e) : e_(e) { mprotect(e.base_, e.list_.highest() + 4096, PROT_READ | PROT_WRITE); }
+    ~Open() { mprotect(e_.base_, e_.list_.highest() + 4096, PROT_NONE); }
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+    Emulator& e_;
+  };
+  void refuse(const char* what) const {
+    if (capturing_) fail("a step cannot be captured as a graph: {} in the middle of it", what);
+  }
+  void add(Job job) {
+    if (capturing_) {
+      captured_.push_back(std::move(job));
+    } else {
+      queue_.push_back(std::move(job));
+    }
+  }
+
+  AcceleratorInfo info_;
+  FreeList list_;
+  char* base_ = nullptr;
+  Ctx cpu_;
+  HostWorkspace scratch_;
+  std::deque<Job> queue_;
+  std::vector<Job> captured_;
+  bool capturing_ = false;
+  size_t marks_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Accelerator> make_emulator(int threads) { return std::make_unique<Emulator>(threads); }
+
+}  // namespace lowland::test

@@ -1,0 +1,276 @@
+// The engine on a device: the emulated one (tests/emulator.h), or a GPU where LL_TEST_DEVICE=cuda. Nothing on the
+// host reads device memory or counts on work being done when a call returns, and captured steps give what direct ones
+// give.
+#include <doctest/doctest.h>
+
+#include "apps/common/step_passes.h"
+#include "engine/compare.h"
+#include "engine/device_allocator.h"
+#include "engine/error.h"
+#include "engine/graph.h"
+#include "models/roberta/roberta.h"
+#include "tests/emulator.h"
+#include "tests/ops/harness.h"
+
+using namespace lowland;
+using namespace lowland::test;
+
+namespace {
+
+std::unique_ptr<Context> a_device() {
+  return test_device() == "cuda" ? make_test_context(2) : std::make_unique<Context>(2, make_emulator(2));
+}
+
+TEST_CASE("device tensors: what goes in comes out, in every type") {
+  const auto device = a_device();
+  Context host;
+  const std::vector<float> values = {1.5f, -2.25f, 0, 1e-3f, 77};
+  const Tensor x = Tensor::from(*device, {5}, values);
+  CHECK(x.to_vector<float>() == values);
+  CHECK(x.clone().to_vector<float>() == values);
+  CHECK(x.to(DType::f64).to(DType::f32).to_vector<float>() == values);
+  CHECK(x.to(DType::bf16).to(DType::f32).to_vector<float>()[1] == -2.25f);
+  CHECK(x.slice_rows(1, 2).item() == -2.25);
+  x.fill_zero();
+  CHECK(x.to_vector<float>() == std::vector<float>(5, 0.0f));
+  x.assign<double>({1, 2, 3, 4, 5});
+  const Tensor y = Tensor::zeros(host, {5}, DType::f64);
+  y.copy_from(x);
+  CHECK(y.to_vector<double>() == std::vector<double>{1, 2, 3, 4, 5});
+  x.copy_from(Tensor::from<double>(host, {5}, {5, 4, 3, 2, 1}));
+  CHECK(x.to_vector<float>() == std::vector<float>{5, 4, 3, 2, 1});
+  CHECK(describe(x) == "(5) f32 cuda:0");
+}
+
+TEST_CASE("device tensors: indices are kept on the host as well") {
+  const auto device = a_device();
+  const Tensor all = Tensor::from<int32_t>(*device, {6}, {5, 4, 3, 2, 1, 0});
+  CHECK(all.host()[0] == 5);
+  CHECK(all.slice_rows(4, 6).host()[0] == 1);
+  CHECK(all.clone().host()[5] == 0);
+  const Tensor other = Tensor::zeros(*device, {6}, DType::i32);
+  CHECK(other.host()[3] == 0);
+  other.copy_from(all);
+  CHECK(other.host()[3] == 2);
+  other.copy_from(Tensor::from<float>(*device, {6}, std::vector<float>(6, 9)));  // made by a kernel
+  CHECK_THROWS_WITH_AS(other.host(), "indices must come from the host, (6) i32 cuda:0 was made on the device", Error);
+}
+
+TEST_CASE("device allocator: accounting, and a step's blocks lie where they lay") {
+  const auto device = a_device();
+  DeviceAllocator& memory = *device->device_memory();
+  const size_t before = memory.live_bytes();
+  { const Tensor t = Tensor::empty(*device, {1000}, DType::f32); CHECK(memory.live_bytes() == before + 4096); }
+  CHECK(memory.live_bytes() == before);
+  std::vector<void*> first;
+  size_t needed = 0;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<void*> seen;
+    memory.begin_step();
+    {
+      const Tensor a = Tensor::empty(*device, {300}, DType::f32);
+      { const Tensor b = Tensor::empty(*device, {5000}, DType::f32); seen.push_back(b.raw()); }
+      const Tensor c = Tensor::empty(*device, {100}, DType::f32);
+      seen.push_back(a.raw());
+      seen.push_back(c.raw());
+      CHECK(memory.step_blocks() == 2);
+    }
+    needed = memory.end_step();
+    if (round == 0) CHECK(memory.grow_arena(needed) == false);
+    if (round == 1) first = seen;
+    if (round == 2) CHECK(seen == first);
+  }
+  CHECK(needed == 1280 + 20224);
+  CHECK(memory.grow_arena(2 * needed) == true);
+  CHECK(memory.live_bytes() == before);
+}
+
+TEST_CASE("device allocator: out of memory says what was asked, what is held and in which phase") {
+  const auto device = a_device();
+  const Tensor held = Tensor::empty(*device, {1 << 20}, DType::f32);
+  const PhaseScope phase(device->memory(), "forward");
+  CHECK_THROWS_WITH_AS(Tensor::empty(*device, {int64_t{1} << 40}, DType::f32),
+                       doctest::Contains("asked for 4398046.5 MB in phase forward with 4.2 MB held"), Error);
+}
+
+TEST_CASE("ops on a device: indices are checked before anything is launched") {
+  const auto device = a_device();
+  const Tensor table = Tensor::zeros(*device, {4, 8}, DType::f32);
+  CHECK_THROWS_WITH_AS(ops::embedding(Tensor::from<int32_t>(*device, {2}, {0, 4}), table),
+                       "[embedding] id 4 at row 1 is outside [0, 4)", Error);
+}
+
+TEST_CASE("graphs: direct, captured and replayed work give the same, also after the arena moves") {
+  const auto device = a_device();
+  GraphCache cache(*device);
+  const Tensor sum = Tensor::zeros(*device, {3}, DType::f32);
+  using Ran = GraphCache::Ran;
+  const auto add = [&](float v, int64_t filler) {
+    return cache.run(std::to_string(filler), {Tensor::from<float>(*device, {3}, {v, 2 * v, 3 * v})},
+                     [&](const std::vector<Tensor>& in) {
+                       const Tensor room = Tensor::empty(*device, {filler}, DType::f32);
+                       const Tensor twice = ops::scale(in[0], 2);
+                       sum.copy_from(ops::add(sum, twice));
+                     });
+  };
+  CHECK(add(0, 7) == Ran::direct);
+  CHECK(add(1, 10) == Ran::direct);
+  CHECK(add(10, 10) == Ran::captured);
+  CHECK(add(100, 10) == Ran::replayed);
+  CHECK(add(1000, 100000) == Ran::direct);
+  CHECK(add(1000, 100000) == Ran::captured);  // the arena grows: the first graph is gone
+  CHECK(cache.graphs() == 1);
+  CHECK(add(1000, 10) == Ran::captured);
+  CHECK(add(1000, 10) == Ran::replayed);
+  CHECK(add(1000, 100000) == Ran::replayed);
+  CHECK(sum.to_vector<float>() == std::vector<float>{10222, 20444, 30666});
+  CHECK(cache.note().empty());
+}
+
+TEST_CASE("graphs: at most 32 are kept") {
+  const auto device = a_device();
+  GraphCache cache(*device);
+  const Tensor x = Tensor::zeros(*device, {4}, DType::f32);
+  for (int round = 0; round < 3; ++round)
+    for (int i = 0; i < 40; ++i)
+      cache.run(std::to_string(i), {x}, [](const std::vector<Tensor>& in) { ops::scale(in[0], 2); });
+  CHECK(cache.graphs() == GraphCache::kMost);
+}
+
+TEST_CASE("graphs: work that the host takes part in runs as it stands, and the cache says why") {
+  const auto device = a_device();
+  GraphCache cache(*device);
+  const Tensor x = Tensor::from<float>(*device, {1}, {3});
+  double seen = 0;
+  for (int i = 0; i < 4; ++i)
+    CHECK(cache.run("reads", {x}, [&](const std::vector<Tensor>& in) { seen += ops::scale(in[0], 2).item(); }) ==
+          GraphCache::Ran::direct);
+  CHECK(seen == 24);
+  CHECK(cache.note() == "a step cannot be captured as a graph: the host waits in the middle of it");
+  Tensor kept;
+  for (int i = 0; i < 2; ++i)
+    cache.run("keeps", {x}, [&](const std::vector<Tensor>& in) { kept = ops::scale(in[0], 2); });
+  CHECK(kept.item() == 6);
+  CHECK(cache.note() == "steps are not captured as graphs: one of them leaves tensors behind");
+}
+
+TEST_CASE("LL_COMPARE: reports the largest error of each kernel") {
+  // The emulated device's memory is closed to the host, so the comparison runs over memory that is not.
+  std::string report;
+  {
+    Context host;
+    struct Open final : Accelerator {
+      AcceleratorInfo about;
+      const AcceleratorInfo& info() const override { return about; }
+      void attach(Ctx&) override {}
+      void* allocate(size_t bytes) override { return std::aligned_alloc(256, (bytes + 255) / 256 * 256); }
+      void release(void* block) override { std::free(block); }
+      size_t held_bytes() const override { return 0; }
+      void upload(void* to, const void* from, size_t n) override { std::memcpy(to, from, n); }
+      void download(void* to, const void* from, size_t n) override { std::memcpy(to, from, n); }
+      void copy(void* to, const void* from, size_t n) override { std::memcpy(to, from, n); }
+      void zero(void* to, size_t n) override { std::memset(to, 0, n); }
+      void wait() override {}
+      void begin_capture() override {}
+      std::unique_ptr<CapturedWork> end_capture() override { return nullptr; }
+      void abandon_capture() override {}
+      bool capturing() const override { return false; }
+      size_t mark() override { return 0; }
+      double ms_between(size_t, size_t) override { return 0; }
+      void clear_marks() override {}
+    } device;
+    DeviceAllocator memory(device);
+    auto* y = static_cast<float*>(memory.allocate(4 * sizeof(float)));
+    memory.note_type(y, DType::f32);
+    std::fill(y, y + 4, 0.0f);
+    const auto compare = make_compare_always(device, memory, host.kernels(), &report);
+    for (int i = 0; i < 2; ++i)
+      compare->launch(host.kernels(), "wrong", [&](Ctx&) { y[1] = 2.5f; y[2] = 1; }, [&](Ctx&) { y[1] = 2; y[2] = 1; });
+    CHECK(y[1] == 2.5f);  // the device's result stays
+    memory.release(y);
+  }
+  CHECK(report.find("wrong                                       2        2     5.00e-01     2.50e-01") !=
+        std::string::npos);
+}
+
+// --- a whole model
+
+RobertaConfig tiny() {
+  RobertaConfig c;
+  c.vocab_size = 50;
+  c.hidden_size = 16;
+  c.num_hidden_layers = 2;
+  c.num_attention_heads = 2;
+  c.intermediate_size = 32;
+  c.max_position_embeddings = 130;
+  return c;
+}
+
+apps::PackedBatch batch_of(Context& context, int64_t step) {
+  std::vector<nn::Segment> segments;
+  std::vector<int32_t> labels;
+  for (int64_t s = 0; s < 5; ++s) {
+    nn::Segment segment{{}, s, {0}};
+    const int64_t length = 3 + static_cast<int64_t>(mix64(static_cast<uint64_t>(step * 5 + s)) % 20);
+    for (int64_t i = 0; i < length; ++i) segment.ids.push_back(static_cast<int32_t>((step * 7 + s * 3 + i) % 50));
+    segments.push_back(std::move(segment));
+    labels.push_back(static_cast<int32_t>((s + step) % 2));
+  }
+  return apps::pack_batch(context, segments, labels);
+}
+
+// Losses of some steps with dropout everywhere, two micro-batches each, and the values at the end.
+std::pair<std::vector<double>, std::vector<float>> train(Context& context, const std::string& name, bool graphs,
+                                                         size_t* captured = nullptr) {
+  Roberta model(tiny(), RobertaHead::classification);
+  nn::LoraConfig lora;
+  lora.rank = 4;
+  lora.dropout = 0.1;
+  lora.targets = [](const std::string& m) { return m.find("query") != m.npos || m.find("value") != m.npos; };
+  model.attach_lora(lora);
+  model.train([](const std::string& n) { return n.rfind("classifier.", 0) == 0; });
+  model.materialise(context, DType::f32);
+  model.parameters().initialise(1, 0.2, [](const std::string&) { return true; });
+  model.initialise_adapters(1);
+  const auto method = optim::make_method(name, model.arena(), {});
+  const auto loss = [&](const apps::PackedBatch& b, const nn::Mode& mode, double scale) {
+    CrossEntropyOptions options;
+    options.scale = scale;
+    return ops::cross_entropy(model.forward(b.rows, mode), b.targets, options);
+  };
+  apps::StepPasses passes(model, *method, loss, graphs);
+  std::vector<double> losses;
+  for (int64_t step = 0; step < 8; ++step) {
+    const std::vector<apps::PackedBatch> batches = {batch_of(context, 2 * step), batch_of(context, 2 * step + 1)};
+    const nn::Mode mode{true, 7, static_cast<uint64_t>(step)};
+    method->set_step(step, 1e-2, 0.05);
+    passes.run(batches, mode, true);
+    if (method->wants_second_pass()) {
+      method->ascend();
+      passes.run(batches, mode, false);
+      method->restore();
+    }
+    method->step();
+    losses.push_back(method->stats().loss);
+  }
+  CHECK(passes.graphs().note() == "");
+  if (captured != nullptr) *captured = passes.graphs().graphs();
+  return {losses, model.arena().values().to_vector<float>()};
+}
+
+TEST_CASE("a training run on a device: with graphs, without them and on the CPU") {
+  for (const std::string name : {"lora", "eflat-lora", "flat-lora", "lora-sam"}) {
+    CAPTURE(name);
+    const auto one = a_device(), two = a_device();
+    Context host({}, 2);
+    size_t captured = 0;
+    const auto with = train(*one, name, true, &captured), without = train(*two, name, false);
+    CHECK(captured > 0);
+    CHECK(with.first == without.first);  // bit for bit
+    CHECK(with.second == without.second);
+    const auto cpu = train(host, name, false);
+    for (size_t i = 0; i < cpu.first.size(); ++i) CHECK(with.first[i] == doctest::Approx(cpu.first[i]).epsilon(1e-4));
+  }
+}
+
+}  // namespace
