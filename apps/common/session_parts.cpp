@@ -63,7 +63,7 @@ std::unique_ptr<Context> make_context(const Settings& s) {
   LL_CHECK(why.empty(), "--device {}: {}", s.device, why);
   LL_CHECK(s.dtype != "bf16" || device.type == DeviceType::cuda, "--dtype bf16: the CPU computes in f32");
   auto context = std::make_unique<Context>(device, static_cast<int>(s.threads));
-  context->kernels().tf32 = s.tf32;
+  if (context->accelerator() != nullptr) context->accelerator()->allow_tf32(s.tf32);
   compute_dtype(s, *context);
   return context;
 }

@@ -59,6 +59,8 @@ class Accelerator {
   virtual double ms_between(size_t from, size_t to) = 0;   // waits for `to`
   virtual void clear_marks() = 0;
 
+  virtual void allow_tf32(bool /*on*/) {}  // f32 matrix products may round their inputs to TF32
+
   // --- profilers: the part of the run that they record (cudaProfilerStart and Stop)
   virtual void profile(bool /*on*/) {}
 };

@@ -30,7 +30,6 @@ struct Ctx {
   Workspace* workspace = nullptr;
   void* stream = nullptr;   // cudaStream_t
   void* handles = nullptr;  // kernels/cuda: library handles of this device
-  bool tf32 = false;        // f32 matrix products may round their inputs to TF32
   LaunchObserver* observer = nullptr;  // stands between the engine and every kernel; usually nobody
 };
 

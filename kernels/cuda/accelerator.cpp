@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/cuda/handles.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/staging.h"
 
@@ -56,11 +57,15 @@ class CudaAccelerator final : public Accelerator {
     uint64_t keep = UINT64_MAX;  // freed memory stays with the pool for the next step
     LL_CUDA(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep));
     staging_ = std::make_unique<Staging>();
+    LL_CUDA(cudaMalloc(&blas_workspace_, Handles::kWorkspaceBytes));
+    handles_ = std::make_unique<Handles>(blas_workspace_, Handles::kWorkspaceBytes);
   }
   ~CudaAccelerator() override {
     cudaStreamSynchronize(stream_);
     clear_marks();
     for (cudaEvent_t e : spare_) cudaEventDestroy(e);
+    handles_.reset();
+    cudaFree(blas_workspace_);
     staging_.reset();
     cudaMemPoolDestroy(pool_);
     cudaStreamDestroy(stream_);
@@ -72,6 +77,7 @@ class CudaAccelerator final : public Accelerator {
   void attach(Ctx& ctx) override {
     ctx.backend = Backend::cuda;
     ctx.stream = stream_;
+    ctx.handles = handles_.get();
   }
 
   void* allocate(size_t bytes) override {
@@ -160,6 +166,7 @@ class CudaAccelerator final : public Accelerator {
     spare_.insert(spare_.end(), marks_.begin(), marks_.end());
     marks_.clear();
   }
+  void allow_tf32(bool on) override { handles_->tf32 = on; }
   void profile(bool on) override { LL_CUDA(on ? cudaProfilerStart() : cudaProfilerStop()); }
 
  private:
@@ -172,6 +179,8 @@ class CudaAccelerator final : public Accelerator {
   cudaStream_t stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
   std::unique_ptr<Staging> staging_;
+  void* blas_workspace_ = nullptr;
+  std::unique_ptr<Handles> handles_;
   std::vector<cudaEvent_t> marks_, spare_;
 };
 
