@@ -29,6 +29,11 @@ lowland_need(pkg-config PKG_CONFIG_FOUND)
 lowland_need(libpcre2-dev pcre2_FOUND)
 lowland_need(libicu-dev icu_FOUND)
 
+find_package(JPEG QUIET)
+lowland_need(libjpeg-dev JPEG_FOUND)
+find_package(PNG QUIET)
+lowland_need(libpng-dev PNG_FOUND)
+
 find_path(LOWLAND_DNNL_INCLUDE oneapi/dnnl/dnnl.h)
 find_library(LOWLAND_DNNL_LIBRARY NAMES dnnl)
 lowland_need(libdnnl-dev LOWLAND_DNNL_INCLUDE LOWLAND_DNNL_LIBRARY)

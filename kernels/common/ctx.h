@@ -60,3 +60,8 @@ Backend detect_cpu_backend();
   namespace lowland::cpu_v3 { __VA_ARGS__ }      \
   namespace lowland::cpu_v4 { __VA_ARGS__ }      \
   namespace lowland::cuda { __VA_ARGS__ }
+
+// The same for work that stays on the CPU: pictures on their way to the device.
+#define LL_CPU_KERNELS(...)                      \
+  namespace lowland::cpu_v3 { __VA_ARGS__ }      \
+  namespace lowland::cpu_v4 { __VA_ARGS__ }
