@@ -80,6 +80,7 @@ Tensor mul(const Tensor& a, const Tensor& b);
 Tensor scale(const Tensor& x, double alpha);
 
 Tensor gelu(const Tensor& x);  // x Phi(x), by erf
+Tensor quick_gelu(const Tensor& x);  // x sigmoid(1.702 x)
 // gelu(x + b) of one form as one op.   x (N, C), b (C) -> (N, C)
 Tensor bias_gelu(const Tensor& x, const Tensor& b, GeluForm form);
 Tensor tanh(const Tensor& x);
@@ -109,6 +110,15 @@ Tensor gather_rows(const Tensor& x, const Tensor& index);
 // Columns [first, first + C) of x (K, first + C or more) into rows of y (N, C), by index (K) i32. Without gradient: for
 // caches of keys and values.
 void scatter_rows(const Tensor& y, const Tensor& x, const Tensor& index, int64_t first_column);
+
+// x with some of its rows exchanged, in x's own memory if the caller moved its only handle in.   x (N, C), rows (K, C),
+// index (K) i32, no row twice -> (N, C)
+Tensor replace_rows(Tensor x, const Tensor& rows, const Tensor& index);
+// The mean row of each segment; 0 for one without rows.   x (N, C), cu (S+1) i32 -> (S, C)
+Tensor segment_mean(const Tensor& x, const Tensor& cu);
+// Square patches of pictures as rows, columns in the order of a convolution's weight. Without gradient.
+// x (S, D, H, W) -> (S (H/patch) (W/patch), D patch patch)
+Tensor patchify(const Tensor& x, int64_t patch);
 
 // softmax(scale q k^T) v inside each segment.   qkv (N, (NH + 2 NKV) HD): q | k | v -> (N, NH HD)
 Tensor attention(const Tensor& qkv, const AttentionOptions& options);
