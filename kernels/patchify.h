@@ -4,7 +4,7 @@
 // shapes     x: (S, D, H, W)   y: (S (H/P) (W/P), D P P): columns as the weight (C, D, P, P) of a convolution has them
 // writes     y =
 // REQUIRES   P divides H and W
-// CUDA plan  a thread per P adjacent columns v of a row: reads and writes are runs of P elements
+// CUDA plan  a block per row of y; its writes are contiguous, its reads runs of P elements
 // paper      Dosovitskiy et al. 2021, arXiv:2010.11929
 #pragma once
 #include "kernels/common/ctx.h"

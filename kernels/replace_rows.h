@@ -4,7 +4,7 @@
 // shapes     x, y, dx, dy: (N, C)   rows, drows: (K, C)   index: (K) i32
 // writes     y =   dx =   drows =   (y may equal x; dx may equal dy; dx, drows may be null: not wanted)
 // REQUIRES   index_k in [0, N), no row named twice
-// CUDA plan  a copy of the matrix where y is not x, then a block per row of `rows`, 16-byte copies
+// CUDA plan  a copy of the matrix where y is not x, then tiles of `rows`: four rows a block, 16-byte copies
 #pragma once
 #include "kernels/common/ctx.h"
 

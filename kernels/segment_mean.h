@@ -5,7 +5,7 @@
 // writes     y =   dx =
 // numerics   rows are added in their order: the same for any number of threads
 // REQUIRES   cu rises from 0 and stays within N
-// CUDA plan  a block per segment and tile of columns, a thread per 16 bytes of columns over all rows; backward a copy
+// CUDA plan  a block per segment and tile of columns, a thread per 16 bytes of columns over all rows, both ways
 // paper      Lin et al. 2013, arXiv:1312.4400, section 3.2
 #pragma once
 #include "kernels/common/ctx.h"

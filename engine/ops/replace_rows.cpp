@@ -26,7 +26,7 @@ Tensor replace_rows(Tensor x, const Tensor& rows, const Tensor& index) {
   op.check(index.defined() && index.rank() == 1 && index.dtype() == DType::i32 && index.dim(0) == rows.dim(0),
            "index must be (K) i32, one for each of the rows");
   const ReplaceRowsShape shape{x.dim(0), rows.dim(0), x.dim(1)};
-  check_places(index.data<int32_t>(), shape.K, shape.N);
+  check_places(index.host(), shape.K, shape.N);
   const Tensor input = x.gradient_only();
   const bool records = op.records();
   Tensor y = x.sole_owner() ? x.detach() : Tensor::empty_like(x);  // (N, C)

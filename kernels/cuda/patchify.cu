@@ -1,0 +1,26 @@
+#include "kernels/cuda/patchify_block.h"
+
+#include "kernels/cuda/device_block.cuh"
+#include "kernels/cuda/launch.cuh"
+
+namespace lowland::cuda {
+namespace {
+
+template <class T>
+__global__ void __launch_bounds__(kPatchThreads) patchify_kernel(T* y, const T* x, PatchifyShape shape) {
+  DeviceBlock<kPatchThreads> b;
+  patchify_row(b, y, x, shape);
+}
+
+}  // namespace
+
+template <class T> void patchify_forward(Ctx& ctx, T* y, const T* x, const PatchifyShape& shape) {
+  const auto rows = static_cast<unsigned>(shape.S * (shape.H / shape.P) * (shape.W / shape.P));
+  LL_CUDA_LAUNCH(ctx, rows, kPatchThreads, 0, patchify_kernel, y, x, shape);
+}
+
+template void patchify_forward<float>(Ctx&, float*, const float*, const PatchifyShape&);
+template void patchify_forward<double>(Ctx&, double*, const double*, const PatchifyShape&);
+template void patchify_forward<bf16>(Ctx&, bf16*, const bf16*, const PatchifyShape&);
+
+}  // namespace lowland::cuda
