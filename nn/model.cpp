@@ -8,9 +8,9 @@
 namespace lowland::nn {
 
 Linear* Model::own(std::unique_ptr<Linear> linear) {
-  owned_.push_back(std::move(linear));
-  linears_.push_back(owned_.back().get());
-  return linears_.back();
+  all_->owned.push_back(std::move(linear));
+  all_->linears.push_back(all_->owned.back().get());
+  return all_->linears.back();
 }
 
 void Model::train(const std::function<bool(const std::string&)>& which) {
@@ -27,31 +27,32 @@ void Model::train(const std::function<bool(const std::string&)>& which) {
 void Model::attach_lora(const LoraConfig& config) {
   LL_CHECK(config.rank > 0, "LoRA rank must be at least 1, got {}", config.rank);
   LL_CHECK(config.alpha != 0, "lora-alpha must not be 0: the adapters would do nothing");
-  for (Linear* linear : linears_) linear->attach(config, adapter_specs_, adapters_);
+  for (Linear* linear : all_->linears) linear->attach(config, all_->adapter_specs, all_->adapters);
 }
 
 void Model::materialise(Context& context, DType dtype) {
-  context_ = &context;
-  dtype_ = dtype;
-  std::vector<ArenaSpec> specs = adapter_specs_;
+  Shared& all = *all_;
+  all.context = &context;
+  all.dtype = dtype;
+  std::vector<ArenaSpec> specs = all.adapter_specs;
   for (ArenaSpec& spec : parameters_.arena_specs()) specs.push_back(std::move(spec));
-  arena_ = std::make_unique<Arena>(context, dtype, specs, adapters_);
-  parameters_.materialise(context, dtype, frozen_dtype_.value_or(dtype), arena_.get());
-  for (Linear* linear : linears_) linear->bind(*arena_);
+  all.arena = std::make_unique<Arena>(context, dtype, specs, all.adapters);
+  parameters_.materialise(context, dtype, all.frozen_dtype.value_or(dtype), all.arena.get());
+  for (Linear* linear : all.linears) linear->bind(*all.arena);
 }
 
 void Model::initialise_adapters(uint64_t seed) {
-  for (const AdapterSpec& a : adapters_) {
-    init_uniform(arena_->master(a.a), 1.0 / std::sqrt(static_cast<double>(a.m)), init_key(seed, a.a));
-    init_constant(arena_->master(a.b), 0.0);
+  for (const AdapterSpec& a : all_->adapters) {
+    init_uniform(arena().master(a.a), 1.0 / std::sqrt(static_cast<double>(a.m)), init_key(seed, a.a));
+    init_constant(arena().master(a.b), 0.0);
   }
 }
 
-int64_t Model::trainable_count() const { return arena_->count(); }
+int64_t Model::trainable_count() const { return arena().count(); }
 
 int64_t Model::total_count() const {
   int64_t n = parameters_.count();
-  for (const ArenaSpec& s : adapter_specs_) n += numel_of(s.shape);
+  for (const ArenaSpec& s : all_->adapter_specs) n += numel_of(s.shape);
   return n;
 }
 

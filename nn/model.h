@@ -1,6 +1,9 @@
-// Model: what the training loop, the probes and the hub need to know of a model: its parameters, its linear maps, and a
-// forward pass over packed rows. Life of a model: construct (names and shapes), choose what is trained, materialise
-// (memory), fill (files or fresh values), forward.
+// Model: what the training loop, the probes and the hub need to know of a model: its parameters, its linear maps and
+// its adapters. Life of a model: construct (names and shapes), choose what is trained, materialise (memory), fill
+// (files or fresh values), forward, which each model declares as its inputs ask.
+//
+// A model may be a part of another one, as the tower and the decoder of a vision-language model are. The parts and the
+// whole share one set of parameters, one arena and one memory: whatever is asked of any of them is answered for all.
 #pragma once
 #include <memory>
 #include <optional>
@@ -14,14 +17,12 @@ namespace lowland::nn {
 class Model {
  public:
   virtual ~Model() = default;
-  // Outputs of the selected rows: (K, labels) of a classifier, (K, V) of a language model.
-  virtual Tensor forward(const Rows& rows, const Mode& mode) const = 0;
-  // Longest segment that the positions allow.
-  virtual int64_t max_length() const = 0;
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
 
   ParameterSet& parameters() { return parameters_; }
   const ParameterSet& parameters() const { return parameters_; }
-  const std::vector<Linear*>& linears() const { return linears_; }
+  const std::vector<Linear*>& linears() const { return all_->linears; }
 
   // --- before materialise
   // Trains every parameter whose module path or name satisfies the predicate.
@@ -29,41 +30,49 @@ class Model {
   // LoRA pairs on the linear modules that the configuration targets. Throws Error if it targets none.
   void attach_lora(const LoraConfig& config);
   // Recompute each block in the backward pass instead of keeping its tensors.
-  void set_recompute(bool on) { recompute_ = on; }
+  void set_recompute(bool on) { all_->recompute = on; }
 
-  // Keep frozen matrices in bf16 while activations are in f32. For models whose ops know it (Llama).
-  void set_frozen_dtype(DType dtype) { frozen_dtype_ = dtype; }
+  // Keep frozen matrices in bf16 while activations are in f32. For models whose ops know it (Llama, Vit).
+  void set_frozen_dtype(DType dtype) { all_->frozen_dtype = dtype; }
 
   // Memory for everything. dtype: what the forward computes in; f64 is for checks, bf16 for GPUs (trained numbers
   // then have f32 masters).
   void materialise(Context& context, DType dtype);
-  bool materialised() const { return context_ != nullptr; }
+  bool materialised() const { return all_->context != nullptr; }
 
   // --- after materialise
-  Context& context() const { return *context_; }
-  DType dtype() const { return dtype_; }
-  Arena& arena() const { return *arena_; }
-  const std::vector<AdapterSpec>& adapters() const { return adapters_; }
+  Context& context() const { return *all_->context; }
+  DType dtype() const { return all_->dtype; }
+  Arena& arena() const { return *all_->arena; }
+  const std::vector<AdapterSpec>& adapters() const { return all_->adapters; }
   // A uniform in +-1/sqrt(in), B zero (peft's initialisation), a function of the seed and the module's name.
   void initialise_adapters(uint64_t seed);
   int64_t trainable_count() const;
   int64_t total_count() const;  // frozen, trained and adapters
 
- protected:
-  Model() = default;
-  Linear* own(std::unique_ptr<Linear> linear);
-  ParameterSet parameters_;
-  bool recompute_ = false;
-
  private:
-  std::vector<std::unique_ptr<Linear>> owned_;
-  std::vector<Linear*> linears_;
-  std::vector<ArenaSpec> adapter_specs_;
-  std::vector<AdapterSpec> adapters_;
-  std::unique_ptr<Arena> arena_;
-  Context* context_ = nullptr;
-  DType dtype_ = DType::f32;
-  std::optional<DType> frozen_dtype_;  // absent: dtype_
+  struct Shared {
+    ParameterSet parameters;
+    std::vector<std::unique_ptr<Linear>> owned;
+    std::vector<Linear*> linears;
+    std::vector<ArenaSpec> adapter_specs;
+    std::vector<AdapterSpec> adapters;
+    std::unique_ptr<Arena> arena;
+    Context* context = nullptr;
+    DType dtype = DType::f32;
+    std::optional<DType> frozen_dtype;  // absent: dtype
+    bool recompute = false;
+  };
+  std::shared_ptr<Shared> all_;
+
+ protected:
+  // A part of `whole`, or where that is null a model by itself.
+  explicit Model(Model* whole = nullptr)
+      : all_(whole != nullptr ? whole->all_ : std::make_shared<Shared>()), parameters_(all_->parameters) {}
+  Linear* own(std::unique_ptr<Linear> linear);
+  bool recompute() const { return all_->recompute; }
+
+  ParameterSet& parameters_;
 };
 
 }  // namespace lowland::nn

@@ -124,8 +124,14 @@ bool is_ignorable_weight(const std::string& name) {
          ends_with(name, ".rotary_emb.inv_freq");
 }
 
-WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix) : folder_(folder) {
-  const fs::path base(folder);
+WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix) : folder_(folder) { open(base_prefix); }
+
+WeightMap::WeightMap(const std::string& folder, Rename rename) : folder_(folder), rename_(std::move(rename)) {
+  open("");
+}
+
+void WeightMap::open(const std::string& base_prefix) {
+  const fs::path base(folder_);
   const fs::path index = base / "model.safetensors.index.json";
   if (is_file(base / "model.safetensors")) {
     add_file((base / "model.safetensors").string());
@@ -136,9 +142,9 @@ WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix) 
         "{} holds pytorch_model.bin only: save it as safetensors once, with Python: "
         "AutoModel.from_pretrained(DIR).save_pretrained(NEW_DIR), using the class named in config.json's "
         "architectures",
-        folder);
+        folder_);
   } else {
-    fail("{} has neither model.safetensors nor model.safetensors.index.json", folder);
+    fail("{} has neither model.safetensors nor model.safetensors.index.json", folder_);
   }
   const auto has_prefix = [&](const TensorInfo& t) { return starts_with(t.name, base_prefix + "."); };
   if (!base_prefix.empty() && std::none_of(files_.begin(), files_.end(), [&](const auto& file) {
@@ -157,6 +163,7 @@ WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix) 
 
 std::string WeightMap::canonical(const std::string& name_in_file) const {
   const std::string name = without_old_names(name_in_file);
+  if (rename_) return rename_(name);
   return prefix_.empty() || is_head(name) ? name : prefix_ + name;
 }
 

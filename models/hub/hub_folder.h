@@ -1,5 +1,6 @@
 // Hugging Face model folders: where they are, what weights they hold, and how one is written.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,13 +20,18 @@ std::string resolve_model_folder(const std::string& model);
 // `lm_head.*`, `*.pooler.*`, `*.position_ids`, `*.rotary_emb.inv_freq`, `cls.*`.
 bool is_ignorable_weight(const std::string& name);
 
+// Today's name of a tensor or module that may have an older one.
+using Rename = std::function<std::string(const std::string&)>;
+
 // All weights of a folder, from one file or from shards, under the names the model uses today:
 //   * LayerNorm.gamma and LayerNorm.beta of very old files are LayerNorm.weight and LayerNorm.bias;
 //   * in a folder saved from the bare encoder, `base_prefix` ("roberta", "model") is put before every name.
+//   * of a family whose modules were renamed (LLaVA), `rename` gives today's name for any other.
 // Remembers what was read, so that unused tensors can be told once.
 class WeightMap {
  public:
   explicit WeightMap(const std::string& folder, const std::string& base_prefix = "");
+  WeightMap(const std::string& folder, Rename rename);
 
   const std::string& folder() const { return folder_; }
   std::vector<std::string> names() const;  // sorted
@@ -53,10 +59,12 @@ class WeightMap {
     std::string name;  // in the file
   };
   const Entry& entry(const std::string& name) const;
+  void open(const std::string& base_prefix);
   void open_index(const std::string& index_path);
   void add_file(const std::string& path);
 
   std::string folder_, prefix_;  // prefix_ is put before names: "" or "roberta."
+  Rename rename_;                // absent: names are today's
   std::vector<std::shared_ptr<SafetensorsFile>> files_;
   std::map<std::string, Entry> entries_;
   std::set<std::string> used_;

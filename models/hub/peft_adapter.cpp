@@ -104,7 +104,25 @@ const HeadTensor* LoadedAdapter::find_head(const std::string& name) const {
   return it == head.end() ? nullptr : &*it;
 }
 
-LoadedAdapter load_adapter(const std::string& folder) {
+LoadedAdapter renamed(LoadedAdapter adapter, const Rename& rename) {
+  bool fits = true;
+  for (LoraFactors& f : adapter.modules) {
+    f.module = rename(f.module);
+    fits = fits && adapter.config.targets(f.module);
+  }
+  for (HeadTensor& t : adapter.head) t.name = rename(t.name);
+  for (std::string& module : adapter.config.modules_to_save) module = rename(module);
+  const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
+  std::sort(adapter.head.begin(), adapter.head.end(), by_name);
+  std::sort(adapter.modules.begin(), adapter.modules.end(),
+            [](const auto& a, const auto& b) { return a.module < b.module; });
+  if (fits) return adapter;
+  adapter.config.target_modules = {};
+  for (const LoraFactors& f : adapter.modules) adapter.config.target_modules.names.push_back(f.module);
+  return adapter;
+}
+
+LoadedAdapter load_adapter(const std::string& folder, const Rename& rename) {
   LoadedAdapter adapter;
   adapter.config = AdapterConfig::from_json(config_text(folder), (fs::path(folder) / kConfigFile).string());
   const SafetensorsFile file((fs::path(folder) / kWeightsFile).string());
@@ -131,7 +149,7 @@ LoadedAdapter load_adapter(const std::string& folder) {
     f.scale = adapter.config.scale_of(module);
     adapter.modules.push_back(std::move(f));
   }
-  return adapter;
+  return rename ? renamed(std::move(adapter), rename) : adapter;
 }
 
 void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearModule>& model,

@@ -11,6 +11,7 @@
 
 #include "engine/tensor.h"
 #include "models/hub/adapter_card.h"
+#include "models/hub/hub_folder.h"
 #include "models/hub/peft_config.h"
 
 namespace lowland {
@@ -40,7 +41,9 @@ struct LoadedAdapter {
 
 // Error, naming file and tensor, if a tensor is not understood, an A or B lacks its partner, a module is not
 // one the config targets, or a rank in the tensors is not the config's. f16 and bf16 files are read as f32.
-LoadedAdapter load_adapter(const std::string& folder);
+// `rename`, if given, gives today's name for a module or tensor in an older spelling; the config is then held
+// against the names in the file, and made to name the modules one by one where it does not fit today's names.
+LoadedAdapter load_adapter(const std::string& folder, const Rename& rename = {});
 
 struct LinearModule {
   std::string name;
@@ -51,6 +54,10 @@ struct LinearModule {
 // model that the config targets is in the adapter.
 void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearModule>& model,
                         const std::string& folder);
+
+// The adapter under other names, for readers that know an older spelling. Its targets must name them too, as an
+// expression that fits both spellings does; they are made a list of the modules where they do not.
+LoadedAdapter renamed(LoadedAdapter adapter, const Rename& rename);
 
 // Writes the adapter's files, in f32, into the existing folder, reads them back and compares.
 void write_adapter_files(const std::string& folder, LoadedAdapter adapter, const AdapterCard& card);

@@ -19,19 +19,20 @@ Bias bias_if(bool on) { return on ? Bias::learnt : Bias::none; }
 
 }  // namespace
 
-Llama::Llama(LlamaConfig config) : config_(std::move(config)) {
+Llama::Llama(LlamaConfig config, nn::Model* whole, const std::string& base)
+    : nn::Model(whole), config_(std::move(config)) {
   const int64_t C = config_.hidden_size, V = config_.vocab_size;
-  tokens_ = std::make_unique<nn::Embedding>(parameters_, "model.embed_tokens", V, C);
-  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(i));
-  norm_ = std::make_unique<nn::RmsNorm>(parameters_, "model.norm", C, config_.rms_norm_eps);
+  tokens_ = std::make_unique<nn::Embedding>(parameters_, base + ".embed_tokens", V, C);
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(base, i));
+  norm_ = std::make_unique<nn::RmsNorm>(parameters_, base + ".norm", C, config_.rms_norm_eps);
   head_ = config_.tie_word_embeddings ? &tokens_->weight()
                                       : &parameters_.add("lm_head.weight", {V, C}, nn::Init::normal, true);
 }
 
-Llama::Layer Llama::make_layer(int64_t index) {
+Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
   const int64_t C = config_.hidden_size, F = config_.intermediate_size, HD = config_.head_dim;
   const int64_t q = config_.num_attention_heads * HD, kv = config_.num_key_value_heads * HD;
-  const std::string prefix = fmt::format("model.layers.{}.", index);
+  const std::string prefix = fmt::format("{}.layers.{}.", base, index);
   const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
   const double eps = config_.rms_norm_eps;
   const Bias mlp_bias = bias_if(config_.mlp_bias);
@@ -122,7 +123,7 @@ Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const 
     const auto run = [this, i, rows, mode, cache](const Tensor& in) {
       return block(i, in, rows, mode, cache);
     };
-    h = recompute_ && cache == nullptr ? checkpoint(run, h) : run(h);  // (N, C); last: (K, C)
+    h = recompute() && cache == nullptr ? checkpoint(run, h) : run(h);  // (N, C); last: (K, C)
   }
   if (rows.K == rows.N) h = ops::gather_rows(h, rows.select);  // (K, C)
   return norm_->forward(h);                                    // (K, C)

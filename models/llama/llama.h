@@ -18,7 +18,8 @@ namespace lowland {
 
 class Llama final : public nn::Model {
  public:
-  explicit Llama(LlamaConfig config);
+  // As a part of another model its names begin with `base` instead of "model"; the head is lm_head in either.
+  explicit Llama(LlamaConfig config, nn::Model* whole = nullptr, const std::string& base = "model");
 
   // ids (N) i32 -> (N, C). Throws Error on an id at or above vocab_size.
   Tensor embed(const Tensor& ids) const;
@@ -33,8 +34,9 @@ class Llama final : public nn::Model {
   Tensor loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options) const;
 
   // Logits of the selected rows, (K, V).
-  Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const override;
-  int64_t max_length() const override { return config_.max_tokens(); }
+  Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const;
+  // Longest segment that the positions allow.
+  int64_t max_length() const { return config_.max_tokens(); }
 
   const LlamaConfig& config() const { return config_; }
 
@@ -48,7 +50,7 @@ class Llama final : public nn::Model {
     nn::Linear* down;
     uint64_t attention_op;
   };
-  Layer make_layer(int64_t index);
+  Layer make_layer(const std::string& base, int64_t index);
   Tensor block(size_t index, const Tensor& x, const nn::Rows& rows, const nn::Mode& mode,
                const KvCache* cache) const;
   Tensor attend(size_t index, Tensor qkv, const nn::Rows& rows, const nn::Mode& mode,

@@ -106,7 +106,7 @@ Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
     const nvtx::Range range(fmt::format("layer.{}", &layer - layers_.data()).c_str());
     const bool last = &layer == &layers_.back();
     const auto run = [this, &layer, rows, mode, last](const Tensor& in) { return block(layer, in, rows, mode, last); };
-    x = recompute_ ? checkpoint(run, x) : run(x);                                    // (N, C); last: (K, C)
+    x = recompute() ? checkpoint(run, x) : run(x);                                    // (N, C); last: (K, C)
   }
   if (rows.K == rows.N) x = ops::gather_rows(x, rows.select);                        // (K, C)
   return head_ == RobertaHead::classification ? classify(x, rows, mode) : predict_tokens(x, rows, mode);

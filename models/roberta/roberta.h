@@ -18,8 +18,9 @@ class Roberta final : public nn::Model {
   Roberta(RobertaConfig config, RobertaHead head);
 
   // Classification: (S, labels), one selected row per segment, its first. Masked LM: (K, V), the selected rows.
-  Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const override;
-  int64_t max_length() const override { return config_.max_tokens(); }
+  Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const;
+  // Longest segment that the positions allow.
+  int64_t max_length() const { return config_.max_tokens(); }
 
   const RobertaConfig& config() const { return config_; }
   RobertaHead head() const { return head_; }

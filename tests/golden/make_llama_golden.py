@@ -183,7 +183,8 @@ def rewrite_base_name(path, name):
     with open(path) as f:
         config = json.load(f)
     config["base_model_name_or_path"] = name
-    config["target_modules"] = sorted(config["target_modules"])  # peft keeps a set
+    if isinstance(config["target_modules"], list):
+        config["target_modules"] = sorted(config["target_modules"])  # peft keeps a set
     with open(path, "w") as f:
         json.dump(config, f, indent=2, sort_keys=True)
         f.write("\n")
@@ -235,11 +236,15 @@ def make(name, out, versions):
     save_file(golden.tensors, os.path.join(out, "golden.safetensors"), metadata={"written_by": json.dumps(versions)})
 
 
+def versions_of():
+    return {"python": platform.python_version(), "torch": torch.__version__, "peft": peft.__version__,
+            "transformers": transformers.__version__, "safetensors": safetensors.__version__}
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "llama_tiny")
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "peft": peft.__version__,
-                "transformers": transformers.__version__, "safetensors": safetensors.__version__}
+    versions = versions_of()
     print(versions)
     torch.set_num_threads(1)
     os.makedirs(out, exist_ok=True)

@@ -1,0 +1,34 @@
+// VlmConfig: config.json of a LLaVA-1.5 folder (model_type llava), in the spellings of transformers 4 and 5. What the
+// file omits has transformers' defaults, in its vision_config and text_config too: published files omit most.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "models/llama/config.h"
+#include "models/vit/config.h"
+
+namespace lowland {
+
+struct VlmConfig {
+  VitConfig vision;
+  LlamaConfig text;
+  int64_t image_token_id = 32000;       // image_token_index in version 4
+  int64_t vision_feature_layer = -2;    // hidden state of the tower that the projector reads
+  bool keep_class_token = false;        // vision_feature_select_strategy: full keeps it, default drops it
+  bool projector_bias = true;
+  std::string dtype;         // as the file says; empty if it does not
+  std::string name_or_path;  // `_name_or_path`
+
+  static VlmConfig from_json(const std::string& text, const std::string& file_name);
+  static VlmConfig from_folder(const std::string& folder);
+  // transformers 4 spelling, which version 5 reads as well. Ends in a newline.
+  std::string to_json() const;
+
+  // Rows that one image takes among the tokens: 576 for LLaVA-1.5.
+  int64_t image_tokens() const { return vision.patches() + (keep_class_token ? 1 : 0); }
+};
+
+// True if the text of a config.json says model_type llava.
+bool is_vlm_config(const std::string& config_json);
+
+}  // namespace lowland

@@ -1,0 +1,24 @@
+// Weights into a Vlm: of one LLaVA folder, or of a tower's and a language model's, to which the projector is new.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "models/hub/hub_folder.h"
+#include "models/vlm/vlm.h"
+
+namespace lowland {
+
+// The weights of a LLaVA folder under the names of the model, whichever spelling the folder has.
+WeightMap open_vlm_weights(const std::string& folder);
+
+// Fills every parameter from the folder; new adapters get LoRA's initialisation. Returns one line on the folder's
+// tensors that the model has no place for, or nothing. REQUIRES materialise(). Throws Error that names a missing
+// tensor, or one of another shape, as of a projector that does not fit its tower.
+std::string load_weights(Vlm& model, WeightMap& weights, uint64_t seed);
+
+// Fills the tower from a CLIP or image classifier folder, the decoder from a Llama folder, and draws the projector
+// anew. A decoder with more rows in its embedding than the folder has (for the image token) gets fresh ones, a
+// function of the seed. REQUIRES materialise().
+void load_parts(Vlm& model, const std::string& tower_folder, const std::string& language_folder, uint64_t seed);
+
+}  // namespace lowland
