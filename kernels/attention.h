@@ -12,7 +12,8 @@
 //            Rows outside every segment and queries without keys get zeros.
 // numerics   online softmax over tiles of 64 keys. Threads own (segment, head, 256 queries) in the forward
 //            and (segment, key head) in the backward: results depend neither on their number nor on the
-//            packing; scratch memory depends on HD and the number of threads only
+//            packing; scratch memory depends on HD and the number of threads only. Causal segments of one to four
+//            queries and more keys, a decoder's step, are summed in an order of their own (cpu/attention_few.h)
 // dropout    u_ij by Philox: counter (example_i, position_i, h * kHeadStride + j / 8), draw j % 8
 // REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; NKV divides NH; causal: nq <= nk or nk = 0
 // CUDA plan  a block per (segment, head, tile of queries), bounds of segments read on the device. bf16: mma.sync

@@ -1,10 +1,13 @@
 #include "apps/llama/generate_text.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "apps/common/flags.h"
+#include "apps/common/progress.h"
 #include "apps/data/text_file.h"
 #include "apps/llama/verbs.h"
 #include "engine/error.h"
@@ -37,9 +40,10 @@ std::vector<std::string> read_prompts(const std::string& file) {
   return out;
 }
 
-// One JSON object per prompt, in their order, a batch at a time.
-void generate_many(const Session& session, const std::vector<std::string>& texts,
+// One JSON object per prompt, in their order, a batch at a time. Returns the number of new tokens.
+size_t generate_many(const Session& session, const std::vector<std::string>& texts,
                    const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options, size_t batch) {
+  size_t tokens = 0;
   for (size_t begin = 0; begin < prompts.size(); begin += batch) {
     const size_t end = std::min(begin + batch, prompts.size());
     const std::vector<std::vector<int32_t>> some(prompts.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -55,10 +59,12 @@ void generate_many(const Session& session, const std::vector<std::string>& texts
       o["prompt"] = texts[begin + i];
       o["text"] = text;
       o["tokens"] = out[i].size();
+      tokens += out[i].size();
       std::printf("%s\n", o.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     }
     std::fflush(stdout);
   }
+  return tokens;
 }
 
 void generate_text(Settings settings, const GenerateFlags& flags, bool prompt_given) {
@@ -77,11 +83,13 @@ void generate_text(Settings settings, const GenerateFlags& flags, bool prompt_gi
              session.config.max_tokens());
   }
   session.build_model(false);
-  if (prompt_given) {
-    print_generated(session, prompts[0], options);
-    return;
-  }
-  generate_many(session, texts, prompts, options, static_cast<size_t>(flags.batch));
+  const auto start = std::chrono::steady_clock::now();
+  const size_t tokens =
+      prompt_given ? print_generated(session, prompts[0], options).tokens
+                   : generate_many(session, texts, prompts, options, static_cast<size_t>(flags.batch));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  say(fmt::format("{} tokens, {} tokens/s", thousands(static_cast<int64_t>(tokens)),
+                  thousands(std::llround(static_cast<double>(tokens) / std::max(seconds, 1e-9)))));
 }
 
 }  // namespace

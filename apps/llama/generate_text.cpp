@@ -32,25 +32,26 @@ std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std
   return stream;
 }
 
-std::string print_generated(const Session& session, const std::vector<int32_t>& prompt,
-                            const GenerateOptions& options) {
+Generated print_generated(const Session& session, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
   const auto stream = stream_after(*session.tokenizer, prompt);
-  std::string all, text;
+  Generated out;
+  std::string text;
   const auto put = [&] {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
-    all += text;
+    out.text += text;
     text.clear();
   };
   generate(*session.model, {prompt}, options, [&](size_t, int32_t id) {
     stream->feed(id, text);
+    ++out.tokens;
     put();
   });
   stream->finish(text);
   put();
   std::fputc('\n', stdout);
   std::fflush(stdout);
-  return all;
+  return out;
 }
 
 }  // namespace lowland::apps

@@ -25,7 +25,12 @@ GenerateOptions generate_options(const Session& session, const SamplingFlags& fl
 // A decoder that has read the prompt: a space after its end stays, one at the start of a text goes.
 std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt);
 
-// Prints the text after the prompt token by token, and a newline; returns the text.
-std::string print_generated(const Session& session, const std::vector<int32_t>& prompt, const GenerateOptions& options);
+struct Generated {
+  std::string text;
+  size_t tokens = 0;
+};
+
+// Prints the text after the prompt token by token, and a newline; returns it.
+Generated print_generated(const Session& session, const std::vector<int32_t>& prompt, const GenerateOptions& options);
 
 }  // namespace lowland::apps

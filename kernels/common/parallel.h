@@ -21,6 +21,10 @@ namespace lowland {
 // two copies differently, and sums would depend on the number of threads in their last bit.
 template <class F> LL_NOINLINE void run_range(const F& fn, int64_t begin, int64_t end) { fn(begin, end); }
 
+// The least number of rows worth a thread, of so many elements each: handing work to a second one costs as much as
+// some ten thousand elements.
+inline int64_t row_grain(int64_t elements) { return (1 << 14) / (elements + 1) + 1; }
+
 // grain: the least number of items worth a thread.
 template <class F> inline void parallel_for(const Ctx& ctx, int64_t n, int64_t grain, const F& fn) {
   if (n <= 0) return;

@@ -1,7 +1,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/cpu/attention_tasks.h"
+#include "kernels/cpu/attention_few.h"
 
 namespace lowland::LL_CPU {
 namespace {
@@ -129,6 +129,19 @@ template <class T> struct Forward {
     finish(t, seg, h, begin, end);
   }
 
+  // All queries of a segment that has few, one by one.
+  void few(const ForwardTiles<T>& t, const Segment& seg, int64_t h) const {
+    const int64_t HD = shape.HD, kv = h / (shape.NH / shape.NKV) * HD;
+    const Rows<const T> k{in.k.data + seg.k0 * in.k.stride + kv, in.k.stride};
+    const Rows<const T> v{in.v.data + seg.k0 * in.v.stride + kv, in.v.stride};
+    for (int64_t i = 0; i < seg.nq; ++i) {
+      const int64_t row = seg.q0 + i;
+      lse[row * shape.NH + h] =
+          attend_row(o.data + row * o.stride + h * HD, t.qt, in.q.data + row * in.q.stride + h * HD, k, v,
+                     visible_keys(seg, shape.causal, i + 1), HD, static_cast<T>(shape.scale));
+    }
+  }
+
   void finish(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t begin, int64_t end) const {
     const int64_t HD = shape.HD, width = round_to_lanes<T>(HD);
     for (int64_t i = begin; i < end; ++i) {
@@ -162,7 +175,9 @@ void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs
       [&](int64_t slot, const Segment& seg, int64_t task) {
         const int64_t begin = task % spans(seg) * kSpan,
                       end = begin + kSpan < seg.nq ? begin + kSpan : seg.nq;
-        forward.span(ForwardTiles<T>(memory + slot * size, shape.HD), seg, task / spans(seg), begin, end);
+        const ForwardTiles<T> tiles(memory + slot * size, shape.HD);
+        if (shape.causal && is_decoding(seg) && shape.drop_below == 0) return forward.few(tiles, seg, task);
+        forward.span(tiles, seg, task / spans(seg), begin, end);
       });
   const int64_t tail = shape.cu_q[shape.S];
   zero_rows(o, tail, shape.NQ, shape.NH * shape.HD);

@@ -25,9 +25,15 @@ inline Segment segment_of(const AttentionShape& shape, int64_t s) {
 // they are free; a slot is one thread's, its number is below ctx.threads.
 template <class TasksOf, class Run>
 inline void for_each_task(Ctx& ctx, const AttentionShape& shape, const TasksOf& tasks_of, const Run& run) {
-  int64_t total = 0, next = 0;
-  for (int64_t s = 0; s < shape.S; ++s) total += tasks_of(segment_of(shape, s));
-  const int64_t slots = total < ctx.threads ? total : ctx.threads;
+  constexpr int64_t kWorth = 1 << 17;  // products worth a thread
+  int64_t total = 0, next = 0, products = 0;
+  for (int64_t s = 0; s < shape.S; ++s) {
+    const Segment seg = segment_of(shape, s);
+    total += tasks_of(seg);
+    products += seg.nq * seg.nk * shape.NH * shape.HD;
+  }
+  const int64_t most = products / kWorth + 1 < ctx.threads ? products / kWorth + 1 : ctx.threads;
+  const int64_t slots = total < most ? total : most;
   parallel_for(ctx, slots, 1, [&](int64_t begin, int64_t end) {
     for (int64_t slot = begin; slot < end; ++slot) {
       int64_t s = 0, first = 0;

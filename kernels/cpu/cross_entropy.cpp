@@ -41,7 +41,7 @@ void cross_entropy_forward(Ctx& ctx, acc_t<T>* loss, acc_t<T>* lse, const T* x, 
   const double e = s.label_smoothing;
   Scratch scratch(ctx);
   double* row_loss = scratch.f64(s.N + 1);
-  parallel_for(ctx, s.N, s.V >= kRun ? 1 : 16, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, s.N, row_grain(s.V), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       row_loss[n] = 0;
       lse[n] = T(0);
@@ -63,7 +63,7 @@ void cross_entropy_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, 
   const T g = static_cast<T>(static_cast<double>(*dloss) * s.scale);
   const T even = static_cast<T>(s.label_smoothing / static_cast<double>(s.V));
   const T hit = static_cast<T>(1 - s.label_smoothing);
-  parallel_for(ctx, s.N, s.V >= kRun ? 1 : 16, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, s.N, row_grain(s.V), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       T* to = dx + n * s.V;
       const T* row = x + n * s.V;

@@ -6,7 +6,7 @@ namespace lowland::LL_CPU {
 
 template <class T>
 void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
-  parallel_for(ctx, N, 64, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, N, row_grain(C), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T* row = table + ids[n] * C;
 #pragma omp simd
@@ -17,7 +17,7 @@ void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64
 
 template <class T>
 void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
-  parallel_for(ctx, N, 64, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, N, row_grain(C), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const bf16* row = table + ids[n] * C;
 #pragma omp simd
@@ -32,7 +32,7 @@ void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int
 template <class T>
 void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C) {
   constexpr int64_t kStrip = 32;  // columns; threads share out columns, not rows, so none waits for another
-  parallel_for(ctx, (C + kStrip - 1) / kStrip, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, (C + kStrip - 1) / kStrip, row_grain(kStrip * N), [&](int64_t begin, int64_t end) {
     const int64_t first = begin * kStrip, last = end * kStrip < C ? end * kStrip : C;
     for (int64_t n = 0; n < N; ++n) {
       T* row = dtable + ids[n] * C;

@@ -9,6 +9,7 @@ namespace {
 // it.
 constexpr int64_t kTileColumns = 256;  // of C
 constexpr int64_t kTileDepth = 1024;   // of the sum
+constexpr int64_t kWorthThreads = 1 << 20;  // products below which a second thread costs more than it saves
 
 template <class T>
 void widen(T* to, const bf16* from, int64_t rows, int64_t columns, int64_t ld) {
@@ -46,7 +47,7 @@ void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape&
   if (s.trans_b == Trans::yes && s.M <= kFewRows) return row_products<T>(ctx, C, A, B, s, alpha, beta);
   if (s.K == 0) return matmul<T>(ctx, C, A, nullptr, s, alpha, beta);
   const int64_t strips = (s.N + kTileColumns - 1) / kTileColumns, size = kTileColumns * kTileDepth;
-  const int64_t slots = strips < ctx.threads ? strips : ctx.threads;
+  const int64_t most = s.M * s.N * s.K < kWorthThreads ? 1 : ctx.threads, slots = strips < most ? strips : most;
   Scratch scratch(ctx);
   T* tiles = static_cast<T*>(scratch.bytes(static_cast<size_t>(slots * size) * sizeof(T)));
   parallel_for(ctx, slots, 1, [&](int64_t begin, int64_t end) {

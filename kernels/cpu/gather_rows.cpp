@@ -6,7 +6,7 @@ namespace lowland::LL_CPU {
 
 template <class T>
 void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C) {
-  parallel_for(ctx, K, 32, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, K, row_grain(C), [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k)
       for (int64_t c = 0; c < C; ++c) y[k * C + c] = x[index[k] * C + c];
   });
@@ -14,7 +14,7 @@ void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64
 
 template <class T>
 void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, int64_t K, int64_t C) {
-  parallel_for(ctx, C, 128, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, C, row_grain(K), [&](int64_t begin, int64_t end) {
     for (int64_t k = 0; k < K; ++k) {
       T* to = dx + index[k] * C;
       const T* from = dy + k * C;

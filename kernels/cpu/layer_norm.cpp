@@ -6,7 +6,7 @@
 namespace lowland::LL_CPU {
 
 template <class T> void layer_norm_forward(Ctx& ctx, const LayerNormForward<T>& a) {
-  parallel_for(ctx, a.N, 16, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, a.N, row_grain(a.C), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T *x = a.x + n * a.C, *w = a.w, *b = a.b;
       T* y = a.y + n * a.C;

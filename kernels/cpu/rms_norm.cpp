@@ -8,7 +8,7 @@ namespace lowland::LL_CPU {
 
 template <class T>
 void rms_norm_forward(Ctx& ctx, T* y, acc_t<T>* rstd, const T* x, const T* w, int64_t N, int64_t C, float eps) {
-  parallel_for(ctx, N, 16, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, N, row_grain(C), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T* row = x + n * C;
       T sum = 0;

@@ -8,6 +8,8 @@
 namespace lowland::LL_CPU {
 namespace {
 
+constexpr int64_t kAngleCost = 32;  // of a cosine and a sine, in elements
+
 template <class T>
 double angle(int32_t position, float f) {
   if constexpr (std::is_same_v<T, double>) return static_cast<double>(position) * static_cast<double>(f);
@@ -18,7 +20,7 @@ double angle(int32_t position, float f) {
 template <class T>
 void rotate(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& s, double direction) {
   const int64_t half = s.HD / 2;
-  parallel_for(ctx, s.N, 8, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, s.N, row_grain(s.heads * s.HD + kAngleCost * half), [&](int64_t begin, int64_t end) {
     T cosine[kRopeMaxWidth / 2], sine[kRopeMaxWidth / 2];
     for (int64_t n = begin; n < end; ++n) {
       for (int64_t i = 0; i < half; ++i) {

@@ -15,7 +15,7 @@ inline void sum_rows_into_each(Ctx& ctx, T* const (&outs)[kSums], int64_t N, int
   bool wanted = false;
   for (T* out : outs) wanted = wanted || out != nullptr;
   if (!wanted) {
-    parallel_for(ctx, N, 16, [&](int64_t begin, int64_t end) {
+    parallel_for(ctx, N, row_grain(C), [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) add_row(static_cast<T*>(nullptr), n);
     });
     return;
@@ -23,7 +23,7 @@ inline void sum_rows_into_each(Ctx& ctx, T* const (&outs)[kSums], int64_t N, int
   const int64_t blocks = (N + kRowBlock - 1) / kRowBlock, width = kSums * C;
   Scratch scratch(ctx);
   T* partial = static_cast<T*>(scratch.bytes(static_cast<size_t>(blocks * width) * sizeof(T)));
-  parallel_for(ctx, blocks, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, blocks, row_grain(kRowBlock * width), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       T* p = partial + b * width;
       for (int64_t c = 0; c < width; ++c) p[c] = T(0);
@@ -34,7 +34,7 @@ inline void sum_rows_into_each(Ctx& ctx, T* const (&outs)[kSums], int64_t N, int
   for (int k = 0; k < kSums; ++k) {
     T* out = outs[k];
     if (out == nullptr) continue;
-    parallel_for(ctx, C, 256, [&](int64_t begin, int64_t end) {
+    parallel_for(ctx, C, row_grain(blocks), [&](int64_t begin, int64_t end) {
       for (int64_t b = 0; b < blocks; ++b)
         for (int64_t c = begin; c < end; ++c) out[c] += partial[b * width + k * C + c];
     });

@@ -6,9 +6,6 @@
 namespace lowland::LL_CPU {
 namespace {
 
-// Rows worth a thread: about 4,096 elements.
-int64_t grain(int64_t F) { return F >= 4096 ? 1 : 4096 / (F + 1) + 1; }
-
 // The sigmoid is 0 or 1 long before, and an infinite gate must not meet that 0.
 template <class T>
 LL_INLINE T from_below(T x) {
@@ -19,7 +16,7 @@ LL_INLINE T from_below(T x) {
 
 template <class T>
 void swiglu_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
-  parallel_for(ctx, N, grain(F), [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, N, row_grain(3 * F), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T *gate = x + 2 * n * F, *up = gate + F;
       T* out = y + n * F;
@@ -34,7 +31,7 @@ void swiglu_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
 
 template <class T>
 void swiglu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t N, int64_t F) {
-  parallel_for(ctx, N, grain(F), [&](int64_t begin, int64_t end) {
+  parallel_for(ctx, N, row_grain(3 * F), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T *gate = x + 2 * n * F, *up = gate + F, *d = dy + n * F;
       T *dgate = dx + 2 * n * F, *dup = dgate + F;

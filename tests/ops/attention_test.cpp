@@ -173,6 +173,22 @@ TEST_CASE("attention: queries of their own") {
   check_separate("segments without queries or keys", {.nq = {0, 4, 3}, .nk = {5, 0, 6}, .tail = 2});
 }
 
+TEST_CASE("attention: a decoder's step, few queries after many keys") {
+  for (const int64_t HD : {3, 8, 20, 64, 72, 128})
+    check_separate("head_dim " + std::to_string(HD),
+                   {.nq = {1, 0, 2, 4}, .nk = {67, 9, 130, 7}, .NH = 4, .NKV = 2, .HD = HD, .causal = true});
+  const Batch b{.nq = {1}, .nk = {300}, .NH = 64, .NKV = 8, .HD = 64, .causal = true};
+  const Values q = random_values(64 * 64, 1), kv = random_values(300 * 16 * 64, 2);
+  Context one({}, 1), three({}, 3);
+  const auto run_on = [&](Context& context) {
+    const auto f32 = [&](const Shape& shape, const Values& v) {
+      return Tensor::from<double>(context, shape, v).to(DType::f32);
+    };
+    return ops::attention(f32({1, 64 * 64}, q), f32({300, 16 * 64}, kv), b.options(context)).to_vector<float>();
+  };
+  CHECK(run_on(one) == run_on(three));
+}
+
 TEST_CASE("attention: dropout draws what scalar Philox draws") {
   check_packed("dropout", {.nq = {1, 31, 33}, .nk = {1, 31, 33}, .p = 0.1});
   check_packed("dropout, tiles",
