@@ -9,6 +9,7 @@
 // saves      W frozen: (rows with a target, C); W trained: x
 // writes     loss =   dx = or +=   dW +=
 // numerics   as matmul and cross_entropy; the chunks' losses are added in their order, in acc_t<T>
+// CUDA plan  the kernel below as elementwise.h; dloss is read on the device
 #pragma once
 #include "kernels/cross_entropy.h"
 #include "kernels/frozen_matmul.h"

@@ -6,10 +6,11 @@
 // shapes     x: N rows, `stride` elements apart, heads of HD adjacent columns each from column 0 (q and k of a packed
 //            q|k|v); position (N) i32; f: (HD/2) f32
 // writes     x =
-// numerics   f32 and below: a is rounded to f32, as where the published models were trained; cos and sin of it in f64.
-//            double: all in f64, from the same f
+// numerics   f32 and below: a is rounded to f32, as where the published models were trained; cos and sin of it in f64
+//            (CUDA: in f32, within 2 ulp for any a). double: all in f64, from the same f
 // REQUIRES   HD even, at most kRopeMaxWidth; stride >= heads * HD
-// CUDA plan  a thread per pair and row, heads in its loop: one sincosf serves them all
+// CUDA plan  a block takes the rows that give each thread four pairs of 16-byte chunks; while they are on their way it
+//            computes the cosines and sines of its rows, once for all heads, into shared memory
 // paper      Su et al. 2021, arXiv:2104.09864
 #pragma once
 #include "kernels/common/ctx.h"

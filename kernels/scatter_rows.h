@@ -4,7 +4,7 @@
 // shapes     x: K rows, `stride` elements apart   index: (K) i32   y: (N, C)
 // writes     y =   (the named rows only)
 // REQUIRES   index_k in [0, N), no row named twice
-// CUDA plan  a block per row, 16-byte copies
+// CUDA plan  as embedding's forward: a thread per 16 bytes of each of four rows
 #pragma once
 #include "kernels/common/ctx.h"
 

@@ -4,7 +4,8 @@
 // shapes     x, dx: (N, 2 F), gate | up   y, dy: (N, F)
 // writes     y =   dx =   (dx may equal x)
 // numerics   s in T (f32 for bf16); one rounding of each result
-// CUDA plan  a thread per 16 bytes of y, grid-stride
+// CUDA plan  a thread per 16 bytes of each of four rows of y, all loads before the first store; one sigmoid serves both
+//            gradients; bf16 by ex2 and rcp
 // paper      Shazeer 2020, arXiv:2002.05202
 #pragma once
 #include "kernels/common/ctx.h"

@@ -39,9 +39,17 @@ template <int W, class T> LL_HD Chunk<T, W> load_chunk(const T* p) {
   return x;
 #endif
 }
+// To global memory.
 template <class T, int W> LL_HD void store_chunk(T* p, const Chunk<T, W>& x) {
 #if defined(__CUDA_ARCH__)
-  *reinterpret_cast<Chunk<T, W>*>(p) = x;
+  if constexpr (sizeof x == 16) {  // in so many words: in some branches nvcc makes four stores of it
+    uint32_t v[4];
+    std::memcpy(v, &x, sizeof x);
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};"
+                 :: "l"(__cvta_generic_to_global(p)), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");
+  } else {
+    *reinterpret_cast<Chunk<T, W>*>(p) = x;
+  }
 #else
   std::memcpy(p, &x, sizeof x);
 #endif

@@ -11,11 +11,24 @@
 namespace lowland::cuda {
 namespace {
 
-template <int W, class T>
+template <int W, class T, class Table>
 __global__ void __launch_bounds__(kTileThreads)
-    embedding_forward_kernel(T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
+    embedding_forward_kernel(T* y, const int32_t* ids, const Table* table, int64_t N, int64_t C) {
   DeviceBlock<kTileThreads> b;
   copy_rows<W>(b, y, table, N, C, [ids](int64_t n) { return int64_t{ids[n]}; });
+}
+
+// y in 16-byte stores, whatever the width of the table.
+template <class T, class Table>
+void launch_forward(Ctx& ctx, T* y, const int32_t* ids, const Table* table, int64_t N, int64_t C) {
+  constexpr int W = kVector<T>;
+  if (all_vectorise(C, y) && aligned16(table)) {
+    const auto blocks = static_cast<unsigned>(tile_blocks<W>(N, C));
+    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, embedding_forward_kernel<W>, y, ids, table, N, C);
+  } else {
+    const auto blocks = static_cast<unsigned>(tile_blocks<1>(N, C));
+    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, embedding_forward_kernel<1>, y, ids, table, N, C);
+  }
 }
 
 __global__ void number_places_kernel(int32_t* places, int64_t N) {
@@ -39,14 +52,12 @@ template <int W, class T> void launch_backward(Ctx& ctx, const EmbeddingBackward
 
 template <class T>
 void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
-  constexpr int W = kVector<T>;
-  if (all_vectorise(C, y, table)) {
-    const auto blocks = static_cast<unsigned>(tile_blocks<W>(N, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, embedding_forward_kernel<W>, y, ids, table, N, C);
-  } else {
-    const auto blocks = static_cast<unsigned>(tile_blocks<1>(N, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, embedding_forward_kernel<1>, y, ids, table, N, C);
-  }
+  launch_forward(ctx, y, ids, table, N, C);
+}
+
+template <class T>
+void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
+  launch_forward(ctx, y, ids, table, N, C);
 }
 
 template <class T>
@@ -77,6 +88,7 @@ void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* 
 
 #define LL_INSTANTIATE(T)                                                                                \
   template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);              \
+  template void embedding_frozen<T>(Ctx&, T*, const int32_t*, const bf16*, int64_t, int64_t);            \
   template void embedding_backward<T>(Ctx&, acc_t<T>*, const T*, const int32_t*, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

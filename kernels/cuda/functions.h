@@ -51,6 +51,24 @@ LL_HD inline double log_of(double x) { return log(x); }
 LL_HD inline float magnitude(float x) { return fabsf(x); }
 LL_HD inline double magnitude(double x) { return fabs(x); }
 
+// sine and cosine of one angle, which may be large: a position times a frequency.
+LL_HD inline void sine_cosine(float a, float& sine, float& cosine) {
+#if defined(__CUDA_ARCH__)
+  sincosf(a, &sine, &cosine);
+#else
+  sine = std::sin(a);
+  cosine = std::cos(a);
+#endif
+}
+LL_HD inline void sine_cosine(double a, double& sine, double& cosine) {
+#if defined(__CUDA_ARCH__)
+  sincos(a, &sine, &cosine);
+#else
+  sine = std::sin(a);
+  cosine = std::cos(a);
+#endif
+}
+
 template <class A> LL_HD A clamp_to(A x, A low, A high) {  // NaN stays NaN
   const A raised = x < low ? low : x;
   return raised > high ? high : raised;

@@ -2,6 +2,8 @@
 // kTileThreads chunks, a thread the same chunk of each of the rows. One division a block, and the loads of all rows are
 // in flight together.
 #pragma once
+#include <type_traits>
+
 #include "kernels/cuda/chunk.h"
 
 namespace lowland::cuda {
@@ -25,18 +27,39 @@ template <int W, class Block, class F> LL_HD void each_tile_thread(Block& b, int
   });
 }
 
-// y_n = x_(from(n)) for rows of C columns.
-template <int W, class Block, class T, class From>
-LL_HD void copy_rows(Block& b, T* y, const T* x, int64_t N, int64_t C, const From& from) {
+// The row of C columns at to(n) = the row at from(n), for n < N. The two may differ in type.
+template <int W, class Block, class To, class From>
+LL_HD void move_rows(Block& b, int64_t N, int64_t C, const To& to, const From& from) {
+  using Out = std::remove_pointer_t<decltype(to(0))>;
+  using In = std::remove_cv_t<std::remove_pointer_t<decltype(from(0))>>;
   each_tile_thread<W>(b, C, [&](int, int64_t n, int64_t c) {
-    Chunk<T, W> part[kTileRows] = {};
+    Chunk<In, W> part[kTileRows] = {};
+    Out* at[kTileRows] = {};  // found before the first store: an index may not be read after it without waiting
     LL_UNROLL
-    for (int i = 0; i < kTileRows; ++i)
-      if (n + i < N) part[i] = load_chunk<W>(x + from(n + i) * C + c);
+    for (int i = 0; i < kTileRows; ++i) {
+      if (n + i >= N) continue;
+      part[i] = load_chunk<W>(from(n + i) + c);
+      at[i] = to(n + i) + c;
+    }
     LL_UNROLL
-    for (int i = 0; i < kTileRows; ++i)
-      if (n + i < N) store_chunk(y + (n + i) * C + c, part[i]);
+    for (int i = 0; i < kTileRows; ++i) {
+      if (n + i >= N) continue;
+      if constexpr (std::is_same_v<Out, In>) store_chunk(at[i], part[i]);
+      else store_each<W>(at[i], [&](int j) { return static_cast<acc_t<Out>>(part[i][j]); });
+    }
   });
+}
+
+// y_n = x_(index(n)), both without gaps between rows.
+template <int W, class Block, class Out, class In, class Index>
+LL_HD void copy_rows(Block& b, Out* y, const In* x, int64_t N, int64_t C, const Index& index) {
+  move_rows<W>(b, N, C, [=](int64_t n) { return y + n * C; }, [=](int64_t n) { return x + index(n) * C; });
+}
+
+// y_(index_k) = x_k, rows of x `stride` apart.
+template <int W, class Block, class T>
+LL_HD void scatter_rows(Block& b, T* y, const T* x, const int32_t* index, int64_t K, int64_t C, int64_t stride) {
+  move_rows<W>(b, K, C, [=](int64_t k) { return y + index[k] * C; }, [=](int64_t k) { return x + k * stride; });
 }
 
 }  // namespace lowland::cuda

@@ -7,6 +7,9 @@ namespace lowland::lab {
 void rms_norm_forward_versions(Lab&);
 void rms_norm_backward_versions(Lab&);
 void layer_norm_forward_versions(Lab&);
+void rope_forward_versions(Lab&);
+void swiglu_forward_versions(Lab&);
+void swiglu_backward_versions(Lab&);
 void cross_entropy_forward_versions(Lab&);
 void cross_entropy_backward_versions(Lab&);
 void attention_forward_versions(Lab&);

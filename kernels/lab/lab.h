@@ -41,6 +41,7 @@ template <class T> class DeviceArray {
     memory_.download(values.data());
     return values;
   }
+  void upload(const std::vector<T>& values) { memory_.upload(values.data()); }  // as many as before
   void poison() { memory_.fill(0xff); }  // NaN in every floating-point type
   void clear() { memory_.fill(0); }
 

@@ -1,7 +1,8 @@
-// The kernels of cross_entropy and mse, block by block, against plain loops in double.
+// The kernels of cross_entropy, linear_cross_entropy and mse, block by block, against plain loops in double.
 #include <doctest/doctest.h>
 
 #include "kernels/cuda/cross_entropy_block.h"
+#include "kernels/cuda/linear_cross_entropy_block.h"
 #include "kernels/cuda/mse_block.h"
 #include "tests/cuda/cuda_values.h"
 
@@ -121,5 +122,31 @@ TEST_CASE("cuda mse: loss and gradient") {
       mse_gradient(b, out.data(), &dloss, x.data(), target.data(), n, 0.5);
     }
     CHECK(error_of(out, gradient) <= rounding<bf16>());
+  }
+}
+
+namespace {
+
+template <int W, class T> void check_scaled(int64_t n) {
+  std::vector<T> x = random_typed<T>(n, 1);
+  const acc_t<T> dloss = acc_t<T>(0.37);
+  Values want = to_double(x);
+  for (double& v : want) v *= static_cast<double>(dloss);
+  const int64_t blocks = (n + kMapTile<T, W> - 1) / kMapTile<T, W>;
+  for (int64_t i = 0; i < blocks; ++i) {
+    HostBlock<kMapThreads> b(i, blocks);
+    map_tile<W>(b, x.data(), n, TimesNumberAt<acc_t<T>>{&dloss}, Inputs<T, 1>{{x.data()}});  // dx is saved
+  }
+  CHECK(error_of(x, want) <= rounding<T>(2));
+}
+
+}  // namespace
+
+TEST_CASE("cuda linear_cross_entropy: saved times dloss") {
+  for (const int64_t n : {1, 31, 33, 257, 4097, 12345}) {
+    check_scaled<1, float>(n);
+    check_scaled<kVector<float>, float>(n);
+    check_scaled<kVector<double>, double>(n);
+    check_scaled<kVector<bf16>, bf16>(n);
   }
 }

@@ -1,4 +1,4 @@
-// The kernels of embedding, gather_rows, bias and bias_gelu, block by block, against plain loops in double.
+// The kernels of embedding, gather_rows, scatter_rows, bias and bias_gelu, block by block, against loops in double.
 #include <doctest/doctest.h>
 
 #include <numeric>
@@ -22,9 +22,10 @@ std::vector<int32_t> ids_of(int64_t N, int64_t V) {
   return ids;
 }
 
-template <int W, class T> void check_copy(int64_t N, int64_t V, int64_t C) {
+// Table: bf16 for embedding_frozen, else T.
+template <int W, class T, class Table> void check_copy(int64_t N, int64_t V, int64_t C) {
   const std::vector<int32_t> ids = ids_of(N, V);
-  const std::vector<T> table = random_typed<T>(V * C, 1);
+  const std::vector<Table> table = random_typed<Table>(V * C, 1);
   std::vector<T> y(static_cast<size_t>(N * C), T(99.0f));
   for (int64_t i = 0; i < tile_blocks<W>(N, C); ++i) {
     HostBlock<kTileThreads> b(i);
@@ -37,6 +38,23 @@ template <int W, class T> void check_copy(int64_t N, int64_t V, int64_t C) {
       same = same && got[static_cast<size_t>(n * C + c)] ==
                          from[static_cast<size_t>(ids[static_cast<size_t>(n)] * C + c)];
   CHECK(same);
+}
+
+template <int W, class T> void check_scatter(int64_t K, int64_t V, int64_t C, int64_t stride) {
+  std::vector<int32_t> index;  // no row twice, in no order
+  for (int64_t k = 0; k < K; ++k) index.push_back(static_cast<int32_t>((k * 7 + 3) % V));
+  const std::vector<T> x = random_typed<T>(K * stride, 1);
+  std::vector<T> y = random_typed<T>(V * C, 2);
+  Values want = to_double(y);
+  const Values from = to_double(x);
+  for (int64_t k = 0; k < K; ++k)
+    for (int64_t c = 0; c < C; ++c)
+      want[static_cast<size_t>(index[static_cast<size_t>(k)] * C + c)] = from[static_cast<size_t>(k * stride + c)];
+  for (int64_t i = 0; i < tile_blocks<W>(K, C); ++i) {
+    HostBlock<kTileThreads> b(i);
+    scatter_rows<W>(b, y.data(), x.data(), index.data(), K, C, stride);
+  }
+  CHECK(to_double(y) == want);
 }
 
 // start + the rows of dy, each added to the row of its id.
@@ -129,14 +147,18 @@ template <int W, class T> void check_bias_gelu(int64_t N, int64_t C) {
 template <class T> void check_all() {
   constexpr int W = kVector<T>;
   for (const int64_t C : {1, 31, 33, 257}) {
-    check_copy<1, T>(13, 7, C);
+    check_copy<1, T, T>(13, 7, C);
+    check_copy<1, T, bf16>(13, 7, C);
+    check_scatter<1, T>(13, 30, C, C + 3);
     check_embedding_backward<1, T>(100, 17, C);
     check_gather_backward<1, T>(30, 17, C);
     check_bias<1, T>(100, C);
     check_bias_gelu<1, T>(9, C);
   }
   for (const int64_t C : {8, 264, 1032}) {
-    check_copy<W, T>(13, 7, C);
+    check_copy<W, T, T>(13, 7, C);
+    check_copy<W, T, bf16>(13, 7, C);
+    check_scatter<W, T>(13, 30, C, C + 16);
     check_embedding_backward<W, T>(100, 17, C);
     check_gather_backward<W, T>(30, 17, C);
     check_bias<W, T>(100, C);
@@ -148,7 +170,7 @@ template <class T> void check_all() {
 
 }  // namespace
 
-TEST_CASE("cuda embedding, gather_rows, bias, bias_gelu: every block") {
+TEST_CASE("cuda embedding, gather_rows, scatter_rows, bias, bias_gelu: every block") {
   check_all<float>();
   check_all<double>();
   check_all<bf16>();

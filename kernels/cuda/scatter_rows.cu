@@ -1,0 +1,38 @@
+#include "kernels/scatter_rows.h"
+
+#include "kernels/cuda/device_block.cuh"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/row_tiles.h"
+
+namespace lowland::cuda {
+namespace {
+
+template <int W, class T>
+__global__ void __launch_bounds__(kTileThreads)
+    scatter_rows_kernel(T* y, const T* x, const int32_t* index, int64_t K, int64_t C, int64_t stride) {
+  DeviceBlock<kTileThreads> b;
+  scatter_rows<W>(b, y, x, index, K, C, stride);
+}
+
+}  // namespace
+
+template <class T>
+void scatter_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C, int64_t stride) {
+  constexpr int W = kVector<T>;
+  if (all_vectorise(C, y, x) && stride % W == 0) {
+    const auto blocks = static_cast<unsigned>(tile_blocks<W>(K, C));
+    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, scatter_rows_kernel<W>, y, x, index, K, C, stride);
+  } else {
+    const auto blocks = static_cast<unsigned>(tile_blocks<1>(K, C));
+    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, scatter_rows_kernel<1>, y, x, index, K, C, stride);
+  }
+}
+
+#define LL_INSTANTIATE(T) \
+  template void scatter_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t, int64_t);
+LL_INSTANTIATE(float)
+LL_INSTANTIATE(double)
+LL_INSTANTIATE(bf16)
+#undef LL_INSTANTIATE
+
+}  // namespace lowland::cuda
