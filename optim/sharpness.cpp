@@ -12,63 +12,17 @@
 namespace lowland::optim {
 namespace {
 
-struct Probe {
-  nn::Linear* linear;
-  Tensor e;         // (out, in), what the forward adds to W
-  Tensor gradient;  // (out, in), dL/dW; zero in rows that no adapter changes
-  std::vector<std::pair<int64_t, int64_t>> rows;
-};
+using Probe = WeightProbes::Probe;
 
-// Takes the probes off again whatever happens.
-class Probes {
- public:
-  explicit Probes(nn::Model& model) {
-    const bool adapted = !model.adapters().empty();
-    for (nn::Linear* linear : model.linears()) {
-      if (adapted && !linear->adapted()) continue;
-      Probe p{linear, {}, {}, linear->adapted_rows()};
-      const Shape shape = linear->weight().shape;
-      if (!adapted) p.rows = {{0, shape[0]}};
-      p.e = Tensor::zeros(model.context(), shape, model.dtype());
-      p.gradient = Tensor::zeros(model.context(), shape, acc_of(model.dtype()));
-      p.e.set_grad_buffer(p.gradient);
-      linear->set_probe(p.e);
-      probes_.push_back(std::move(p));
-    }
+// E = rho d / ||d||, d a direction per layer.
+void perturb(const WeightProbes& probes, const std::vector<Tensor>& direction, const SharpnessOptions& options) {
+  double total = 0;
+  for (const Tensor& d : direction) total += sum_squares(d);
+  for (size_t i = 0; i < direction.size(); ++i) {
+    const double norm = std::sqrt(options.layer_norm ? sum_squares(direction[i]) : total);
+    probes.all()[i].e.copy_from(ops::scale(direction[i], norm > 0 ? options.rho / norm : 0.0));
   }
-  ~Probes() {
-    for (const Probe& p : probes_) p.linear->set_probe(Tensor());
-  }
-  Probes(const Probes&) = delete;
-  Probes& operator=(const Probes&) = delete;
-
-  std::vector<Probe>& all() { return probes_; }
-
-  // Rows that no adapter changes do not count.
-  void keep_adapted_rows() {
-    for (const Probe& p : probes_) {
-      int64_t at = 0;
-      for (const auto& [begin, end] : p.rows) {
-        p.gradient.slice_rows(at, begin).fill_zero();
-        at = end;
-      }
-      p.gradient.slice_rows(at, p.gradient.dim(0)).fill_zero();
-    }
-  }
-
-  // E = rho d / ||d||, d a direction per layer.
-  void perturb(const std::vector<Tensor>& direction, const SharpnessOptions& options) {
-    double total = 0;
-    for (const Tensor& d : direction) total += sum_squares(d);
-    for (size_t i = 0; i < probes_.size(); ++i) {
-      const double norm = std::sqrt(options.layer_norm ? sum_squares(direction[i]) : total);
-      probes_[i].e.copy_from(ops::scale(direction[i], norm > 0 ? options.rho / norm : 0.0));
-    }
-  }
-
- private:
-  std::vector<Probe> probes_;
-};
+}
 
 // K^+ of the Gram matrix of x's rows (r, m) or columns (n, r), as a tensor (r, r).
 Tensor gram_pinv(const Tensor& x, bool rows, double rcond) {
@@ -111,16 +65,15 @@ std::vector<Tensor> estimates(const nn::Model& model, const std::vector<Probe>& 
 
 }  // namespace
 
-Sharpness measure_sharpness(nn::Model& model, const std::function<double(bool)>& loss,
-                            const SharpnessOptions& options) {
+Sharpness measure_sharpness(nn::Model& model, const ProbeLoss& loss, const SharpnessOptions& options) {
   nn::Arena& arena = model.arena();
   arena.require_centre("sharpness");
   const PhaseScope phase(model.context().memory(), "probe");
   Sharpness result;
-  Probes probes(model);
+  WeightProbes probes(model, true);
   arena.zero_grads();
   result.loss = loss(true);
-  probes.keep_adapted_rows();
+  probes.freeze_gradients();
   std::vector<Tensor> g;
   const NoGrad guard(model.context());
   if (options.estimate && !model.adapters().empty()) g = estimates(model, probes.all(), options.rcond);
@@ -128,13 +81,12 @@ Sharpness measure_sharpness(nn::Model& model, const std::function<double(bool)>&
 
   std::vector<Tensor> gradient;
   double squares = 0;
-  for (Probe& p : probes.all()) {
-    p.linear->set_probe(p.e.detach());
+  for (const Probe& p : probes.all()) {
     gradient.push_back(p.gradient);
     squares += sum_squares(p.gradient);
   }
   result.gradient_norm = std::sqrt(squares);
-  probes.perturb(gradient, options);
+  perturb(probes, gradient, options);
   result.sharpness = loss(false) - result.loss;
   if (g.empty()) return result;
 
@@ -145,7 +97,7 @@ Sharpness measure_sharpness(nn::Model& model, const std::function<double(bool)>&
   }
   const double norms = std::sqrt(squares * g_squares);
   result.cosine = norms > 0 ? inner / norms : 0.0;
-  probes.perturb(g, options);
+  perturb(probes, g, options);
   result.estimate_sharpness = loss(false) - result.loss;
   return result;
 }

@@ -3,14 +3,10 @@
 // and the same along g of Eq. 12, the estimate that EFlat-LoRA has from G_A and G_B alone; the cosine between G
 // and g says how good that estimate is. Equations of arXiv 2508.00522v3.
 //
-// G is had without touching the frozen weights: each adapted layer gets a probe E (out, in), zero at first, and
-// computes y += x E^T beside W (nn::Linear::set_probe). The gradient of E at zero is dL/dW. Then
-// E = rho G / ||G||. Memory: two f32 arrays of the adapted layers' size while it runs.
+// G is had without touching the frozen weights: the gradient of a probe E (optim/weight_probes.h) at zero is dL/dW.
+// Then E = rho G / ||G||. Memory: two f32 arrays of the adapted layers' size while it runs, three with the estimate.
 #pragma once
-#include <functional>
-#include <string>
-
-#include "nn/model.h"
+#include "optim/weight_probes.h"
 
 namespace lowland::optim {
 
@@ -29,10 +25,8 @@ struct Sharpness {
   double cosine = 0;             // <G, g> / (||G|| ||g||), over all adapted layers
 };
 
-// loss(backward): the mean loss over the probe's examples, without dropout; with `backward` it also runs the
-// backward pass. Called two or three times. The arena's gradients are zeroed before and after. Throws Error
-// while a PerturbedView is alive. A model without adapters is measured over all its linear layers.
-Sharpness measure_sharpness(nn::Model& model, const std::function<double(bool backward)>& loss,
-                            const SharpnessOptions& options);
+// loss is called two or three times. The arena's gradients are zeroed before and after. Throws Error while a
+// PerturbedView is alive. A model without adapters is measured over all its linear layers.
+Sharpness measure_sharpness(nn::Model& model, const ProbeLoss& loss, const SharpnessOptions& options);
 
 }  // namespace lowland::optim

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "apps/common/heat_map.h"
 #include "apps/common/progress.h"
 #include "apps/common/run_folder.h"
 #include "apps/common/svg_chart.h"
@@ -71,7 +72,8 @@ RunRecord read_run(const std::filesystem::path& folder) {
   LL_CHECK(std::filesystem::exists(folder / "run.json"), "{} is not a run: it has no run.json", folder.string());
   std::filesystem::path name = folder.lexically_normal();
   if (!name.has_filename()) name = name.parent_path();
-  RunRecord run{name.filename().string(), read_json_file(folder / "run.json"), {}};
+  RunRecord run{name.filename().string(), read_json_file(folder / "run.json"), {}, {}};
+  if (std::filesystem::exists(folder / "landscape.json")) run.landscape = read_json_file(folder / "landscape.json");
   std::ifstream in(folder / "metrics.jsonl");
   for (std::string line; std::getline(in, line);) {
     json object = json::parse(line, nullptr, false);
@@ -167,6 +169,21 @@ std::string summary(const json& info) {
   return fmt::format("{}, {} threads", text, info.value("threads", 0));
 }
 
+// Along the first direction; of a square, its middle row.
+std::string landscapes(const std::vector<RunRecord>& runs) {
+  std::vector<Series> series;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    if (!runs[i].landscape.is_object()) continue;
+    const auto at = runs[i].landscape.value("at", std::vector<double>());
+    const json& loss = runs[i].landscape.at("loss");
+    const size_t first = runs[i].landscape.value("dimensions", 1) == 2 ? at.size() / 2 * at.size() : 0;
+    Series& s = series.emplace_back(Series{runs[i].name, {}, i});
+    for (size_t k = 0; k < at.size() && loss.at(first + k).is_number(); ++k)
+      s.points.emplace_back(at[k], loss.at(first + k).get<double>());
+  }
+  return svg_chart("Loss along a random direction", "share of the length of each row", series);
+}
+
 std::string charts(const std::vector<RunRecord>& runs) {
   const std::vector<Series> perturbed = curves(runs, {"loss_perturbed"});
   std::string html = "<div class='charts'>";
@@ -174,20 +191,34 @@ std::string charts(const std::vector<RunRecord>& runs) {
                     curves(runs, {"loss", "loss_perturbed"}));
   for (const std::string& m : metric_names(runs)) html += svg_chart(m, "step", curves(runs, {m}));
   html += svg_chart("Sharpness", "step", curves(runs, {"sharpness"}));
+  html += svg_chart("EMA gap", "step", curves(runs, {"ema_gap"}));
   html += svg_chart("Norm of the perturbation", "step", curves(runs, {"perturbation_norm"}));
   html += svg_chart("Gradient norm", "step", curves(runs, {"grad_norm"}));
   html += svg_chart("Learning rate", "step", curves(runs, {"learning_rate"}));
-  return html + "</div>";
+  return html + landscapes(runs) + "</div>";
+}
+
+std::string page(const std::string& title, const std::string& body) {
+  return fmt::format(
+      "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+      "<title>{0}</title><style>{1}</style></head><body><h1>{0}</h1>{2}</body></html>\n",
+      escape_html(title), kStyle, body);
 }
 
 }  // namespace
 
+std::string landscape_html(const std::string& title, const json& landscape) {
+  const RunRecord run{title, {}, {}, landscape};
+  std::string body = "<div class='charts'>" + landscapes({run});
+  if (landscape.value("dimensions", 1) == 2)
+    body += heat_map("Loss over two random directions", landscape.at("at").get<std::vector<double>>(),
+                     landscape.at("loss").get<std::vector<double>>());
+  return page(title, body + "</div>");
+}
+
 std::string report_html(const std::vector<RunRecord>& runs) {
   const std::string title = runs.size() == 1 ? "Run " + runs.front().name : "Runs side by side";
-  std::string html = fmt::format(
-      "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-      "<title>{0}</title><style>{1}</style></head><body><h1>{0}</h1>",
-      escape_html(title), kStyle);
+  std::string html;
   if (runs.size() == 1) html += fmt::format("<p class='note'>{}</p>", escape_html(summary(runs.front().info)));
   html += html_table(run_table(runs), runs.size() > 1, "");
   html += fmt::format("<p class='note'>{}</p>", perturbed_note(runs));
@@ -197,7 +228,7 @@ std::string report_html(const std::vector<RunRecord>& runs) {
   for (const RunRecord& run : runs)
     html += fmt::format("<details><summary>{} run.json</summary><pre>{}</pre></details>", escape_html(run.name),
                         escape_html(run.info.dump(2)));
-  return html + "</body></html>\n";
+  return page(title, html);
 }
 
 }  // namespace lowland::apps

@@ -11,6 +11,7 @@ struct RunRecord {
   std::string name;                    // the folder's
   nlohmann::json info;                 // run.json
   std::vector<nlohmann::json> metrics; // metrics.jsonl
+  nlohmann::json landscape;            // landscape.json of the verb probe; null if there is none
 };
 
 // Error if the folder has no run.json; a half-written last line of metrics.jsonl is left out.
@@ -25,6 +26,9 @@ std::vector<std::vector<std::string>> settings_that_differ(const std::vector<Run
 
 // What the star of run_table means, where it stands in it; else empty.
 const char* perturbed_note(const std::vector<RunRecord>& runs);
+
+// One landscape of the verb probe, as it prints it: a curve or a heat map.
+std::string landscape_html(const std::string& title, const nlohmann::json& landscape);
 
 // Self-contained: opens without a network, no scripts from elsewhere.
 std::string report_html(const std::vector<RunRecord>& runs);

@@ -159,8 +159,11 @@ void Trainer::evaluate(int64_t step) {
 }
 
 void Trainer::probe(int64_t step) {
-  report_.sharpness = probe_();
-  run_.log({{"step", step}, {"sharpness", report_.sharpness->sharpness}, {"probe_loss", report_.sharpness->loss}});
+  report_.probed = probe_();
+  nlohmann::json line{{"step", step}, {"sharpness", report_.probed->sharpness.sharpness},
+                      {"probe_loss", report_.probed->sharpness.loss}};
+  if (report_.probed->ema) line["ema_gap"] = report_.probed->ema->gap();
+  run_.log(line);
 }
 
 void Trainer::save(int64_t step) {

@@ -8,9 +8,16 @@
 #include "apps/common/step_passes.h"
 #include "apps/common/workload.h"
 #include "optim/method.h"
+#include "optim/ema_gap.h"
 #include "optim/sharpness.h"
 
 namespace lowland::apps {
+
+// What is measured beside the training, at the centre.
+struct Probed {
+  optim::Sharpness sharpness;
+  std::optional<optim::EmaGap> ema;  // of eflat-lora
+};
 
 struct TrainReport {
   int64_t steps = 0;
@@ -18,7 +25,7 @@ struct TrainReport {
   double step_ms = 0;          // median
   double tokens_per_s = 0;
   size_t peak_bytes = 0;
-  std::optional<optim::Sharpness> sharpness;  // at the end, if it was asked for
+  std::optional<Probed> probed;  // at the end, if it was asked for
   std::optional<Evaluation> last, best;
   int64_t best_step = 0;
 };
@@ -29,7 +36,7 @@ class Trainer {
   using Export = std::function<void(const std::filesystem::path& folder)>;
 
   // Called every settings.sharpness_steps and after the last step; absent if never.
-  using Probe = std::function<optim::Sharpness()>;
+  using Probe = std::function<Probed()>;
 
   Trainer(nn::Model& model, optim::Method& method, Workload& workload, RunFolder& run, const Settings& settings,
           Export write_model, std::string model_folder, Probe probe = nullptr);

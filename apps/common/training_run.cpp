@@ -81,12 +81,11 @@ void check_adapter_flags(const Settings& told, const Settings& fixed,
              mine.at(flag).dump(), told.adapter, theirs.at(flag).dump());
 }
 
-optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const std::vector<PackedBatch>& batches,
-                              const optim::SharpnessOptions& options) {
+optim::ProbeLoss probe_loss(nn::Model& model, const Workload& workload, const std::vector<PackedBatch>& batches) {
   int64_t targets = 0;
   for (const PackedBatch& b : batches) targets += b.target_count;
   LL_CHECK(targets > 0, "no examples to measure sharpness on");
-  const auto loss = [&](bool backward) {
+  return [&model, &workload, &batches, targets](bool backward) {
     double sum = 0;
     for (const PackedBatch& b : batches) {
       const auto run = [&] {
@@ -103,7 +102,6 @@ optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const 
     }
     return sum;
   };
-  return optim::measure_sharpness(model, loss, options);
 }
 
 void check_training_settings(const Settings& s) {
@@ -157,7 +155,14 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   Trainer::Probe probe;
   if (settings.sharpness_steps > 0) {
     probe_batches = what.workload.probe_batches();
-    probe = [&] { return sharpness_of(model, what.workload, probe_batches, {}); };
+    probe = [&] {
+      const optim::ProbeLoss loss = probe_loss(model, what.workload, probe_batches);
+      Probed probed{optim::measure_sharpness(model, loss, {}), {}};
+      if (settings.method == "eflat-lora")
+        probed.ema = optim::measure_ema_gap(
+            model, loss, {settings.norm, settings.pinv_rcond, what.method.step_state().read().rho});
+      return probed;
+    };
   }
   const auto start = std::chrono::steady_clock::now();
   Trainer trainer(model, what.method, what.workload, run, settings, what.write_model, what.model_folder, probe);
@@ -173,9 +178,10 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   info["process_peak_bytes"] = process_peak_bytes();
   for (const PhasePeak& p : model.context().memory().phases()) info["peak_bytes_by_phase"][p.phase] = p.peak_bytes;
   info["train_loss"] = report.train_loss;
-  if (report.sharpness) {
-    info["sharpness"] = report.sharpness->sharpness;
-    info["probe_loss"] = report.sharpness->loss;
+  if (report.probed) {
+    info["sharpness"] = report.probed->sharpness.sharpness;
+    info["probe_loss"] = report.probed->sharpness.loss;
+    if (report.probed->ema) info["ema_gap"] = report.probed->ema->gap();
   }
   info["loss_name"] = what.method.loss_name();
   info["last"] = evaluation_json(report.last);

@@ -20,9 +20,9 @@ Settings resumed_settings(const Settings& settings, const std::function<bool(con
 void check_adapter_flags(const Settings& told, const Settings& fixed,
                          const std::function<bool(const std::string& flag)>& given);
 
-// Sharpness over packed batches: the mean loss per target at the centre, without dropout.
-optim::Sharpness sharpness_of(nn::Model& model, const Workload& workload, const std::vector<PackedBatch>& batches,
-                              const optim::SharpnessOptions& options);
+// The mean loss per target over packed batches, without dropout: what sharpness and its like are measured with. The
+// arguments must outlive it. Throws Error if no row carries loss.
+optim::ProbeLoss probe_loss(nn::Model& model, const Workload& workload, const std::vector<PackedBatch>& batches);
 
 // Throws Error on any training setting that cannot be, before anything is written.
 void check_training_settings(const Settings& settings);

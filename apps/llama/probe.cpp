@@ -16,7 +16,7 @@ void probe(Settings settings, const ProbeFlags& flags) {
   session.build_model(true);
   const LanguageWorkload workload(*session.model, std::move(data.train), std::move(data.dev), session.settings);
   const LanguageSplit& split = flags.split == "train" ? workload.train() : workload.dev();
-  print_probe(*session.model, workload, workload.batches_of(split, flags.examples), flags);
+  print_probe(*session.model, workload, workload.batches_of(split, flags.examples), flags, session.settings);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ void probe(Settings settings, const ProbeFlags& flags) {
   session.build_model(true);
   const ClassificationWorkload workload(*session.model, *session.tokenizer, session.data, session.settings);
   const auto batches = workload.batches_of(flags.split, flags.examples);
-  print_probe(*session.model, workload, batches, flags);
+  print_probe(*session.model, workload, batches, flags, session.settings);
 }
 
 }  // namespace

@@ -67,18 +67,26 @@ TEST_CASE("finetune, evaluate, predict, merge, probe, compare, inspect on one ru
   for (size_t i = 0; i < 2; ++i)
     CHECK(std::abs(same[i].at("score").get<double>() - predictions[i].at("score").get<double>()) < 1e-5);
 
-  const Outcome probed = run_program({"probe", "--run", run});
+  const Outcome probed = run_program({"probe", "--run", run, "--hessian", "--landscape", "2d", "--landscape-points",
+                                      "3", "--html", w / "landscape.html"});
   INFO(probed.err);
   REQUIRE(probed.exit_code == 0);
   const json sharp = json::parse(probed.out);
   CHECK(sharp.at("sharpness").get<double>() > 0);
   CHECK(sharp.at("cosine").get<double>() > 0);
   CHECK(sharp.at("cosine").get<double>() <= 1 + 1e-6);
+  CHECK(sharp.at("hessian").at("eigenvalue").is_number());
+  CHECK(sharp.at("landscape").at("at") == json({-1.0, 0.0, 1.0}));
+  REQUIRE(sharp.at("landscape").at("loss").size() == 9);
+  CHECK(sharp.at("landscape").at("loss")[4] == sharp.at("loss"));  // the centre
+  CHECK(json::parse(read_text(fs::path(run) / "landscape.json")) == sharp.at("landscape"));
+  CHECK(read_text(w / "landscape.html").find("Loss over two random directions") != std::string::npos);
 
   const Outcome compared = run_program({"compare", run, run, "--html", w / "both.html"});
   REQUIRE(compared.exit_code == 0);
   CHECK(compared.out.find("eval_accuracy") != std::string::npos);
   CHECK(read_text(w / "both.html").find("<svg") != std::string::npos);
+  CHECK(read_text(w / "both.html").find("Loss along a random direction") != std::string::npos);
 
   const Outcome inspected = run_program({"inspect", "--model", task / "pretrained/model", "--data", task / "data",
                                          "--task", "sst2", "--show", "1"});

@@ -102,7 +102,8 @@ void check_gradients(const OpCase& c, const std::vector<Values>& values) {
     const Tensor grad = inputs[i].grad();
     REQUIRE(grad.defined());
     const Values g = to_values(grad);
-    const size_t n = g.size(), stride = std::max<size_t>(1, n / 23);
+    // The emulated device computes as the CPU does, slowly: it is there for who touches memory, not for more digits.
+    const size_t n = g.size(), stride = std::max<size_t>(1, n / (test_device() == "emulated" ? 3 : 23));
     double worst = 0;
     for (size_t k = 0; k < n; k += stride) {
       std::vector<Values> moved = values;
