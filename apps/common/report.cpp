@@ -117,7 +117,7 @@ std::vector<std::vector<std::string>> settings_that_differ(const std::vector<Run
     for (const RunRecord& run : runs) {
       const json other = settings(run).value(name, json());
       differs |= other != value;
-      const std::string text = other.is_string() ? other.get<std::string>() : other.dump();
+      const std::string text = other.is_string() ? other.get<std::string>() : other.is_null() ? "" : other.dump();
       row.push_back(text.empty() ? "–" : text);
     }
     if (differs) rows.push_back(std::move(row));

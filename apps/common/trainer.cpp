@@ -253,9 +253,9 @@ TrainReport Trainer::run() {
                         thousands(static_cast<int64_t>(report_.tokens_per_s)),
                         bytes_text(model_.context().memory().peak_bytes())));
     }
-    progress.update(step_, fmt::format("{} {:.4f}  {} tokens/s  {}", name,
-                                       window_.steps > 0 ? loss : report_.train_loss,
-                                       thousands(static_cast<int64_t>(report_.tokens_per_s)),
+    const std::string speed =
+        report_.tokens_per_s > 0 ? thousands(static_cast<int64_t>(report_.tokens_per_s)) + " tokens/s  " : "";
+    progress.update(step_, fmt::format("{} {:.4f}  {}{}", name, window_.steps > 0 ? loss : report_.train_loss, speed,
                                        bytes_text(model_.context().memory().peak_bytes())));
     if (probe_ && due(step_, settings_.sharpness_steps)) probe(step_);
     if (due(step_, eval_every_)) {
