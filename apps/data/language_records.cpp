@@ -1,7 +1,7 @@
 #include "apps/data/language_records.h"
 
-#include <nlohmann/json.hpp>
-
+#include "apps/data/json_messages.h"
+#include "apps/data/json_records.h"
 #include "apps/data/text_file.h"
 #include "engine/error.h"
 
@@ -12,12 +12,6 @@ using nlohmann::json;
 
 const char* const kShapes =
     "expected text; prompt and completion; instruction and output; messages; or conversations";
-
-std::string text_of(const json& object, const char* key, const std::string& where) {
-  const json& value = object.at(key);
-  LL_CHECK(value.is_string(), "{}: {} is not a text", where, key);
-  return value.get<std::string>();
-}
 
 // The prompt of Stanford Alpaca, https://github.com/tatsu-lab/stanford_alpaca
 std::string alpaca_prompt(const std::string& instruction, const std::string& input) {
@@ -35,22 +29,6 @@ std::string role_of(const std::string& role, const std::string& where) {
   LL_CHECK(role == "system" || role == "user" || role == "assistant",
            "{}: role {} is none of system, user, assistant (human, gpt)", where, role);
   return role;
-}
-
-std::vector<LanguageMessage> messages_of(const json& object, const char* list, const char* role, const char* content,
-                                         const std::string& where) {
-  const json& items = object.at(list);
-  LL_CHECK(items.is_array() && !items.empty(), "{}: {} is not a list of messages", where, list);
-  std::vector<LanguageMessage> out;
-  for (const json& item : items) {
-    LL_CHECK(item.is_object() && item.contains(role) && item.contains(content), "{}: a message lacks {} or {}", where,
-             role, content);
-    out.push_back({role_of(text_of(item, role, where), where), text_of(item, content, where)});
-  }
-  bool answered = false;
-  for (const LanguageMessage& m : out) answered = answered || m.role == "assistant";
-  LL_CHECK(answered, "{}: no message is an assistant's: there is nothing to learn", where);
-  return out;
 }
 
 LanguageRecord record_of(const json& o, const std::string& where) {
@@ -76,6 +54,22 @@ LanguageRecord record_of(const json& o, const std::string& where) {
 }
 
 }  // namespace
+
+std::vector<LanguageMessage> messages_of(const json& object, const char* list, const char* role, const char* content,
+                                         const std::string& where) {
+  const json& items = object.at(list);
+  LL_CHECK(items.is_array() && !items.empty(), "{}: {} is not a list of messages", where, list);
+  std::vector<LanguageMessage> out;
+  for (const json& item : items) {
+    LL_CHECK(item.is_object() && item.contains(role) && item.contains(content), "{}: a message lacks {} or {}", where,
+             role, content);
+    out.push_back({role_of(text_of(item, role, where), where), text_of(item, content, where)});
+  }
+  bool answered = false;
+  for (const LanguageMessage& m : out) answered = answered || m.role == "assistant";
+  LL_CHECK(answered, "{}: no message is an assistant's: there is nothing to learn", where);
+  return out;
+}
 
 std::vector<LanguageRecord> read_language_records(const std::string& file) {
   std::vector<LanguageRecord> out;

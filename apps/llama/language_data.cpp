@@ -1,9 +1,6 @@
 #include "apps/llama/language_data.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include "apps/data/order.h"
+#include "apps/data/hold_out.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -19,25 +16,6 @@ std::vector<LanguageRecord> read_all(const std::vector<std::string>& files) {
 void keep_first(std::vector<LanguageRecord>& records, int64_t count) {
   LL_CHECK(count >= 0, "--max-train-samples and --max-eval-samples must be at least 0");
   if (count > 0 && static_cast<int64_t>(records.size()) > count) records.resize(static_cast<size_t>(count));
-}
-
-// Moves a share of the records, drawn by the seed, to the result; both stay in file order.
-std::vector<LanguageRecord> hold_out(std::vector<LanguageRecord>& records, double fraction, uint64_t seed) {
-  LL_CHECK(fraction >= 0 && fraction < 1, "--dev-fraction must be in [0, 1), got {}", fraction);
-  const auto n = static_cast<int64_t>(records.size());
-  // At least one, and at least one left to learn from.
-  const int64_t share = std::max<int64_t>(1, std::llround(fraction * static_cast<double>(n)));
-  std::vector<int64_t> order = shuffled(n, seed, 0, OrderStream::carve);
-  order.resize(static_cast<size_t>(fraction == 0 || n < 2 ? 0 : std::min(share, n - 1)));
-  std::sort(order.begin(), order.end());
-  std::vector<LanguageRecord> held, kept;
-  for (size_t i = 0, next = 0; i < records.size(); ++i) {
-    const bool out = next < order.size() && order[next] == static_cast<int64_t>(i);
-    next += out ? 1 : 0;
-    (out ? held : kept).push_back(std::move(records[i]));
-  }
-  records = std::move(kept);
-  return held;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "models/images/decode.h"
 
 #include <filesystem>
-#include <fstream>
 
 #include "engine/error.h"
+#include "engine/io/atomic_file.h"
 #include "models/images/decode_formats.h"
 
 namespace lowland {
@@ -44,13 +44,7 @@ Image decode_image(std::string_view bytes, const std::string& name) {
 std::string read_image_file(const std::string& path) {
   LL_CHECK(std::filesystem::exists(path), "{} does not exist", path);
   LL_CHECK(!std::filesystem::is_directory(path), "{} is a folder, not a picture", path);
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  LL_CHECK(file.good(), "{} cannot be opened", path);
-  std::string bytes(static_cast<size_t>(file.tellg()), '\0');
-  file.seekg(0);
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  LL_CHECK(file.good() || bytes.empty(), "{} cannot be read", path);
-  return bytes;
+  return read_file(path);
 }
 
 Image read_image(const std::string& path) { return decode_image(read_image_file(path), path); }

@@ -1,8 +1,7 @@
 // ImageSettings: the classes' defaults and preprocessor_config.json.
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
+#include "engine/io/atomic_file.h"
 #include "models/hub/json_keys.h"
 #include "models/images/image_processor.h"
 
@@ -94,14 +93,6 @@ Resample filter_of(const JsonKeys& keys, Resample otherwise) {
   return number == kBilinear ? Resample::bilinear : Resample::bicubic;
 }
 
-std::string file_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  LL_CHECK(file.good(), "{} cannot be opened", path.string());
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 }  // namespace
 
 ImageSettings ImageSettings::clip(int64_t side) {
@@ -135,7 +126,7 @@ ImageSettings ImageSettings::from_folder(const std::string& folder) {
   for (const char* name : {"preprocessor_config.json", "processor_config.json"}) {
     const std::filesystem::path path = std::filesystem::path(folder) / name;
     if (!std::filesystem::exists(path)) continue;
-    const std::string text = file_text(path);
+    const std::string text = read_file(path.string());
     // A processor_config.json beside a preprocessor_config.json, or of an older library, has no image processor.
     if (std::string_view(name) == "processor_config.json" && !JsonKeys(text, path.string()).has("image_processor"))
       continue;

@@ -1,0 +1,142 @@
+#include "apps/data/picture_classes.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "apps/data/dataset.h"
+#include "apps/data/picture_files.h"
+#include "engine/error.h"
+
+namespace lowland {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Names of the entries, sorted. Hidden ones are left out.
+std::vector<std::string> entries(const fs::path& folder, bool directories) {
+  std::vector<std::string> out;
+  for (const fs::directory_entry& e : fs::directory_iterator(folder)) {
+    const std::string name = e.path().filename().string();
+    if (name[0] != '.' && e.is_directory() == directories) out.push_back(name);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+bool is_picture(const std::string& name) {
+  const std::string suffix = to_lower(fs::path(name).extension().string());
+  return suffix == ".jpg" || suffix == ".jpeg" || suffix == ".png";
+}
+
+std::optional<fs::path> split_folder(const fs::path& root, const std::vector<const char*>& names) {
+  for (const char* name : names) {
+    if (fs::is_directory(root / name)) return root / name;
+  }
+  return {};
+}
+
+std::vector<LabelledPicture> read_split(const fs::path& folder, const std::vector<std::string>& classes) {
+  std::vector<LabelledPicture> out;
+  for (const std::string& name : entries(folder, true)) {
+    const auto at = std::find(classes.begin(), classes.end(), name);
+    LL_CHECK(at != classes.end(), "{}: there is no class `{}` in training, only {}", (folder / name).string(), name,
+             fmt::join(classes, ", "));
+    const size_t before = out.size();
+    for (const std::string& file : entries(folder / name, false))
+      if (is_picture(file)) out.push_back({(folder / name / file).string(), static_cast<int>(at - classes.begin())});
+    LL_CHECK(out.size() > before, "{} has no picture (.jpg, .jpeg or .png)", (folder / name).string());
+  }
+  LL_CHECK(!out.empty(), "{} has no directory of a class", folder.string());
+  return out;
+}
+
+// Held out by the same rule as texts.
+std::vector<LabelledPicture> hold_out(std::vector<LabelledPicture>& train, double fraction, uint64_t seed) {
+  Split rows;
+  for (size_t i = 0; i < train.size(); ++i) {
+    rows.examples.emplace_back();
+    rows.examples.back().label = train[i].label;
+    rows.examples.back().line = static_cast<int64_t>(i);
+  }
+  const Split held = carve_dev(rows, fraction, seed);
+  const auto pick = [&](const std::vector<Example>& examples) {
+    std::vector<LabelledPicture> out;
+    for (const Example& e : examples) out.push_back(train[static_cast<size_t>(e.line)]);
+    return out;
+  };
+  std::vector<LabelledPicture> dev = pick(held.examples);
+  train = pick(rows.examples);
+  return dev;
+}
+
+// The first of each class in turn, so that a small sample has all of them; in the order of the split.
+void keep_some(std::vector<LabelledPicture>& pictures, int64_t most) {
+  LL_CHECK(most >= 0, "a maximum number of samples cannot be negative, got {}", most);
+  const auto n = static_cast<int64_t>(pictures.size());
+  if (most == 0 || most >= n) return;
+  std::vector<int64_t> rank(pictures.size()), order;
+  std::vector<int64_t> seen;
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const auto label = static_cast<size_t>(pictures[i].label);
+    if (label >= seen.size()) seen.resize(label + 1);
+    rank[i] = seen[label]++;
+    order.push_back(static_cast<int64_t>(i));
+  }
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return rank[static_cast<size_t>(a)] < rank[static_cast<size_t>(b)];
+  });
+  order.resize(static_cast<size_t>(most));
+  std::sort(order.begin(), order.end());
+  std::vector<LabelledPicture> kept;
+  for (const int64_t i : order) kept.push_back(pictures[static_cast<size_t>(i)]);
+  pictures = std::move(kept);
+}
+
+void skip_bad(PictureClasses& set, int threads) {
+  std::string first;
+  for (auto* split : {&set.train, &set.dev, &set.test}) {
+    std::vector<std::string> files;
+    for (const LabelledPicture& p : *split) files.push_back(p.file);
+    const auto bad = unreadable_pictures(std::move(files), threads);
+    if (!bad.empty() && first.empty()) first = bad.begin()->second;
+    set.skipped += static_cast<int64_t>(
+        std::erase_if(*split, [&](const LabelledPicture& p) { return bad.contains(p.file); }));
+  }
+  if (set.skipped > 0)
+    set.skip_reason = fmt::format("{} {} be read (first: {})", set.skipped,
+                                  set.skipped == 1 ? "picture cannot" : "pictures cannot", first);
+}
+
+}  // namespace
+
+PictureClasses load_picture_classes(const std::string& root, const PictureClassOptions& o) {
+  LL_CHECK(fs::is_directory(root), "{} is not a folder of pictures by class", root);
+  const auto train = split_folder(root, {"train"}), dev = split_folder(root, {"dev", "val", "valid", "validation"}),
+             test = split_folder(root, {"test"});
+  const fs::path learnt = train || dev || test ? train.value_or(fs::path(root) / "train") : fs::path(root);
+  PictureClasses set;
+  set.classes = o.classes;
+  const bool carve = !dev && (o.train || o.dev);
+  if (o.train || carve || set.classes.empty())
+    LL_CHECK(fs::is_directory(learnt), "{} does not exist", learnt.string());
+  if (set.classes.empty()) set.classes = entries(learnt, true);
+  LL_CHECK(set.classes.size() > 1, "{} needs at least two directories, one per class, and has {}", learnt.string(),
+           set.classes.size());
+  if (o.train || carve) set.train = read_split(learnt, set.classes);
+  if (carve) set.dev = hold_out(set.train, o.dev_fraction, o.seed);
+  if (o.dev && !carve) set.dev = read_split(*dev, set.classes);
+  if (o.test) {
+    LL_CHECK(test.has_value(), "{} has no folder test", root);
+    set.test = read_split(*test, set.classes);
+  }
+  if (!o.train) set.train.clear();
+  if (!o.dev) set.dev.clear();
+  keep_some(set.train, o.max_train_samples);
+  keep_some(set.dev, o.max_eval_samples);
+  keep_some(set.test, o.max_eval_samples);
+  if (o.skip_bad_images) skip_bad(set, o.threads);
+  return set;
+}
+
+}  // namespace lowland

@@ -1,0 +1,24 @@
+// Questions from single files. Each reader's Error names file:line (and of a JSON list the record).
+//
+// vqa       JSON lines or a list: image (a file, a list of files, or none), question, and answer, or answers (texts, or
+//           objects with an answer) by several people; choices make it multiple choice, the answer being one of them
+//           or its place, counted from 0; id or question_id. VizWiz's annotations have this shape, too.
+//           The question may say where its pictures belong, by <image>; otherwise they come first.
+// llava     a list or lines: image (or none) and conversations, from human and gpt; pictures belong where <image> is
+// captions  CSV, TSV or JSON lines: image, caption. The picture is all that is asked
+//
+// Image names are joined to `folder`; pictures are not looked for here.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "apps/data/question.h"
+
+namespace lowland {
+
+// instruction: put behind each question, on a line of its own.
+std::vector<Question> read_vqa(const std::string& file, const std::string& folder, const std::string& instruction);
+std::vector<Question> read_llava(const std::string& file, const std::string& folder);
+std::vector<Question> read_captions(const std::string& file, const std::string& folder, const std::string& instruction);
+
+}  // namespace lowland
