@@ -12,7 +12,8 @@ foreach(layer ${lowland_layers})
     list(APPEND lowland_exported ${layer})
   endif()
 endforeach()
-install(TARGETS ${lowland_exported} EXPORT lowland ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS ${lowland_exported} EXPORT lowland ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT lowland NAMESPACE lowland:: FILE lowland-targets.cmake DESTINATION ${lowland_package})
 
 foreach(folder kernels engine nn optim models)

@@ -17,7 +17,11 @@ set(lowland_layers "")
 function(lowland_kernels)
   file(GLOB common CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/common/*.cpp)
   file(GLOB cpu CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*.cpp)
-  add_library(lowland_kernels STATIC ${common})
+  set(kind STATIC)
+  if(lowland_have_cuda)
+    set(kind SHARED)  # the code of GPU kernels is large: one copy for all programs
+  endif()
+  add_library(lowland_kernels ${kind} ${common})
   target_include_directories(lowland_kernels PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/lowland>)
   target_compile_features(lowland_kernels PUBLIC cxx_std_20)
@@ -58,10 +62,8 @@ function(lowland_cuda_kernels)
                          -Xcompiler=-Wall,-Wextra$<$<BOOL:${LOWLAND_WERROR}>:$<COMMA>-Werror>>)
   target_link_libraries(lowland_cuda PRIVATE CUDA::toolkit lowland_flags)
   target_sources(lowland_kernels PRIVATE $<TARGET_OBJECTS:lowland_cuda>)
-  target_link_libraries(lowland_kernels PUBLIC CUDA::cudart CUDA::cublasLt)
-  if(LOWLAND_CUDA_ENGINE)  # ON once every kernel has its CUDA form
-    target_compile_definitions(lowland_kernels PUBLIC LL_CUDA_BACKEND)
-  endif()
+  target_link_libraries(lowland_kernels PRIVATE CUDA::cudart CUDA::cublasLt -Wl,--no-undefined)
+  target_compile_definitions(lowland_kernels PUBLIC LL_CUDA_BACKEND)
 endfunction()
 
 # kernel_lab: the numbered versions of kernels, proved and timed on a device.

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "engine/context.h"
 #include "tests/apps/program.h"
 
 using namespace lowland::test;
@@ -47,7 +48,8 @@ TEST_CASE("flags that cannot be") {
   refused(w, {"--method", "sam"}, "eflat-lora");
   refused(w, {"--task", "sst3"}, "sst2");
   refused(w, {"--targets", "queries"}, "--targets queries matches no linear module");
-  refused(w, {"--device", "cuda"}, "no CUDA");
+  const std::string why = lowland::why_unusable({lowland::DeviceType::cuda, 0});
+  if (!why.empty()) refused(w, {"--device", "cuda"}, "--device cuda: " + why);
   refused(w, {"--schedule", "stepwise"}, "linear");
   refused(w, {"--norm", "sideways", "--method", "eflat-lora"}, "layer");
   refused(w, {"--batch-size", "0"}, "--batch-size must be at least 1, got 0");

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # check_cuda_kernels.sh LIBRARY [ROOT]: every kernel that kernels/*.h declares is in the CUDA backend, so that the
 # engine links. Of a template, the element types that the CPU has, and bf16 besides; the kernels of the update work on
-# f32 masters and need no bf16. LIBRARY: the static library of the kernels. Prints what is missing; exit status 1 if
-# anything is.
+# f32 masters and need no bf16. LIBRARY: the library of the kernels, not stripped. Prints what is missing; exit status 1
+# if anything is.
 set -uo pipefail
 library=$(realpath "${1:?usage: check_cuda_kernels.sh LIBRARY [ROOT]}") || exit 2
 cd "${2:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2

@@ -1,18 +1,16 @@
 #!/bin/sh
-# check_kernel_symbols.sh LIBRARY: the CPU kernels are compiled for newer processors than the rest of the
+# check_kernel_symbols.sh OBJECT...: the CPU kernels are compiled for newer processors than the rest of the
 # program. A function that they share with it (a template of the standard library, an inline function of a
 # header) is a weak symbol: the linker keeps one copy for all, and if that is theirs, the program dies on an
 # older processor. So the weak symbols in the objects of kernels/cpu must carry the namespace of their
-# instruction set, cpu_v3 or cpu_v4. LIBRARY: the static library of the kernels. Prints the offenders; exit
-# status 1 if there are any.
+# instruction set, cpu_v3 or cpu_v4. Prints the offenders; exit status 1 if there are any.
 set -eu
-[ $# -eq 1 ] || { echo "usage: $0 LIBRARY" >&2; exit 2; }
-[ -f "$1" ] || { echo "no such file: $1" >&2; exit 2; }
+[ $# -gt 1 ] || { echo "usage: $0 OBJECT OBJECT..." >&2; exit 2; }
 
-# nm of an archive: `object.o:`, then lines of `address type name`; undefined symbols have no address. W:
+# nm of several: `object.o:`, then lines of `address type name`; undefined symbols have no address. W:
 # weak function. (V and u are weak data, which run on any processor; the function of clang ends the
 # program anyway.)
-nm "$1" | awk '
+nm "$@" | awk '
   /^[^ ]+\.o:$/ { finish(); object = $1; count = 0; v3 = 0; v4 = 0; next }
   NF >= 3 {
     if ($3 ~ /cpu_v3/) v3++
@@ -21,7 +19,7 @@ nm "$1" | awk '
   }
   END { finish(); if (kernels == 0) { print "no kernel objects found"; bad = 1 }; exit bad }
   function finish(   i, own) {
-    if (!v3 && !v4) return  # an object of kernels/common: compiled for every processor
+    if (!v3 && !v4) return
     kernels++
     own = v4 > v3 ? "cpu_v4" : "cpu_v3"
     for (i = 0; i < count; i++)
