@@ -69,6 +69,7 @@ class Arena {
 
   Context& context() const { return values_.context(); }
   DType dtype() const { return values_.dtype(); }  // of the masters
+  bool rounded() const { return view_.defined(); } // the forward reads them in bf16
   int64_t size() const { return values_.numel(); }
   Range range(Role role) const { return ranges_[static_cast<size_t>(role)]; }
   const std::vector<ArenaSlot>& slots() const { return slots_; }  // in the order of the arena

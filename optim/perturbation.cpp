@@ -19,6 +19,7 @@ EflatPerturbation::EflatPerturbation(nn::Arena& arena, const std::string& norm, 
   g_norms_ = Tensor::zeros(arena.context(), {table_.count}, DType::f64);
   options_.rcond = rcond;
   options_.global_norm = norm == "global";
+  options_.rounded_view = arena.rounded();  // the gradients are those of the rounded numbers
 }
 
 void EflatPerturbation::update(const StepState& s, double beta, bool grads_at_perturbed_b) {

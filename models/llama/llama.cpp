@@ -58,6 +58,7 @@ const Tensor& Llama::frequencies() const {
 }
 
 Tensor Llama::embed(const Tensor& ids) const {
+  arena().refresh();  // the table may be trained
   return ops::embedding(ids, tokens_->weight().value, dtype());  // (N, C)
 }
 

@@ -155,6 +155,36 @@ TEST_CASE("eflat: moving average, and gradients taken at B + e") {
   CHECK(relative_error(*arena, blended) < 1e-10);
 }
 
+TEST_CASE("eflat on the CPU: in bf16 A and B + e are the rounded numbers that the forward read") {
+  Context context;  // the update's kernels work on f32 masters: the CPU has them
+  const auto narrow = make_arena(context, DType::bf16, kCases, 6), wide = make_arena(context, DType::f32, kCases, 6);
+  CHECK(narrow->rounded());
+  CHECK_FALSE(wide->rounded());
+  const auto rounded = [](const Tensor& t) { t.copy_from(t.to(DType::bf16).to(DType::f32)); };
+  const auto copy = [&](const Arena& from, Arena& to) {
+    to.values().copy_from(from.values());
+    to.grads().copy_from(from.grads());
+  };
+  copy(*wide, *narrow);
+  rounded(wide->values());
+  optim::EflatPerturbation of_narrow(*narrow, "layer", 1e-3), of_wide(*wide, "layer", 1e-3);
+  update(of_narrow, 0.05, 1.0, true);  // e = 0
+  update(of_wide, 0.05, 1.0, true);
+  const auto e = [](const Arena& a) { return a.perturbation(Role::lora_b).to_vector<float>(); };
+  CHECK(e(*narrow) == e(*wide));
+  CHECK(of_narrow.g_norms() == of_wide.g_norms());
+  // Then B + e rounded as a sum, which the other arena holds as its B.
+  for (const nn::Adapter& d : wide->adapters()) {
+    const Tensor b = wide->master(d.b);
+    b.copy_from(narrow->master(d.b));
+    b.copy_from(ops::add(b.detach(), wide->perturbation(d.b)));
+    rounded(b);
+  }
+  update(of_narrow, 0.02, 1.0, true);
+  update(of_wide, 0.02, 1.0, false);
+  CHECK(e(*narrow) == e(*wide));
+}
+
 TEST_CASE("eflat: ||g|| is that of the n x m matrix, and ||E_W|| is rho") {
   const auto arena = make_arena(cpu(), DType::f64, {{20, 30, 4}}, 9);
   optim::EflatPerturbation perturbation(*arena, "", 1e-3);
