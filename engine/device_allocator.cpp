@@ -18,6 +18,10 @@ DeviceAllocator::~DeviceAllocator() {
 
 void* DeviceAllocator::pool(size_t bytes) {
   void* block = device_.allocate(bytes);
+  if (block == nullptr && !device_.capturing()) {  // the pool may hold it in pieces that are too small
+    device_.give_back_unused();
+    block = device_.allocate(bytes);
+  }
   if (block == nullptr) {
     const AcceleratorInfo& gpu = device_.info();
     fail(out_of_memory(bytes, fmt::format(" on cuda:{} ({}, {:.1f} GB, {:.1f} MB set aside by the driver for this run)",
@@ -30,13 +34,18 @@ void* DeviceAllocator::pool(size_t bytes) {
 void* DeviceAllocator::allocate(size_t bytes) {
   Held h;
   h.bytes = round_up(bytes > 0 ? bytes : 1);
-  void* block = nullptr;
   if (stepping_) {
     h.offset = plan_.take(h.bytes);
     h.pooled = h.offset + h.bytes > arena_bytes_;
-    ++step_blocks_;
   }
-  block = h.pooled ? pool(h.bytes) : arena_ + h.offset;
+  void* block = nullptr;
+  try {
+    block = h.pooled ? pool(h.bytes) : arena_ + h.offset;
+  } catch (...) {
+    if (stepping_) plan_.give_back(h.offset);
+    throw;
+  }
+  if (stepping_) ++step_blocks_;
   held_[block] = h;
   add_live(h.bytes);
   return block;
@@ -85,6 +94,7 @@ bool DeviceAllocator::grow_arena(size_t bytes) {
   if (arena_ != nullptr) device_.release(arena_);
   arena_ = nullptr;
   arena_bytes_ = 0;
+  device_.give_back_unused();  // the first runs of the step took as much from the pool, in pieces
   arena_ = static_cast<char*>(pool(round_up(bytes)));
   arena_bytes_ = round_up(bytes);
   return moved;

@@ -85,7 +85,7 @@ bool GraphCache::capture(Entry& entry, const std::vector<Tensor>& inputs, const 
     }
   } catch (const Error& e) {
     entry.refused = true;
-    note_ = e.what();
+    note_ = std::string("steps of some sizes are not captured as graphs: ") + e.what();
     return false;
   }
   entry.inputs.clear();

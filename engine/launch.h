@@ -18,6 +18,9 @@ class LaunchObserver {
  public:
   using Run = std::function<void(Ctx&)>;
   virtual ~LaunchObserver() = default;
+  // The bytes of one argument of the launch that follows; what the compiler puts between its members is zero, where it
+  // can be made so, and the argument is left out elsewhere.
+  virtual void argument(const char* /*kernel*/, const void* /*bytes*/, size_t /*size*/) {}
   // device, cpu: the launch with its arguments, absent where this build has no such kernel. May run or keep either.
   virtual void launch(Ctx& ctx, const char* kernel, const Run& device, const Run& cpu) = 0;
 };
@@ -39,11 +42,23 @@ template <class F> void with_master_type(const Tensor& x, const F& f) {
   }
 }
 
+template <class A> void show_argument(LaunchObserver& observer, const char* kernel, A copy) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+  __builtin_clear_padding(&copy);
+  observer.argument(kernel, &copy, sizeof copy);
+  return;
+#endif
+#endif
+  if constexpr (std::is_pointer_v<A>) observer.argument(kernel, &copy, sizeof copy);
+}
+
 // cpu, device: null where this build has no such kernel.
 template <class... P>
 void launch(Ctx& ctx, const char* kernel, void (*cpu)(Ctx&, P...), std::type_identity_t<void (*)(Ctx&, P...)> device,
             std::type_identity_t<P>... args) {
   if (ctx.observer != nullptr) {
+    (show_argument<std::remove_cvref_t<P>>(*ctx.observer, kernel, args), ...);
     const auto bound = [&](auto fn) -> LaunchObserver::Run {
       if (fn == nullptr) return nullptr;
       return [fn, ... kept = std::remove_cvref_t<P>(args)](Ctx& c) mutable { fn(c, kept...); };

@@ -1,6 +1,8 @@
 #include "tests/emulator.h"
 
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +17,7 @@ namespace lowland::test {
 namespace {
 
 using Job = std::function<void()>;
-constexpr size_t kCapacity = size_t{4} << 30;  // of addresses; pages cost memory when they are written
+constexpr size_t kPage = 4096;
 
 class HostWorkspace final : public Workspace {
  public:
@@ -32,6 +34,15 @@ class HostWorkspace final : public Workspace {
   std::vector<void*> blocks_;
 };
 
+// Can the host read there? The device's memory it cannot, while no kernel runs.
+bool host_memory(uintptr_t address) {
+  constexpr uintptr_t kFirst = 1 << 16, kEnd = uintptr_t{1} << 47;
+  if (address < kFirst || address >= kEnd) return false;
+  char byte = 0;
+  const iovec here{&byte, 1}, there{reinterpret_cast<void*>(address), 1};
+  return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1;
+}
+
 class Captured final : public CapturedWork {
  public:
   Captured(std::vector<Job> jobs, std::deque<Job>& queue) : jobs_(std::move(jobs)), queue_(queue) {}
@@ -44,17 +55,17 @@ class Captured final : public CapturedWork {
 
 class Emulator final : public Accelerator, public LaunchObserver {
  public:
-  explicit Emulator(int threads) : list_(kCapacity) {
+  Emulator(int threads, size_t capacity) : capacity_(capacity), list_(capacity) {
     info_.name = "emulated";
-    info_.total_bytes = kCapacity;
-    void* p = mmap(nullptr, kCapacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    info_.total_bytes = capacity;
+    void* p = mmap(nullptr, capacity + kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) fail("no addresses for the emulated device");
     base_ = static_cast<char*>(p);
     cpu_.backend = detect_cpu_backend();
     cpu_.threads = threads;
     cpu_.workspace = &scratch_;
   }
-  ~Emulator() override { munmap(base_, kCapacity); }
+  ~Emulator() override { munmap(base_, capacity_ + kPage); }
   Emulator(const Emulator&) = delete;
   Emulator& operator=(const Emulator&) = delete;
 
@@ -112,6 +123,14 @@ class Emulator final : public Accelerator, public LaunchObserver {
   }
   void clear_marks() override { marks_ = 0; }
 
+  // An address of the host, alone or within a struct, that a kernel of a GPU would follow.
+  void argument(const char* kernel, const void* bytes, size_t size) override {
+    for (size_t at = 0; at + sizeof(uintptr_t) <= size; at += sizeof(uintptr_t)) {
+      uintptr_t word = 0;
+      std::memcpy(&word, static_cast<const char*>(bytes) + at, sizeof word);
+      if (host_memory(word)) fail("[{}] is given an address of the host's memory", kernel);
+    }
+  }
   void launch(Ctx&, const char* kernel, const Run&, const Run& cpu) override {
     if (!cpu) fail("[{}] the emulated device has no kernel for these element types", kernel);
     add([this, cpu] { cpu(cpu_); });
@@ -119,8 +138,8 @@ class Emulator final : public Accelerator, public LaunchObserver {
 
  private:
   struct Open {  // memory can be read while it lives
-    explicit Open(Emulator& e) : e_(e) { mprotect(e.base_, e.list_.highest() + 4096, PROT_READ | PROT_WRITE); }
-    ~Open() { mprotect(e_.base_, e_.list_.highest() + 4096, PROT_NONE); }
+    explicit Open(Emulator& e) : e_(e) { mprotect(e.base_, e.list_.highest() + kPage, PROT_READ | PROT_WRITE); }
+    ~Open() { mprotect(e_.base_, e_.list_.highest() + kPage, PROT_NONE); }
     Open(const Open&) = delete;
     Open& operator=(const Open&) = delete;
     Emulator& e_;
@@ -137,6 +156,7 @@ class Emulator final : public Accelerator, public LaunchObserver {
   }
 
   AcceleratorInfo info_;
+  size_t capacity_;
   FreeList list_;
   char* base_ = nullptr;
   Ctx cpu_;
@@ -149,6 +169,8 @@ class Emulator final : public Accelerator, public LaunchObserver {
 
 }  // namespace
 
-std::unique_ptr<Accelerator> make_emulator(int threads) { return std::make_unique<Emulator>(threads); }
+std::unique_ptr<Accelerator> make_emulator(int threads, size_t capacity) {
+  return std::make_unique<Emulator>(threads, capacity);
+}
 
 }  // namespace lowland::test

@@ -1,6 +1,7 @@
 // An accelerator made of host memory, to test without a GPU what the engine does with one.
 //   memory      readable only while a kernel or a copy runs: code of the host that reads device memory dies on the
 //               spot. Fresh blocks are full of NaN
+//   arguments   of a launch may hold no address of the host's memory
 //   work        is only noted, and done when somebody waits, in the order of the calls: results that are read too
 //               early, or host memory that a kernel reads too late, show
 //   captures    keep the launches with their arguments, and replay them
@@ -12,6 +13,7 @@
 
 namespace lowland::test {
 
-std::unique_ptr<Accelerator> make_emulator(int threads);
+// capacity: bytes of its memory; addresses only, pages are the host's when they are written.
+std::unique_ptr<Accelerator> make_emulator(int threads, size_t capacity = size_t{4} << 30);
 
 }  // namespace lowland::test

@@ -95,6 +95,10 @@ void Trainer::train_step(int64_t step) {
     const int64_t done = step + 1;
     if (!waits || due(done, settings_.logging_steps) || due(done, eval_every_) || due(done, save_every_)) read_stats();
   }
+  if (!told_ && !passes_.graphs().note().empty()) {
+    say(passes_.graphs().note());
+    told_ = true;
+  }
   window_.steps += 1;
   window_.tokens += tokens;
   window_.seconds += seconds_since(start);

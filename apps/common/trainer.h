@@ -72,6 +72,7 @@ class Trainer {
   std::string model_folder_;  // "adapter" or "model"
   Probe probe_;
   StepPasses passes_;
+  bool told_ = false;  // why steps are not captured
   int64_t total_steps_ = 0, steps_per_epoch_ = 0, step_ = 0, eval_every_ = 0, save_every_ = 0;
   optim::StepStats stats_;  // as of the last read_stats
   Window window_;

@@ -40,6 +40,7 @@ class Accelerator {
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* block) = 0;
   virtual size_t held_bytes() const = 0;  // what the driver has set aside for this process's use of allocate()
+  virtual void give_back_unused() {}      // of that, what no block uses; waits
 
   // --- copies
   virtual void upload(void* to, const void* from, size_t bytes) = 0;    // `from` may be changed after the call

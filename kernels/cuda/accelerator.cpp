@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/cuda/device_answers.h"
 #include "kernels/cuda/handles.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/staging.h"
@@ -17,8 +18,6 @@ bool set_in_environment(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && std::strcmp(value, "1") == 0;
 }
-
-std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
 
 class Graph final : public CapturedWork {
  public:
@@ -106,6 +105,10 @@ class CudaAccelerator final : public Accelerator {
     if (!managed_) cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &held);
     return held;
   }
+  void give_back_unused() override {
+    wait();  // a block that is given back is free when the stream gets there
+    if (!managed_) LL_CUDA(cudaMemPoolTrimTo(pool_, 0));
+  }
 
   void upload(void* to, const void* from, size_t bytes) override {
     refuse_in_capture("the host sends numbers");
@@ -187,27 +190,27 @@ class CudaAccelerator final : public Accelerator {
 }  // namespace
 
 std::string why_unusable(int index) {
-  int count = 0, driver = 0, runtime = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
+  DeviceAnswers a;
+  a.index = index;
+  const cudaError_t status = cudaGetDeviceCount(&a.count);
   cudaGetLastError();
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
-  if (driver == 0) return "no NVIDIA driver was found on this machine";
-  if (status == cudaErrorInsufficientDriver)
-    return "the NVIDIA driver is for CUDA " + version_text(driver) + ", this build needs one for CUDA " +
-           version_text(runtime) + " or later";
-  if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
-    return "there is a driver but no GPU that it shows (CUDA_VISIBLE_DEVICES may hide it)";
-  if (status != cudaSuccess) return std::string("the GPU cannot be used: ") + cudaGetErrorString(status);
-  if (index < 0 || index >= count)
-    return "there is no cuda:" + std::to_string(index) + ": the GPUs are cuda:0 to cuda:" + std::to_string(count - 1);
-  if (cudaSetDevice(index) == cudaSuccess && kernels_fit_device()) return "";
-  cudaGetLastError();
-  cudaDeviceProp p{};
-  if (cudaGetDeviceProperties(&p, index) != cudaSuccess) return "GPU " + std::to_string(index) + " does not answer";
-  return "cuda:" + std::to_string(index) + " (" + p.name + ", sm_" + std::to_string(10 * p.major + p.minor) +
-         ") is a GPU that this build has no kernels for: build with -DLOWLAND_CUDA_ARCHITECTURES=" +
-         std::to_string(10 * p.major + p.minor) + "-real";
+  cudaDriverGetVersion(&a.driver);
+  cudaRuntimeGetVersion(&a.runtime);
+  using Count = DeviceAnswers::Count;
+  a.answer = status == cudaSuccess                   ? Count::counted
+             : status == cudaErrorInsufficientDriver ? Count::driver_too_old
+             : status == cudaErrorNoDevice           ? Count::no_device
+                                                     : Count::failed;
+  a.failure = cudaGetErrorString(status);
+  if (a.answer == Count::counted && index >= 0 && index < a.count) {
+    a.fits = cudaSetDevice(index) == cudaSuccess && kernels_fit_device();
+    cudaGetLastError();
+    cudaDeviceProp p{};
+    a.answers = a.fits || cudaGetDeviceProperties(&p, index) == cudaSuccess;
+    a.name = p.name;
+    a.sm = 10 * p.major + p.minor;
+  }
+  return why_unusable(a);
 }
 
 std::unique_ptr<Accelerator> make_accelerator(int index) {

@@ -12,13 +12,23 @@ bool synchronous() {
   return value != nullptr && std::strcmp(value, "1") == 0;
 }
 
+// Errors that a kernel makes while it runs: whatever is called next is told of them.
+bool of_a_kernel(cudaError_t status) {
+  for (const cudaError_t e : {cudaErrorIllegalAddress, cudaErrorLaunchFailure, cudaErrorMisalignedAddress,
+                              cudaErrorIllegalInstruction, cudaErrorLaunchTimeout, cudaErrorAssert})
+    if (status == e) return true;
+  return false;
+}
+
 }  // namespace
 
 void fail_cuda(cudaError_t status, const char* statement, const char* file, int line) {
   int device = -1;
   cudaGetDevice(&device);
+  const bool earlier = of_a_kernel(status) && !synchronous();
   fail("[cuda] " + std::string(statement) + " failed on device " + std::to_string(device) + ": " +
-       cudaGetErrorString(status) + " (" + file + ":" + std::to_string(line) + ")");
+       cudaGetErrorString(status) + " (" + file + ":" + std::to_string(line) + ")" +
+       (earlier ? "; a kernel before it failed: LL_SYNC=1 in the environment names it" : ""));
 }
 
 void check_launch(const Ctx& ctx, const char* kernel, const char* file, int line) {

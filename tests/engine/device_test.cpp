@@ -8,6 +8,9 @@
 #include "engine/device_allocator.h"
 #include "engine/error.h"
 #include "engine/graph.h"
+#include "engine/launch.h"
+#include "kernels/attention.h"
+#include "kernels/elementwise.h"
 #include "models/roberta/roberta.h"
 #include "tests/emulator.h"
 #include "tests/ops/harness.h"
@@ -98,6 +101,22 @@ TEST_CASE("ops on a device: indices are checked before anything is launched") {
   const Tensor table = Tensor::zeros(*device, {4, 8}, DType::f32);
   CHECK_THROWS_WITH_AS(ops::embedding(Tensor::from<int32_t>(*device, {2}, {0, 4}), table),
                        "[embedding] id 4 at row 1 is outside [0, 4)", Error);
+}
+
+TEST_CASE("emulated device: a kernel that is given an address of the host is refused") {
+  Context device(2, make_emulator(2));
+  const Tensor x = Tensor::zeros(device, {4}, DType::f32);
+  std::vector<float> mine(4);
+  CHECK_THROWS_WITH_AS(LL_LAUNCH_MASTER(x, add_into, x.data<T>(), reinterpret_cast<const T*>(mine.data()), 4),
+                       "[add_into] is given an address of the host's memory", Error);
+#if defined(__GNUC__) && !defined(__clang__)
+  AttentionShape shape;
+  const std::vector<int32_t> bounds = {0, 4};
+  shape.cu_k = bounds.data();
+  CHECK_THROWS_WITH_AS(LL_LAUNCH_MASTER(x, attention_forward, Rows<T>{x.data<T>(), 4}, nullptr, AttentionInputs<T>{},
+                                        shape),
+                       "[attention_forward] is given an address of the host's memory", Error);
+#endif
 }
 
 TEST_CASE("graphs: direct, captured and replayed work give the same, also after the arena moves") {
