@@ -51,10 +51,10 @@ bool Tape::wants(std::initializer_list<const Tensor*> inputs) const {
   return false;
 }
 
-void Tape::record(const char* op, Tensor& y, Backward backward) {
+void Tape::record(const char* op, Tensor& y, Backward backward, OpWork work) {
   y.slot_ = std::make_shared<GradSlot>();
   y.slot_->dtype = y.dtype();
-  nodes_.push_back({op, y.slot_, y.shape(), std::move(backward)});
+  nodes_.push_back({op, y.slot_, y.shape(), std::move(backward), work});
 }
 
 const Tensor& Tape::one(const Tensor& like) {
@@ -85,7 +85,7 @@ void Tape::backward_to(size_t mark, const Tensor& y, Tensor dy) {
     if (!node.slot->grad) continue;  // the loss does not depend on this output
     Tensor grad = std::move(node.slot->grad).reshape(node.shape);
     node.slot->grad = Tensor();
-    OpTimer timer(log, node.op, true);
+    OpTimer timer(log, node.op, node.work);
     recording_ = false;
     node.backward(std::move(grad));
     recording_ = before;

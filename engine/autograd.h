@@ -34,6 +34,12 @@ void give(const Tensor& x, Tensor dx);
 Sink sink(const Tensor& x);
 Tensor accumulator(const Tensor& x);
 
+// What an op must at least move through memory, or compute where that is what bounds it: for GB/s and TFLOP/s of
+// bench --by-op. Zero: not told.
+struct OpWork {
+  double bytes = 0, flops = 0;
+};
+
 class Tape {
  public:
   // dy: the gradient of the op's output, in its shape. Owned by the function: it may be reused for a result if
@@ -46,7 +52,7 @@ class Tape {
   bool wants(std::initializer_list<const Tensor*> inputs) const;
 
   // Makes y require a gradient and stores the way back.
-  void record(const char* op, Tensor& y, Backward backward);
+  void record(const char* op, Tensor& y, Backward backward, OpWork work = {});
 
   // From the one-element `loss`, whose gradient is `seed`, to every leaf. Empties the tape.
   void backward(const Tensor& loss, double seed = 1.0);
@@ -65,6 +71,7 @@ class Tape {
     std::shared_ptr<GradSlot> slot;
     Shape shape;
     Backward backward;
+    OpWork work;
   };
   std::vector<Node> nodes_;
   std::vector<Tensor> ones_;  // of each dtype that was asked for

@@ -33,25 +33,27 @@ OpLog::Start OpLog::start() {
   return {std::chrono::steady_clock::now(), device_ != nullptr && collecting_ ? device_->mark() : 0};
 }
 
-double OpLog::finish(const Start& start, const std::string& op) {
-  const double ms = ms_since(start.host);
-  if (!collecting_) return ms;
-  if (device_ != nullptr) {
-    pending_.push_back({op, start.mark, device_->mark()});
-    return ms;
-  }
+void OpLog::add(const std::string& op, double ms, OpWork work) {
   OpRecord& r = records_[op];
   ++r.calls;
   r.ms += ms;
+  r.work.bytes += work.bytes;
+  r.work.flops += work.flops;
+}
+
+double OpLog::finish(const Start& start, const std::string& op, OpWork work) {
+  const double ms = ms_since(start.host);
+  if (!collecting_) return ms;
+  if (device_ != nullptr) {
+    pending_.push_back({op, start.mark, device_->mark(), work});
+  } else {
+    add(op, ms, work);
+  }
   return ms;
 }
 
 const std::map<std::string, OpRecord>& OpLog::records() {
-  for (const Pending& p : pending_) {
-    OpRecord& r = records_[p.op];
-    ++r.calls;
-    r.ms += device_->ms_between(p.from, p.to);
-  }
+  for (const Pending& p : pending_) add(p.op, device_->ms_between(p.from, p.to), p.work);
   pending_.clear();
   if (device_ != nullptr) device_->clear_marks();
   return records_;
@@ -63,8 +65,8 @@ void OpLog::clear() {
   if (device_ != nullptr) device_->clear_marks();
 }
 
-OpTimer::OpTimer(OpLog& log, const char* op, bool backward)
-    : log_(log.active() ? &log : nullptr), op_(op), backward_(backward) {
+OpTimer::OpTimer(OpLog& log, const char* op, OpWork work)
+    : log_(log.active() ? &log : nullptr), op_(op), work_(work) {
   nvtx_push(op);
   if (log_ != nullptr) start_ = log_->start();
 }
@@ -72,8 +74,8 @@ OpTimer::OpTimer(OpLog& log, const char* op, bool backward)
 OpTimer::~OpTimer() {
   nvtx_pop();
   if (log_ == nullptr) return;
-  const std::string name = std::string(op_) + (backward_ ? "_backward" : "");
-  const double ms = log_->finish(start_, name);
+  const std::string name = std::string(op_) + "_backward";
+  const double ms = log_->finish(start_, name, work_);
   if (log_->trace()) std::fprintf(stderr, "%-28s %9.3f ms\n", name.c_str(), ms);
 }
 
@@ -87,7 +89,7 @@ OpScope::~OpScope() {
   nvtx_pop();
   OpLog& log = context_.op_log();
   if (!log.active()) return;
-  const double ms = log.finish(start_, op_);
+  const double ms = log.finish(start_, op_, forward_);
   if (log.trace()) {
     std::string line = fmt::format("{:<28} {:9.3f} ms ", op_, ms);
     for (const auto& [name, tensor] : tensors_) line += fmt::format(" {} {}", name, describe(*tensor));
@@ -103,6 +105,17 @@ void OpScope::check(bool condition, const char* message, const char* hint) const
   fail(text);
 }
 
+void OpScope::moves(const Tensor& x, double forward, double backward) {
+  const auto bytes = static_cast<double>(x.nbytes());
+  forward_.bytes = forward * bytes;
+  backward_.bytes = backward * bytes;
+}
+
+void OpScope::computes(double forward, double backward) {
+  forward_.flops = forward;
+  backward_.flops = backward;
+}
+
 bool OpScope::records() const {
   if (!context_.tape().recording()) return false;
   for (const auto& [name, tensor] : tensors_)
@@ -110,6 +123,8 @@ bool OpScope::records() const {
   return false;
 }
 
-void OpScope::record(Tensor& y, Tape::Backward backward) const { context_.tape().record(op_, y, std::move(backward)); }
+void OpScope::record(Tensor& y, Tape::Backward backward) const {
+  context_.tape().record(op_, y, std::move(backward), backward_);
+}
 
 }  // namespace lowland

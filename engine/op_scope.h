@@ -16,6 +16,7 @@ namespace lowland {
 struct OpRecord {
   int64_t calls = 0;
   double ms = 0;
+  OpWork work;
 };
 
 // What ran, how often and how long. Off unless asked for. On a GPU the times are the device's own, between events
@@ -36,13 +37,15 @@ class OpLog {
     size_t mark = 0;
   };
   Start start();
-  double finish(const Start& start, const std::string& op);  // milliseconds on the host
+  double finish(const Start& start, const std::string& op, OpWork work);  // milliseconds on the host
 
  private:
   struct Pending {
     std::string op;
     size_t from, to;
+    OpWork work;
   };
+  void add(const std::string& op, double ms, OpWork work);
   Accelerator* device_;
   bool trace_ = false, collecting_ = false;
   std::map<std::string, OpRecord> records_;
@@ -52,7 +55,7 @@ class OpLog {
 // Times one backward step.
 class OpTimer {
  public:
-  OpTimer(OpLog& log, const char* op, bool backward);
+  OpTimer(OpLog& log, const char* op, OpWork work);
   ~OpTimer();
   OpTimer(const OpTimer&) = delete;
   OpTimer& operator=(const OpTimer&) = delete;
@@ -60,7 +63,7 @@ class OpTimer {
  private:
   OpLog* log_;  // null when off
   const char* op_;
-  bool backward_;
+  OpWork work_;
   OpLog::Start start_;
 };
 
@@ -74,6 +77,9 @@ class OpScope {
 
   // `[rms_norm] message | x: (2,768) f32 cpu | w: (512) f32 cpu | hint: ...` when the condition does not hold.
   void check(bool condition, const char* message, const char* hint = nullptr) const;
+  // What it moves, in sizes of x, or computes, in operations: forward and backward.
+  void moves(const Tensor& x, double forward, double backward);
+  void computes(double forward, double backward);
   // True if a gradient will be asked for.
   bool records() const;
   void record(Tensor& y, Tape::Backward backward) const;
@@ -84,6 +90,7 @@ class OpScope {
   std::vector<Named> tensors_;
   Context& context_;
   OpLog::Start start_;
+  OpWork forward_, backward_;
 };
 
 }  // namespace lowland

@@ -23,7 +23,12 @@ nlohmann::ordered_json op_records(OpLog& log, double total_ms) {
   std::vector<std::pair<std::string, OpRecord>> rows(log.records().begin(), log.records().end());
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second.ms > b.second.ms; });
   nlohmann::ordered_json out;
-  for (const auto& [name, r] : rows) out[name] = {{"calls", r.calls}, {"ms", r.ms}, {"share", r.ms / total_ms}};
+  for (const auto& [name, r] : rows) {
+    nlohmann::ordered_json o = {{"calls", r.calls}, {"ms", r.ms}, {"share", r.ms / total_ms}};
+    if (r.work.flops > 0) o["tflops"] = r.work.flops / r.ms / 1e9;
+    if (r.work.bytes > 0) o["gb_per_s"] = r.work.bytes / r.ms / 1e6;
+    out[name] = std::move(o);
+  }
   return out;
 }
 
@@ -121,9 +126,13 @@ std::string to_table(const std::vector<BenchResult>& results) {
 
 std::string by_op_table(const BenchResult& r) {
   std::string text = fmt::format("{}\n{:<34} {:>8} {:>12} {:>8}\n", r.method, "op", "calls", "ms", "share");
-  for (const auto& [name, o] : r.ops.items())
-    text += fmt::format("{:<34} {:>8} {:>12.1f} {:>7.1f}%\n", name, o.at("calls").get<int64_t>(),
-                        o.at("ms").get<double>(), 100 * o.at("share").get<double>());
+  for (const auto& [name, o] : r.ops.items()) {
+    std::string rate;
+    if (o.contains("tflops")) rate = fmt::format("{:>9.3f} TFLOP/s", o.at("tflops").get<double>());
+    if (o.contains("gb_per_s")) rate += fmt::format("{:>9.1f} GB/s", o.at("gb_per_s").get<double>());
+    text += fmt::format("{:<34} {:>8} {:>12.1f} {:>7.1f}%{}\n", name, o.at("calls").get<int64_t>(),
+                        o.at("ms").get<double>(), 100 * o.at("share").get<double>(), rate);
+  }
   return text;
 }
 

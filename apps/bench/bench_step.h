@@ -12,6 +12,10 @@ namespace lowland::apps {
 int64_t bench_step(nn::Model& model, optim::Method& method, const Settings& settings, StepPasses& passes,
                    const PackedBatch& batch, int64_t index);
 
+// Random weights for a model that is only timed: a million normal numbers, again and again, which takes no time at the
+// size of any model. Norms and biases as they are born; adapters as in training.
+void fill_weights(nn::Model& model, double std);
+
 // "lora,eflat-lora" to its parts.
 std::vector<std::string> split_list(const std::string& text);
 

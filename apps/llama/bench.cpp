@@ -87,8 +87,7 @@ struct Subject {
     model->set_recompute(settings.recompute == "block");
     model->set_frozen_dtype(weights_dtype(settings, *context));
     model->materialise(*context, compute_dtype(settings, *context));
-    model->parameters().initialise(1, config.initializer_range, [](const std::string&) { return true; });
-    model->initialise_adapters(1);
+    fill_weights(*model, config.initializer_range);
     method = optim::make_method(name, model->arena(), method_options(settings));
     const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
       LinearCrossEntropyOptions options;
@@ -122,6 +121,7 @@ void bench(Settings settings, const BenchFlags& flags) {
   verb.make = [&](const std::string& method) {
     const auto s = std::make_shared<Subject>(settings, flags, method, config);
     verb.dtype = name_of(s->model->dtype());
+    verb.more["shape"] = fmt::format("{} x {}", flags.batch, flags.length);
     verb.more["weights_dtype"] = name_of(weights_dtype(settings, *s->context));
     return BenchMethod{s, s->context.get(), [s = s.get()](int64_t step) { return s->step(step); }};
   };

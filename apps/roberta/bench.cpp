@@ -68,8 +68,7 @@ struct Subject {
     }
     model->set_recompute(settings.recompute == "block");
     model->materialise(*context, compute_dtype(settings, *context));
-    model->parameters().initialise(1, config.initializer_range, [](const std::string&) { return true; });
-    model->initialise_adapters(1);
+    fill_weights(*model, config.initializer_range);
     method = optim::make_method(name, model->arena(), method_options(settings));
     const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
       CrossEntropyOptions options;
@@ -103,6 +102,7 @@ void bench(Settings settings, const BenchFlags& flags) {
   verb.make = [&](const std::string& method) {
     const auto s = std::make_shared<Subject>(settings, method, config, batch_lengths(flags));
     verb.dtype = name_of(s->model->dtype());
+    verb.more["shape"] = flags.lengths.empty() ? fmt::format("{} x {}", flags.batch, flags.length) : "lengths";
     return BenchMethod{s, s->context.get(), [s = s.get()](int64_t step) { return s->step(step); }};
   };
   run_bench_verb(verb, flags.verb);

@@ -113,6 +113,18 @@ void backward(const Tensor& dq, const Tensor& dkv, const Tensor& dy, const Outpu
             shape);
 }
 
+// Two products over the pairs of query and key that attend; five in the backward.
+void count_work(OpScope& op, const AttentionShape& shape, const Tensor& cu_q, const Tensor& cu_k) {
+  const int32_t *q = cu_q.host(), *k = cu_k.host();
+  double pairs = 0;
+  for (int64_t s = 0; s < shape.S; ++s) {
+    const double nq = q[s + 1] - q[s], nk = k[s + 1] - k[s];
+    pairs += shape.causal && nk > 0 ? nq * nk - nq * (nq - 1) / 2 : nq * nk;
+  }
+  const double product = 2 * pairs * static_cast<double>(shape.NH * shape.HD);
+  op.computes(2 * product, 5 * product);
+}
+
 bool same_bounds(const Tensor& a, const Tensor& b) {
   return a.defined() && b.defined() && a.dtype() == b.dtype() && a.numel() == b.numel() &&
          std::memcmp(a.host(), b.host(), a.nbytes()) == 0;
@@ -130,6 +142,7 @@ Tensor attention(const Tensor& qkv, const AttentionOptions& options) {
       !options.cu_k || same_bounds(options.cu_q, options.cu_k),
       "queries and keys of one packed matrix have the same segments: cu_k must be absent or equal to cu_q");
   const AttentionShape shape = shape_of(op, options, qkv.dim(0), qkv.dim(0));
+  count_work(op, shape, options.cu_q, options.cu_q);
   const Columns at{0, q_width, q_width + kv_width};
   const Output out = forward(qkv, qkv, at, shape);
   Tensor y = out.y;
@@ -153,6 +166,7 @@ Tensor attention(const Tensor& q, const Tensor& kv, const AttentionOptions& opti
   op.check(q.dtype() == kv.dtype(), "q and kv must have one dtype");
   op.check(options.cu_k.defined(), "queries of their own need cu_k beside cu_q");
   const AttentionShape shape = shape_of(op, options, q.dim(0), kv.dim(0));
+  count_work(op, shape, options.cu_q, options.cu_k);
   const Columns at{0, 0, kv_width};
   const Output out = forward(q, kv, at, shape);
   Tensor y = out.y;

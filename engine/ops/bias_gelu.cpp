@@ -11,6 +11,7 @@ Tensor bias_gelu(const Tensor& x, const Tensor& b, GeluForm form) {
   OpScope op("bias_gelu", {{"x", &x}, {"b", &b}});
   op.check(x.rank() == 2, "x must be (N, C)");
   op.check(b.rank() == 1 && b.dim(0) == x.dim(1) && b.dtype() == x.dtype(), "b must be (C) in the dtype of x");
+  op.moves(x, 2, 3);
   const int64_t N = x.dim(0), C = x.dim(1);
   Tensor y = Tensor::empty_like(x);  // (N, C)
   LL_LAUNCH(x, bias_gelu_forward, y.data<T>(), x.data<T>(), b.data<T>(), N, C, form);

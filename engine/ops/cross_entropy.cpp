@@ -13,6 +13,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
   op.check(targets.defined() && targets.dtype() == DType::i32 && targets.numel() == logits.dim(0),
            "targets must be (N) i32, one for each row of logits");
   op.check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label_smoothing must be in [0, 1]");
+  op.moves(logits, 1, 2);
   const CrossEntropyShape shape{logits.dim(0), logits.dim(1), options.ignore_index, options.label_smoothing,
                                 options.scale};
   const int32_t* target = targets.host();

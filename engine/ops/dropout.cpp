@@ -11,6 +11,7 @@ Tensor dropout(const Tensor& x, const Dropout& dropout) {
   const int64_t N = x.rows(), C = x.dim(-1);
   const DropoutRows rows = dropout_rows(op, dropout, N);
   if (!dropout.active()) return x;
+  op.moves(x, 2, 2);
   Tensor y = Tensor::empty_like(x);  // (N, C)
   LL_LAUNCH(x, dropout_forward, y.data<T>(), x.data<T>(), rows, N, C);
   if (!op.records()) return y;

@@ -22,6 +22,7 @@ Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Ten
                               double eps, const Dropout& dropout) {
   OpScope op("dropout_add_layer_norm", {{"x", &x}, {"residual", &residual}, {"w", &w}, {"b", &b}});
   check_inputs(op, x, residual, w, b);
+  op.moves(x, 4, dropout.active() ? 4 : 3);  // y and h; of the gradients one each for x and residual
   const int64_t N = x.rows(), C = x.dim(-1);
   const DropoutRows rows = dropout_rows(op, dropout, N);
   Tensor y = Tensor::empty_like(x), h, rstd;  // (N, C), (N, C), (N)

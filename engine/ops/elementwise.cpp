@@ -21,6 +21,7 @@ Tensor reuse(const Tensor& dy) { return dy.sole_owner() ? dy : Tensor::empty_lik
 Tensor add(const Tensor& a, const Tensor& b) {
   OpScope op("add", {{"a", &a}, {"b", &b}});
   check_alike(op, a, b);
+  op.moves(a, 3, 0);
   Tensor y = Tensor::empty_like(a);
   LL_LAUNCH(a, add, y.data<T>(), a.data<T>(), b.data<T>(), a.numel());
   if (!op.records()) return y;
@@ -54,6 +55,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 
 Tensor scale(const Tensor& x, double alpha) {
   OpScope op("scale", {{"x", &x}});
+  op.moves(x, 2, 2);
   Tensor y = Tensor::empty_like(x);
   LL_LAUNCH(x, scale, y.data<T>(), x.data<T>(), alpha, x.numel());
   if (!op.records()) return y;

@@ -27,6 +27,7 @@ Tensor embedding(const Tensor& ids, const Weight& table, DType dtype) {
            "table must have the dtype of the rows, or be frozen and bf16");
   const int64_t N = ids.dim(0), C = t.dim(1);
   Tensor y = Tensor::empty(t.context(), {N, C}, dtype);  // (N, C)
+  op.moves(y, 1 + static_cast<double>(size_of(t.dtype())) / static_cast<double>(size_of(dtype)), 0);
   LL_LAUNCH(y, embedding_frozen, y.data<T>(), ids.data<int32_t>(), t.data<bf16>(), N, C);
   return y;
 }
@@ -37,6 +38,7 @@ Tensor embedding(const Tensor& ids, const Tensor& table) {
   const int64_t N = ids.dim(0), C = table.dim(1);
   const int32_t* id = ids.data<int32_t>();
   Tensor y = Tensor::empty(table.context(), {N, C}, table.dtype());  // (N, C)
+  op.moves(y, 2, 3);
   LL_LAUNCH(table, embedding_forward, y.data<T>(), id, table.data<T>(), N, C);
   if (!op.records()) return y;
   op.record(y, [ids, table, N, C](Tensor dy) {

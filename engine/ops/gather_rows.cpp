@@ -16,6 +16,7 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
     LL_CHECK(row[k] >= 0 && row[k] < N, "[gather_rows] index {} at place {} is outside [0, {})", row[k], k,
              N);
   Tensor y = Tensor::empty(x.context(), {K, C}, x.dtype());  // (K, C)
+  op.moves(y, 2, 3);
   LL_LAUNCH(x, gather_rows_forward, y.data<T>(), x.data<T>(), index.data<int32_t>(), K, C);
   if (!op.records()) return y;
   op.record(y, [x, index, K, C](Tensor dy) {

@@ -13,6 +13,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps)
     op.check(t->rank() == 1 && t->dim(0) == x.dim(-1), "w and b must be (C), C = last dim of x");
     op.check(t->dtype() == x.dtype(), "w and b must have the dtype of x");
   }
+  op.moves(x, 2, 3);
   const int64_t N = x.rows(), C = x.dim(-1);
   Tensor y = Tensor::empty_like(x), mean, rstd;  // (N, C), (N), (N)
   if (op.records()) {

@@ -5,6 +5,8 @@ namespace lowland::ops {
 Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias) {
   OpScope op("linear", {{"x", &x}, {"w", &w.data}, {"bias", &bias}});
   check_linear(op, x, w, bias);
+  const double product = product_flops(x, w.data.dim(0));
+  op.computes(product, (x.requires_grad() ? product : 0) + (w.data.requires_grad() ? product : 0));
   Tensor y = linear_forward(x, w.data, bias);  // (N, O)
   if (!op.records()) return y;
   op.record(y, [x = keep(x, w.data.requires_grad()), w = keep(w.data, x.requires_grad()),

@@ -149,13 +149,19 @@ Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targ
   check_linear(op, x, w, Tensor());
   op.check(w.data.dim(0) >= 1, "w must be (V, C), V at least 1");
   const Chunks chunks = cut(op, x, w.data, targets, options);
+  const double product = product_flops(x, chunks.shape.V) / static_cast<double>(std::max<int64_t>(x.dim(0), 1)) *
+                         static_cast<double>(chunks.K);
+  op.computes(product, 0);
   if (!op.records()) return forward(x, w.data, chunks, Tensor());
   if (w.data.requires_grad()) {
+    op.computes(product, 3 * product);
     Tensor loss = forward(x, w.data, chunks, Tensor());
     op.record(loss, [x, w = w.data, chunks](Tensor dloss) { backward(x, w, chunks, dloss); });
     return loss;
   }
   const Tensor saved = Tensor::empty(x.context(), {chunks.K, x.dim(1)}, x.dtype());  // (K, C)
+  op.computes(2 * product, 0);
+  op.moves(saved, 0, 2);
   Tensor loss = forward(x, w.data, chunks, saved);
   op.record(loss, [x = x.gradient_only(), saved, chunks](Tensor dloss) {
     LL_LAUNCH(saved, linear_cross_entropy_backward, saved.data<T>(), saved.data<T>(), dloss.data<acc_t<T>>(),

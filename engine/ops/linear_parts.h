@@ -18,6 +18,11 @@ inline void check_linear(const OpScope& op, const Tensor& x, const Weight& w, co
            "bias must be (O) in the dtype of x");
 }
 
+// Operations of a product over the elements of x with `columns` results for each row.
+inline double product_flops(const Tensor& x, int64_t columns) {
+  return 2.0 * static_cast<double>(x.numel()) * static_cast<double>(columns);
+}
+
 // y = x op(W) + beta y, W in the dtype of x or in bf16
 inline void multiply_weight(const Tensor& y, const Tensor& x, const Tensor& w, const MatmulShape& shape, double beta) {
   if (w.dtype() == x.dtype()) {

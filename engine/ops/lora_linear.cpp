@@ -96,12 +96,22 @@ void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, con
             a.data<T>(), in);
 }
 
+void count_work(OpScope& op, const Tensor& x, const Tensor& w, const LoraGroup& lora) {
+  const double whole = product_flops(x, w.dim(0)), down = product_flops(x, lora.a.dim(0));
+  double up = 0;
+  for (const LoraPart& part : lora.parts)
+    up += 2.0 * static_cast<double>(x.dim(0)) * static_cast<double>(part.b.numel());
+  const double of_x = x.requires_grad() ? whole + down : 0, of_w = w.requires_grad() ? whole : 0;
+  op.computes(whole + down + up, of_x + of_w + down + 2 * up);
+}
+
 }  // namespace
 
 Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora) {
   OpScope op("lora_linear", {{"x", &x}, {"w", &w.data}, {"bias", &bias}, {"a", &lora.a}});
   check_linear(op, x, w, bias);
   check_lora(op, x, w.data, lora);
+  count_work(op, x, w.data, lora);
   const LoraInput in{x.dim(0), x.dim(1), lora.a.dim(0), dropout_rows(op, lora.dropout, x.dim(0))};
   Tensor y = linear_forward(x, w.data, bias);                        // (N, O)
   Tensor xa = Tensor::empty(x.context(), {in.N, in.KR}, x.dtype());  // (N, KR)

@@ -33,6 +33,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
   Tensor c =
       Tensor::empty(a.context(), {a.dim(trans_a ? 1 : 0), b.dim(trans_b ? 0 : 1)}, a.dtype());  // (M, N)
   multiply(c, a, trans_a, b, trans_b, 0);
+  const double product = 2.0 * static_cast<double>(a.numel()) * static_cast<double>(c.dim(1));
+  op.computes(product, (a.requires_grad() ? product : 0) + (b.requires_grad() ? product : 0));
   if (!op.records()) return c;
   const Tensor saved_a = b.requires_grad() ? a : a.gradient_only(),
                saved_b = a.requires_grad() ? b : b.gradient_only();

@@ -8,6 +8,7 @@ namespace lowland::ops {
 
 Tensor quick_gelu(const Tensor& x) {
   OpScope op("quick_gelu", {{"x", &x}});
+  op.moves(x, 2, 3);
   Tensor y = Tensor::empty_like(x);
   LL_LAUNCH(x, quick_gelu_forward, y.data<T>(), x.data<T>(), x.numel());
   if (!op.records()) return y;

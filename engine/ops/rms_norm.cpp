@@ -10,6 +10,7 @@ Tensor rms_norm(const Tensor& x, const Tensor& w, double eps) {
   op.check(x.rank() >= 1 && x.dim(-1) >= 1, "x must have a last dimension of at least 1");
   op.check(w.rank() == 1 && w.dim(0) == x.dim(-1), "w must be (C), C = last dim of x");
   op.check(w.dtype() == x.dtype(), "w must have the dtype of x");
+  op.moves(x, 2, 3);
   const int64_t N = x.rows(), C = x.dim(-1);
   Tensor y = Tensor::empty_like(x), rstd;  // (N, C), (N)
   if (op.records()) rstd = Tensor::empty(x.context(), {N}, acc_of(x.dtype()));

@@ -22,6 +22,8 @@ Tensor rope(Tensor x, const Tensor& position, const Tensor& frequencies, int64_t
            "x must be (N, heads HD or more), HD twice the number of frequencies");
   op.check(position.defined() && position.dtype() == DType::i32 && position.numel() == x.dim(0),
            "position must be (N) i32");
+  const double share = static_cast<double>(heads * HD) / static_cast<double>(x.dim(1));
+  op.moves(x, 2 * share, 2 * share);
   const RopeShape shape{x.dim(0), x.dim(1), heads, HD};
   const Tensor input = x.gradient_only();
   const bool records = op.records();

@@ -8,6 +8,7 @@ namespace lowland::ops {
 
 Tensor silu(const Tensor& x) {
   OpScope op("silu", {{"x", &x}});
+  op.moves(x, 2, 3);
   Tensor y = Tensor::empty_like(x);
   LL_LAUNCH(x, silu_forward, y.data<T>(), x.data<T>(), x.numel());
   if (!op.records()) return y;

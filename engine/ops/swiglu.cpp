@@ -9,6 +9,7 @@ namespace lowland::ops {
 Tensor swiglu(const Tensor& x) {
   OpScope op("swiglu", {{"x", &x}});
   op.check(x.defined() && x.rank() == 2 && x.dim(1) % 2 == 0, "x must be (N, 2 F): gate and up side by side");
+  op.moves(x, 1.5, 2.5);
   const int64_t N = x.dim(0), F = x.dim(1) / 2;
   Tensor y = Tensor::empty(x.context(), {N, F}, x.dtype());  // (N, F)
   LL_LAUNCH(x, swiglu_forward, y.data<T>(), x.data<T>(), N, F);
