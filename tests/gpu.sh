@@ -1,35 +1,50 @@
 #!/usr/bin/env bash
-# gpu.sh [OUT]: all that a GPU has to show, in under nine minutes, for a machine with a driver, a CUDA toolkit and
-# perhaps nothing else. Runs the programs of a bundle that was built elsewhere:
-#     cmake --build build --target bundle        makes build/bundle (stripped, at most 50 MB, its libraries beside it)
+# gpu.sh [OUT [GROUP...]]: all that a GPU has to show, in under nine minutes, for a machine with a driver, a CUDA
+# toolkit and perhaps nothing else. Runs the programs of a bundle that was built elsewhere:
+#     cmake --build build --target bundle        makes build/bundle: this script and files.tar.xz, at most 50 MB
 #     bash build/bundle/gpu.sh [OUT]             there; in the repository, `bash tests/gpu.sh` runs build/bundle
-# Tests, compute-sanitizer on the small ones, then benches, and PyTorch on the same shapes where it is installed. One
-# table comes last; OUT (default: gpu-results) gets gpu.json and a log of each part. Exit code 1 if anything failed, or
-# if there is no GPU to use, which one sentence says.
+# Groups, all of them unless some are named: tests (oracles, models, methods), runs (training as a user starts it),
+# sanitizer, bench, lab, peers (PyTorch on the same shapes, where it is installed). What there is no time for is said.
+# One table comes last; OUT (default: gpu-results) gets gpu.json and a log of each part. Exit code 1 if anything failed,
+# or if there is no GPU to use, which one sentence says.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bundle=$here
-[[ -d $here/bin ]] || bundle=$here/../build/bundle
-[[ -x $bundle/bin/tests_ops ]] || { echo "no bundle at $bundle: cmake --build build --target bundle makes it"; exit 1; }
+archive=$here/files.tar.xz
+[[ -f $archive ]] || archive=$here/../build/bundle/files.tar.xz
+[[ -f $archive ]] || { echo "no bundle at $archive: cmake --build build --target bundle makes it"; exit 1; }
 out=$(mkdir -p "${1:-gpu-results}" && cd "${1:-gpu-results}" && pwd)
-golden=$bundle/golden
+bundle=$out/files
+if [[ ! -d $bundle || $archive -nt $bundle/unpacked ]]; then
+  rm -rf "$bundle"
+  tar -C "$out" -xJf "$archive" 2>/dev/null || python3 -c '
+import sys, tarfile
+tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$archive" "$out" ||
+    { echo "$archive cannot be unpacked: neither xz nor python3 does it"; exit 1; }
+  touch "$bundle/unpacked"
+fi
+groups=" ${*:2} "
+golden=$bundle/tests/golden
 start=$SECONDS
 budget=${GPU_BUDGET_S:-520}
 left() { echo $((budget - (SECONDS - start))); }
+wanted() { [[ $groups == "  " || $groups == *" $1 "* ]]; }
 
 # --- libraries of CUDA: where the loader looks already, then the toolkit, then the wheels of python3
 toolkit=${CUDA_HOME:-/usr/local/cuda}
 folders=("$bundle/lib")
 [[ -d $toolkit/lib64 ]] && folders+=("$toolkit/lib64")
 while IFS= read -r folder; do folders+=("$folder"); done < <(python3 - 2>/dev/null <<'PY'
-import glob, site, sys
-for base in site.getsitepackages() + [site.getusersitepackages()]:
+import glob, site, sysconfig
+bases = site.getsitepackages() + [site.getusersitepackages(), sysconfig.get_paths()["purelib"]]
+for base in dict.fromkeys(bases):
     for folder in sorted(glob.glob(base + "/nvidia/*/lib")):
         print(folder)
 PY
 )
-LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(IFS=:; echo "${folders[*]}")
+before=${LD_LIBRARY_PATH:-}
+LD_LIBRARY_PATH=${before:+$before:}$(IFS=:; echo "${folders[*]}")
 export LD_LIBRARY_PATH
+"$bundle/bin/eflat_replay" --help >/dev/null 2>&1 || LD_LIBRARY_PATH+=:$bundle/lib-cxx
 library() {  # library NAME: the first file of that name, with the version in its real name
   local folder file
   IFS=: read -ra all <<<"$LD_LIBRARY_PATH"
@@ -45,93 +60,139 @@ echo "CUDA runtime: $(library libcudart)"
 
 why=$("$bundle/bin/device_info" 2>&1) || { echo "$why"; exit 1; }
 echo "$why"
+device=$("$bundle/bin/device_info" --json)
 
 # --- one row of the table for each part
 rows=() failed=0
 json_rows=()
 quote() { printf '"%s"' "$(printf '%s' "$1" | tr -d '\000-\037' | tr '"\\' "' ")"; }
 row() {  # row NAME STATUS SECONDS NOTE
-  rows+=("$(printf '%-44s %-8s %6ss  %s' "$1" "$2" "$3" "$4")")
+  rows+=("$(printf '%-46s %-8s %5ss  %s' "$1" "$2" "$3" "$4")")
   json_rows+=("{\"name\":$(quote "$1"),\"status\":\"$2\",\"seconds\":$3,\"note\":$(quote "$4")}")
+  echo "${rows[-1]}"
   [[ $2 != FAILED ]] || failed=1
 }
 part() {  # part NAME SECONDS COMMAND...: its last line is the note; skipped when time is short
-  local name=$1 limit=$2 began=$SECONDS status=ok note
+  local name=$1 limit=$2 began=$SECONDS status=ok note log
   shift 2
+  log=$out/${name//[ \/:]/_}.log
   if (($(left) < 20)); then row "$name" "no time" 0 ""; return; fi
   (($(left) - 10 < limit)) && limit=$(($(left) - 10))
-  timeout "$limit" "$@" >"$out/${name//[ \/:]/_}.log" 2>&1
+  timeout -k 5 "$limit" "$@" >"$log" 2>&1
   local code=$?
-  note=$(grep -vE '^\s*$|^=+$' "$out/${name//[ \/:]/_}.log" | tail -1 | cut -c1-120)
-  if ((code == 124)); then status=FAILED; note="over $limit s"; elif ((code != 0)); then status=FAILED; fi
+  note=$(grep -vE '^\s*$|^=+$' "$log" | tail -1 |
+    sed -E 's/^\{"method": ?"([^"]*)".*"step_ms": ?([0-9]+\.[0-9]{0,3}).*/\1: \2 ms a step/' | cut -c1-110)
+  ((code == 0)) || status=FAILED
+  ((code != 124 && code != 137)) || note="over $limit s"
   row "$name" $status $((SECONDS - began)) "$note"
+}
+doctest() {  # doctest NAME SECONDS PROGRAM FLAGS...: tests, of which there must be some
+  local log=$out/${1//[ \/:]/_}.log
+  part "$@"
+  ! grep -qE 'test cases: +0 ' "$log" 2>/dev/null || row "$1: no test ran" FAILED 0 ""
 }
 bin=$bundle/bin
 export LL_SOURCE_DIR=$bundle LL_TEST_DEVICE=cuda
 skip='-tce=*refused*,*CPU*,*threads*'
 
-part "ops against their oracles" 120 "$bin/tests_ops" "$skip"
-part "methods" 60 "$bin/tests_optim" "$skip"
-part "arena and rows" 30 "$bin/tests_nn" "$skip"
-part "whole models against transformers and peft" 90 "$bin/tests_models" "$skip"
-for g in layer global rank1; do
-  part "eflat_replay $g f64" 20 "$bin/eflat_replay" "$golden/eflat_$g.json" --device cuda
-  part "eflat_replay $g f32" 20 "$bin/eflat_replay" "$golden/eflat_$g.json" --device cuda --dtype f32
-done
-part "memory, graphs, training runs on the GPU" 60 "$bin/tests_engine" "-tc=device*,graphs*,a training run*"
-if sanitizer=$(command -v compute-sanitizer || ls "$toolkit/bin/compute-sanitizer" 2>/dev/null); then
-  small='-tc=rms_norm: values*,layer_norm: values*,cross_entropy: values*,embedding: values*,lora_linear: values*'
-  part "memcheck" 60 "$sanitizer" --tool memcheck --error-exitcode 1 "$bin/tests_ops" "$small"
-  part "racecheck" 60 "$sanitizer" --tool racecheck --error-exitcode 1 "$bin/tests_ops" "$small"
-else
-  row "memcheck, racecheck" absent 0 "no compute-sanitizer here"
+if wanted tests; then
+  doctest "ops against their oracles" 120 "$bin/tests_ops" "$skip"
+  doctest "whole models: transformers and peft, f32, bf16" 60 "$bin/tests_models" "$skip"
+  doctest "methods" 40 "$bin/tests_optim" "$skip"
+  doctest "arena and rows" 20 "$bin/tests_nn" "$skip"
+  doctest "memory, graphs, training on the GPU" 60 "$bin/tests_engine" \
+    "-tc=device*,graphs*,ops on a device*,a training run*"
+  for g in layer global rank1; do
+    part "eflat_replay $g f64" 20 "$bin/eflat_replay" "$golden/eflat_$g.json" --device cuda
+    part "eflat_replay $g f32" 20 "$bin/eflat_replay" "$golden/eflat_$g.json" --device cuda --dtype f32
+  done
+fi
+if wanted runs; then
+  for run in prepare losses same graphs resume llama compare; do
+    LL_TEST_DEVICE='' part "training: $run" 60 bash "$bundle/gpu_runs.sh" "$bin" "$out/runs" $run
+  done
+fi
+if wanted sanitizer; then
+  if sanitizer=$(command -v compute-sanitizer || ls "$toolkit/bin/compute-sanitizer" 2>/dev/null); then
+    small='-tc=rms_norm: values*,layer_norm: values*,cross_entropy: values*,embedding: values*,lora_linear: values*'
+    small+=',attention: queries of their own,swiglu: values*,rope: values*'
+    doctest "memcheck" 50 "$sanitizer" --tool memcheck --error-exitcode 1 "$bin/tests_ops" "$small"
+    doctest "racecheck" 50 "$sanitizer" --tool racecheck --error-exitcode 1 "$bin/tests_ops" "$small"
+  else
+    row "memcheck, racecheck" absent 0 "no compute-sanitizer here"
+  fi
 fi
 
-# --- benches: the last line of each log is JSON
+# --- benches: a line of JSON for each method
 unset LL_TEST_DEVICE
-bench() {  # bench NAME SECONDS FLAGS...
-  local name=$1 limit=$2
-  shift 2
-  part "$name" "$limit" "$bin/lowland-roberta" bench --device cuda --json "$@"
+bench() {  # bench NAME SECONDS PROGRAM FLAGS...
+  local name=$1 limit=$2 program=$3
+  shift 3
+  part "bench $name" "$limit" "$bin/$program" bench --device cuda --json "$@"
 }
-bench "bench roberta-large 32 x 128 bf16" 60 --preset roberta-large --methods lora,eflat-lora,flat-lora --batch 32 \
-  --length 128 --steps 30
-bench "bench roberta-large 32 x 128 bf16 no graphs" 40 --preset roberta-large --methods lora --batch 32 --length 128 \
-  --steps 30 --no-graphs
-bench "bench roberta-base 32 x 128 f32" 40 --preset roberta-base --methods lora,eflat-lora --batch 32 --length 128 \
-  --steps 30 --dtype f32
-[[ ! -e $bundle/rte_lengths.json ]] ||
-  bench "bench roberta-large RTE lengths bf16" 40 --preset roberta-large --methods lora \
-    --lengths "$bundle/rte_lengths.json"
-[[ ! -x $bin/kernel_lab ]] || part "kernel lab" 90 "$bin/kernel_lab"
-if python3 -c 'import torch, transformers, peft; assert torch.cuda.is_available()' 2>/dev/null; then
-  for mode in eager default reduce-overhead; do
-    part "PyTorch roberta-large 32 x 128 bf16 $mode" 60 python3 "$bundle/peers/bench_roberta_gpu.py" --model large \
-      --batch 32 --length 128 --compile "$mode"
-  done
-else
-  row "PyTorch on the same shapes" absent 0 "torch, transformers and peft are not all here"
+if wanted bench; then
+  large=(--preset roberta-large --steps 30 --batch 32 --length 128)
+  bench "roberta-large 32 x 128 bf16" 40 lowland-roberta "${large[@]}" --methods lora,eflat-lora,flat-lora
+  bench "roberta-large 32 x 128 no graphs" 30 lowland-roberta "${large[@]}" --methods lora --no-graphs
+  bench "roberta-large by op" 30 lowland-roberta "${large[@]}" --methods eflat-lora --by-op
+  bench "roberta-large RTE lengths bf16" 30 lowland-roberta --preset roberta-large --methods lora --steps 80 \
+    --lengths "$bundle/peers/rte_lengths.json"
+  LL_ATTENTION=cudnn bench "roberta-large 32 x 128 cuDNN" 30 lowland-roberta "${large[@]}" --methods lora
+  bench "roberta-base 32 x 128 f32" 30 lowland-roberta --preset roberta-base --methods lora,eflat-lora --batch 32 \
+    --length 128 --steps 30 --dtype f32
+  eight=(--preset llama-3.1-8b --rank 16 --targets all-linear --batch 2 --length 4096 --warmup 4 --steps 12)
+  bench "llama-3.1-8b 2 x 4096 bf16" 70 lowland-llama "${eight[@]}" --methods lora,eflat-lora --isolate
+  bench "llama-3.1-8b recompute" 40 lowland-llama "${eight[@]}" --methods lora --recompute block
+fi
+if wanted lab; then part "kernel lab" 90 "$bin/kernel_lab" --json "$out/lab.json"; fi
+if wanted peers; then
+  if LD_LIBRARY_PATH=$before python3 -c 'import torch, transformers, peft; assert torch.cuda.is_available()' 2>/dev/null
+  then
+    peer() {  # peer NAME SECONDS SCRIPT FLAGS...: PyTorch finds its own libraries
+      LD_LIBRARY_PATH=$before part "PyTorch $1" "$2" python3 "$bundle/peers/$3" "${@:4}"
+    }
+    for mode in eager default reduce-overhead; do
+      peer "roberta-large 32 x 128 $mode" 60 bench_roberta_gpu.py --batch 32 --length 128 --compile $mode
+    done
+    peer "roberta-large RTE lengths" 40 bench_roberta_gpu.py --steps 80 --lengths "$bundle/peers/rte_lengths.json"
+    for mode in eager default; do
+      peer "llama-3.1-8b 2 x 4096 $mode" 110 bench_llama_gpu.py --compile $mode
+    done
+    peer "llama-3.1-8b checkpointing" 60 bench_llama_gpu.py --checkpointing
+  else
+    row "PyTorch on the same shapes" absent 0 "torch, transformers and peft are not all here"
+  fi
 fi
 
 # --- results
+timings() { cat "$out"/bench_*.log "$out"/PyTorch_*.log 2>/dev/null | grep -E '^\{'; }
 {
   printf '{"device":%s,"libraries":{"cublasLt":"%s","cudnn":"%s","nccl":"%s"},"seconds":%s,"parts":[%s],"benches":[' \
-    "$("$bin/device_info" --json)" "$(library libcublasLt)" "$(library libcudnn)" "$(library libnccl)" \
-    "$((SECONDS - start))" "$(IFS=,; echo "${json_rows[*]}")"
-  cat "$out"/bench_*.log "$out"/PyTorch_*.log 2>/dev/null | grep -E '^\{' | paste -sd,
+    "$device" "$(library libcublasLt)" "$(library libcudnn)" "$(library libnccl)" "$((SECONDS - start))" \
+    "$(IFS=,; echo "${json_rows[*]}")"
+  timings | paste -sd,
   printf ']}\n'
 } >"$out/gpu.json"
 echo
 printf '%s\n' "${rows[@]}"
-cat "$out"/bench_*.log "$out"/PyTorch_*.log 2>/dev/null | grep -E '^\{' | python3 -c '
-import json, sys
-row = "%-16s %-14s %-5s %10s %10s %10s %7s %7s"
-print(row % ("method", "preset", "dtype", "step ms", "p90", "tokens/s", "time", "memory"))
-for line in sys.stdin:
-    o = json.loads(line)
-    number = lambda key, digits: "%.*f" % (digits, o[key]) if key in o else ""
-    print(row % (o["method"], o["preset"], o["dtype"], number("step_ms", 3), number("step_ms_p90", 3),
-                 number("tokens_per_s", 0), number("time_ratio", 3), number("memory_ratio", 4)))
-' 2>/dev/null
+echo
+timings | awk '
+  function text(key) { return match($0, "\"" key "\": ?\"[^\"]*\"") ? unquoted(substr($0, RSTART, RLENGTH)) : "" }
+  function unquoted(s) { sub(/^"[^"]*": ?"/, "", s); sub(/"$/, "", s); return s }
+  function number(key, format,   s) {
+    if (!match($0, "\"" key "\": ?[0-9.e+-]+")) return ""
+    s = substr($0, RSTART, RLENGTH); sub(/^"[^"]*": ?/, "", s); return sprintf(format, s)
+  }
+  BEGIN { row = "%-22s %-14s %-10s %-5s %10s %10s %10s %9s %7s %7s\n"
+          printf row, "method", "preset", "shape", "dtype", "step ms", "p90", "tokens/s", "peak MB", "time", "memory" }
+  { peak = number("peak_bytes", "%.0f")
+    printf row, text("method"), text("preset"), text("shape"), text("dtype"), number("step_ms", "%.3f"),
+           number("step_ms_p90", "%.3f"), number("tokens_per_s", "%.0f"), peak == "" ? "" : sprintf("%.0f", peak / 1e6),
+           number("time_ratio", "%.3f"), number("memory_ratio", "%.4f")
+    what = text("preset") " " text("shape") " " text("dtype"); speed = number("tokens_per_s", "%.6f") + 0
+    if (text("method") ~ /^peft/) { if (text("method") !~ /ckpt/ && speed > peer[what]) peer[what] = speed }
+    else if (text("method") == "lora" && speed > ours[what]) ours[what] = speed }
+  END { for (what in ours) if (what in peer)
+          printf "lora: %.2f times the tokens/s of the fastest PyTorch, %s\n", ours[what] / peer[what], what }'
 echo "$((SECONDS - start)) s; logs and gpu.json in $out"
 exit $failed

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -60,6 +62,28 @@ inline double difference(const std::vector<double>& a, const std::vector<double>
     if (!(d <= worst)) worst = d;
   }
   return worst;
+}
+
+// How far PyTorch in bf16 is from the reference (tests/golden/make_bf16_bounds.py).
+inline double bf16_bound(const std::string& model, const std::string& what) {
+  std::ifstream file(source_dir() + "/tests/golden/bf16_bounds.json");
+  return nlohmann::json::parse(file).at(model).at(what).get<double>();
+}
+
+// The norm of the difference of all gradients over their norm.
+inline double gradient_difference(Golden& golden, const std::string& prefix,
+                                  const std::function<Tensor(const std::string&)>& gradient) {
+  double off = 0, size = 0;
+  for (const TensorInfo& t : golden.file.tensors()) {
+    if (t.name.rfind(prefix, 0) != 0) continue;
+    std::vector<double> d = host(gradient(t.name.substr(prefix.size())));
+    const std::vector<double> ref = golden.values(t.name);
+    REQUIRE(d.size() == ref.size());
+    for (size_t i = 0; i < d.size(); ++i) d[i] -= ref[i];
+    off += norm(d) * norm(d);
+    size += norm(ref) * norm(ref);
+  }
+  return std::sqrt(off / size);
 }
 
 // ||g - ref|| <= tolerance * max(||ref||, 1e-3 of the largest norm), for every gradient of the file.

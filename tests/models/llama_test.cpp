@@ -117,6 +117,26 @@ struct Adapted {
   }
 };
 
+// Over twenty AdamW steps.
+double largest_loss_difference(Golden& golden, const std::string& name, DType dtype) {
+  Adapted a(golden.context, name, dtype);
+  optim::MethodOptions options;
+  options.max_grad_norm = 0;
+  const auto method = optim::make_method("lora", a.model.arena(), options);
+  const std::vector<double> expected = golden.values("train/losses");
+  REQUIRE(expected.size() == 20);
+  std::vector<double> losses;
+  for (size_t t = 0; t < expected.size(); ++t) {
+    a.model.arena().zero_grads();
+    const Tensor loss = mean_loss(a.model, batch_of(golden, "train", "_" + std::to_string(t % 4)), {true, 0, t});
+    losses.push_back(loss.item());
+    golden.context.tape().backward(loss);
+    method->step(1e-2, 0, loss);
+    CHECK(method->stats().finite);
+  }
+  return difference(losses, expected);
+}
+
 }  // namespace
 
 TEST_CASE("Llama: logits, loss and every gradient of full fine-tuning equal transformers'") {
@@ -173,24 +193,28 @@ TEST_CASE("Llama with a peft adapter: twenty AdamW steps give peft's losses") {
   for (const std::string& name : kModels) {
     CAPTURE(name);
     Golden golden(folder_of(name));
-    for (const DType dtype : {DType::f64, DType::f32}) {
-      Adapted a(golden.context, name, dtype);
-      optim::MethodOptions options;
-      options.max_grad_norm = 0;
-      const auto method = optim::make_method("lora", a.model.arena(), options);
-      const std::vector<double> losses = golden.values("train/losses");
-      REQUIRE(losses.size() == 20);
-      for (size_t t = 0; t < losses.size(); ++t) {
-        CAPTURE(t);
-        a.model.arena().zero_grads();
-        const Tensor loss =
-            mean_loss(a.model, batch_of(golden, "train", "_" + std::to_string(t % 4)), {true, 0, t});
-        CHECK(std::abs(loss.item() - losses[t]) <= (dtype == DType::f64 ? 1e-8 : 1e-4));
-        golden.context.tape().backward(loss);
-        method->step(1e-2, 0, loss);
-        CHECK(method->stats().finite);
-      }
+    CHECK(largest_loss_difference(golden, name, DType::f64) <= 1e-8);
+    CHECK(largest_loss_difference(golden, name, DType::f32) <= 1e-4);
+  }
+}
+
+TEST_CASE("Llama with a peft adapter in bf16: no further off than twice what PyTorch in bf16 is") {
+  if (test::test_device() != "cuda") return;  // nothing else computes in bf16
+  for (const std::string& name : kModels) {
+    CAPTURE(name);
+    Golden golden(folder_of(name));
+    const auto bound = [&](const char* what) { return 2 * test::bf16_bound("llama_tiny/" + name, what); };
+    Adapted a(golden.context, name, DType::bf16);
+    const Batch batch = batch_of(golden, "batch", "");
+    {
+      const NoGrad guard(golden.context);
+      const Tensor logits = a.model.forward(batch.rows(golden.context, true), nn::Mode::evaluation());
+      CHECK(difference(host(logits), golden.values("lora/logits")) <= bound("logits"));
     }
+    golden.context.tape().backward(mean_loss(a.model, batch, {true, 0, 0}));
+    CHECK(test::gradient_difference(golden, "lora/grad/", [&](const std::string& n) { return a.gradient(n); }) <=
+          bound("grad"));
+    CHECK(largest_loss_difference(golden, name, DType::bf16) <= bound("losses"));
   }
 }
 

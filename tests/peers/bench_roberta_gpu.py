@@ -4,8 +4,9 @@
     bench_roberta_gpu.py --model large --batch 32 --length 128 --compile eager|default|reduce-overhead
     bench_roberta_gpu.py --model large --lengths LENGTHS.json      batches of these lengths, padded to the longest
 
-A step: forward under bf16 autocast of bf16 base weights, backward, clipping to 1, fused AdamW, zero_grad; r 8, alpha 16 on
-query and value, head in modules_to_save, dropouts 0.1. Attention is sdpa. The last line of the output is one JSON object.
+A step: forward under bf16 autocast of bf16 base weights, backward, clipping to 1, fused AdamW, zero_grad; r 8, alpha 16
+on query and value, head in modules_to_save, dropouts 0.1. Attention is sdpa. The last line of the output is one JSON
+object.
 """
 import argparse
 import json
@@ -91,6 +92,7 @@ def main():
             times.append((time.perf_counter() - begin) * 1e3)
     times.sort()
     print(json.dumps({"method": "peft " + args.compile, "preset": "roberta-" + args.model, "dtype": args.dtype,
+                      "shape": "lengths" if args.lengths else f"{args.batch} x {args.length}",
                       "step_ms": statistics.median(times), "step_ms_p10": times[len(times) // 10],
                       "step_ms_p90": times[-1 - len(times) // 10], "tokens_per_s": tokens / statistics.mean(times) * 1e3,
                       "peak_bytes": torch.cuda.max_memory_allocated(), "n": len(times), "torch": torch.__version__,
