@@ -89,7 +89,7 @@ part() {  # part NAME SECONDS COMMAND...: its last line is the note; skipped whe
 doctest() {  # doctest NAME SECONDS PROGRAM FLAGS...: tests, of which there must be some
   local log=$out/${1//[ \/:]/_}.log
   part "$@"
-  ! grep -qE 'test cases: +0 ' "$log" 2>/dev/null || row "$1: no test ran" FAILED 0 ""
+  ! grep -qE 'test cases: +0 |^skipped:' "$log" 2>/dev/null || row "$1: no test ran" FAILED 0 ""
 }
 bin=$bundle/bin
 export LL_SOURCE_DIR=$bundle LL_TEST_DEVICE=cuda

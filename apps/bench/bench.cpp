@@ -128,7 +128,10 @@ std::string by_op_table(const BenchResult& r) {
   std::string text = fmt::format("{}\n{:<34} {:>8} {:>12} {:>8}\n", r.method, "op", "calls", "ms", "share");
   for (const auto& [name, o] : r.ops.items()) {
     std::string rate;
-    if (o.contains("tflops")) rate = fmt::format("{:>9.3f} TFLOP/s", o.at("tflops").get<double>());
+    if (o.contains("tflops")) {
+      const double tflops = o.at("tflops");
+      rate = tflops < 1 ? fmt::format("{:>9.1f} GFLOP/s", 1e3 * tflops) : fmt::format("{:>9.1f} TFLOP/s", tflops);
+    }
     if (o.contains("gb_per_s")) rate += fmt::format("{:>9.1f} GB/s", o.at("gb_per_s").get<double>());
     text += fmt::format("{:<34} {:>8} {:>12.1f} {:>7.1f}%{}\n", name, o.at("calls").get<int64_t>(),
                         o.at("ms").get<double>(), 100 * o.at("share").get<double>(), rate);
