@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/free_list.h"
+#include "engine/host_memory.h"
 #include "engine/nvtx.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -55,7 +56,7 @@ std::string Allocator::out_of_memory(size_t asked, const std::string& where) con
 
 namespace {
 
-constexpr size_t kAlign = 64;
+constexpr size_t kAlign = kCpuAlignment;
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 #ifdef LL_ASAN
@@ -78,6 +79,7 @@ class CpuAllocator final : public Allocator {
     std::free(block);
   }
   size_t reserved_bytes() const override { return reserved_; }
+  size_t free_bytes() const override { return free_host_bytes(); }
 
  private:
   std::unordered_map<void*, size_t> sizes_;
@@ -92,14 +94,13 @@ class CpuAllocator final : public Allocator {
     const size_t pages = static_cast<size_t>(sysconf(_SC_PHYS_PAGES));
     capacity_ = round_up(pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) * 2, kPage);
     // Addresses only: a page costs memory when it is first written. Halve the wish where limits are tight.
-    for (; capacity_ >= kPage; capacity_ = round_up(capacity_ / 2, kPage)) {
-      void* p = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (p != MAP_FAILED) {
-        base_ = static_cast<char*>(p);
-        break;
-      }
+    void* p = MAP_FAILED;
+    while ((p = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                     0)) == MAP_FAILED) {
+      capacity_ = capacity_ / 2 / kPage * kPage;
+      LL_CHECK(capacity_ > 0, "out of memory: no addresses are left for tensors (ulimit -v)");
     }
-    LL_CHECK(base_ != nullptr, "cannot reserve address space for tensors");
+    base_ = static_cast<char*>(p);
     madvise(base_, capacity_, MADV_HUGEPAGE);
     list_.reset(capacity_);
   }
@@ -118,6 +119,10 @@ class CpuAllocator final : public Allocator {
     sub_live(list_.give_back(static_cast<size_t>(static_cast<char*>(block) - base_)));
   }
   size_t reserved_bytes() const override { return list_.highest(); }
+  // Blocks that are free below the highest have their pages already.
+  size_t free_bytes() const override {
+    return std::min(capacity_ - live_bytes(), free_host_bytes() + list_.highest() - live_bytes());
+  }
 
  private:
   static constexpr size_t kPage = size_t{2} << 20;

@@ -29,6 +29,8 @@ class Allocator {
   size_t peak_bytes() const { return peak_; }
   // Highest address ever used, or what the GPU's driver has set aside: what the process really holds because of us.
   virtual size_t reserved_bytes() const = 0;
+  // What can still be allocated, about.
+  virtual size_t free_bytes() const = 0;
   // What a block holds, for LL_COMPARE.
   virtual void note_type(void* /*block*/, DType) {}
   void reset_peak() { peak_ = live_; }
@@ -47,6 +49,7 @@ class Allocator {
   std::vector<PhasePeak> phases_;
 };
 
+inline constexpr size_t kCpuAlignment = 64;
 std::unique_ptr<Allocator> make_cpu_allocator();
 
 // Names the phase for the life of a scope, for the accounting and on a profiler's timeline.

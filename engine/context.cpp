@@ -141,6 +141,8 @@ Context::Context(int threads, std::unique_ptr<Accelerator> accelerator) : accele
 
 Context::~Context() { tape_->clear(); }
 
+bool Context::captures_steps() const { return accelerator_ && accelerator_->info().captures; }
+
 void Context::wait() const {
   if (accelerator_) accelerator_->wait();
 }

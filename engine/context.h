@@ -36,6 +36,8 @@ class Context {
 
   const Device& device() const { return device_; }
   bool on_cpu() const { return device_.type == DeviceType::cpu; }
+  // Steps are captured and replayed: batches are to come in buckets of sizes (nn/rows.h).
+  bool captures_steps() const;
   Ctx& kernels() { return kernels_; }
   Allocator& memory() { return *memory_; }
   Tape& tape() { return *tape_; }

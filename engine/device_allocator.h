@@ -23,6 +23,7 @@ class DeviceAllocator final : public Allocator {
   void* allocate(size_t bytes) override;
   void release(void* block) override;
   size_t reserved_bytes() const override { return device_.held_bytes(); }
+  size_t free_bytes() const override { return device_.free_bytes(); }
   void note_type(void* block, DType dtype) override;
 
   // --- steps

@@ -48,7 +48,12 @@ void Model::initialise_adapters(uint64_t seed) {
   }
 }
 
-int64_t Model::trainable_count() const { return arena().count(); }
+int64_t Model::trainable_count() const {
+  int64_t n = 0;
+  for (const auto& p : parameters_.all()) n += p->trainable ? numel_of(p->shape) : 0;
+  for (const ArenaSpec& s : all_->adapter_specs) n += numel_of(s.shape);
+  return n;
+}
 
 int64_t Model::total_count() const {
   int64_t n = parameters_.count();

@@ -24,6 +24,9 @@ class Model {
   const ParameterSet& parameters() const { return parameters_; }
   const std::vector<Linear*>& linears() const { return all_->linears; }
 
+  int64_t trainable_count() const;  // once it is chosen what is trained
+  int64_t total_count() const;      // frozen, trained and adapters
+
   // --- before materialise
   // Trains every parameter whose module path or name satisfies the predicate.
   void train(const std::function<bool(const std::string& name)>& which);
@@ -47,8 +50,6 @@ class Model {
   const std::vector<AdapterSpec>& adapters() const { return all_->adapters; }
   // A uniform in +-1/sqrt(in), B zero (peft's initialisation), a function of the seed and the module's name.
   void initialise_adapters(uint64_t seed);
-  int64_t trainable_count() const;
-  int64_t total_count() const;  // frozen, trained and adapters
 
  private:
   struct Shared {

@@ -27,6 +27,48 @@ nn::LoraConfig lora_config(const Settings& s, const std::string& default_targets
   return config;
 }
 
+std::vector<std::string> attach_adapter(nn::Model& model, const Settings& s, const std::string& default_targets,
+                                        const LoadedAdapter* adapter, std::vector<std::string> whole) {
+  if (adapter != nullptr)
+    whole.insert(whole.end(), adapter->config.modules_to_save.begin(), adapter->config.modules_to_save.end());
+  for (size_t begin = 0; begin < s.modules_to_save.size();) {
+    const size_t end = std::min(s.modules_to_save.find(',', begin), s.modules_to_save.size());
+    if (end > begin) {
+      whole.push_back(s.modules_to_save.substr(begin, end - begin));
+      const auto& all = model.parameters().all();
+      LL_CHECK(std::any_of(all.begin(), all.end(), [&](const auto& p) { return is_within(p->name, {whole.back()}); }),
+               "--modules-to-save {}: the model has no such module", whole.back());
+    }
+    begin = end + 1;
+  }
+  nn::LoraConfig lora = lora_config(s, default_targets);
+  const auto targets = lora.targets;
+  lora.targets = [targets, whole](const std::string& m) { return !is_within(m, whole) && targets(m); };
+  model.attach_lora(lora);
+  std::string names;  // the last parts of the linear modules' paths
+  for (const LinearModule& m : linear_modules(model)) {
+    const std::string name = m.name.substr(m.name.rfind('.') + 1);
+    if (!is_within(m.name, whole) && (", " + names + ",").find(", " + name + ",") == std::string::npos)
+      names += (names.empty() ? "" : ", ") + name;
+  }
+  LL_CHECK(!model.adapters().empty(), "--targets {} matches no linear module of the model (they are {})", s.targets,
+           names);
+  if (!whole.empty()) model.train([whole](const std::string& name) { return is_within(name, whole); });
+  return whole;
+}
+
+std::vector<std::string> whole_modules(const nn::Model& model) {
+  std::vector<std::string> out;
+  for (const auto& p : model.parameters().all()) {
+    if (!p->trainable) continue;
+    for (const nn::NamedRows& r : p->rows) {
+      const std::string module = r.name.substr(0, r.name.rfind('.'));
+      if (std::find(out.begin(), out.end(), module) == out.end()) out.push_back(module);
+    }
+  }
+  return out;
+}
+
 AdapterConfig adapter_config(const Settings& s, const std::string& default_targets) {
   AdapterConfig config;
   config.r = s.rank;

@@ -10,6 +10,13 @@ namespace lowland::apps {
 
 // LoRA settings as the flags say; `default_targets`: peft's for the model type.
 nn::LoraConfig lora_config(const Settings& settings, const std::string& default_targets);
+// Before the model has memory: LoRA pairs on the targets, and training in full of the modules in `whole`, of those that
+// --modules-to-save names and of those that `adapter` (null: none) holds whole; none of these gets a pair. Throws Error
+// on a name that is no module. Returns the names as given, `whole` first.
+std::vector<std::string> attach_adapter(nn::Model& model, const Settings& settings, const std::string& default_targets,
+                                        const LoadedAdapter* adapter, std::vector<std::string> whole);
+// The modules that are trained in full, by their paths.
+std::vector<std::string> whole_modules(const nn::Model& model);
 // adapter_config.json for those settings; task_type and the like are the caller's.
 AdapterConfig adapter_config(const Settings& settings, const std::string& default_targets);
 // The settings that an adapter folder fixes: rank, alpha, dropout, rsLoRA, targets.

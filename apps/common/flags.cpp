@@ -176,7 +176,7 @@ int run_program(int argc, const char* const* argv, const std::string& descriptio
   } catch (const CLI::ParseError& e) {
     return report(plain_words(e.what()));
   } catch (const std::bad_alloc&) {
-    return report("out of memory");
+    return report("out of memory: the system gives this program no more");
   } catch (const std::exception& e) {
     return report(e.what());
   }

@@ -106,14 +106,19 @@ template <class S, class V> void visit_method(S& s, V&& v) {
   v("norm", s.norm, "Norm of the perturbation: layer (default) or global; lora-sam: joint (default) or factor");
   v("pinv-rcond", s.pinv_rcond, "Relative cut-off of the pseudo-inverses");
 }
+// What the memory of a step depends on.
+template <class S, class V> void visit_step_size(S& s, V&& v) {
+  v("batch-size,per-device-train-batch-size,batch", s.batch_size, "Examples per micro-batch");
+  v("grad-accum,gradient-accumulation-steps", s.grad_accum, "Micro-batches per step");
+  v("recompute", s.recompute, "block: make each block again in the backward pass, for less memory; auto: if need be");
+}
 template <class S, class V> void visit_training(S& s, V&& v) {
   v("lr,learning-rate", s.lr, "Peak learning rate (0: 2e-4, for full 2e-5)");
   v("schedule,lr-scheduler-type", s.schedule, "linear, cosine or constant");
   v("warmup-ratio", s.warmup_ratio, "Share of the steps over which the learning rate rises");
   v("epochs,num-train-epochs", s.epochs, "Passes over the training examples");
   v("max-steps", s.max_steps, "Stop after N steps (0: by epochs)");
-  v("batch-size,per-device-train-batch-size,batch", s.batch_size, "Examples per micro-batch");
-  v("grad-accum,gradient-accumulation-steps", s.grad_accum, "Micro-batches per step");
+  visit_step_size(s, v);
   v("optimizer,optim", s.optimizer, "adamw or sgd");
   v("weight-decay", s.weight_decay, "Decoupled weight decay, never on biases and norms");
   v("adam-beta1", s.adam_beta1, "AdamW's first moment decay");
@@ -122,7 +127,6 @@ template <class S, class V> void visit_training(S& s, V&& v) {
   v("momentum", s.momentum, "SGD's momentum");
   v("max-grad-norm", s.max_grad_norm, "Clip the gradient to this norm (0: never)");
   v("label-smoothing,label-smoothing-factor", s.label_smoothing, "Label smoothing of the cross-entropy");
-  v("recompute", s.recompute, "none, or block: recompute each block in the backward pass to save memory");
   v("eval-steps", s.eval_steps, "Evaluate every N steps (0: every epoch)");
   v("save-steps", s.save_steps, "Write a checkpoint every N steps (0: every epoch)");
   v("logging-steps,log-every", s.logging_steps, "Log every N steps");

@@ -110,7 +110,8 @@ void check_training_settings(const Settings& s) {
            fmt::join(methods, ", "));
   optim::parse_lr_kind(s.schedule);
   optim::parse_rho_kind(s.rho_schedule);
-  LL_CHECK(s.recompute == "none" || s.recompute == "block", "--recompute must be none or block, got {}", s.recompute);
+  LL_CHECK(s.recompute == "none" || s.recompute == "block" || s.recompute == "auto",
+           "--recompute must be none, block or auto, got {}", s.recompute);
   const auto at_least = [](const char* flag, auto value, auto least) {
     LL_CHECK(value >= least, "--{} must be at least {}, got {}", flag, least, value);
   };
@@ -175,6 +176,7 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   const bool idle = report.step_ms == 0 && before.contains("step_ms");
   info["step_ms"] = idle ? before.at("step_ms") : nlohmann::json(report.step_ms);
   info["peak_bytes"] = idle ? before.at("peak_bytes") : nlohmann::json(report.peak_bytes);
+  info["planned_peak_bytes"] = what.planned_bytes;
   info["process_peak_bytes"] = process_peak_bytes();
   for (const PhasePeak& p : model.context().memory().phases()) info["peak_bytes_by_phase"][p.phase] = p.peak_bytes;
   info["train_loss"] = report.train_loss;

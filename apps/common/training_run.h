@@ -39,6 +39,7 @@ struct TrainingRun {
   Trainer::Export write_model;   // writes the result into an existing folder
   std::string model_folder;      // "adapter" or "model"
   std::string config_toml;
+  size_t planned_bytes = 0;      // at the peak (memory_plan.h)
 };
 
 // Trains, and writes run.json, config.toml and report.html; the report says how it went.

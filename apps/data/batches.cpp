@@ -68,6 +68,34 @@ std::vector<MicroBatch> BatchPlan::epoch(int64_t epoch) const {
   return batches;
 }
 
+std::vector<std::vector<int64_t>> BatchPlan::largest_step(int64_t steps, const Cut& cut) const {
+  constexpr int64_t kEpochs = 3;
+  std::vector<std::vector<int64_t>> largest, step;
+  int64_t most = -1, done = 0;
+  const auto finish = [&] {
+    if (cut) {
+      std::vector<int64_t> all;
+      for (const auto& which : step) all.insert(all.end(), which.begin(), which.end());
+      step = cut(all);
+    }
+    for (const auto& which : step) {
+      int64_t tokens = 0;
+      for (const int64_t e : which) tokens += lengths_[static_cast<size_t>(e)];
+      if (tokens <= most) continue;
+      most = tokens;
+      largest = step;
+    }
+    step.clear();
+    ++done;
+  };
+  for (int64_t e = 0; e < kEpochs && done < steps; ++e)
+    for (MicroBatch& m : epoch(e)) {
+      step.push_back(std::move(m.examples));
+      if (m.last_of_step && done < steps) finish();
+    }
+  return largest;
+}
+
 std::vector<std::vector<int64_t>> BatchPlan::in_order(int64_t n, int64_t batch_size) {
   LL_CHECK(batch_size >= 1, "the batch size must be at least 1, got {}", batch_size);
   std::vector<std::vector<int64_t>> batches;

@@ -58,7 +58,7 @@ LanguageRecord record_of(const json& o, const std::string& where) {
 std::vector<LanguageMessage> messages_of(const json& object, const char* list, const char* role, const char* content,
                                          const std::string& where) {
   const json& items = object.at(list);
-  LL_CHECK(items.is_array() && !items.empty(), "{}: {} is not a list of messages", where, list);
+  LL_CHECK(items.is_array() && !items.empty(), "{}: {} must be a list of messages, at least one", where, list);
   std::vector<LanguageMessage> out;
   for (const json& item : items) {
     LL_CHECK(item.is_object() && item.contains(role) && item.contains(content), "{}: a message lacks {} or {}", where,

@@ -40,12 +40,12 @@ ExampleMaker::ExampleMaker(const Tokenizer& tokenizer, const Settings& settings,
            settings.loss);
   LL_CHECK(settings.overlong == "cut" || settings.overlong == "drop", "--overlong must be cut or drop, got {}",
            settings.overlong);
+  if (!settings.chat_template.empty()) chat_ = chat_template_of(settings.chat_template);
   LL_CHECK(max_length >= 2, "--max-length must be at least 2, got {}", max_length);
 }
 
 const ChatTemplate& ExampleMaker::chat() const {
-  if (!chat_)
-    chat_ = settings_.chat_template.empty() ? detect_chat_template(folder_) : chat_template_of(settings_.chat_template);
+  if (!chat_) chat_ = detect_chat_template(folder_);
   return *chat_;
 }
 

@@ -17,14 +17,18 @@ void finetune(const Settings& given_settings, const CLI::App& verb) {
   fill_in_defaults(session.settings);
   check_adapter_flags(settings, session.settings, [&](const std::string& f) { return given(verb, f); });
   LanguageData data = load_language_data(session, {});
-  session.build_model(true);
+  session.model = session.new_model(session.settings, true);
   LanguageWorkload workload(*session.model, std::move(data.train), std::move(data.dev), session.settings);
+  const MemoryPlan plan =
+      say_memory_plan(workload.plan_input([&](const Settings& s) { return session.new_model(s, true); }),
+                      session.settings, *session.context);
+  session.build_model(true);
   const auto method = optim::make_method(settings.method, session.model->arena(), method_options(settings));
   // Everything that can be refused has been: from here on the run's folder is written.
   RunFolder run(session.settings);
   run_training({*session.model, *method, workload, run,
                 [&](const std::filesystem::path& into) { session.write_result(into); }, session.result_folder(),
-                to_toml(session.settings, [&](const std::string& f) { return has_flag(verb, f); })},
+                to_toml(session.settings, [&](const std::string& f) { return has_flag(verb, f); }), plan.peak()},
                session.settings);
 }
 

@@ -34,6 +34,8 @@ LanguageData load_language_data(const Session& session, const LanguageWanted& wa
   const bool carve = s.dev_file.empty() && (wanted.train || wanted.dev);
   std::vector<LanguageRecord> train, dev;
   if (wanted.train || carve) {
+    LL_CHECK(wanted.train || !s.train_files.empty(),
+             "--dev names the file to evaluate on (.jsonl), and is missing, as is --train to hold a part of it out");
     LL_CHECK(!s.train_files.empty(), "--train names the training file (.jsonl), and is missing");
     train = read_all(s.train_files);
   }

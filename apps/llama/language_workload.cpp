@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "apps/common/trainer.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
 
@@ -110,6 +111,32 @@ std::vector<PackedBatch> LanguageWorkload::step(int64_t index) {
 
 Tensor LanguageWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {
   return loss_of(model_, batch, mode, scale, mode.training ? settings_.label_smoothing : 0);
+}
+
+std::vector<PackedBatch> LanguageWorkload::largest_step(Context& context, const Settings& s) const {
+  const BatchPlan plan(train_.lengths(), {s.batch_size, s.grad_accum, static_cast<uint64_t>(s.seed), true});
+  const auto cut = [&](const std::vector<int64_t>& step) {
+    return micro_batches(train_, step, s.batch_size, s.batch_tokens);
+  };
+  std::vector<PackedBatch> batches;
+  for (const auto& which : plan.largest_step(total_steps(s, plan.steps_per_epoch()), cut))
+    batches.push_back(pack_examples(context, train_, which, 0));
+  return batches;
+}
+
+PlanInput LanguageWorkload::plan_input(const std::function<std::unique_ptr<Llama>(const Settings&)>& make) const {
+  PlanInput input;
+  input.make = [make](const Settings& s) {
+    auto model = make(s);
+    const auto loss = [m = model.get()](const PackedBatch& batch, const nn::Mode& mode, double scale) {
+      return loss_of(*m, batch, mode, scale, 0);
+    };
+    return PlannedModel{std::move(model), loss};
+  };
+  input.largest_step = [this](Context& context, const Settings& s) { return largest_step(context, s); };
+  input.head_dim = model_.config().head_dim;
+  input.narrow_weights = input.token_budget = true;
+  return input;
 }
 
 std::optional<Evaluation> LanguageWorkload::evaluate() {

@@ -52,12 +52,13 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
   if (tokenizer->special().eos >= 0) config.eos_token_ids.push_back(tokenizer->special().eos);
 
   const std::unique_ptr<Context> context = make_context(settings);
-  Llama model(config);
-  model.train([](const std::string&) { return true; });
-  model.set_recompute(settings.recompute == "block");
-  model.materialise(*context, compute_dtype(settings, *context));
-  model.parameters().initialise(static_cast<uint64_t>(settings.seed), config.initializer_range,
-                                [](const std::string&) { return true; });
+  const auto make = [&](const Settings& s) {
+    auto made = std::make_unique<Llama>(config);
+    made->train([](const std::string&) { return true; });
+    made->set_recompute(s.recompute == "block");
+    return made;
+  };
+  const std::unique_ptr<Llama> model = make(settings);
   const int64_t length = std::min(settings.max_length, config.max_tokens());
   const ExampleMaker maker(*tokenizer, settings, tokens, length);
   LanguageSplit train = maker.make_documents(settings.text_files, settings.line_by_line), dev;
@@ -66,16 +67,21 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
     dev = maker.make_documents({settings.dev_file}, settings.line_by_line);
     say_split("dev", dev, length);
   }
-  LanguageWorkload workload(model, std::move(train), std::move(dev), settings);
+  LanguageWorkload workload(*model, std::move(train), std::move(dev), settings);
+  const MemoryPlan plan = say_memory_plan(workload.plan_input(make), settings, *context);
+  model->set_recompute(settings.recompute == "block");
+  model->materialise(*context, compute_dtype(settings, *context));
+  model->parameters().initialise(static_cast<uint64_t>(settings.seed), config.initializer_range,
+                                 [](const std::string&) { return true; });
   const auto write = [&](const fs::path& into) {
     LlamaConfig written = config;
     written.dtype = "float32";
-    write_model_files(into.string(), written.to_json(), model.parameters().named());
+    write_model_files(into.string(), written.to_json(), model->parameters().named());
     if (fs::is_directory(tokens)) copy_companion_files(tokens, into.string());
   };
-  const auto method = optim::make_method(settings.method, model.arena(), method_options(settings));
-  run_training({model, *method, workload, run, write, "model",
-                to_toml(settings, [&](const std::string& f) { return has_flag(verb, f); })},
+  const auto method = optim::make_method(settings.method, model->arena(), method_options(settings));
+  run_training({*model, *method, workload, run, write, "model",
+                to_toml(settings, [&](const std::string& f) { return has_flag(verb, f); }), plan.peak()},
                settings);
 }
 

@@ -64,20 +64,24 @@ void Session::load_tokenizer_for(const std::string& model_path) {
 
 int64_t Session::longest() const { return std::min(settings.max_length, config.max_tokens()); }
 
-void Session::build_model(bool for_training) {
-  model = std::make_unique<Llama>(config);
-  const bool full = settings.method == "full" && !adapter;
+std::unique_ptr<Llama> Session::new_model(const Settings& like, bool for_training) const {
+  auto made = std::make_unique<Llama>(config);
+  const bool full = like.method == "full" && !adapter;
   if (full && for_training) {
-    model->train([](const std::string&) { return true; });
+    made->train([](const std::string&) { return true; });
   } else if (adapter || for_training) {
-    model->attach_lora(lora_config(settings, kLlamaTargets));
-    LL_CHECK(!model->adapters().empty(),
-             "--targets {} matches no linear module of the model (they are q_proj, k_proj, v_proj, o_proj, gate_proj, "
-             "up_proj, down_proj)",
-             settings.targets);
+    const auto whole = attach_adapter(*made, like, kLlamaTargets, adapter ? &*adapter : nullptr, {});
+    LL_CHECK(!config.tie_word_embeddings || !is_within("model.embed_tokens", whole),
+             "--modules-to-save embed_tokens: the model's head is tied to it, and peft would part the two");
   }
-  model->set_recompute(settings.recompute == "block");
-  model->set_frozen_dtype(weights_dtype(settings, *context));
+  made->set_recompute(like.recompute == "block");
+  made->set_frozen_dtype(weights_dtype(like, *context));
+  return made;
+}
+
+void Session::build_model(bool for_training) {
+  if (!model) model = new_model(settings, for_training);
+  model->set_recompute(settings.recompute == "block");  // --recompute auto was decided after it was made
   model->materialise(*context, compute_dtype(settings, *context));
   load_weights();
 }
@@ -102,11 +106,7 @@ void Session::load_weights() {
     const std::string unused = lowland::load_weights(*model, weights, seed);
     if (!unused.empty()) say(unused);
   }
-  if (adapter) {
-    LL_CHECK(adapter->head.empty(), "{}: its {} is trained in full, which this program does not read",
-             settings.adapter, adapter->head.front().name);
-    fill_adapter(*model, *adapter, settings.adapter, false);
-  }
+  if (adapter) fill_adapter(*model, *adapter, settings.adapter, true);
 }
 
 void Session::write_result(const fs::path& into) const {
@@ -122,6 +122,7 @@ void Session::write_result(const fs::path& into) const {
   }
   AdapterConfig c = adapter_config(settings, kLlamaTargets);
   c.task_type = "CAUSAL_LM";
+  c.modules_to_save = whole_modules(*model);
   c.base_model_name_or_path =
       base_model_name(settings.base_model_name, from_folder ? config.name_or_path : "", fs::absolute(folder).string());
   AdapterCard out;

@@ -29,7 +29,9 @@ class Session {
   std::optional<AdapterCard> card;
   std::unique_ptr<Llama> model;
 
-  // Builds the model for settings.method, gives it memory, fills it from the checkpoint and the adapter.
+  // The model for the method of such settings, without memory.
+  std::unique_ptr<Llama> new_model(const Settings& like, bool for_training) const;
+  // Makes the model if it is not there, gives it memory, fills it from the checkpoint and the adapter.
   void build_model(bool for_training);
   // Longest example in tokens that both the settings and the model's positions allow.
   int64_t longest() const;

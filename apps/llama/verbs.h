@@ -12,5 +12,6 @@ void add_chat(CLI::App& app);
 void add_merge(CLI::App& app);
 void add_probe(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_inspect(CLI::App& app);
 
 }  // namespace lowland::apps

@@ -6,6 +6,7 @@
 
 #include "apps/common/metrics.h"
 #include "apps/common/progress.h"
+#include "apps/common/trainer.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
 
@@ -136,17 +137,16 @@ ClassificationWorkload::ClassificationWorkload(const Roberta& model, const Token
   report_truncation("dev_mm", dev_mm_, longest(settings, model));
 }
 
-PackedBatch ClassificationWorkload::pack(const Split& split, const TokenizedSplit& tokens,
+PackedBatch ClassificationWorkload::pack(Context& context, const Split& split, const TokenizedSplit& tokens,
                                          const std::vector<int64_t>& examples, int64_t first_in_step) const {
-  Context& context = model_.context();
   const std::vector<nn::Segment> segments = segments_of(tokens, examples, first_in_step);
   PackedBatch batch;
   if (data_.task.regression) {
     std::vector<double> scores;
     for (const int64_t e : examples) scores.push_back(split.examples[static_cast<size_t>(e)].score);
-    batch.rows = nn::pack(context, segments, context.on_cpu() ? nn::Pack::exact : nn::Pack::bucketed_tokens);
+    batch.rows = nn::pack(context, segments, context.captures_steps() ? nn::Pack::bucketed_tokens : nn::Pack::exact);
     batch.target_count = static_cast<int64_t>(examples.size());
-    batch.targets = Tensor::empty(context, {batch.target_count}, acc_of(model_.dtype()));
+    batch.targets = Tensor::empty(context, {batch.target_count}, DType::f32);
     batch.targets.assign(scores);
   } else {
     std::vector<int32_t> labels;
@@ -167,19 +167,47 @@ std::vector<PackedBatch> ClassificationWorkload::step(int64_t index) {
   std::vector<PackedBatch> batches;
   int64_t first = 0;
   for (const MicroBatch& m : steps_[static_cast<size_t>(index % steps_per_epoch())]) {
-    batches.push_back(pack(data_.train, train_, m.examples, first));
+    batches.push_back(pack(model_.context(), data_.train, train_, m.examples, first));
     first += static_cast<int64_t>(m.examples.size());
   }
   return batches;
 }
 
-Tensor ClassificationWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {
-  const Tensor outputs = model_.forward(batch.rows, mode);                      // (S, labels)
+Tensor ClassificationWorkload::loss_of(const Roberta& model, const PackedBatch& batch, double smoothing,
+                                       const nn::Mode& mode, double scale) const {
+  const Tensor outputs = model.forward(batch.rows, mode);                       // (S, labels)
   if (data_.task.regression) return ops::mse(outputs, batch.targets, scale);    // (1)
   CrossEntropyOptions options;
   options.scale = scale;
-  options.label_smoothing = mode.training ? settings_.label_smoothing : 0.0;
+  options.label_smoothing = smoothing;
   return ops::cross_entropy(outputs, batch.targets, options);                   // (1)
+}
+
+Tensor ClassificationWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {
+  return loss_of(model_, batch, mode.training ? settings_.label_smoothing : 0.0, mode, scale);
+}
+
+std::vector<PackedBatch> ClassificationWorkload::largest_step(Context& context, const Settings& s) const {
+  const BatchPlan plan(train_.lengths(), batch_options(s));
+  std::vector<PackedBatch> batches;
+  for (const auto& which : plan.largest_step(total_steps(s, plan.steps_per_epoch())))
+    batches.push_back(pack(context, data_.train, train_, which, 0));
+  return batches;
+}
+
+PlanInput ClassificationWorkload::plan_input(
+    const std::function<std::unique_ptr<Roberta>(const Settings&)>& make) const {
+  PlanInput input;
+  input.make = [this, make](const Settings& s) {
+    auto model = make(s);
+    const auto loss = [this, m = model.get()](const PackedBatch& batch, const nn::Mode& mode, double scale) {
+      return loss_of(*m, batch, 0, mode, scale);
+    };
+    return PlannedModel{std::move(model), loss};
+  };
+  input.largest_step = [this](Context& context, const Settings& s) { return largest_step(context, s); };
+  input.head_dim = model_.config().hidden_size / model_.config().num_attention_heads;
+  return input;
 }
 
 std::optional<Evaluation> ClassificationWorkload::evaluate() {
@@ -198,7 +226,7 @@ std::vector<PackedBatch> ClassificationWorkload::batches_of(const std::string& s
   const int64_t n = std::min(count, static_cast<int64_t>(from.examples.size()));
   std::vector<PackedBatch> batches;
   for (const auto& examples : BatchPlan::in_order(n, settings_.batch_size))
-    batches.push_back(pack(from, train ? train_ : dev_, examples, examples.front()));
+    batches.push_back(pack(model_.context(), from, train ? train_ : dev_, examples, examples.front()));
   return batches;
 }
 

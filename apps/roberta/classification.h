@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/memory_plan.h"
 #include "apps/common/settings.h"
 #include "apps/common/workload.h"
 #include "apps/data/batches.h"
@@ -35,7 +36,7 @@ Evaluation evaluate_split(const Roberta& model, const TaskInfo& task, const Spli
 
 class ClassificationWorkload final : public Workload {
  public:
-  // The dataset's labels are the model's. Says how many examples were cut.
+  // The dataset's labels are the model's, which may get its memory later. Says how many examples were cut.
   ClassificationWorkload(const Roberta& model, const Tokenizer& tokenizer, const TextDataset& data,
                          const Settings& settings);
 
@@ -44,12 +45,18 @@ class ClassificationWorkload final : public Workload {
   Tensor loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const override;
   std::optional<Evaluation> evaluate() override;
   std::vector<PackedBatch> probe_batches() override;
+  // For memory_plan.h. make: the model of such settings, without memory.
+  PlanInput plan_input(const std::function<std::unique_ptr<Roberta>(const Settings&)>& make) const;
+  const TokenizedSplit& train() const { return train_; }
   // Batches over the first `count` examples of a split, in file order.
   std::vector<PackedBatch> batches_of(const std::string& split, int64_t count) const;
 
  private:
-  PackedBatch pack(const Split& split, const TokenizedSplit& tokens, const std::vector<int64_t>& examples,
-                   int64_t first_in_step) const;
+  PackedBatch pack(Context& context, const Split& split, const TokenizedSplit& tokens,
+                   const std::vector<int64_t>& examples, int64_t first_in_step) const;
+  std::vector<PackedBatch> largest_step(Context& context, const Settings& settings) const;
+  Tensor loss_of(const Roberta& model, const PackedBatch& batch, double smoothing, const nn::Mode& mode,
+                 double scale) const;
 
   const Roberta& model_;
   const TextDataset& data_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/common/trainer.h"
 #include "apps/data/documents.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
@@ -93,7 +94,7 @@ void MaskedLmWorkload::mask_tokens(nn::Segment& segment, int64_t sequence, Philo
   }
 }
 
-PackedBatch MaskedLmWorkload::pack(const std::vector<std::vector<int32_t>>& sequences,
+PackedBatch MaskedLmWorkload::pack(Context& context, const std::vector<std::vector<int32_t>>& sequences,
                                    const std::vector<int64_t>& which, int64_t first, uint64_t draw) const {
   const PhiloxKey key = philox_key(static_cast<uint64_t>(settings_.seed), draw, kMaskStream);
   std::vector<nn::Segment> segments;
@@ -103,7 +104,7 @@ PackedBatch MaskedLmWorkload::pack(const std::vector<std::vector<int32_t>>& sequ
     mask_tokens(segment, which[i], key, targets);
     segments.push_back(std::move(segment));
   }
-  PackedBatch batch = pack_batch(model_.context(), segments, std::move(targets));
+  PackedBatch batch = pack_batch(context, segments, std::move(targets));
   batch.examples = which;
   return batch;
 }
@@ -118,17 +119,49 @@ std::vector<PackedBatch> MaskedLmWorkload::step(int64_t index) {
   std::vector<PackedBatch> batches;
   int64_t first = 0;
   for (const MicroBatch& m : steps_[static_cast<size_t>(index % steps_per_epoch())]) {
-    PackedBatch batch = pack(train_, m.examples, first, static_cast<uint64_t>(epoch));
+    PackedBatch batch = pack(model_.context(), train_, m.examples, first, static_cast<uint64_t>(epoch));
     first += static_cast<int64_t>(m.examples.size());
     if (batch.target_count > 0) batches.push_back(std::move(batch));
   }
   return batches;
 }
 
-Tensor MaskedLmWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {
+namespace {
+
+Tensor loss_of(const Roberta& model, const PackedBatch& batch, const nn::Mode& mode, double scale) {
   CrossEntropyOptions options;
   options.scale = scale;
-  return ops::cross_entropy(model_.forward(batch.rows, mode), batch.targets, options);  // (1)
+  return ops::cross_entropy(model.forward(batch.rows, mode), batch.targets, options);  // (1)
+}
+
+}  // namespace
+
+Tensor MaskedLmWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {
+  return loss_of(model_, batch, mode, scale);
+}
+
+std::vector<PackedBatch> MaskedLmWorkload::largest_step(Context& context, const Settings& s) const {
+  const BatchPlan plan(lengths_of(train_), {s.batch_size, s.grad_accum, static_cast<uint64_t>(s.seed), true});
+  std::vector<PackedBatch> batches;
+  for (const auto& which : plan.largest_step(total_steps(s, plan.steps_per_epoch()))) {
+    PackedBatch batch = pack(context, train_, which, 0, 0);
+    if (batch.target_count > 0) batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+PlanInput MaskedLmWorkload::plan_input(const std::function<std::unique_ptr<Roberta>(const Settings&)>& make) const {
+  PlanInput input;
+  input.make = [make](const Settings& s) {
+    auto model = make(s);
+    const auto loss = [m = model.get()](const PackedBatch& batch, const nn::Mode& mode, double scale) {
+      return loss_of(*m, batch, mode, scale);
+    };
+    return PlannedModel{std::move(model), loss};
+  };
+  input.largest_step = [this](Context& context, const Settings& s) { return largest_step(context, s); };
+  input.head_dim = model_.config().hidden_size / model_.config().num_attention_heads;
+  return input;
 }
 
 std::optional<Evaluation> MaskedLmWorkload::evaluate() {
@@ -137,7 +170,7 @@ std::optional<Evaluation> MaskedLmWorkload::evaluate() {
   double sum = 0;
   int64_t targets = 0;
   for (const auto& which : BatchPlan::in_order(static_cast<int64_t>(dev_.size()), settings_.batch_size)) {
-    const PackedBatch batch = pack(dev_, which, 0, kDevDraw);
+    const PackedBatch batch = pack(model_.context(), dev_, which, 0, kDevDraw);
     if (batch.target_count == 0) continue;
     sum += loss(batch, nn::Mode::evaluation(), 1.0).item();
     targets += batch.target_count;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/memory_plan.h"
 #include "apps/common/settings.h"
 #include "apps/common/workload.h"
 #include "apps/data/batches.h"
@@ -19,7 +20,7 @@ std::vector<std::vector<int32_t>> read_sequences(const Tokenizer& tokenizer, con
 
 class MaskedLmWorkload final : public Workload {
  public:
-  // dev may be empty: then nothing is evaluated.
+  // dev may be empty: then nothing is evaluated. The model may get its memory later.
   MaskedLmWorkload(const Roberta& model, const Tokenizer& tokenizer, std::vector<std::vector<int32_t>> train,
                    std::vector<std::vector<int32_t>> dev, const Settings& settings);
 
@@ -28,10 +29,13 @@ class MaskedLmWorkload final : public Workload {
   Tensor loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const override;
   std::optional<Evaluation> evaluate() override;
   std::vector<PackedBatch> probe_batches() override { return {}; }
+  // For memory_plan.h. make: the model of such settings, without memory.
+  PlanInput plan_input(const std::function<std::unique_ptr<Roberta>(const Settings&)>& make) const;
 
  private:
-  PackedBatch pack(const std::vector<std::vector<int32_t>>& sequences, const std::vector<int64_t>& which, int64_t first,
-                   uint64_t draw) const;
+  PackedBatch pack(Context& context, const std::vector<std::vector<int32_t>>& sequences,
+                   const std::vector<int64_t>& which, int64_t first, uint64_t draw) const;
+  std::vector<PackedBatch> largest_step(Context& context, const Settings& settings) const;
   void mask_tokens(nn::Segment& segment, int64_t sequence, PhiloxKey key, std::vector<int32_t>& targets) const;
 
   const Roberta& model_;

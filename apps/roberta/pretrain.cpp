@@ -59,27 +59,33 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
   config.pad_token_id = tokenizer->special().pad;
 
   const std::unique_ptr<Context> context = make_context(settings);
-  Roberta model(config, RobertaHead::masked_lm);
-  model.train([](const std::string&) { return true; });
-  model.set_recompute(settings.recompute == "block");
-  model.materialise(*context, compute_dtype(settings, *context));
-  model.parameters().initialise(static_cast<uint64_t>(settings.seed), config.initializer_range,
-                                [](const std::string&) { return true; });
-  const int64_t length = std::min(settings.max_length, model.max_length());
+  const auto make = [&](const Settings& s) {
+    auto made = std::make_unique<Roberta>(config, RobertaHead::masked_lm);
+    made->train([](const std::string&) { return true; });
+    made->set_recompute(s.recompute == "block");
+    return made;
+  };
+  const std::unique_ptr<Roberta> model = make(settings);
+  const int64_t length = std::min(settings.max_length, model->max_length());
   std::vector<std::vector<int32_t>> dev;
   if (!settings.dev_file.empty()) dev = read_sequences(*tokenizer, {settings.dev_file}, length, settings.line_by_line);
-  MaskedLmWorkload workload(model, *tokenizer,
+  MaskedLmWorkload workload(*model, *tokenizer,
                             read_sequences(*tokenizer, settings.text_files, length, settings.line_by_line),
                             std::move(dev), settings);
+  const MemoryPlan plan = say_memory_plan(workload.plan_input(make), settings, *context);
+  model->set_recompute(settings.recompute == "block");
+  model->materialise(*context, compute_dtype(settings, *context));
+  model->parameters().initialise(static_cast<uint64_t>(settings.seed), config.initializer_range,
+                                 [](const std::string&) { return true; });
   const auto write = [&](const fs::path& into) {
     RobertaConfig written = config;
     written.architectures = {"RobertaForMaskedLM"};
-    write_model_files(into.string(), written.to_json(), model.parameters().named());
+    write_model_files(into.string(), written.to_json(), model->parameters().named());
     copy_companion_files(folder, into.string());
   };
-  const auto method = optim::make_method(settings.method, model.arena(), method_options(settings));
-  run_training({model, *method, workload, run, write, "model",
-                to_toml(settings, [&](const std::string& f) { return has_flag(verb, f); })},
+  const auto method = optim::make_method(settings.method, model->arena(), method_options(settings));
+  run_training({*model, *method, workload, run, write, "model",
+                to_toml(settings, [&](const std::string& f) { return has_flag(verb, f); }), plan.peak()},
                settings);
 }
 

@@ -16,12 +16,6 @@ std::map<std::string, int> label2id(const std::vector<std::string>& labels) {
   return out;
 }
 
-void require_module(const Roberta& model, const std::string& module) {
-  for (const auto& p : model.parameters().all())
-    if (is_within(p->name, {module})) return;
-  fail("--modules-to-save {}: the model has no such module", module);
-}
-
 void say_split(const char* name, const Split& split) {
   if (split.file.empty() && split.examples.empty()) return;
   std::string text = fmt::format("{}: {} examples", name, thousands(static_cast<int64_t>(split.examples.size())));
@@ -70,6 +64,12 @@ void Session::task_from_card() {
   const std::vector<std::string>& known = card && !card->labels.empty() ? card->labels : checkpoint_.labels;
   if (!data.task.regression && labels_match(data.task, label2id(known)))
     data.task = remap_labels(data.task, label2id(known));
+  take_labels();
+}
+
+void Session::take_labels() {
+  config.set_labels(data.task.regression ? std::vector<std::string>{"LABEL_0"} : data.task.labels);
+  config.problem_type = data.task.problem_type;
 }
 
 void Session::load_data(const LoadOptions& options) {
@@ -86,42 +86,28 @@ void Session::load_data(const LoadOptions& options) {
     task_from_card();
     data = load_task(data.task, settings.data, options);
   }
+  take_labels();
   say_split("train", data.train);
   say_split("dev", data.dev);
   say_split("dev (mismatched)", data.dev_mm);
   say_split("test", data.test);
 }
 
-void Session::build_model(bool for_training) {
-  const TaskInfo& task = data.task;
-  config.set_labels(task.regression ? std::vector<std::string>{"LABEL_0"} : task.labels);
-  config.problem_type = task.problem_type;
-  model = std::make_unique<Roberta>(config, RobertaHead::classification);
-  const bool full = settings.method == "full" && !adapter;
+std::unique_ptr<Roberta> Session::new_model(const Settings& like, bool for_training) const {
+  auto made = std::make_unique<Roberta>(config, RobertaHead::classification);
+  const bool full = like.method == "full" && !adapter;
   if (full && for_training) {
-    model->train([](const std::string&) { return true; });
+    made->train([](const std::string&) { return true; });
   } else if (adapter || for_training) {
-    const std::vector<std::string> saved = adapter ? adapter->config.modules_to_save : std::vector<std::string>{};
-    std::vector<std::string> whole{"classifier"};
-    for (const std::string& name : saved) whole.push_back(name);
-    for (size_t begin = 0; begin < settings.modules_to_save.size();) {
-      const size_t end = std::min(settings.modules_to_save.find(',', begin), settings.modules_to_save.size());
-      if (end > begin) {
-        whole.push_back(settings.modules_to_save.substr(begin, end - begin));
-        require_module(*model, whole.back());
-      }
-      begin = end + 1;
-    }
-    nn::LoraConfig lora = lora_config(settings, kRobertaTargets);
-    const auto targets = lora.targets;
-    lora.targets = [targets, whole](const std::string& m) { return !is_within(m, whole) && targets(m); };
-    model->attach_lora(lora);
-    LL_CHECK(!model->adapters().empty(),
-             "--targets {} matches no linear module of the model (they are query, key, value, dense ...)",
-             settings.targets);
-    model->train([whole](const std::string& name) { return is_within(name, whole); });
+    attach_adapter(*made, like, kRobertaTargets, adapter ? &*adapter : nullptr, {"classifier"});
   }
-  model->set_recompute(settings.recompute == "block");
+  made->set_recompute(like.recompute == "block");
+  return made;
+}
+
+void Session::build_model(bool for_training) {
+  if (!model) model = new_model(settings, for_training);
+  model->set_recompute(settings.recompute == "block");  // --recompute auto was decided after it was made
   model->materialise(*context, compute_dtype(settings, *context));
   load_weights();
 }
@@ -171,13 +157,8 @@ void Session::write_result(const fs::path& into) const {
   AdapterConfig c = adapter_config(settings, kRobertaTargets);
   c.task_type = "SEQ_CLS";
   c.modules_to_save = {"classifier"};
-  for (const auto& p : model->parameters().all()) {
-    if (p->trainable && !is_head(p->name)) {
-      const std::string module = p->name.substr(0, p->name.rfind('.'));
-      if (std::find(c.modules_to_save.begin(), c.modules_to_save.end(), module) == c.modules_to_save.end())
-        c.modules_to_save.push_back(module);
-    }
-  }
+  for (const std::string& module : whole_modules(*model))
+    if (!is_within(module, {"classifier"})) c.modules_to_save.push_back(module);
   c.base_model_name_or_path = base_model_name(settings.base_model_name, checkpoint_.name_or_path, folder);
   write_adapter_files(into.string(), collect_adapter(*model, c), make_card());
 }

@@ -32,7 +32,9 @@ class Session {
   void load_data(const LoadOptions& options);
   // The task without any file: labels from the adapter's card or the checkpoint.
   void task_from_card();
-  // Builds the model for settings.method, gives it memory, fills it from the checkpoint and the adapter.
+  // The model for the method of such settings and the task's labels, without memory.
+  std::unique_ptr<Roberta> new_model(const Settings& like, bool for_training) const;
+  // Makes the model if it is not there, gives it memory, fills it from the checkpoint and the adapter.
   void build_model(bool for_training);
 
   // What goes into RUN/adapter or RUN/model.
@@ -41,8 +43,8 @@ class Session {
 
  private:
   TextFiles text_files() const;
+  void take_labels();  // config's are the task's
   void load_weights();
-  bool is_head(const std::string& name) const { return name.rfind("classifier.", 0) == 0; }
   AdapterCard make_card() const;
 
   RobertaConfig checkpoint_;              // as in the folder, labels too

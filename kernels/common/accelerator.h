@@ -20,6 +20,8 @@ struct AcceleratorInfo {
   int sm = 0;                    // compute capability, 90 for 9.0
   size_t total_bytes = 0;
   bool has_bf16 = false;         // tensor cores that take bf16
+  bool captures = true;          // steps are captured and replayed: batches come in buckets of sizes
+  size_t alignment = 256;        // of blocks
 };
 
 // A captured sequence of work.
@@ -36,11 +38,12 @@ class Accelerator {
   // Fills in the backend, the stream, the handles and whoever stands between the engine and a kernel.
   virtual void attach(Ctx& ctx) = 0;
 
-  // --- memory. Null if there is none left. Aligned to 256 bytes.
+  // --- memory. Null if there is none left. Aligned to info().alignment.
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* block) = 0;
   virtual size_t held_bytes() const = 0;  // what the driver has set aside for this process's use of allocate()
   virtual void give_back_unused() {}      // of that, what no block uses; waits
+  virtual size_t free_bytes() const { return info().total_bytes - held_bytes(); }  // for allocate() to give, about
 
   // --- copies
   virtual void upload(void* to, const void* from, size_t bytes) = 0;    // `from` may be changed after the call

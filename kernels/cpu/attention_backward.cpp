@@ -175,7 +175,7 @@ template <class T>
 void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const T> dout, Rows<const T> o,
                         const acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
   Scratch scratch(ctx);
-  const int64_t size = round_to_lanes<T>(BackwardTiles<T>::size(shape.HD));
+  const int64_t size = attention_scratch<T>(shape.HD);
   T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));
   const Backward<T> backward{grads, dout, o, lse, in, shape};
   for_each_task(
@@ -190,6 +190,10 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const
   }
 }
 
+template <class T> int64_t attention_scratch(int64_t HD) { return round_to_lanes<T>(BackwardTiles<T>::size(HD)); }
+
+template int64_t attention_scratch<float>(int64_t);
+template int64_t attention_scratch<double>(int64_t);
 template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, Rows<const float>,
                                         Rows<const float>, const float*, const AttentionInputs<float>&,
                                         const AttentionShape&);

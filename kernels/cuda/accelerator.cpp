@@ -109,6 +109,16 @@ class CudaAccelerator final : public Accelerator {
     wait();  // a block that is given back is free when the stream gets there
     if (!managed_) LL_CUDA(cudaMemPoolTrimTo(pool_, 0));
   }
+  size_t free_bytes() const override {
+    uint64_t idle = 0, used = 0;  // what the pool has and does not use
+    size_t free = 0, total = 0;
+    if (!managed_) {
+      cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &idle);
+      cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &used);
+    }
+    LL_CUDA(cudaMemGetInfo(&free, &total));
+    return free + (idle - used);
+  }
 
   void upload(void* to, const void* from, size_t bytes) override {
     refuse_in_capture("the host sends numbers");

@@ -26,7 +26,9 @@ void WeightMap::open_index(const std::string& index_path) {
     by_file[shard].push_back(name);
   }
   for (const auto& [shard, names] : by_file) {
-    add_file((fs::path(index_path).parent_path() / shard).string());
+    const fs::path file = fs::path(index_path).parent_path() / shard;
+    LL_CHECK(fs::exists(file), "{} names {}, which is not there: was the download cut off?", index_path, shard);
+    add_file(file.string());
     for (const std::string& name : names) {
       LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it",
                index_path, name, shard);

@@ -34,6 +34,7 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
   check_prompts(model, prompts);
   model.arena().require_centre("generation");
   const NoGrad guard(model.context());
+  const PhaseScope phase(model.context().memory(), "generation");
   std::vector<int64_t> most, capacities;
   for (const auto& prompt : prompts) {
     most.push_back(room(model, prompt, options));

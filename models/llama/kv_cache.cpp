@@ -11,6 +11,12 @@ KvCache::KvCache(Context& context, const LlamaConfig& config, DType dtype, std::
            start_.back());
   const PhaseScope phase(context.memory(), "cache");
   const int64_t width = 2 * config.num_key_value_heads * config.head_dim;
+  const size_t bytes = static_cast<size_t>(config.num_hidden_layers * start_.back() * width) * size_of(dtype),
+               free_bytes = context.memory().free_bytes();
+  LL_CHECK(bytes <= free_bytes,
+           "out of memory: keys and values of {} sequences, {} tokens in all, take {:.1f} MB and {:.1f} MB are free: "
+           "generate fewer at once, or fewer tokens of each",
+           capacities.size(), start_.back(), static_cast<double>(bytes) / 1e6, static_cast<double>(free_bytes) / 1e6);
   for (int64_t i = 0; i < config.num_hidden_layers; ++i)
     layers_.push_back(Tensor::zeros(context, {start_.back(), width}, dtype));  // (all positions, 2 NKV HD)
 }

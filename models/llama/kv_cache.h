@@ -15,7 +15,7 @@ namespace lowland {
 
 class KvCache {
  public:
-  // capacities: the most tokens that each sequence will hold.
+  // capacities: the most tokens that each sequence will hold. Throws Error where that does not fit into free memory.
   KvCache(Context& context, const LlamaConfig& config, DType dtype, std::vector<int64_t> capacities);
 
   // Makes room for new tokens of each sequence (none: an empty list), and gives their rows, packed, with each

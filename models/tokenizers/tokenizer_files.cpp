@@ -183,7 +183,7 @@ std::unique_ptr<Tokenizer> load_file(const fs::path& file) {
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path) {
   const fs::path dir(path);
   if (fs::is_regular_file(dir)) return load_file(dir);
-  LL_CHECK(fs::is_directory(dir), "{}: there is no such folder to read a tokenizer from", path);
+  LL_CHECK(fs::is_directory(dir), "{}: there is no such file or folder to read a tokenizer from", path);
   if (fs::exists(dir / "tokenizer.json")) return load_tokenizer_json(dir / "tokenizer.json");
   if (fs::exists(dir / "vocab.json")) return load_vocab_and_merges(dir / "vocab.json", dir / "merges.txt");
   if (fs::exists(dir / "encoder.json")) return load_vocab_and_merges(dir / "encoder.json", dir / "vocab.bpe");

@@ -123,6 +123,64 @@ TEST_CASE("lowland-llama: accumulation, token budgets and recomputation give the
   CHECK(train("recomputed", {"--recompute", "block"}) == plain);
 }
 
+TEST_CASE("lowland-llama: inspect shows what finetune then does, and memory is as foretold") {
+  const Workspace w;
+  const Workspace& task = tiny_language();
+  const std::vector<std::string> shared = {"--model", task / "pretrained/model", "--train", task / "train.jsonl",
+                                           "--dev", task / "dev.jsonl", "--targets", "all-linear", "--method",
+                                           "eflat-lora", "--batch-size", "8", "--threads", "1"};
+  for (const char* recompute : {"none", "block", "auto"}) {
+    const std::string run = w / recompute;
+    std::vector<std::string> args = {"finetune", "--epochs", "1", "--recompute", recompute, "--out", run};
+    args.insert(args.end(), shared.begin(), shared.end());
+    const Outcome o = run_llama(args);
+    INFO(o.err);
+    REQUIRE(o.exit_code == 0);
+    const json info = info_of(run);
+    const double planned = info.at("planned_peak_bytes"), peak = info.at("peak_bytes");
+    CHECK(planned > 0.9 * peak);
+    CHECK(planned < 1.1 * peak);
+    CHECK(info.at("settings").at("recompute") == (std::string(recompute) == "block" ? "block" : "none"));
+    CHECK(o.err.find("memory at the peak of a step") != std::string::npos);
+  }
+  std::vector<std::string> args = {"inspect", "--show", "1"};
+  args.insert(args.end(), shared.begin(), shared.end());
+  const Outcome o = run_llama(args);
+  INFO(o.err);
+  REQUIRE(o.exit_code == 0);
+  CHECK(o.out.find("example 0, 2 of") != std::string::npos);  // a colour, and the end
+  CHECK(o.out.find("model.layers.1.mlp.down_proj  A (8,64)  B (32,8)  scale 2") != std::string::npos);
+  CHECK(o.out.find("trainable params: ") != std::string::npos);
+  CHECK(o.out.find("frozen weights") != std::string::npos);
+}
+
+TEST_CASE("lowland-llama: modules trained in full besides the adapters") {
+  const Workspace w;
+  const Workspace& task = tiny_language();
+  std::vector<std::string> args = flags("lora", w / "run");
+  args.insert(args.end(), {"--modules-to-save", "norm"});
+  const Outcome trained = run_llama(args);
+  INFO(trained.err);
+  REQUIRE(trained.exit_code == 0);
+  const json config = json::parse(read_text(w / "run/adapter/adapter_config.json"));
+  CHECK(config.at("modules_to_save") == json{"model.norm"});
+  const double after = info_of(w / "run").at("last").at("eval_loss");
+  CHECK(std::abs(loss_of({"evaluate", "--run", w / "run"}) - after) < 1e-6);
+  const Outcome merged = run_llama({"merge", "--model", task / "pretrained/model", "--adapter", w / "run/adapter",
+                                    "--out", w / "merged"});
+  INFO(merged.err);
+  REQUIRE(merged.exit_code == 0);
+  CHECK(std::abs(loss_of({"evaluate", "--model", w / "merged", "--dev", task / "dev.jsonl"}) - after) < 1e-5);
+
+  const auto refusal = [&](const std::string& module) {
+    args = flags("lora", w / "refused");
+    args.insert(args.end(), {"--modules-to-save", module});
+    return run_llama(args).err;
+  };
+  CHECK(refusal("embed_tokens").find("the model's head is tied to it") != std::string::npos);
+  CHECK(refusal("lm_head").find("the model has no such module") != std::string::npos);
+}
+
 TEST_CASE("lowland-llama: a killed run resumes to the same bits") {
   const Workspace w;
   REQUIRE(run_llama(flags("eflat-lora", w / "whole")).exit_code == 0);
@@ -164,7 +222,7 @@ TEST_CASE("lowland-llama: bad input ends in one sentence") {
   refused({"generate", "--model", base}, "give --prompt TEXT or --prompts FILE");
   refused({"generate", "--model", base, "--prompt", "x", "--temperature", "-1"}, "temperature must be at least 0");
   refused({"generate", "--model", base, "--prompt", std::string(900, 'x')}, "the model takes 64");
-  refused({"evaluate", "--model", base}, "--train names the training file");
+  refused({"evaluate", "--model", base}, "--dev names the file to evaluate on");
   refused({"evaluate", "--model", base, "--dev", task / "dev.jsonl", "--loss", "some"},
           "--loss must be assistant or all");
 }

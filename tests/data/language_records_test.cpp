@@ -49,7 +49,7 @@ TEST_CASE("language records: what is wrong is named with its line") {
   refused("[1]", "not a JSON object; " + shapes);
   refused(R"({"prompt": "alone"})", "no field to learn from; " + shapes);
   refused(R"({"text": 5})", "text is not a text");
-  refused(R"({"messages": []})", "messages is not a list of messages");
+  refused(R"({"messages": []})", "messages must be a list of messages, at least one");
   refused(R"({"messages": [{"role": "tool", "content": "x"}]})",
           "role tool is none of system, user, assistant (human, gpt)");
   refused(R"({"messages": [{"role": "user"}]})", "a message lacks role or content");

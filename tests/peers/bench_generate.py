@@ -43,8 +43,10 @@ def main():
         assert own_text == text, "the texts differ"
         rates.append((own, peer))
     own, peer = (statistics.median(column) for column in zip(*rates))
+    best_own, best_peer = (max(column) for column in zip(*rates))
     print(json.dumps({"threads": args.threads, "tokens": args.tokens, "lowland_tokens_per_s": own,
-                      "run_c_tokens_per_s": round(peer), "ratio": round(own / peer, 3)}))
+                      "run_c_tokens_per_s": round(peer), "ratio": round(own / peer, 3),
+                      "best": [best_own, round(best_peer)], "best_ratio": round(best_own / best_peer, 3)}))
 
 
 if __name__ == "__main__":

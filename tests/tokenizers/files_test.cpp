@@ -46,7 +46,7 @@ std::string error_of_json(const std::function<void(json&)>& edit) {
 
 TEST_CASE("load_tokenizer: missing files") {
   CHECK_THROWS_WITH_AS(load_tokenizer("/no/such/folder"),
-                       "/no/such/folder: there is no such folder to read a tokenizer from", Error);
+                       "/no/such/folder: there is no such file or folder to read a tokenizer from", Error);
   const TemporaryFolder folder;
   CHECK(error_of(folder).find("no tokenizer here: neither tokenizer.json, nor") != std::string::npos);
   folder.write("vocab.json", "{}");
