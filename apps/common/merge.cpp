@@ -120,9 +120,9 @@ void merge_adapter(const std::string& model, const std::string& adapter_folder, 
   LL_CHECK(!fs::exists(out) || (fs::is_directory(out) && fs::is_empty(out)),
            "{} is not empty: give another --out", out);
   const std::string base = resolve_model_folder(model);
-  const LoadedAdapter adapter = load_adapter(adapter_folder);
+  const LoadedAdapter adapter = load_adapter(adapter_folder, family.rename);
   const AdapterCard card = read_adapter_card(adapter_folder).value_or(AdapterCard{});
-  const WeightMap weights(base, family.base_prefix);
+  const WeightMap weights = family.rename ? WeightMap(base, family.rename) : WeightMap(base, family.base_prefix);
   check_base(card, fingerprint(weights), adapter_folder, base);
   Context context;
   Merger merger(context, weights, adapter);

@@ -9,9 +9,11 @@
 
 namespace lowland::apps {
 
-// What a family adds: its base prefix ("roberta"), and config.json for the merged model, given the original text.
+// What a family adds: its base prefix ("roberta") or how its weights were renamed, and config.json for the merged
+// model, given the original text.
 struct MergeFamily {
   std::string base_prefix;
+  Rename rename;  // absent: names are today's
   std::function<std::string(const std::string& config_json, const std::string& file, const AdapterCard& card,
                             const LoadedAdapter& adapter)>
       config;

@@ -32,6 +32,9 @@ void take_run(Settings& s, int64_t default_length) {
   fill(&Settings::test_file, run.test_file);
   fill(&Settings::tokenizer, run.tokenizer);
   fill(&Settings::chat_template, run.chat_template);
+  for (const auto member : {&Settings::image_dir, &Settings::instruction, &Settings::scienceqa_format})
+    fill(member, run.*member);
+  fill(&Settings::prompt_style, run.prompt_style);
   for (const auto member : {&Settings::text_column, &Settings::text_pair_column, &Settings::label_column})
     fill(member, run.*member);
   fill(&Settings::dev_fraction, run.dev_fraction);

@@ -23,6 +23,12 @@ struct Settings {
   std::string loss = "assistant", overlong = "cut", chat_template, date = "26 Jul 2024";
   std::string weights_dtype = "auto";
   int64_t batch_tokens = 0;
+  // vision-language models
+  std::string image_dir, class_dir, vision_model, language_model, tower = "frozen", projector = "frozen";
+  std::string prompt_style = "hf", instruction, scienceqa_format = "letter", cache_features;
+  std::string flip = "none";
+  int64_t shift = 0;
+  bool skip_bad_images = false, old_names = false;
   // LoRA
   std::string method = "lora", targets, modules_to_save;
   int64_t rank = 8;
@@ -89,6 +95,42 @@ template <class S, class V> void visit_language(S& s, V&& v) {
   v("date", s.date, "The day that a llama3.1 conversation names");
   v("weights-dtype", s.weights_dtype, "Frozen weights in f32 or bf16; auto: as --dtype");
 }
+template <class S, class V> void visit_vision_data(S& s, V&& v) {
+  v("task", s.task,
+    "vqa, llava or captions: your files; scienceqa or vizwiz: --data (empty: vqa; pretrain: captions)");
+  v("data", s.data, "Folder of scienceqa or vizwiz as published");
+  v("train", s.train_files, "Training files: vqa .jsonl (image, question, answer); llava .json; captions .csv");
+  v("dev", s.dev_file, "Development file of the same kind");
+  v("test", s.test_file, "Test file of the same kind");
+  v("dev-fraction", s.dev_fraction, "Share of the training examples held out where there is no dev file (0: none)");
+  v("max-train-samples", s.max_train_samples, "Use the first N training examples (0: all)");
+  v("max-eval-samples", s.max_eval_samples, "Use the first N evaluation examples (0: all)");
+  v("max-length,max-seq-length,length", s.max_length, "Longest example in tokens, those of images included");
+}
+template <class S, class V> void visit_vision(S& s, V&& v) {
+  v("image-dir", s.image_dir, "Folder that the names of images count from (else the folder of their file)");
+  v("instruction", s.instruction, "Put behind each question, on a line of its own, instead of the task's own words");
+  v("scienceqa-format", s.scienceqa_format, "letter: answers are letters; lecture: lecture, solution, then a letter");
+  v("cache-features", s.cache_features, "Keep what a frozen vision tower makes of the images in this folder");
+  v("skip-bad-images", s.skip_bad_images, "Leave out examples whose image is missing or damaged, and say how many");
+  v("prompt-style", s.prompt_style, "hf: as llava-hf documents it; llava: as LLaVA's own code has it");
+  v("overlong", s.overlong, "Examples over --max-length: cut keeps their start, drop leaves them out");
+  v("batch-tokens", s.batch_tokens, "Cut a step into micro-batches of at most N tokens (0: of --batch-size examples)");
+  v("weights-dtype", s.weights_dtype, "Frozen weights in f32 or bf16; auto: as --dtype");
+}
+template <class S, class V> void visit_vision_training(S& s, V&& v) {
+  v("tower", s.tower, "The vision tower: frozen, lora or full (saved whole beside the adapter)");
+  v("projector", s.projector, "The projector: frozen, lora or full (saved whole beside the adapter)");
+  v("old-names", s.old_names, "Name the adapter's modules as transformers before 4.52 does");
+}
+// What pretraining for vision needs.
+template <class S, class V> void visit_vision_pretraining(S& s, V&& v) {
+  v("class-dir", s.class_dir, "Train a vision tower on pictures in a folder with one folder for each class");
+  v("flip", s.flip, "Mirror pictures of --class-dir at random: none, horizontal or both");
+  v("shift", s.shift, "Move pictures of --class-dir at random by up to N pixels");
+  v("vision-model", s.vision_model, "The vision tower to put before --language-model");
+  v("language-model", s.language_model, "Train a projector between --vision-model and this language model");
+}
 template <class S, class V> void visit_lora(S& s, V&& v) {
   v("rank,lora-r", s.rank, "Rank of the adapters");
   v("alpha,lora-alpha", s.alpha, "Adapters are scaled by alpha / rank");
@@ -152,6 +194,14 @@ template <class S, class V> void visit_all(S& s, V&& v) {
   visit_data(s, v);
   visit_pretraining(s, v);
   visit_language(s, v);
+  v("image-dir", s.image_dir, "");
+  v("instruction", s.instruction, "");
+  v("scienceqa-format", s.scienceqa_format, "");
+  v("cache-features", s.cache_features, "");
+  v("skip-bad-images", s.skip_bad_images, "");
+  v("prompt-style", s.prompt_style, "");
+  visit_vision_training(s, v);
+  visit_vision_pretraining(s, v);
   visit_lora(s, v);
   visit_method(s, v);
   visit_training(s, v);

@@ -42,6 +42,10 @@ void StepPasses::run(const std::vector<PackedBatch>& batches, nn::Mode mode, boo
   weight_.assign<double>({scale});
   mode.live_step = method_.step_state().live_step();
   for (const PackedBatch& b : batches) {
+    if (!b.rows.packed || b.images.any()) {  // pictures are sent in the middle of a pass
+      run_one(b, mode, 1.0, weight_, first);
+      continue;
+    }
     const std::string key = fmt::format("{} {} {}", b.rows.shape_key(), first ? "first" : "second",
                                         model_.arena().perturbed() ? "moved" : "");
     graphs_.run(key, {b.rows.packed, b.targets, weight_}, [&](const std::vector<Tensor>& in) {

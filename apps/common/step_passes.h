@@ -1,7 +1,8 @@
 // StepPasses: the forward and backward passes of a training step over its micro-batches, the same for the training
 // loop and for bench. On a GPU the micro-batches are packed into buckets of sizes, and each pass over a size is
 // captured as a CUDA graph when it comes the second time (engine/graph.h); the step's number and the count of its
-// targets are then read from device memory. With graphs or without, the numbers are the same.
+// targets are then read from device memory. Batches with pictures are launched kernel by kernel. With graphs or
+// without, the numbers are the same.
 #pragma once
 #include <functional>
 #include <vector>

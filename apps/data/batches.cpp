@@ -106,4 +106,17 @@ std::vector<std::vector<int64_t>> BatchPlan::in_order(int64_t n, int64_t batch_s
   return batches;
 }
 
+const std::vector<int64_t>& StepPlan::examples(int64_t step) {
+  const int64_t epoch = step / steps_per_epoch();
+  if (epoch != epoch_) {
+    steps_.assign(static_cast<size_t>(steps_per_epoch()), {});
+    for (const MicroBatch& m : plan_.epoch(epoch)) {
+      std::vector<int64_t>& all = steps_[static_cast<size_t>(m.step)];
+      all.insert(all.end(), m.examples.begin(), m.examples.end());
+    }
+    epoch_ = epoch;
+  }
+  return steps_[static_cast<size_t>(step % steps_per_epoch())];
+}
+
 }  // namespace lowland

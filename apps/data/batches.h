@@ -49,4 +49,18 @@ class BatchPlan {
   BatchOptions options_;
 };
 
+// The same by the number of a step in the run, from 0, micro-batches not told apart: for loops that cut their own.
+class StepPlan {
+ public:
+  StepPlan(std::vector<int32_t> lengths, const BatchOptions& options) : plan_(std::move(lengths), options) {}
+  int64_t steps_per_epoch() const { return plan_.steps_per_epoch(); }
+  // Valid until the next call.
+  const std::vector<int64_t>& examples(int64_t step);
+
+ private:
+  BatchPlan plan_;
+  int64_t epoch_ = -1;
+  std::vector<std::vector<int64_t>> steps_;  // of epoch_
+};
+
 }  // namespace lowland

@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "apps/common/flags.h"
-#include "apps/llama/generate_text.h"
+#include "apps/common/generate_text.h"
 #include "apps/llama/session.h"
 #include "apps/llama/verbs.h"
 #include "models/chat/encode_chat.h"
@@ -16,7 +16,7 @@ void chat(Settings settings, const SamplingFlags& flags, const std::string& syst
   const Settings& s = session.settings;
   const ChatTemplate chat_template =
       s.chat_template.empty() ? detect_chat_template(session.folder) : chat_template_of(s.chat_template);
-  const GenerateOptions options = generate_options(session, flags);
+  const GenerateOptions options = generate_options(session.config, *session.tokenizer, session.settings.seed, flags);
   session.build_model(false);
   std::vector<ChatMessage> messages;
   if (!system.empty()) messages.push_back({"system", system});
@@ -27,7 +27,7 @@ void chat(Settings settings, const SamplingFlags& flags, const std::string& syst
     if (line.empty()) continue;
     messages.push_back({"user", line});
     const std::vector<int32_t> ids = encode_chat(*session.tokenizer, chat_template, messages, chat_options).ids;
-    messages.push_back({"assistant", print_generated(session, ids, options).text});
+    messages.push_back({"assistant", print_generated(*session.model, *session.tokenizer, ids, options).text});
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "apps/common/progress.h"
 #include "apps/data/documents.h"
 #include "apps/llama/session.h"
 #include "engine/error.h"
@@ -18,20 +17,6 @@ EncodeOptions plain() {
 }
 
 }  // namespace
-
-int64_t LanguageExample::targets() const { return std::count(learn.begin(), learn.end(), uint8_t{1}); }
-
-int64_t LanguageSplit::targets() const {
-  int64_t n = 0;
-  for (const LanguageExample& e : examples) n += e.targets();
-  return n;
-}
-
-std::vector<int32_t> LanguageSplit::lengths() const {
-  std::vector<int32_t> out;
-  for (const LanguageExample& e : examples) out.push_back(static_cast<int32_t>(e.ids.size()));
-  return out;
-}
 
 ExampleMaker::ExampleMaker(const Tokenizer& tokenizer, const Settings& settings, std::string folder, int64_t max_length)
     : tokenizer_(tokenizer), settings_(settings), folder_(std::move(folder)), max_length_(max_length),
@@ -88,29 +73,9 @@ LanguageExample ExampleMaker::make(const LanguageRecord& record) const {
   return e;
 }
 
-// Takes the example into the split: whole, cut, or not at all.
-void ExampleMaker::limit(LanguageExample e, LanguageSplit& split) const {
-  const auto most = static_cast<size_t>(max_length_);
-  const bool over = e.ids.size() > most;
-  if (over && settings_.overlong == "drop") {
-    ++split.dropped;
-    return;
-  }
-  if (over) {
-    e.ids.resize(most);
-    e.learn.resize(most);
-  }
-  if (e.targets() == 0) {
-    ++split.dropped;
-    return;
-  }
-  split.cut += over ? 1 : 0;
-  split.examples.push_back(std::move(e));
-}
-
 LanguageSplit ExampleMaker::make_split(const std::vector<LanguageRecord>& records) const {
   LanguageSplit split;
-  for (const LanguageRecord& record : records) limit(make(record), split);
+  for (const LanguageRecord& record : records) take_example(make(record), settings_, max_length_, split);
   LL_CHECK(!split.examples.empty(), "none of the {} examples has a token to learn within {} tokens", records.size(),
            max_length_);
   return split;
@@ -135,16 +100,6 @@ LanguageSplit ExampleMaker::make_documents(const std::vector<std::string>& files
   });
   LL_CHECK(!split.examples.empty(), "{} holds no token to learn", files.front());
   return split;
-}
-
-void say_split(const char* name, const LanguageSplit& split, int64_t max_length) {
-  std::string text = fmt::format("{}: {} examples, {} tokens to learn", name,
-                                 thousands(static_cast<int64_t>(split.examples.size())), thousands(split.targets()));
-  if (split.cut > 0) text += fmt::format("; {} cut at {} tokens", thousands(split.cut), max_length);
-  if (split.dropped > 0)
-    text += fmt::format("; {} left out, over {} tokens or without a token to learn", thousands(split.dropped),
-                        max_length);
-  say(text);
 }
 
 }  // namespace lowland::apps

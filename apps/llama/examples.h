@@ -1,29 +1,15 @@
-// Examples as a language model reads them: ids, and which of them are learnt.
+// Records of text and conversations as examples.
 #pragma once
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "apps/common/settings.h"
+#include "apps/common/language_examples.h"
 #include "apps/data/language_records.h"
 #include "models/chat/encode_chat.h"
 #include "models/tokenizers/tokenizer.h"
 
 namespace lowland::apps {
-
-struct LanguageExample {
-  std::vector<int32_t> ids;    // with the tokens in front of a text, and eos behind
-  std::vector<uint8_t> learn;  // 1: this id is a target. Never the first
-  int64_t targets() const;
-};
-
-struct LanguageSplit {
-  std::vector<LanguageExample> examples;
-  int64_t cut = 0;       // over-long, their end cut off
-  int64_t dropped = 0;   // over-long and left out, or without any target in what is left
-  int64_t targets() const;
-  std::vector<int32_t> lengths() const;
-};
 
 // How records become ids: settings' loss, overlong, chat template.
 class ExampleMaker {
@@ -40,7 +26,6 @@ class ExampleMaker {
  private:
   LanguageExample make_conversation(const LanguageRecord& record) const;
   const ChatTemplate& chat() const;  // found at the first conversation
-  void limit(LanguageExample example, LanguageSplit& split) const;
 
   const Tokenizer& tokenizer_;
   const Settings& settings_;
@@ -49,8 +34,5 @@ class ExampleMaker {
   mutable std::optional<ChatTemplate> chat_;
   std::vector<int32_t> front_;  // what the tokenizer puts in front of a text
 };
-
-// "train: 37,000 examples, 2,100,000 tokens to learn; 12 cut at 1024 tokens".
-void say_split(const char* name, const LanguageSplit& split, int64_t max_length);
 
 }  // namespace lowland::apps

@@ -1,5 +1,3 @@
-#include "apps/llama/generate_text.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -7,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/common/flags.h"
+#include "apps/common/generate_text.h"
 #include "apps/common/progress.h"
 #include "apps/data/text_file.h"
+#include "apps/llama/session.h"
 #include "apps/llama/verbs.h"
 #include "engine/error.h"
 
@@ -71,7 +71,7 @@ void generate_text(Settings settings, const GenerateFlags& flags, bool prompt_gi
   LL_CHECK(prompt_given != !flags.prompts.empty(), "give --prompt TEXT or --prompts FILE");
   LL_CHECK(flags.batch >= 1, "--batch-size must be at least 1, got {}", flags.batch);
   Session session(std::move(settings));
-  const GenerateOptions options = generate_options(session, flags);
+  const GenerateOptions options = generate_options(session.config, *session.tokenizer, session.settings.seed, flags);
   const std::vector<std::string> texts =
       prompt_given ? std::vector<std::string>{flags.prompt} : read_prompts(flags.prompts);
   std::vector<std::vector<int32_t>> prompts;
@@ -85,7 +85,7 @@ void generate_text(Settings settings, const GenerateFlags& flags, bool prompt_gi
   session.build_model(false);
   const auto start = std::chrono::steady_clock::now();
   const size_t tokens =
-      prompt_given ? print_generated(session, prompts[0], options).tokens
+      prompt_given ? print_generated(*session.model, *session.tokenizer, prompts[0], options).tokens
                    : generate_many(session, texts, prompts, options, static_cast<size_t>(flags.batch));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   say(fmt::format("{} tokens, {} tokens/s", thousands(static_cast<int64_t>(tokens)),

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "apps/common/trainer.h"
 #include "engine/autograd.h"
@@ -10,12 +9,6 @@
 
 namespace lowland::apps {
 namespace {
-
-std::vector<int64_t> first_examples(const LanguageSplit& split, int64_t count) {
-  std::vector<int64_t> which(static_cast<size_t>(std::min(count, static_cast<int64_t>(split.examples.size()))));
-  std::iota(which.begin(), which.end(), int64_t{0});
-  return which;
-}
 
 Tensor loss_of(const Llama& model, const PackedBatch& batch, const nn::Mode& mode, double scale, double smoothing) {
   LinearCrossEntropyOptions options;
@@ -29,39 +22,11 @@ Tensor loss_of(const Llama& model, const PackedBatch& batch, const nn::Mode& mod
 
 PackedBatch pack_examples(Context& context, const LanguageSplit& split, const std::vector<int64_t>& which,
                           int64_t first) {
-  std::vector<nn::Segment> segments;
   std::vector<int32_t> targets;
-  for (size_t i = 0; i < which.size(); ++i) {
-    const LanguageExample& e = split.examples[static_cast<size_t>(which[i])];
-    nn::Segment segment{{e.ids.begin(), e.ids.end() - 1}, first + static_cast<int64_t>(i), {}};
-    for (size_t p = 1; p < e.ids.size(); ++p) {
-      if (e.learn[p] == 0) continue;
-      segment.select.push_back(static_cast<int32_t>(p - 1));
-      targets.push_back(e.ids[p]);
-    }
-    segments.push_back(std::move(segment));
-  }
+  const std::vector<nn::Segment> segments = segments_of(split, which, first, targets);
   PackedBatch batch = pack_batch(context, segments, std::move(targets));
   batch.examples = which;
   return batch;
-}
-
-std::vector<std::vector<int64_t>> micro_batches(const LanguageSplit& split, const std::vector<int64_t>& which,
-                                                int64_t batch_size, int64_t tokens) {
-  std::vector<std::vector<int64_t>> out;
-  int64_t filled = 0;
-  for (const int64_t example : which) {
-    const auto length = static_cast<int64_t>(split.examples[static_cast<size_t>(example)].ids.size());
-    const bool full = out.empty() || (tokens > 0 ? filled + length > tokens
-                                                 : static_cast<int64_t>(out.back().size()) == batch_size);
-    if (full) {
-      out.emplace_back();
-      filled = 0;
-    }
-    out.back().push_back(example);
-    filled += length;
-  }
-  return out;
 }
 
 Evaluation evaluate_language(const Llama& model, const LanguageSplit& split, const Settings& settings) {
@@ -90,19 +55,9 @@ LanguageWorkload::LanguageWorkload(const Llama& model, LanguageSplit train, Lang
       plan_(train_.lengths(), {settings.batch_size, settings.grad_accum, static_cast<uint64_t>(settings.seed), true}) {}
 
 std::vector<PackedBatch> LanguageWorkload::step(int64_t index) {
-  const int64_t epoch = index / steps_per_epoch();
-  if (epoch != epoch_) {
-    steps_.assign(static_cast<size_t>(steps_per_epoch()), {});
-    for (const MicroBatch& m : plan_.epoch(epoch)) {
-      std::vector<int64_t>& step = steps_[static_cast<size_t>(m.step)];
-      step.insert(step.end(), m.examples.begin(), m.examples.end());
-    }
-    epoch_ = epoch;
-  }
   std::vector<PackedBatch> batches;
   int64_t first = 0;
-  const std::vector<int64_t>& examples = steps_[static_cast<size_t>(index % steps_per_epoch())];
-  for (const auto& which : micro_batches(train_, examples, settings_.batch_size, settings_.batch_tokens)) {
+  for (const auto& which : micro_batches(train_, plan_.examples(index), settings_.batch_size, settings_.batch_tokens)) {
     batches.push_back(pack_examples(model_.context(), train_, which, first));
     first += static_cast<int64_t>(which.size());
   }

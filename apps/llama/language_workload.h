@@ -34,20 +34,12 @@ class LanguageWorkload final : public Workload {
   const Llama& model_;
   const Settings& settings_;
   LanguageSplit train_, dev_;
-  BatchPlan plan_;
-  int64_t epoch_ = -1;
-  std::vector<std::vector<int64_t>> steps_;  // of epoch_: all examples of each step
+  StepPlan plan_;
 };
 
-// Packs examples: rows are all tokens but each last one, which is a target only. `first`: number of the first
-// example in the step, which random draws depend on.
+// Packs examples. `first`: number of the first one in the step, which random draws depend on.
 PackedBatch pack_examples(Context& context, const LanguageSplit& split, const std::vector<int64_t>& which,
                           int64_t first);
-
-// Cuts a list of examples into micro-batches: of at most `tokens` tokens (at least one example each), or where that
-// is 0 of `batch_size` examples.
-std::vector<std::vector<int64_t>> micro_batches(const LanguageSplit& split, const std::vector<int64_t>& which,
-                                                int64_t batch_size, int64_t tokens);
 
 // eval_loss and eval_perplexity, per target token.
 Evaluation evaluate_language(const Llama& model, const LanguageSplit& split, const Settings& settings);

@@ -42,6 +42,7 @@ std::string AdapterCard::to_json() const {
   for (size_t i = 0; i < labels.size(); ++i) j["id2label"][std::to_string(i)] = labels[i];
   j["problem_type"] = problem_type.empty() ? ordered_json(nullptr) : ordered_json(problem_type);
   j["max_length"] = max_length;
+  if (!prompt_style.empty()) j["prompt_style"] = prompt_style;
   j["method"] = ordered_json::parse(method_json, nullptr, false);
   LL_CHECK(j["method"].is_object(), "the method's settings are not a JSON object: {}", method_json);
   j["base_fingerprint"] = base_fingerprint;
@@ -64,6 +65,7 @@ AdapterCard AdapterCard::from_json(const std::string& text, const std::string& f
   }
   card.problem_type = keys.text("problem_type", "");
   card.max_length = keys.whole("max_length", 0);
+  card.prompt_style = keys.text("prompt_style", "");
   if (keys.has("method")) {
     if (!keys.at("method").is_object()) keys.refuse("method", "is not an object");
     card.method_json = keys.at("method").dump();

@@ -28,7 +28,7 @@ int64_t room(const Llama& model, const std::vector<int32_t>& prompt, const Gener
 }  // namespace
 
 Sequences generate(const Llama& model, const Sequences& prompts, const GenerateOptions& options,
-                   const OnToken& on_token) {
+                   const OnToken& on_token, const EmbedPrompts& embed) {
   check_sampling(options.sampling);
   LL_CHECK(options.max_new_tokens >= 0, "max-new-tokens must be at least 0, got {}", options.max_new_tokens);
   check_prompts(model, prompts);
@@ -46,14 +46,15 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
   Sequences out(prompts.size()), next(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i)
     if (most[i] > 0) next[i] = prompts[i];
-  for (;;) {
+  for (bool first = true;; first = false) {
     std::vector<size_t> running;
     for (size_t i = 0; i < next.size(); ++i)
       if (!next[i].empty()) running.push_back(i);
     if (running.empty()) return out;
     const nn::Rows rows = cache.append(next);
-    const Tensor h = model.decode(model.embed(rows.ids), rows, nn::Mode::evaluation(), &cache);  // (K, C)
-    const std::vector<float> logits = model.logits(h).to(DType::f32).to_vector<float>();         // (K, V)
+    const Tensor x = first && embed ? embed(rows) : model.embed(rows.ids);                // (N, C)
+    const Tensor h = model.decode(x, rows, nn::Mode::evaluation(), &cache);               // (K, C)
+    const std::vector<float> logits = model.logits(h).to(DType::f32).to_vector<float>();  // (K, V)
     for (size_t k = 0; k < running.size(); ++k) {
       const size_t i = running[k];
       const std::span<const float> row(logits.data() + static_cast<int64_t>(k) * V, usable);

@@ -18,10 +18,15 @@ struct GenerateOptions {
 // Called with each new token as it is chosen: which prompt, which id.
 using OnToken = std::function<void(size_t prompt, int32_t id)>;
 
+// The embedded rows of a forward pass, (N, C), where it is not the tokens alone that are read: images among them.
+// Called once with the rows of all prompts, packed in their order; new tokens are embedded as tokens.
+using EmbedPrompts = std::function<Tensor(const nn::Rows& rows)>;
+
 // The new tokens of each prompt: at most max_new_tokens, and no more than the model's positions hold. Runs at
 // the centre, without dropout. Throws Error on an empty prompt and on one that the positions cannot hold.
 std::vector<std::vector<int32_t>> generate(const Llama& model,
                                            const std::vector<std::vector<int32_t>>& prompts,
-                                           const GenerateOptions& options, const OnToken& on_token = {});
+                                           const GenerateOptions& options, const OnToken& on_token = {},
+                                           const EmbedPrompts& embed = {});
 
 }  // namespace lowland

@@ -69,6 +69,10 @@ Outcome run_llama(const std::vector<std::string>& args, int kill_after_ms) {
   return run(LL_LLAMA_PROGRAM, args, kill_after_ms);
 }
 
+Outcome run_vlm(const std::vector<std::string>& args, int kill_after_ms) {
+  return run(LL_VLM_PROGRAM, args, kill_after_ms);
+}
+
 Workspace::Workspace() {
   static int count = 0;
   path_ = fs::temp_directory_path() / ("lowland_test_" + std::to_string(getpid()) + "_" + std::to_string(++count));

@@ -1,4 +1,4 @@
-// Runs build/bin/lowland-roberta and lowland-llama as a user does, in a folder of its own that is removed at the end.
+// Runs the programs in build/bin as a user does, in a folder of its own that is removed at the end.
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -15,6 +15,7 @@ struct Outcome {
 // kill_after_ms: SIGKILL after so long; negative: never.
 Outcome run_program(const std::vector<std::string>& args, int kill_after_ms = -1);  // lowland-roberta
 Outcome run_llama(const std::vector<std::string>& args, int kill_after_ms = -1);
+Outcome run_vlm(const std::vector<std::string>& args, int kill_after_ms = -1);
 
 class Workspace {
  public:

@@ -1,4 +1,4 @@
-#include "apps/llama/generate_text.h"
+#include "apps/common/generate_text.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -13,14 +13,15 @@ void bind_sampling(const OptionBinder& bind, SamplingFlags& flags) {
   bind("ignore-eos", flags.ignore_eos, "Do not stop at the end-of-text tokens");
 }
 
-GenerateOptions generate_options(const Session& session, const SamplingFlags& f) {
+GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
+                                 const SamplingFlags& f) {
   GenerateOptions o;
   o.max_new_tokens = f.max_new_tokens;
-  o.sampling = {f.temperature, f.top_k, f.top_p, static_cast<uint64_t>(session.settings.seed)};
-  if (!f.ignore_eos) o.stop = session.config.eos_token_ids;
-  const int32_t eos = session.tokenizer->special().eos;
+  o.sampling = {f.temperature, f.top_k, f.top_p, static_cast<uint64_t>(seed)};
+  if (!f.ignore_eos) o.stop = config.eos_token_ids;
+  const int32_t eos = tokenizer.special().eos;
   if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);
-  o.vocab_limit = session.tokenizer->vocab_size();
+  o.vocab_limit = tokenizer.vocab_size();
   check_sampling(o.sampling);
   return o;
 }
@@ -32,8 +33,9 @@ std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std
   return stream;
 }
 
-Generated print_generated(const Session& session, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
-  const auto stream = stream_after(*session.tokenizer, prompt);
+Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
+                          const GenerateOptions& options, const EmbedPrompts& embed) {
+  const auto stream = stream_after(tokenizer, prompt);
   Generated out;
   std::string text;
   const auto put = [&] {
@@ -42,11 +44,12 @@ Generated print_generated(const Session& session, const std::vector<int32_t>& pr
     out.text += text;
     text.clear();
   };
-  generate(*session.model, {prompt}, options, [&](size_t, int32_t id) {
+  const auto on_token = [&](size_t, int32_t id) {
     stream->feed(id, text);
     ++out.tokens;
     put();
-  });
+  };
+  generate(model, {prompt}, options, on_token, embed);
   stream->finish(text);
   put();
   std::fputc('\n', stdout);

@@ -1,12 +1,12 @@
-// What generate and chat share: the flags of sampling, and text on stdout as it comes.
+// What the verbs that write text share: the flags of sampling, and text on stdout as it comes.
 #pragma once
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/common/flags.h"
-#include "apps/llama/session.h"
 #include "models/llama/generate.h"
+#include "models/tokenizers/tokenizer.h"
 
 namespace lowland::apps {
 
@@ -20,7 +20,8 @@ void bind_sampling(const OptionBinder& bind, SamplingFlags& flags);
 
 // Stops at the configuration's and the tokenizer's end-of-text tokens, unless told to ignore them. Throws Error on a
 // setting that cannot be.
-GenerateOptions generate_options(const Session& session, const SamplingFlags& flags);
+GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
+                                 const SamplingFlags& flags);
 
 // A decoder that has read the prompt: a space after its end stays, one at the start of a text goes.
 std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt);
@@ -31,6 +32,7 @@ struct Generated {
 };
 
 // Prints the text after the prompt token by token, and a newline; returns it.
-Generated print_generated(const Session& session, const std::vector<int32_t>& prompt, const GenerateOptions& options);
+Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
+                          const GenerateOptions& options, const EmbedPrompts& embed = {});
 
 }  // namespace lowland::apps

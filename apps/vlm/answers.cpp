@@ -1,0 +1,124 @@
+#include "apps/vlm/answers.h"
+
+#include <algorithm>
+#include <map>
+
+#include "apps/common/answer_scores.h"
+#include "apps/common/progress.h"
+#include "apps/data/order.h"
+#include "apps/vlm/vlm_workload.h"
+#include "engine/autograd.h"
+
+namespace lowland::apps {
+namespace {
+
+std::string without_blanks(const std::string& text) {
+  const char* blanks = " \t\r\n";
+  const size_t begin = text.find_first_not_of(blanks);
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
+using Counts = std::map<std::string, int64_t>;
+
+// The most frequent; of several the first in the alphabet.
+std::string most_frequent(const Counts& counts) {
+  std::string best;
+  int64_t most = 0;
+  for (const auto& [answer, n] : counts) {
+    if (n <= most) continue;
+    best = answer;
+    most = n;
+  }
+  return best;
+}
+
+}  // namespace
+
+EmbedPrompts embed_with_pictures(const Vlm& model, const Pictures& pictures, std::vector<std::vector<int32_t>> prompts,
+                                 std::vector<std::vector<int32_t>> which) {
+  return [&model, &pictures, prompts = std::move(prompts), which = std::move(which)](const nn::Rows& rows) {
+    std::vector<nn::Segment> segments;
+    for (size_t i = 0; i < prompts.size(); ++i) segments.push_back({prompts[i], static_cast<int64_t>(i), {}});
+    const PlacedImages placed = place_pictures(model, pictures, segments, which);
+    return model.embed(rows, placed, nn::Mode::evaluation());  // (N, C)
+  };
+}
+
+void answer_questions(const VlmSession& session, Pictures& pictures, const VlmSplit& split,
+                      const GenerateOptions& options, const OnAnswer& on_answer) {
+  const auto batch = static_cast<size_t>(session.settings.batch_size);
+  const VlmExampleMaker maker(session, pictures);
+  Progress progress("question", static_cast<int64_t>(split.size()), 0);
+  for (size_t begin = 0; begin < split.size(); begin += batch) {
+    const size_t end = std::min(begin + batch, split.size());
+    std::vector<std::vector<int32_t>> prompts, which;
+    for (size_t i = begin; i < end; ++i) {
+      prompts.push_back(maker.prompt(split.questions[i]));
+      which.push_back(split.pictures[i]);
+    }
+    const EmbedPrompts embed = embed_with_pictures(*session.model, pictures, prompts, which);
+    const auto ids = generate(session.model->language(), prompts, options, {}, embed);
+    for (size_t i = begin; i < end; ++i) {
+      const auto stream = stream_after(*session.tokenizer, prompts[i - begin]);
+      std::string text;
+      for (const int32_t id : ids[i - begin]) stream->feed(id, text);
+      stream->finish(text);
+      on_answer(i, without_blanks(text));
+    }
+    progress.update(static_cast<int64_t>(end), "");
+  }
+  progress.finish();
+}
+
+int64_t likeliest_choice(const VlmSession& session, Pictures& pictures, const VlmSplit& split, size_t question) {
+  const NoGrad guard(session.model->context());
+  const VlmExampleMaker maker(session, pictures);
+  const Question& q = split.questions[question];
+  std::vector<double> likelihoods;
+  for (const std::string& choice : q.choices) {
+    VlmSplit one;
+    one.text.examples = {maker.make(q, choice)};
+    one.questions = {q};
+    one.pictures = {split.pictures[question]};
+    const PackedBatch batch = pack_questions(*session.model, pictures, one, {0}, 0);
+    const nn::Mode mode = nn::Mode::evaluation();
+    likelihoods.push_back(-session.model->loss(batch.rows, batch.images, batch.targets, mode, {}).item());
+  }
+  return choice_by_likelihood(likelihoods);
+}
+
+double question_only_accuracy(const std::vector<Question>& questions, const std::vector<Question>& known) {
+  std::map<std::string, Counts> by_words;
+  Counts all;
+  const auto words = [](const Question& q) { return q.messages.front().content; };
+  for (const Question& q : known) {
+    const std::string answer = without_blanks(commonest(q.answers));
+    ++by_words[words(q)][answer];
+    ++all[answer];
+  }
+  int64_t right = 0;
+  for (const Question& q : questions) {
+    const auto found = by_words.find(words(q));
+    right += exact_match(most_frequent(found == by_words.end() ? all : found->second), q.answers) ? 1 : 0;
+  }
+  return questions.empty() ? 0 : static_cast<double>(right) / static_cast<double>(questions.size());
+}
+
+void shuffle_pictures(VlmSplit& split, uint64_t seed) {
+  std::map<size_t, std::vector<size_t>> by_count;
+  for (size_t i = 0; i < split.size(); ++i) by_count[split.pictures[i].size()].push_back(i);
+  for (auto& [count, members] : by_count) {
+    if (count == 0 || members.size() < 2) continue;
+    // A random cycle: each takes the pictures of the next, or of the first behind it with others.
+    shuffle(std::span<size_t>(members), seed, 0, OrderStream::carve);
+    std::vector<std::vector<int32_t>> own;
+    for (const size_t i : members) own.push_back(split.pictures[i]);
+    for (size_t k = 0; k < members.size(); ++k) {
+      size_t from = (k + 1) % members.size();
+      while (from != k && own[from] == own[k]) from = (from + 1) % members.size();
+      split.pictures[members[k]] = own[from];
+    }
+  }
+}
+
+}  // namespace lowland::apps

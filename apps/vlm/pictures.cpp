@@ -1,0 +1,67 @@
+#include "apps/vlm/pictures.h"
+
+#include "apps/data/picture_files.h"
+#include "engine/autograd.h"
+#include "engine/error.h"
+#include "models/images/load_pixels.h"
+
+namespace lowland::apps {
+
+void Pictures::cache_features(const std::string& folder, const Vlm& model) {
+  LL_CHECK(!model.tower().learns(), "--cache-features needs a frozen vision tower: what a trained one makes changes");
+  std::vector<NamedTensor> tower;
+  for (auto& [name, tensor] : model.parameters().named())
+    if (name.rfind(std::string(kVlmTower) + ".", 0) == 0) tower.emplace_back(name, tensor);
+  const VlmConfig& config = model.config();
+  FeatureKey key;
+  key.processor = processor_.settings().describe();
+  key.tower = fmt::format("{} layer {}", tensors_hash(tower), config.vision_feature_layer);
+  key.rows = config.image_tokens();
+  key.width = config.vision.hidden_size;
+  key.dtype = model.dtype();
+  cache_ = std::make_unique<FeatureCache>(folder, key);
+}
+
+int32_t Pictures::add(const std::string& file, const std::string& where) {
+  const auto [at, fresh] = numbers_.try_emplace(file, static_cast<int32_t>(files_.size()));
+  if (fresh) files_.push_back({file, where});
+  return at->second;
+}
+
+Tensor Pictures::pixels(Context& context, const std::vector<int32_t>& which, const Change& change) const {
+  const int64_t H = processor_.height(), W = processor_.width();
+  const auto each = static_cast<size_t>(3 * H * W);
+  std::vector<float> values(which.size() * each);
+  for_each_picture(which.size(), threads_, [&](size_t i) {
+    const File& f = files_[static_cast<size_t>(which[i])];
+    processor_.process(read_picture(f.path, f.where), f.path, values.data() + i * each);
+    if (change) change(i, values.data() + i * each);
+  });
+  const PhaseScope phase(context.memory(), "data");
+  return Tensor::from<float>(context, {static_cast<int64_t>(which.size()), 3, H, W}, values);
+}
+
+Tensor Pictures::features(const Vlm& model, const std::vector<int32_t>& which) const {
+  const NoGrad guard(model.context());
+  const auto compute = [&](const std::vector<int32_t>& some) {
+    ImageBatch batch;
+    batch.pixels = pixels(model.context(), some);                        // (M, 3, H, H)
+    batch.example.assign(some.size(), 0);
+    batch.number.assign(some.size(), 0);
+    return model.features(batch, nn::Mode::evaluation());                // (M T, CV)
+  };
+  if (!cache_) return compute(which);
+  std::vector<std::string> hashes;
+  for (const int32_t i : which) hashes.push_back(cache_->hash_of(files_[static_cast<size_t>(i)].path));
+  return cache_->get(model.context(), hashes, [&](std::span<const size_t> places) {
+    std::vector<int32_t> missing;
+    for (const size_t p : places) missing.push_back(which[p]);
+    return compute(missing);
+  });
+}
+
+void Pictures::flush() const {
+  if (cache_) cache_->flush();
+}
+
+}  // namespace lowland::apps

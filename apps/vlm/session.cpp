@@ -1,0 +1,224 @@
+#include "apps/vlm/session.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/common/progress.h"
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+#include "models/vlm/names.h"
+
+namespace lowland::apps {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kAllLinear = "q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj";
+
+bool begins(const std::string& name, const char* prefix) { return name.rfind(std::string(prefix) + ".", 0) == 0; }
+
+void check_part(const char* flag, const std::string& value) {
+  LL_CHECK(value == "frozen" || value == "lora" || value == "full", "--{} must be frozen, lora or full, got {}", flag,
+           value);
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& what) {
+  return std::find(list.begin(), list.end(), what) != list.end();
+}
+
+DType frozen_dtype(const Settings& s, const Context& context) {
+  LL_CHECK(s.weights_dtype == "auto" || s.weights_dtype == "f32" || s.weights_dtype == "bf16",
+           "--weights-dtype must be auto, f32 or bf16, got {}", s.weights_dtype);
+  if (compute_dtype(s, context) == DType::bf16) return DType::bf16;
+  return s.weights_dtype == "bf16" ? DType::bf16 : DType::f32;
+}
+
+// The processor's pictures must be what the tower takes.
+void check_picture_size(const VlmSession& session) {
+  const ImageProcessor processor(session.image_settings);
+  const int64_t side = session.config.vision.image_size;
+  LL_CHECK(processor.height() == side && processor.width() == side,
+           "the image processor of {} makes pictures of {} x {} pixels, the vision tower takes {} x {}",
+           session.vision_folder.empty() ? session.folder : session.vision_folder, processor.width(),
+           processor.height(), side, side);
+}
+
+// `<image>` as a special token of the tokenizer, and the processor that puts it in, for transformers.
+void add_image_token(const fs::path& folder, const VlmConfig& config) {
+  nlohmann::ordered_json j;
+  j["processor_class"] = "LlavaProcessor";
+  j["patch_size"] = config.vision.patch_size;
+  j["vision_feature_select_strategy"] = config.keep_class_token ? "full" : "default";
+  j["num_additional_image_tokens"] = 1;
+  j["image_token"] = kImageText;
+  write_file_atomically((folder / "processor_config.json").string(), j.dump(2) + "\n");
+  if (fs::exists(folder / "tokenizer.json") || !fs::exists(folder / "vocab.json")) return;
+  write_file_atomically((folder / "added_tokens.json").string(),
+                        nlohmann::json{{kImageText, config.image_token_id}}.dump(2) + "\n");
+  const fs::path map = folder / "special_tokens_map.json";
+  nlohmann::ordered_json special = nlohmann::ordered_json::object();
+  if (fs::exists(map)) special = nlohmann::ordered_json::parse(read_file(map.string()));
+  special["additional_special_tokens"] = {kImageText};
+  write_file_atomically(map.string(), special.dump(2) + "\n");
+}
+
+}  // namespace
+
+std::string vlm_targets(const Settings& s) {
+  check_part("tower", s.tower);
+  check_part("projector", s.projector);
+  const ModuleTargets told = ModuleTargets::from_flag(s.targets.empty() ? "q_proj,v_proj" : s.targets);
+  if (!told.expression.empty() && !told.all_linear) return told.expression;
+  std::string names = told.all_linear ? kAllLinear : "";
+  if (!told.all_linear)
+    for (const std::string& n : told.names) names += (names.empty() ? "" : "|") + n;
+  std::string all = fmt::format(".*language_model.*\\.({})", names);
+  const bool tower = s.tower == "lora", projector = s.projector == "lora";
+  if (!tower && !projector) return all;
+  if (tower) all += told.all_linear ? "|.*vision_tower.*\\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
+                                    : "|.*vision_tower.*\\.(q_proj|v_proj)";
+  if (projector) all += "|.*multi_modal_projector\\.(linear_1|linear_2)";
+  return "(" + all + ")";
+}
+
+VlmSession::VlmSession(Settings given) : settings(std::move(given)) {
+  take_run(settings, 1024);
+  if (settings.task.empty()) settings.task = "vqa";
+  if (settings.model.empty() && !settings.vision_model.empty()) {
+    read_parts();
+  } else {
+    read_folder();
+  }
+  LL_CHECK(tokenizer->vocab_size() <= config.text.vocab_size, "{}: the tokenizer has {} ids, the model {}", folder,
+           tokenizer->vocab_size(), config.text.vocab_size);
+  if (!settings.adapter.empty()) take_adapter();
+  prompt = image_prompt_of(settings.prompt_style);
+  check_picture_size(*this);
+  trains_whole = [this](const std::string& name) {
+    if (begins(name, kVlmTower)) return settings.tower == "full";
+    if (begins(name, kVlmProjector)) return settings.projector == "full" || settings.method == "full";
+    return settings.method == "full";
+  };
+  context = make_context(settings);
+}
+
+void VlmSession::read_folder() {
+  LL_CHECK(!settings.model.empty(), "--model names the base checkpoint, and is missing");
+  folder = resolve_model_folder(settings.model);
+  config = VlmConfig::from_folder(folder);
+  tokenizer = load_tokenizer(settings.tokenizer.empty() ? folder : settings.tokenizer);
+  image_settings = ImageSettings::from_folder(folder);
+}
+
+void VlmSession::read_parts() {
+  LL_CHECK(!settings.language_model.empty(), "--language-model names the language model, and is missing");
+  LL_CHECK(settings.adapter.empty(), "--adapter needs --model: an adapter is of one base");
+  folder = resolve_model_folder(settings.language_model);
+  vision_folder = resolve_model_folder(settings.vision_model);
+  config.vision = VitConfig::from_folder(vision_folder);
+  config.vision.labels.clear();
+  config.text = LlamaConfig::from_folder(folder);
+  tokenizer = load_tokenizer(settings.tokenizer.empty() ? folder : settings.tokenizer);
+  image_settings = ImageSettings::from_folder(vision_folder);
+  config.image_token_id = tokenizer->id_of(kImageText);
+  if (config.image_token_id < 0)
+    config.image_token_id = std::max<int64_t>(config.text.vocab_size, tokenizer->vocab_size());
+  config.text.vocab_size = std::max(config.text.vocab_size, config.image_token_id + 1);
+  config.text.architectures.clear();
+}
+
+void VlmSession::take_adapter() {
+  adapter = load_adapter(settings.adapter, new_vlm_name);
+  card = read_adapter_card(settings.adapter);
+  take_adapter_settings(adapter->config, settings);
+  if (card && !card->prompt_style.empty()) settings.prompt_style = card->prompt_style;
+  const std::vector<std::string>& whole = adapter->config.modules_to_save;
+  for (const std::string& module : whole)
+    LL_CHECK(module == "multi_modal_projector" || module == "vision_tower",
+             "{}: {} is saved whole beside the adapter, which this program does not read", settings.adapter, module);
+  if (contains(whole, "multi_modal_projector")) settings.projector = "full";
+  if (contains(whole, "vision_tower")) settings.tower = "full";
+}
+
+int64_t VlmSession::longest() const { return std::min(settings.max_length, config.text.max_tokens()); }
+
+void VlmSession::build_model(bool for_training) {
+  model = std::make_unique<Vlm>(config);
+  const bool full = settings.method == "full" && !adapter;
+  if (for_training || adapter) {
+    settings.targets = adapter ? settings.targets : vlm_targets(settings);
+    model->train([&](const std::string& name) {
+      return trains_whole(name) && (!full || model->reads(name));
+    });
+    if (!full) {
+      model->attach_lora(lora_config(settings, settings.targets));
+      LL_CHECK(!model->adapters().empty(), "--targets {} matches no linear module of the model", settings.targets);
+    }
+  }
+  model->set_recompute(settings.recompute == "block");
+  model->set_frozen_dtype(frozen_dtype(settings, *context));
+  model->materialise(*context, compute_dtype(settings, *context));
+  load_weights();
+}
+
+void VlmSession::load_weights() {
+  if (from_parts()) return load_parts(*model, vision_folder, folder, static_cast<uint64_t>(settings.seed));
+  WeightMap weights = open_vlm_weights(folder);
+  fingerprint_ = fingerprint(weights);
+  if (card) check_base(*card, fingerprint_, settings.adapter, folder);
+  const std::string unused = lowland::load_weights(*model, weights, static_cast<uint64_t>(settings.seed));
+  if (!unused.empty()) say(unused);
+  if (adapter) fill_adapter(*model, *adapter, settings.adapter, true);
+}
+
+std::string clip_processor_json(int64_t side) {
+  const ImageSettings clip = ImageSettings::clip(side);
+  nlohmann::ordered_json j;
+  j["image_processor_type"] = "CLIPImageProcessor";
+  j["do_convert_rgb"] = true;
+  j["do_resize"] = true;
+  j["size"] = {{"shortest_edge", side}};
+  j["resample"] = 3;  // Pillow's bicubic
+  j["do_center_crop"] = true;
+  j["crop_size"] = {{"height", side}, {"width", side}};
+  j["do_rescale"] = true;
+  j["rescale_factor"] = clip.rescale_factor;
+  j["do_normalize"] = true;
+  j["image_mean"] = clip.mean;
+  j["image_std"] = clip.std;
+  return j.dump(2) + "\n";
+}
+
+// A folder for transformers: weights in the spelling that every version reads.
+void VlmSession::write_folder(const fs::path& into) const {
+  VlmConfig written = config;
+  written.dtype = "float32";
+  std::vector<std::pair<std::string, Tensor>> tensors = model->parameters().named();
+  for (auto& [name, tensor] : tensors) name = old_vlm_name(name);
+  write_model_files(into.string(), written.to_json(), tensors);
+  if (from_parts()) copy_companion_files(vision_folder, into.string());
+  copy_companion_files(folder, into.string());
+  if (from_parts()) add_image_token(into, config);
+}
+
+void VlmSession::write_result(const fs::path& into) const {
+  if (settings.method == "full") {
+    write_folder(into);
+    return;
+  }
+  AdapterConfig c = adapter_config(settings, settings.targets);
+  c.task_type = "CAUSAL_LM";
+  c.base_model_name_or_path =
+      base_model_name(settings.base_model_name, config.name_or_path, fs::absolute(folder).string());
+  if (settings.projector == "full") c.modules_to_save.push_back("multi_modal_projector");
+  if (settings.tower == "full") c.modules_to_save.push_back("vision_tower");
+  AdapterCard out;
+  out.max_length = longest();
+  out.prompt_style = settings.prompt_style;
+  out.method_json = method_json(settings);
+  out.base_fingerprint = fingerprint_;
+  LoadedAdapter collected = collect_adapter(*model, c);
+  if (settings.old_names) collected = renamed(std::move(collected), old_vlm_name);
+  write_adapter_files(into.string(), collected, out);
+}
+
+}  // namespace lowland::apps
