@@ -66,24 +66,30 @@ inline const bf16* checked_row(const bf16* row) {
   return row;
 }
 
-template <int Threads, class To, class From>
-void load_matrices(HostBlock<Threads>&, const To& to, const From& from) {
-  for (int t = 0; t < Threads; ++t)
-    for (int m = 0; m < 4; ++m) {
-      const int warp = t / kWarp * kWarp, lane = t % kWarp;
-      const bf16* row = checked_row(from(warp + 8 * m + lane / 4));
-      to(t).r[m] = uint32_t{row[2 * (lane % 4)].bits} | uint32_t{row[2 * (lane % 4) + 1].bits} << 16;
-    }
+// What thread t gets.
+template <class To, class From> void load_matrices_of(int t, const To& to, const From& from) {
+  const int lane = t % kWarp, warp = t - lane;
+  for (int m = 0; m < 4; ++m) {
+    const bf16* row = checked_row(from(warp + 8 * m + lane / 4));
+    to(t).r[m] = uint32_t{row[2 * (lane % 4)].bits} | uint32_t{row[2 * (lane % 4) + 1].bits} << 16;
+  }
+}
+template <class To, class From> void load_matrices_transposed_of(int t, const To& to, const From& from) {
+  const int lane = t % kWarp, warp = t - lane;
+  for (int m = 0; m < 4; ++m) {
+    const int row = warp + 8 * m + 2 * (lane % 4);
+    to(t).r[m] = uint32_t{checked_row(from(row))[lane / 4].bits} |
+                 uint32_t{checked_row(from(row + 1))[lane / 4].bits} << 16;
+  }
 }
 
 template <int Threads, class To, class From>
+void load_matrices(HostBlock<Threads>&, const To& to, const From& from) {
+  for (int t = 0; t < Threads; ++t) load_matrices_of(t, to, from);
+}
+template <int Threads, class To, class From>
 void load_matrices_transposed(HostBlock<Threads>&, const To& to, const From& from) {
-  for (int t = 0; t < Threads; ++t)
-    for (int m = 0; m < 4; ++m) {
-      const int warp = t / kWarp * kWarp, lane = t % kWarp, row = warp + 8 * m + 2 * (lane % 4);
-      to(t).r[m] = uint32_t{checked_row(from(row))[lane / 4].bits} |
-                   uint32_t{checked_row(from(row + 1))[lane / 4].bits} << 16;
-    }
+  for (int t = 0; t < Threads; ++t) load_matrices_transposed_of(t, to, from);
 }
 
 template <int Threads, class C, class A, class B0, class B1>
