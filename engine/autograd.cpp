@@ -77,7 +77,6 @@ void Tape::backward(const Tensor& loss, double seed) {
 void Tape::backward_to(size_t mark, const Tensor& y, Tensor dy) {
   if (!y.requires_grad()) return;
   OpLog& log = y.context().op_log();
-  const bool before = recording_;
   give(y, std::move(dy));
   while (nodes_.size() > mark) {
     Node node = std::move(nodes_.back());
@@ -86,9 +85,8 @@ void Tape::backward_to(size_t mark, const Tensor& y, Tensor dy) {
     Tensor grad = std::move(node.slot->grad).reshape(node.shape);
     node.slot->grad = Tensor();
     OpTimer timer(log, node.op, node.work);
-    recording_ = false;
+    const NoGrad guard(y.context());
     node.backward(std::move(grad));
-    recording_ = before;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "apps/common/step_passes.h"
+#include "engine/autograd.h"
 #include "engine/compare.h"
 #include "engine/device_allocator.h"
 #include "engine/error.h"
@@ -171,6 +172,28 @@ TEST_CASE("graphs: work that the host takes part in runs as it stands, and the c
     cache.run("keeps", {x}, [&](const std::vector<Tensor>& in) { kept = ops::scale(in[0], 2); });
   CHECK(kept.item() == 6);
   CHECK(cache.note() == "steps are not captured as graphs: one of them leaves tensors behind");
+}
+
+TEST_CASE("graphs: a step whose backward cannot be captured runs as it stands, with its gradients") {
+  const auto device = a_device();
+  GraphCache cache(*device);
+  const Tensor x = Tensor::from<float>(*device, {1}, {2});
+  Tensor w = Tensor::from<float>(*device, {1}, {3});
+  w.set_grad_buffer(Tensor::zeros(*device, {1}, DType::f32));
+  double seen = 0;
+  for (int i = 0; i < 4; ++i)
+    cache.run("backward", {x}, [&](const std::vector<Tensor>& in) {
+      const Tensor y = ops::mul(w, in[0]);
+      Tensor z = y.clone();
+      device->tape().record("reads", z, [y, &seen](Tensor dy) {
+        seen += dy.item();
+        give(y, std::move(dy));
+      });
+      device->tape().backward(z);
+    });
+  CHECK(seen == 4);
+  CHECK(w.grad().item() == 8);
+  CHECK(cache.note() == "a step cannot be captured as a graph: the host waits in the middle of it");
 }
 
 TEST_CASE("LL_COMPARE: reports the largest error of each kernel") {
