@@ -5,7 +5,8 @@
 // saves      x where W is trained, else nothing
 // writes     y =   dx, dW = or += (beta of the sink)   db +=
 // numerics   bf16 on CUDA: b is added to the f32 sum, which is rounded once
-// CUDA plan  the epilogue of cuBLASLt; a pass of its own in f64 and where b is not aligned to 16 bytes
+// CUDA plan  the epilogue of cuBLASLt; a pass of its own in f64, where b is not aligned to 16 bytes, and where cuBLAS
+//            has no algorithm with a bias
 #pragma once
 #include "kernels/bias.h"
 #include "kernels/matmul.h"

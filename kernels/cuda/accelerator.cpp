@@ -213,7 +213,12 @@ std::string why_unusable(int index) {
                                                      : Count::failed;
   a.failure = cudaGetErrorString(status);
   if (a.answer == Count::counted && index >= 0 && index < a.count) {
-    a.fits = cudaSetDevice(index) == cudaSuccess && kernels_fit_device();
+    const cudaError_t set = cudaSetDevice(index);
+    if (set != cudaSuccess) {  // busy, or no memory left for a context
+      a.answer = Count::failed;
+      a.failure = cudaGetErrorString(set);
+    }
+    a.fits = set == cudaSuccess && kernels_fit_device();
     cudaGetLastError();
     cudaDeviceProp p{};
     a.answers = a.fits || cudaGetDeviceProperties(&p, index) == cudaSuccess;

@@ -33,20 +33,6 @@ template <class F> void with_mma_width(int64_t HD, const F& f) {
   with_head_width(HD, f);
 }
 
-// Shared memory that a block of this device can have.
-inline int shared_limit() {
-  int device = 0, bytes = 0;
-  LL_CUDA(cudaGetDevice(&device));
-  LL_CUDA(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  return bytes;
-}
-
-template <class Kernel> void allow_shared(Kernel* kernel, int bytes) {
-  if (bytes > 48 * 1024)
-    LL_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 bytes));
-}
-
 inline unsigned grid_of(int64_t blocks) {
   if (blocks > 0x7fffffff) fail("[attention] too many segments, heads and tiles for one launch");
   return static_cast<unsigned>(blocks);

@@ -9,7 +9,7 @@ namespace lowland::cuda {
 namespace {
 
 constexpr int kMostRank = 512;
-constexpr int64_t kMostShared = 220 * 1024;  // of the 227 KB of sm_90
+constexpr int64_t kOwnShared = 1024;  // of eflat_solve's reductions, beside what it asks for
 
 template <class T>
 __global__ void __launch_bounds__(kGramThreads)
@@ -45,12 +45,10 @@ __global__ void __launch_bounds__(kBlendThreads)
 void launch_solve(Ctx& ctx, const EflatSolved& out, const double* partial, const EflatTable& table,
                   const EflatOptions& o, const StepScalars* s, Scratch& scratch) {
   const int64_t bytes = solve_work(table.most_r) * static_cast<int64_t>(sizeof(double));
-  const bool fits = bytes <= kMostShared;
+  const bool fits = bytes + kOwnShared <= shared_limit();
   double* spill = fits ? nullptr : scratch.f64(table.count * solve_work(table.most_r));
   const auto shared = static_cast<unsigned>(fits ? bytes : 0);
-  if (shared > 48 * 1024)
-    LL_CUDA(cudaFuncSetAttribute(eflat_solve_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(shared)));
+  allow_shared(eflat_solve_kernel, static_cast<int>(shared));
   LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.count), kSolveThreads, shared, eflat_solve_kernel, out, partial,
                  table, o, s, spill);
 }

@@ -35,6 +35,7 @@ struct MatmulPlan {
   cublasLtMatmulDesc_t op = nullptr;
   cublasLtMatrixLayout_t first = nullptr, second = nullptr, result = nullptr;
   cublasLtMatmulAlgo_t algo{};
+  cublasStatus_t found = CUBLAS_STATUS_SUCCESS;  // else: cuBLAS has no algorithm for it
 };
 
 struct Handles {

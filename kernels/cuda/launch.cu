@@ -37,4 +37,15 @@ void check_launch(const Ctx& ctx, const char* kernel, const char* file, int line
   if (status != cudaSuccess) fail_cuda(status, kernel, file, line);
 }
 
+int shared_limit() {
+  int device = 0, bytes = 0;
+  LL_CUDA(cudaGetDevice(&device));
+  LL_CUDA(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  return bytes;
+}
+
+void allow_shared_bytes(const void* kernel, int bytes) {
+  if (bytes > 48 * 1024) LL_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+}
+
 }  // namespace lowland::cuda

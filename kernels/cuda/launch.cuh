@@ -17,6 +17,13 @@ inline cudaStream_t stream_of(const Ctx& ctx) { return static_cast<cudaStream_t>
 
 inline int64_t blocks_for(int64_t n, int64_t per_block) { return (n + per_block - 1) / per_block; }
 
+// Shared memory that a block of this device can have, in bytes, and leave for a kernel to ask for that much.
+int shared_limit();
+void allow_shared_bytes(const void* kernel, int bytes);
+template <class Kernel> void allow_shared(Kernel* kernel, int bytes) {
+  allow_shared_bytes(reinterpret_cast<const void*>(kernel), bytes);
+}
+
 }  // namespace lowland::cuda
 
 #define LL_CUDA(call)                                                                            \

@@ -82,13 +82,14 @@ template <class A> struct Sums16 {
   A v[16] = {};
 };
 
-// Four columns of four rows of x and of four ranks of A.
-template <class A> LL_HD void add_four_by_four(Sums16<A>& sums, const A* x, const A* a) {
+// Four columns of four rows of x, four rows apart, and of four ranks of A, `apart` apart: neighbouring threads read
+// neighbouring ranks, which begin in different banks.
+template <class A> LL_HD void add_four_by_four(Sums16<A>& sums, const A* x, const A* a, int apart) {
   Chunk<A, 4> rows[4], ranks[4];
   LL_UNROLL
   for (int i = 0; i < 4; ++i) {
-    rows[i] = load_chunk<4>(x + i * kLoraPitch);
-    ranks[i] = load_chunk<4>(a + i * kLoraPitch);
+    rows[i] = load_chunk<4>(x + i * kLoraRows / 4 * kLoraPitch);
+    ranks[i] = load_chunk<4>(a + i * apart * kLoraPitch);
   }
   LL_UNROLL
   for (int i = 0; i < 16; ++i) {
@@ -128,9 +129,9 @@ LL_HD void lora_down_forward_rows(Block& b, acc_t<T>* shared, T* xa, const LoraD
     b.sync();
     b.each([&](int t) {
       load_tile<W>(next[t], in.x, t, row0, in.N, c0 + kLoraColumns, in.M);  // under way while the products are formed
-      const int tile = t % kTiles, row = tile / (KT / 4) * 4, rank = tile % (KT / 4) * 4;
+      const int tile = t % kTiles, row = tile / (KT / 4), rank = tile % (KT / 4);
       for (int c = t / kTiles * 4; c < kLoraColumns; c += kGroups * 4)
-        add_four_by_four(sums[t], xs + row * kLoraPitch + c, as + rank * kLoraPitch + c);
+        add_four_by_four(sums[t], xs + row * kLoraPitch + c, as + rank * kLoraPitch + c, KT / 4);
     });
   }
   b.sync();
@@ -141,7 +142,8 @@ LL_HD void lora_down_forward_rows(Block& b, acc_t<T>* shared, T* xa, const LoraD
   b.sync();
   b.each([&](int t) {
     for (int at = t; at < kLoraRows * KT; at += kLoraThreads) {
-      const int row = at / KT, rank = at % KT, tile = row / 4 * (KT / 4) + rank / 4, i = row % 4 * 4 + rank % 4;
+      const int row = at / KT, rank = at % KT, apart = KT / 4;
+      const int tile = row % (kLoraRows / 4) * apart + rank % apart, i = row / (kLoraRows / 4) * 4 + rank / apart;
       A sum = 0;
       for (int g = 0; g < kGroups; ++g) sum += shared[i * kLoraThreads + g * kTiles + tile];
       if (row0 + row < in.N && k0 + rank < in.KR) xa[(row0 + row) * in.KR + k0 + rank] = static_cast<T>(sum);

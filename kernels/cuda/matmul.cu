@@ -68,8 +68,7 @@ void choose_algorithm(Handles& h, MatmulPlan& plan, const MatmulKey& k) {
   int count = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(h.blas, plan.op, plan.first, plan.second, plan.result,
                                                                plan.result, preference.handle, 1, &found, &count);
-  if (status != CUBLAS_STATUS_SUCCESS || count == 0)
-    fail("[matmul] cuBLAS has no algorithm for " + text_of(k) + ": " + cublasLtGetStatusString(status));
+  plan.found = status != CUBLAS_STATUS_SUCCESS ? status : count == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : found.state;
   plan.algo = found.algo;
 }
 
@@ -103,15 +102,16 @@ template <class C> __global__ void scale_matrix_kernel(C* c, int64_t M, int64_t 
   }
 }
 
-// C = alpha op(A) op(B) + beta C, plus bias (N) where it is not null.
+// C = alpha op(A) op(B) + beta C, plus bias (N) where it is not null. False, and nothing done, if there is a bias with
+// which cuBLAS cannot do it.
 template <class T, class C>
-void product(Ctx& ctx, C* c, const T* a, const T* b, const C* bias, const MatmulShape& s, acc_t<T> alpha,
+bool product(Ctx& ctx, C* c, const T* a, const T* b, const C* bias, const MatmulShape& s, acc_t<T> alpha,
              acc_t<T> beta) {
-  if (s.M == 0 || s.N == 0) return;
+  if (s.M == 0 || s.N == 0) return true;
   if (s.K == 0) {
     const auto grid = static_cast<unsigned>(std::min<int64_t>(blocks_for(s.M * s.N, 256), 1024));
     LL_CUDA_LAUNCH(ctx, grid, 256, 0, scale_matrix_kernel<C>, c, s.M, s.N, s.ldc, beta);
-    return;
+    return true;
   }
   Handles& h = handles_of(ctx);
   MatmulKey k{s.M, s.N, s.K, s.lda, s.ldb, s.ldc, s.trans_a == Trans::yes, s.trans_b == Trans::yes};
@@ -124,10 +124,15 @@ void product(Ctx& ctx, C* c, const T* a, const T* b, const C* bias, const Matmul
   k.bias = bias != nullptr;
   k.accumulates = beta != acc_t<T>(0);
   MatmulPlan& plan = plan_for(h, k, s, type_of<acc_t<T>>());
+  if (plan.found != CUBLAS_STATUS_SUCCESS) {
+    if (bias != nullptr) return false;
+    fail("[matmul] cuBLAS has no algorithm for " + text_of(k) + ": " + cublasLtGetStatusString(plan.found));
+  }
   if (bias != nullptr) set(plan.op, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias));
   LL_CUBLAS(cublasLtMatmul(h.blas, plan.op, &alpha, b, plan.first, a, plan.second, &beta, c, plan.result, c,
                            plan.result, &plan.algo, h.workspace, h.workspace_bytes, stream_of(ctx)));
   check_launch(ctx, "cublasLtMatmul", __FILE__, __LINE__);
+  return true;
 }
 
 }  // namespace
@@ -146,9 +151,10 @@ void matmul_acc(Ctx& ctx, acc_t<T>* C, const T* A, const T* B, const MatmulShape
 template <class T>
 void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t N, int64_t M, int64_t O) {
   const MatmulShape shape{Trans::no, Trans::yes, N, O, M, M, M, O};
-  const bool fused = b != nullptr && M > 0 && !std::is_same_v<T, double> && alignment_of(b) == 16;
-  product<T, T>(ctx, y, x, w, fused ? b : nullptr, shape, acc_t<T>(1), acc_t<T>(0));
-  if (b != nullptr && !fused) bias_forward(ctx, y, b, N, O);
+  const bool fuses = b != nullptr && M > 0 && !std::is_same_v<T, double> && alignment_of(b) == 16;
+  if (fuses && product<T, T>(ctx, y, x, w, b, shape, acc_t<T>(1), acc_t<T>(0))) return;
+  product<T, T>(ctx, y, x, w, nullptr, shape, acc_t<T>(1), acc_t<T>(0));
+  if (b != nullptr) bias_forward(ctx, y, b, N, O);
 }
 
 #define LL_INSTANTIATE(T)                                                                                       \

@@ -35,8 +35,8 @@ template <class A, int K> void launch_add_partial(Ctx& ctx, const AddPartial<A, 
 // block; then they are added to outs.
 template <class Plan, class A, int K, class FirstPass>
 void sum_over_rows(Ctx& ctx, A* const (&outs)[K], int64_t N, int64_t C, const FirstPass& first_pass) {
+  if (N == 0) return;
   const int64_t rows = rows_per_block(N, Plan::kRows), blocks = blocks_for(N, rows);
-  if (blocks == 0) return;
   Scratch scratch(ctx);
   AddPartial<A, K> add{{}, nullptr, blocks, C};
   for (int k = 0; k < K; ++k) add.out[k] = outs[k];

@@ -9,6 +9,7 @@ namespace lowland::cuda {
 
 Staging::~Staging() {
   for (const Block& b : blocks_) {
+    if (b.sent == nullptr) continue;  // never used: an error of CUDA here would be the next launch's
     cudaEventSynchronize(b.sent);
     cudaEventDestroy(b.sent);
     cudaFreeHost(b.data);
