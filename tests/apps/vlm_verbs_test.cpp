@@ -145,6 +145,35 @@ TEST_CASE("lowland-vlm: a killed run resumes to the same bits") {
         read_text(w / "killed/adapter/adapter_model.safetensors"));
 }
 
+TEST_CASE("lowland-vlm: features from the cache give the same bits, and those of another tower are refused") {
+  const Workspace w;
+  const auto train = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> args = flags("eflat-lora", w / name);
+    args.insert(args.end(), {"--epochs", "4"});
+    args.insert(args.end(), more.begin(), more.end());
+    return run_vlm(args);
+  };
+  const auto adapter = [&](const std::string& name) {
+    return read_text(w / name + "/adapter/adapter_model.safetensors");
+  };
+  must(train("plain", {}));
+  for (const std::string name : {"filling", "reading"}) {
+    must(train(name, {"--cache-features", w / "features"}));
+    CHECK(adapter(name) == adapter("plain"));
+  }
+  const Workspace& task = tiny_task_of_pictures();
+  must(run_vlm({"pretrain", "--class-dir", task / "classes", "--vision-model", task / "vision/model", "--max-steps",
+                "2", "--threads", "1", "--out", w / "tower"}));
+  must(run_vlm({"pretrain", "--vision-model", w / "tower/model", "--language-model", task / "language/model", "--task",
+                "vqa", "--train", task / "train.jsonl", "--max-steps", "1", "--threads", "1", "--out", w / "base"}));
+  const Outcome stale = train("stale", {"--model", w / "base/model", "--cache-features", w / "features"});
+  CHECK(stale.exit_code == 1);
+  INFO(stale.err);
+  CHECK(stale.err.find("tower") != std::string::npos);
+  const Outcome learnt = train("learnt", {"--tower", "lora", "--cache-features", w / "features"});
+  CHECK(learnt.err.find("--cache-features needs a frozen vision tower") != std::string::npos);
+}
+
 TEST_CASE("lowland-vlm: bad input ends in one sentence") {
   const Workspace w;
   const Workspace& task = tiny_task_of_pictures();
