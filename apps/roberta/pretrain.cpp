@@ -51,8 +51,10 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
   settings.method = "full";
   check_pretraining(settings);
   RobertaConfig config = RobertaConfig::from_json(read_file(settings.model_config), settings.model_config);
-  auto [run, folder] = run_with_tokenizer(settings);
-  const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
+  auto started = run_with_tokenizer(settings);
+  RunFolder& run = started.first;
+  const std::string& tokens = started.second;
+  const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(tokens);
   config.vocab_size = tokenizer->vocab_size();
   config.bos_token_id = tokenizer->special().bos;
   config.eos_token_id = tokenizer->special().eos;
@@ -81,7 +83,7 @@ void pretrain(const Settings& given_settings, const CLI::App& verb) {
     RobertaConfig written = config;
     written.architectures = {"RobertaForMaskedLM"};
     write_model_files(into.string(), written.to_json(), model->parameters().named());
-    copy_companion_files(folder, into.string());
+    copy_companion_files(tokens, into.string());
   };
   const auto method = optim::make_method(settings.method, model->arena(), method_options(settings));
   run_training({*model, *method, workload, run, write, "model",
