@@ -1,17 +1,14 @@
 #include "kernels/bias_gelu.h"
 
 #include "kernels/common/parallel.h"
-#include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/swish.h"
 
 namespace lowland::LL_CPU {
 namespace {
 
-// Beyond 1000 the sigmoid, and beyond 40 Phi and phi, are 0 or 1, and an infinite u must not meet that 0.
-template <class T> LL_INLINE T limited(T u, T limit) {
-  const T low = u < -limit ? -limit : u;
-  return low > limit ? limit : low;
-}
-template <class T> LL_INLINE T from_below(T u, T limit) { return u < -limit ? -limit : u; }
+// Beyond 40 Phi and phi are 0 or 1, and an infinite u must not meet that 0.
+template <class T> LL_INLINE T from_below(T u) { return u < T(-40) ? T(-40) : u; }
+template <class T> LL_INLINE T limited(T u) { return from_below(u) > T(40) ? T(40) : from_below(u); }
 
 template <class F> void over_rows(Ctx& ctx, int64_t N, int64_t C, const F& row) {
   parallel_for(ctx, N, C > 4096 ? 1 : 4096 / (C > 0 ? C : 1), [&](int64_t begin, int64_t end) {
@@ -27,17 +24,14 @@ void bias_gelu_forward(Ctx& ctx, T* y, const T* x, const T* b, int64_t N, int64_
     over_rows(ctx, N, C, [&](int64_t at) {
 #pragma omp simd
       for (int64_t c = 0; c < C; ++c) {
-        const T u = from_below(x[at + c] + b[c], T(40));
+        const T u = from_below(x[at + c] + b[c]);
         y[at + c] = u * vnormal(u).cdf;
       }
     });
   } else {
     over_rows(ctx, N, C, [&](int64_t at) {
 #pragma omp simd
-      for (int64_t c = 0; c < C; ++c) {
-        const T u = from_below(x[at + c] + b[c], T(1000));
-        y[at + c] = u * vsigmoid(T(kQuickGelu) * u);
-      }
+      for (int64_t c = 0; c < C; ++c) y[at + c] = swish(x[at + c] + b[c], T(kQuickGelu));
     });
   }
 }
@@ -48,7 +42,7 @@ void bias_gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, const T* b, in
     over_rows(ctx, N, C, [&](int64_t at) {
 #pragma omp simd
       for (int64_t c = 0; c < C; ++c) {
-        const T u = limited(x[at + c] + b[c], T(40));
+        const T u = limited(x[at + c] + b[c]);
         const Normal<T> normal = vnormal(u);
         dx[at + c] = dy[at + c] * (normal.cdf + u * normal.pdf);
       }
@@ -56,10 +50,8 @@ void bias_gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, const T* b, in
   } else {
     over_rows(ctx, N, C, [&](int64_t at) {
 #pragma omp simd
-      for (int64_t c = 0; c < C; ++c) {
-        const T u = limited(x[at + c] + b[c], T(1000)), s = vsigmoid(T(kQuickGelu) * u);
-        dx[at + c] = dy[at + c] * s * (T(1) + T(kQuickGelu) * u * (T(1) - s));
-      }
+      for (int64_t c = 0; c < C; ++c)
+        dx[at + c] = dy[at + c] * swish_and_slope(x[at + c] + b[c], T(kQuickGelu)).slope;
     });
   }
 }

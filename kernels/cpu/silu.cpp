@@ -1,35 +1,26 @@
 #include "kernels/silu.h"
 
 #include "kernels/common/parallel.h"
-#include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/swish.h"
 
 namespace lowland::LL_CPU {
 namespace {
 
 constexpr int64_t kGrain = 4096;
 
-// The sigmoid is 0 below -1000 in either type, and an infinite x must not meet that 0.
-template <class T> LL_INLINE T from_below(T x) { return x < T(-1000) ? T(-1000) : x; }
-
 }  // namespace
 
 template <class T> void silu_forward(Ctx& ctx, T* y, const T* x, int64_t n) {
   parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) {
-      const T xi = from_below(x[i]);
-      y[i] = xi * vsigmoid(xi);
-    }
+    for (int64_t i = begin; i < end; ++i) y[i] = swish(x[i], T(1));
   });
 }
 
 template <class T> void silu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t n) {
   parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) {
-      const T low = from_below(x[i]), xi = low > T(1000) ? T(1000) : low, s = vsigmoid(xi);
-      dx[i] = dy[i] * s * (T(1) + xi * (T(1) - s));
-    }
+    for (int64_t i = begin; i < end; ++i) dx[i] = dy[i] * swish_and_slope(x[i], T(1)).slope;
   });
 }
 

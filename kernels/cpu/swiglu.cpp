@@ -1,18 +1,9 @@
 #include "kernels/swiglu.h"
 
 #include "kernels/common/parallel.h"
-#include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/swish.h"
 
 namespace lowland::LL_CPU {
-namespace {
-
-// The sigmoid is 0 or 1 long before, and an infinite gate must not meet that 0.
-template <class T>
-LL_INLINE T from_below(T x) {
-  return x < T(-1000) ? T(-1000) : x;
-}
-
-}  // namespace
 
 template <class T>
 void swiglu_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
@@ -21,10 +12,7 @@ void swiglu_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
       const T *gate = x + 2 * n * F, *up = gate + F;
       T* out = y + n * F;
 #pragma omp simd
-      for (int64_t f = 0; f < F; ++f) {
-        const T g = from_below(gate[f]);
-        out[f] = g * vsigmoid(g) * up[f];
-      }
+      for (int64_t f = 0; f < F; ++f) out[f] = swish(gate[f], T(1)) * up[f];
     }
   });
 }
@@ -37,9 +25,10 @@ void swiglu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t N, int64_
       T *dgate = dx + 2 * n * F, *dup = dgate + F;
 #pragma omp simd
       for (int64_t f = 0; f < F; ++f) {
-        const T low = from_below(gate[f]), g = low > T(1000) ? T(1000) : low, s = vsigmoid(g), u = up[f];
-        dgate[f] = d[f] * u * s * (T(1) + g * (T(1) - s));
-        dup[f] = d[f] * low * s;
+        const Swish<T> g = swish_and_slope(gate[f], T(1));
+        const T u = up[f];
+        dgate[f] = d[f] * u * g.slope;
+        dup[f] = d[f] * g.value;
       }
     }
   });
