@@ -20,7 +20,7 @@ class WeightProbes {
   struct Probe {
     nn::Linear* linear;
     Tensor e;         // (out, in), what the forward adds to W
-    Tensor gradient;  // (out, in), dL/dW after watch(false); absent where it was not asked for
+    Tensor gradient;  // (out, in), dL/dW after freeze_gradients(); absent where it was not asked for
     std::vector<std::pair<int64_t, int64_t>> rows;  // [begin, end) that adapters change
   };
 

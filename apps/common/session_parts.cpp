@@ -79,6 +79,13 @@ DType compute_dtype(const Settings& s, const Context& context) {
   return bf16 && s.dtype != "f32" ? DType::bf16 : DType::f32;
 }
 
+DType weights_dtype(const Settings& s, const Context& context) {
+  LL_CHECK(s.weights_dtype == "auto" || s.weights_dtype == "f32" || s.weights_dtype == "bf16",
+           "--weights-dtype must be auto, f32 or bf16, got {}", s.weights_dtype);
+  if (compute_dtype(s, context) == DType::bf16) return DType::bf16;
+  return s.weights_dtype == "bf16" ? DType::bf16 : DType::f32;
+}
+
 std::string method_json(const Settings& s) {
   nlohmann::ordered_json method;
   method["method"] = s.method;

@@ -14,6 +14,9 @@ std::unique_ptr<Context> make_context(const Settings& settings);
 // What the model computes in there: `auto` is bf16 on GPUs that multiply it (sm_80 and later), else f32.
 DType compute_dtype(const Settings& settings, const Context& context);
 
+// What frozen matrices are kept in, by --weights-dtype.
+DType weights_dtype(const Settings& settings, const Context& context);
+
 // --run fills in what the command line leaves at its default. `default_length`: the family's --max-length.
 void take_run(Settings& settings, int64_t default_length = Settings().max_length);
 

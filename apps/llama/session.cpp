@@ -8,13 +8,6 @@
 namespace lowland::apps {
 namespace fs = std::filesystem;
 
-DType weights_dtype(const Settings& s, const Context& context) {
-  LL_CHECK(s.weights_dtype == "auto" || s.weights_dtype == "f32" || s.weights_dtype == "bf16",
-           "--weights-dtype must be auto, f32 or bf16, got {}", s.weights_dtype);
-  if (compute_dtype(s, context) == DType::bf16) return DType::bf16;
-  return s.weights_dtype == "bf16" ? DType::bf16 : DType::f32;
-}
-
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& text, bool parse_special) {
   std::vector<int32_t> ids;
   for (const int32_t part : tokenizer.input_template().single) {

@@ -48,9 +48,6 @@ class Session {
   std::string fingerprint_;
 };
 
-// Where frozen weights are kept, by --weights-dtype.
-DType weights_dtype(const Settings& settings, const Context& context);
-
 // Ids of a text with what the tokenizer puts in front of it (`<s>`), and nothing behind.
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& text, bool parse_special);
 

@@ -25,13 +25,6 @@ bool contains(const std::vector<std::string>& list, const std::string& what) {
   return std::find(list.begin(), list.end(), what) != list.end();
 }
 
-DType frozen_dtype(const Settings& s, const Context& context) {
-  LL_CHECK(s.weights_dtype == "auto" || s.weights_dtype == "f32" || s.weights_dtype == "bf16",
-           "--weights-dtype must be auto, f32 or bf16, got {}", s.weights_dtype);
-  if (compute_dtype(s, context) == DType::bf16) return DType::bf16;
-  return s.weights_dtype == "bf16" ? DType::bf16 : DType::f32;
-}
-
 // The processor's pictures must be what the tower takes.
 void check_picture_size(const VlmSession& session) {
   const ImageProcessor processor(session.image_settings);
@@ -155,7 +148,7 @@ void VlmSession::build_model(bool for_training) {
     }
   }
   model->set_recompute(settings.recompute == "block");
-  model->set_frozen_dtype(frozen_dtype(settings, *context));
+  model->set_frozen_dtype(weights_dtype(settings, *context));
   model->materialise(*context, compute_dtype(settings, *context));
   load_weights();
 }

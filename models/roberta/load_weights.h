@@ -2,21 +2,13 @@
 #pragma once
 #include <cstdint>
 #include <string>
-#include <vector>
 
-#include "models/hub/hub_folder.h"
+#include "models/hub/load_with_head.h"
 #include "models/roberta/roberta.h"
 
 namespace lowland {
 
-struct LoadReport {
-  std::vector<std::string> fresh;  // head tensors that the folder lacks or has in another shape: drawn from the seed
-  std::string unused;              // one line on the folder's tensors that the model has no place for; may be empty
-};
-
-// Fills every parameter; a classification head that the folder lacks gets fresh values. The new adapters, if there are
-// any, get LoRA's initialisation. Fresh values depend on the seed and the tensor's name only. REQUIRES materialise().
-// Throws Error that names a missing tensor of the encoder, or one of another shape.
+// As load_with_head; a folder saved from the bare encoder will do.
 LoadReport load_weights(Roberta& model, WeightMap& weights, uint64_t seed);
 LoadReport load_weights(Roberta& model, const std::string& folder, uint64_t seed);
 

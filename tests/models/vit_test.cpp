@@ -48,7 +48,7 @@ struct Trained {
     model.train([](const std::string&) { return true; });
     model.set_recompute(recompute);
     model.materialise(context, dtype);
-    const VitLoadReport report = load_weights(model, kFolder, 1);
+    const LoadReport report = load_weights(model, kFolder, 1);
     CHECK(report.fresh.empty());
     CHECK(report.unused.empty());
   }
@@ -128,7 +128,7 @@ TEST_CASE("Vit: a frozen tower records nothing, and a classifier of other classe
   Vit model(config, VitHead::classification);
   model.train([](const std::string& name) { return name.rfind("classifier.", 0) == 0; });
   model.materialise(golden.context, DType::f32);
-  const VitLoadReport report = load_weights(model, kFolder, 1);
+  const LoadReport report = load_weights(model, kFolder, 1);
   CHECK(report.fresh == std::vector<std::string>{"classifier.weight", "classifier.bias"});
   const ImageBatch images = batch_of(golden, "same/pixels");
   model.hidden(images, -1, {true, 0, 0});

@@ -1,0 +1,25 @@
+#include "models/hub/load_with_head.h"
+
+#include <algorithm>
+
+namespace lowland {
+
+LoadReport load_with_head(nn::Model& model, WeightMap& weights, double std, uint64_t seed) {
+  LoadReport report;
+  for (const auto& [name, tensor] : model.parameters().named()) {
+    const bool head = name.rfind("classifier.", 0) == 0;
+    if (head && !(weights.contains(name) && weights.info(name).shape == tensor.shape())) {
+      report.fresh.push_back(name);
+    } else {
+      weights.read_into(name, tensor);
+    }
+  }
+  model.parameters().initialise(seed, std, [&](const std::string& name) {
+    return std::find(report.fresh.begin(), report.fresh.end(), name) != report.fresh.end();
+  });
+  model.initialise_adapters(seed);
+  report.unused = weights.unused_message();
+  return report;
+}
+
+}  // namespace lowland
