@@ -64,6 +64,12 @@ void fill_weights(nn::Model& model, double std) {
   model.initialise_adapters(1);
 }
 
+int32_t bench_token(int64_t step, int64_t sequence, int64_t position, int64_t vocabulary) {
+  const uint64_t bits =
+      mix64(static_cast<uint64_t>(step * 1000003 + position) ^ (static_cast<uint64_t>(sequence) << 40));
+  return static_cast<int32_t>(bits % static_cast<uint64_t>(vocabulary));
+}
+
 std::vector<std::string> split_list(const std::string& text) {
   std::vector<std::string> out;
   for (size_t begin = 0; begin <= text.size();) {

@@ -16,6 +16,9 @@ int64_t bench_step(nn::Model& model, optim::Method& method, const Settings& sett
 // size of any model. Norms and biases as they are born; adapters as in training.
 void fill_weights(nn::Model& model, double std);
 
+// A random token of a sequence of a step, the same for every method.
+int32_t bench_token(int64_t step, int64_t sequence, int64_t position, int64_t vocabulary);
+
 // "lora,eflat-lora" to its parts.
 std::vector<std::string> split_list(const std::string& text);
 

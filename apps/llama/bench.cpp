@@ -1,9 +1,7 @@
 #include <memory>
 
-#include "apps/bench/bench_step.h"
-#include "apps/bench/bench_verb.h"
+#include "apps/bench/bench_model.h"
 #include "apps/common/flags.h"
-#include "apps/common/training_run.h"
 #include "apps/llama/language_workload.h"
 #include "apps/llama/session.h"
 #include "apps/llama/verbs.h"
@@ -56,8 +54,7 @@ LanguageSplit random_examples(const BenchFlags& f, int64_t vocab, int64_t step) 
   for (int64_t i = 0; i < f.batch; ++i) {
     LanguageExample e;
     for (int64_t p = 0; p <= f.length; ++p) {
-      const uint64_t draw = mix64(static_cast<uint64_t>(step * 1000003 + p) ^ (static_cast<uint64_t>(i) << 40));
-      e.ids.push_back(static_cast<int32_t>(draw % static_cast<uint64_t>(vocab)));
+      e.ids.push_back(bench_token(step, i, p, vocab));
       const double from = (1 - f.target_share) * static_cast<double>(f.length);
       e.learn.push_back(p > 0 && static_cast<double>(p) > from ? 1 : 0);
     }
@@ -66,46 +63,33 @@ LanguageSplit random_examples(const BenchFlags& f, int64_t vocab, int64_t step) 
   return split;
 }
 
-// One method with a model, an optimizer and a memory of its own.
-struct Subject {
-  Settings settings;
-  BenchFlags flags;
-  std::unique_ptr<Context> context;
-  std::unique_ptr<Llama> model;
-  std::unique_ptr<optim::Method> method;
-  std::unique_ptr<StepPasses> passes;
+using Subject = BenchModel<Llama>;
 
-  Subject(const Settings& base, const BenchFlags& f, const std::string& name, const LlamaConfig& config)
-      : settings(base), flags(f), context(make_context(base)) {
-    settings.method = name;
-    model = std::make_unique<Llama>(config);
-    if (name == "full") {
-      model->train([](const std::string&) { return true; });
+std::shared_ptr<Subject> make_subject(const Settings& base, const std::string& method, const LlamaConfig& config) {
+  const auto choose = [](Llama& model, const Settings& s, const Context& context) {
+    if (s.method == "full") {
+      model.train([](const std::string&) { return true; });
     } else {
-      model->attach_lora(lora_config(settings, kLlamaTargets));
+      model.attach_lora(lora_config(s, kLlamaTargets));
     }
-    model->set_recompute(settings.recompute == "block");
-    model->set_frozen_dtype(weights_dtype(settings, *context));
-    model->materialise(*context, compute_dtype(settings, *context));
-    fill_weights(*model, config.initializer_range);
-    method = optim::make_method(name, model->arena(), method_options(settings));
-    const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
-      LinearCrossEntropyOptions options;
-      options.scale = scale;
-      const Tensor x = m->embed(b.rows.ids);                                     // (N, C)
-      return m->loss(m->decode(x, b.rows, mode), b.targets, options);            // (1)
-    };
-    passes = std::make_unique<StepPasses>(*model, *method, loss, !settings.no_graphs);
-  }
+    model.set_frozen_dtype(weights_dtype(s, context));
+  };
+  const auto loss = [](const Llama& model, const PackedBatch& b, const nn::Mode& mode, double scale) {
+    LinearCrossEntropyOptions options;
+    options.scale = scale;
+    const Tensor x = model.embed(b.rows.ids);                               // (N, C)
+    return model.loss(model.decode(x, b.rows, mode), b.targets, options);   // (1)
+  };
+  return std::make_shared<Subject>(base, method, std::make_unique<Llama>(config), config.initializer_range, choose,
+                                   loss);
+}
 
-  PackedBatch batch(int64_t index) const {
-    const LanguageSplit split = random_examples(flags, model->config().vocab_size, index);
-    std::vector<int64_t> all;
-    for (int64_t i = 0; i < flags.batch; ++i) all.push_back(i);
-    return pack_examples(*context, split, all, 0);
-  }
-  int64_t step(int64_t index) { return bench_step(*model, *method, settings, *passes, batch(index), index); }
-};
+PackedBatch random_batch(const Subject& subject, const BenchFlags& flags, int64_t step) {
+  const LanguageSplit split = random_examples(flags, subject.model->config().vocab_size, step);
+  std::vector<int64_t> all;
+  for (int64_t i = 0; i < flags.batch; ++i) all.push_back(i);
+  return pack_examples(*subject.context, split, all, 0);
+}
 
 void check_flags(const BenchFlags& f) {
   LL_CHECK(f.batch >= 1 && f.length >= 1, "--batch and --length must be at least 1");
@@ -118,12 +102,12 @@ void bench(Settings settings, const BenchFlags& flags) {
   const LlamaConfig config = preset_config(flags.preset);
   BenchVerb verb;
   verb.preset = flags.preset;
+  verb.more["shape"] = fmt::format("{} x {}", flags.batch, flags.length);
   verb.make = [&](const std::string& method) {
-    const auto s = std::make_shared<Subject>(settings, flags, method, config);
-    verb.dtype = name_of(s->model->dtype());
-    verb.more["shape"] = fmt::format("{} x {}", flags.batch, flags.length);
-    verb.more["weights_dtype"] = name_of(weights_dtype(settings, *s->context));
-    return BenchMethod{s, s->context.get(), [s = s.get()](int64_t step) { return s->step(step); }};
+    const auto subject = make_subject(settings, method, config);
+    verb.more["weights_dtype"] = name_of(weights_dtype(settings, *subject->context));
+    const auto batch = [flags](const Subject& s, int64_t step) { return random_batch(s, flags, step); };
+    return bench_method<Llama>(verb, subject, batch);
   };
   run_bench_verb(verb, flags.verb);
 }

@@ -1,11 +1,9 @@
 #include <memory>
 
-#include "apps/bench/bench_step.h"
-#include "apps/bench/bench_verb.h"
+#include "apps/bench/bench_model.h"
 #include "apps/common/flags.h"
 #include "apps/common/progress.h"
 #include "apps/common/run_folder.h"
-#include "apps/common/training_run.h"
 #include "apps/roberta/session.h"
 #include "apps/roberta/verbs.h"
 #include "engine/error.h"
@@ -46,64 +44,46 @@ std::vector<std::vector<int64_t>> batch_lengths(const BenchFlags& f) {
   }
 }
 
-// One method with a model, an optimizer and a memory of its own.
-struct Subject {
-  Settings settings;
-  std::unique_ptr<Context> context;
-  std::unique_ptr<Roberta> model;
-  std::unique_ptr<optim::Method> method;
-  std::unique_ptr<StepPasses> passes;
-  std::vector<std::vector<int64_t>> lengths;
+using Subject = BenchModel<Roberta>;
 
-  Subject(const Settings& base, const std::string& name, const RobertaConfig& config,
-          std::vector<std::vector<int64_t>> batches)
-      : settings(base), context(make_context(base)), lengths(std::move(batches)) {
-    settings.method = name;
-    model = std::make_unique<Roberta>(config, RobertaHead::classification);
-    if (name == "full") {
-      model->train([](const std::string&) { return true; });
-    } else {
-      model->attach_lora(lora_config(settings, kRobertaTargets));
-      model->train([](const std::string& n) { return n.rfind("classifier.", 0) == 0; });
-    }
-    model->set_recompute(settings.recompute == "block");
-    model->materialise(*context, compute_dtype(settings, *context));
-    fill_weights(*model, config.initializer_range);
-    method = optim::make_method(name, model->arena(), method_options(settings));
-    const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
-      CrossEntropyOptions options;
-      options.scale = scale;
-      return ops::cross_entropy(m->forward(b.rows, mode), b.targets, options);  // (1)
-    };
-    passes = std::make_unique<StepPasses>(*model, *method, loss, !settings.no_graphs);
-  }
+std::shared_ptr<Subject> make_subject(const Settings& base, const std::string& method, const RobertaConfig& config) {
+  const auto choose = [](Roberta& model, const Settings& s, const Context&) {
+    if (s.method == "full") return model.train([](const std::string&) { return true; });
+    model.attach_lora(lora_config(s, kRobertaTargets));
+    model.train([](const std::string& n) { return n.rfind("classifier.", 0) == 0; });
+  };
+  const auto loss = [](const Roberta& model, const PackedBatch& b, const nn::Mode& mode, double scale) {
+    CrossEntropyOptions options;
+    options.scale = scale;
+    return ops::cross_entropy(model.forward(b.rows, mode), b.targets, options);  // (1)
+  };
+  return std::make_shared<Subject>(base, method, std::make_unique<Roberta>(config, RobertaHead::classification),
+                                   config.initializer_range, choose, loss);
+}
 
-  int64_t step(int64_t index) {
-    const std::vector<int64_t>& batch = lengths[static_cast<size_t>(index) % lengths.size()];
-    const uint64_t vocab = static_cast<uint64_t>(model->config().vocab_size);
-    std::vector<nn::Segment> segments;
-    std::vector<int32_t> labels;
-    for (size_t i = 0; i < batch.size(); ++i) {
-      nn::Segment s{{}, static_cast<int64_t>(i), {0}};
-      for (int64_t p = 0; p < batch[i]; ++p)
-        s.ids.push_back(static_cast<int32_t>(mix64(static_cast<uint64_t>(index * 1000003 + p) ^ (i << 40)) % vocab));
-      labels.push_back(static_cast<int32_t>((i + static_cast<size_t>(index)) % 2));
-      segments.push_back(std::move(s));
-    }
-    return bench_step(*model, *method, settings, *passes, pack_batch(*context, segments, std::move(labels)), index);
+PackedBatch random_batch(const Subject& subject, const std::vector<int64_t>& lengths, int64_t step) {
+  std::vector<nn::Segment> segments;
+  std::vector<int32_t> labels;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    nn::Segment s{{}, static_cast<int64_t>(i), {0}};
+    for (int64_t p = 0; p < lengths[i]; ++p)
+      s.ids.push_back(bench_token(step, static_cast<int64_t>(i), p, subject.model->config().vocab_size));
+    labels.push_back(static_cast<int32_t>((i + static_cast<size_t>(step)) % 2));
+    segments.push_back(std::move(s));
   }
-};
+  return pack_batch(*subject.context, segments, std::move(labels));
+}
 
 void bench(Settings settings, const BenchFlags& flags) {
   apply(flags.verb, settings);
   const RobertaConfig config = preset_config(flags.preset);
   BenchVerb verb;
   verb.preset = flags.preset;
-  verb.make = [&](const std::string& method) {
-    const auto s = std::make_shared<Subject>(settings, method, config, batch_lengths(flags));
-    verb.dtype = name_of(s->model->dtype());
-    verb.more["shape"] = flags.lengths.empty() ? fmt::format("{} x {}", flags.batch, flags.length) : "lengths";
-    return BenchMethod{s, s->context.get(), [s = s.get()](int64_t step) { return s->step(step); }};
+  verb.more["shape"] = flags.lengths.empty() ? fmt::format("{} x {}", flags.batch, flags.length) : "lengths";
+  verb.make = [&, lengths = batch_lengths(flags)](const std::string& method) {
+    return bench_method<Roberta>(verb, make_subject(settings, method, config), [lengths](const Subject& s, int64_t i) {
+      return random_batch(s, lengths[static_cast<size_t>(i) % lengths.size()], i);
+    });
   };
   run_bench_verb(verb, flags.verb);
 }

@@ -1,9 +1,7 @@
 #include <memory>
 
-#include "apps/bench/bench_step.h"
-#include "apps/bench/bench_verb.h"
+#include "apps/bench/bench_model.h"
 #include "apps/common/flags.h"
-#include "apps/common/training_run.h"
 #include "apps/vlm/session.h"
 #include "apps/vlm/verbs.h"
 #include "engine/error.h"
@@ -31,70 +29,54 @@ VlmConfig preset_config(const std::string& preset) {
       preset);
 }
 
-// One method with a model, an optimizer and a memory of its own.
-struct Subject {
-  Settings settings;
-  BenchFlags flags;
-  std::unique_ptr<Context> context;
-  std::unique_ptr<Vlm> model;
-  std::unique_ptr<optim::Method> method;
-  std::unique_ptr<StepPasses> passes;
+using Subject = BenchModel<Vlm>;
 
-  Subject(const Settings& base, const BenchFlags& f, const std::string& name, const VlmConfig& config)
-      : settings(base), flags(f), context(make_context(base)) {
-    settings.method = name;
-    model = std::make_unique<Vlm>(config);
-    if (name == "full") {
+std::shared_ptr<Subject> make_subject(const Settings& base, const std::string& method, const VlmConfig& config) {
+  const auto choose = [](Vlm& model, const Settings& s, const Context& context) {
+    if (s.method == "full") {
       const std::string tower = std::string(kVlmTower) + ".";
-      model->train([&](const std::string& n) { return n.rfind(tower, 0) != 0; });
+      model.train([&](const std::string& n) { return n.rfind(tower, 0) != 0; });
     } else {
-      model->attach_lora(lora_config(settings, vlm_targets(settings)));
+      model.attach_lora(lora_config(s, vlm_targets(s)));
     }
-    model->set_recompute(settings.recompute == "block");
-    if (settings.weights_dtype == "bf16") model->set_frozen_dtype(DType::bf16);
-    model->materialise(*context, compute_dtype(settings, *context));
-    model->parameters().initialise(1, config.text.initializer_range, [](const std::string&) { return true; });
-    model->initialise_adapters(1);
-    method = optim::make_method(name, model->arena(), method_options(settings));
-    const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
-      LinearCrossEntropyOptions options;
-      options.scale = scale;
-      return m->loss(b.rows, b.images, b.targets, mode, options);  // (1)
-    };
-    passes = std::make_unique<StepPasses>(*model, *method, loss, !settings.no_graphs);
-  }
+    model.set_frozen_dtype(weights_dtype(s, context));
+  };
+  const auto loss = [](const Vlm& model, const PackedBatch& b, const nn::Mode& mode, double scale) {
+    LinearCrossEntropyOptions options;
+    options.scale = scale;
+    return model.loss(b.rows, b.images, b.targets, mode, options);  // (1)
+  };
+  return std::make_shared<Subject>(base, method, std::make_unique<Vlm>(config), config.text.initializer_range, choose,
+                                   loss);
+}
 
-  // An image and random tokens behind it, of which the last `share` are targets; one pass of the tower.
-  PackedBatch batch(int64_t index) const {
-    const VlmConfig& c = model->config();
-    const int64_t T = c.image_tokens(), H = c.vision.image_size;
-    std::vector<nn::Segment> segments;
-    std::vector<int32_t> targets;
-    const auto draw = [&](int64_t i, int64_t p) {
-      const uint64_t bits = mix64(static_cast<uint64_t>(index * 1000003 + p) ^ (static_cast<uint64_t>(i) << 40));
-      return static_cast<int32_t>(bits % static_cast<uint64_t>(c.image_token_id));
-    };
-    for (int64_t i = 0; i < flags.batch; ++i) {
-      nn::Segment segment{std::vector<int32_t>(static_cast<size_t>(T), static_cast<int32_t>(c.image_token_id)), i, {}};
-      for (int64_t p = 0; p < flags.length; ++p) {
-        segment.ids.push_back(draw(i, p));
-        if (static_cast<double>(p) < (1 - flags.target_share) * static_cast<double>(flags.length)) continue;
-        segment.select.push_back(static_cast<int32_t>(T + p));
-        targets.push_back(draw(i, p + 1));
-      }
-      segments.push_back(std::move(segment));
+// An image and random tokens behind it, of which the last `share` are targets; one pass of the tower.
+PackedBatch random_batch(const Subject& subject, const BenchFlags& flags, int64_t step) {
+  const Vlm& model = *subject.model;
+  const VlmConfig& c = model.config();
+  const int64_t T = c.image_tokens(), H = c.vision.image_size;
+  std::vector<nn::Segment> segments;
+  std::vector<int32_t> targets;
+  for (int64_t i = 0; i < flags.batch; ++i) {
+    nn::Segment segment{std::vector<int32_t>(static_cast<size_t>(T), static_cast<int32_t>(c.image_token_id)), i, {}};
+    for (int64_t p = 0; p < flags.length; ++p) {
+      segment.ids.push_back(bench_token(step, i, p, c.image_token_id));
+      if (static_cast<double>(p) < (1 - flags.target_share) * static_cast<double>(flags.length)) continue;
+      segment.select.push_back(static_cast<int32_t>(T + p));
+      targets.push_back(bench_token(step, i, p + 1, c.image_token_id));
     }
-    PackedBatch b = pack_batch(*context, segments, std::move(targets));
-    b.images = place_images(*context, segments, std::vector<int64_t>(static_cast<size_t>(flags.batch), 1), c);
-    b.images.images.pixels = Tensor::from<float>(
-        *context, {flags.batch, 3, H, H}, std::vector<float>(static_cast<size_t>(flags.batch * 3 * H * H), 0.5f));
-    if (model->tower().learns()) return b;
-    b.images.features = model->features(b.images.images, nn::Mode::evaluation());
-    b.images.images.pixels = {};
-    return b;
+    segments.push_back(std::move(segment));
   }
-  int64_t step(int64_t index) { return bench_step(*model, *method, settings, *passes, batch(index), index); }
-};
+  PackedBatch b = pack_batch(*subject.context, segments, std::move(targets));
+  b.images = place_images(*subject.context, segments, std::vector<int64_t>(static_cast<size_t>(flags.batch), 1), c);
+  b.images.images.pixels =
+      Tensor::from<float>(*subject.context, {flags.batch, 3, H, H},
+                          std::vector<float>(static_cast<size_t>(flags.batch * 3 * H * H), 0.5f));
+  if (model.tower().learns()) return b;
+  b.images.features = model.features(b.images.images, nn::Mode::evaluation());
+  b.images.images.pixels = {};
+  return b;
+}
 
 void bench(Settings settings, const BenchFlags& flags) {
   LL_CHECK(flags.batch >= 1 && flags.length >= 1, "--batch and --length must be at least 1");
@@ -105,10 +87,12 @@ void bench(Settings settings, const BenchFlags& flags) {
   BenchVerb verb;
   verb.preset = flags.preset;
   verb.more["image_tokens"] = config.image_tokens();
+  verb.more["shape"] = fmt::format("{} x ({} + {})", flags.batch, config.image_tokens(), flags.length);
   verb.make = [&](const std::string& method) {
-    const auto s = std::make_shared<Subject>(settings, flags, method, config);
-    verb.dtype = name_of(s->model->dtype());
-    return BenchMethod{s, s->context.get(), [s = s.get()](int64_t step) { return s->step(step); }};
+    const auto subject = make_subject(settings, method, config);
+    verb.more["weights_dtype"] = name_of(weights_dtype(settings, *subject->context));
+    const auto batch = [flags](const Subject& s, int64_t step) { return random_batch(s, flags, step); };
+    return bench_method<Vlm>(verb, subject, batch);
   };
   run_bench_verb(verb, flags.verb);
 }
