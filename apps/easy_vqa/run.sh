@@ -10,7 +10,7 @@ out=${2:-build/easy_vqa}
 recipe=apps/easy_vqa
 if [[ -z ${LOWLAND_BIN:-} ]]; then
   source cmake/setup.sh
-  lowland_build lowland-llama lowland-vlm
+  lowland_build lowland-llama lowland-vlm lowland-easy-vqa-data
 fi
 bin=${LOWLAND_BIN:-build/bin}
 step() { printf '\n== %s (after %d s)\n$ %s\n' "$1" "$SECONDS" "${*:2}"; "${@:2}"; }
@@ -18,7 +18,7 @@ step() { printf '\n== %s (after %d s)\n$ %s\n' "$1" "$SECONDS" "${*:2}"; "${@:2}
 rm -rf "$out"
 mkdir -p "$out"
 bash apps/data/easy_vqa.sh "$data" "$out/data"
-python3 $recipe/data.py "$data" "$out/data"
+$bin/lowland-easy-vqa-data "$data" "$out/data"
 
 step "A vision tower by classes" $bin/lowland-vlm pretrain --class-dir "$out/data/classes" \
   --model-config $recipe/vision.json --dev-fraction 0.05 --flip both --shift 6 --epochs 40 --batch-size 32 --lr 1e-3 \

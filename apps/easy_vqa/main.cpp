@@ -1,0 +1,126 @@
+// lowland-easy-vqa-data EASY_VQA OUT: what easy-VQA's training questions (https://github.com/vzhou842/easy-VQA) say
+// about their pictures, for pretraining. The questions themselves: apps/data/easy_vqa.sh.
+//   OUT/classes/COLOUR-SHAPE/ID.png   links to the training pictures whose colour and shape the questions tell
+//   OUT/captions.csv                  image,caption: the same in words
+//   OUT/language.txt                  questions and answers with the picture in words, for the language model
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+
+namespace {
+
+using namespace lowland;
+namespace fs = std::filesystem;
+
+struct Question {
+  std::string question, answer;
+  int64_t image = 0;
+};
+
+struct Scene {
+  std::string colour, shape;
+  bool known() const { return !colour.empty() && !shape.empty(); }
+  std::string caption() const { return "a " + colour + " " + shape; }
+};
+
+// [[question, answer, image], ...]
+std::vector<Question> read_questions(const fs::path& file) {
+  std::ifstream in(file);
+  LL_CHECK(in.good(), "{} does not exist: the folder of easy-VQA has one", file.string());
+  const auto rows = nlohmann::json::parse(in, nullptr, false);
+  LL_CHECK(rows.is_array(), "{} is not a JSON list", file.string());
+  std::vector<Question> out;
+  for (const auto& row : rows) {
+    const bool fits = row.is_array() && row.size() == 3 && row[0].is_string() && row[1].is_string() &&
+                      row[2].is_number_integer();
+    LL_CHECK(fits, "{}: entry {} is not [question, answer, image]", file.string(), out.size());
+    out.push_back({row[0], row[1], row[2]});
+  }
+  return out;
+}
+
+const std::set<std::string> kColours{"black", "blue", "brown", "gray", "green", "red", "teal", "yellow"};
+const std::set<std::string> kShapes{"circle", "rectangle", "triangle"};
+
+std::vector<std::string> words_of(const std::string& question) {
+  std::istringstream in(question.substr(0, question.find('?')));
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+// What a train question tells of its picture: the answer to "what ...", and whatever word the question takes for
+// granted or the answer affirms ("is there not a teal shape?" "no").
+void learn(Scene& scene, const Question& q) {
+  const auto note = [&](const std::string& word) {
+    if (kShapes.count(word) != 0) scene.shape = word;
+    if (kColours.count(word) != 0) scene.colour = word;
+  };
+  const std::vector<std::string> words = words_of(q.question);
+  const auto has = [&](const char* word) { return std::find(words.begin(), words.end(), word) != words.end(); };
+  const bool open = q.answer != "yes" && q.answer != "no";
+  if (open) note(q.answer);
+  if (open || (q.answer == "yes") != (has("not") || has("no"))) std::for_each(words.begin(), words.end(), note);
+}
+
+std::map<int64_t, Scene> scenes_of(const std::vector<Question>& questions) {
+  std::map<int64_t, Scene> scenes;
+  for (const Question& q : questions) learn(scenes[q.image], q);
+  return scenes;
+}
+
+std::string turn(const std::string& scene, const std::string& question, const std::string& answer) {
+  return "USER: " + scene + "\n" + question + " ASSISTANT: " + answer + "\n\n";
+}
+
+void write(const fs::path& given, const fs::path& out) {
+  const fs::path root = fs::absolute(given);
+  const std::vector<Question> questions = read_questions(root / "train/questions.json");
+  const std::map<int64_t, Scene> scenes = scenes_of(questions);
+  fs::remove_all(out / "classes");
+  std::string captions = "image,caption\n", text;
+  std::set<std::string> classes;
+  int64_t known = 0;
+  for (const auto& [id, scene] : scenes) {
+    if (!scene.known()) continue;
+    const std::string name = std::to_string(id) + ".png", kind = scene.colour + "-" + scene.shape;
+    fs::create_directories(out / "classes" / kind);
+    fs::create_symlink(root / "train/images" / name, out / "classes" / kind / name);
+    captions += "train/images/" + name + "," + scene.caption() + "\n";
+    text += turn(scene.caption(), "what is this?", scene.caption());
+    classes.insert(kind);
+    ++known;
+  }
+  for (const Question& q : questions)
+    if (const Scene& scene = scenes.at(q.image); scene.known()) text += turn(scene.caption(), q.question, q.answer);
+  write_file_atomically((out / "captions.csv").string(), captions);
+  write_file_atomically((out / "language.txt").string(), text);
+  std::printf("%lld of %zu training pictures are in classes, %zu of them\n", static_cast<long long>(known),
+              scenes.size(), classes.size());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "error: two arguments, the folder of easy-VQA and the folder to write\n");
+    return 1;
+  }
+  try {
+    write(argv[1], argv[2]);
+    return 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "error: %s\n", e.what());
+    return 1;
+  }
+}
