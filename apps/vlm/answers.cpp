@@ -18,16 +18,16 @@ std::string without_blanks(const std::string& text) {
   return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
-using Counts = std::map<std::string, int64_t>;
-
-// The most frequent; of several the first in the alphabet.
-std::string most_frequent(const Counts& counts) {
+// The most frequent, of several the first that came up.
+std::string most_frequent(const std::vector<std::string>& answers) {
+  std::map<std::string, int64_t> times;
+  for (const std::string& a : answers) ++times[a];
   std::string best;
   int64_t most = 0;
-  for (const auto& [answer, n] : counts) {
-    if (n <= most) continue;
-    best = answer;
-    most = n;
+  for (const std::string& a : answers) {
+    if (times[a] <= most) continue;
+    best = a;
+    most = times[a];
   }
   return best;
 }
@@ -88,18 +88,20 @@ int64_t likeliest_choice(const VlmSession& session, Pictures& pictures, const Vl
 }
 
 double question_only_accuracy(const std::vector<Question>& questions, const std::vector<Question>& known) {
-  std::map<std::string, Counts> by_words;
-  Counts all;
+  std::map<std::string, std::vector<std::string>> answers;  // by the words of the question
+  std::vector<std::string> all;
   const auto words = [](const Question& q) { return q.messages.front().content; };
   for (const Question& q : known) {
-    const std::string answer = without_blanks(commonest(q.answers));
-    ++by_words[words(q)][answer];
-    ++all[answer];
+    all.push_back(without_blanks(commonest(q.answers)));
+    answers[words(q)].push_back(all.back());
   }
+  std::map<std::string, std::string> best;
+  for (const auto& [text, given] : answers) best[text] = most_frequent(given);
+  const std::string otherwise = most_frequent(all);
   int64_t right = 0;
   for (const Question& q : questions) {
-    const auto found = by_words.find(words(q));
-    right += exact_match(most_frequent(found == by_words.end() ? all : found->second), q.answers) ? 1 : 0;
+    const auto found = best.find(words(q));
+    right += exact_match(found == best.end() ? otherwise : found->second, q.answers) ? 1 : 0;
   }
   return questions.empty() ? 0 : static_cast<double>(right) / static_cast<double>(questions.size());
 }
