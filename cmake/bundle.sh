@@ -27,7 +27,7 @@ cp "$source/tests/gpu_runs.sh" "$files/"
 cp "$source"/tests/golden/{eflat_*,bf16_bounds}.json "$files/tests/golden/"
 cp -r "$source"/tests/golden/{roberta,llama,vlm}_tiny "$files/tests/golden/"
 cp "$source/docs/derivations/walk_a_step.md" "$files/docs/derivations/"
-cp "$source"/tests/peers/{*_gpu.py,rte_lengths.json} "$files/peers/"
+cp "$source"/tests/peers/{timing.py,*_gpu.py,rte_lengths.json} "$files/peers/"
 unpacked=$(du -sb "$files" | cut -f1)
 tar -C "$out" -cf - files | xz -T0 >"$out/files.tar.xz"
 rm -rf "$files"

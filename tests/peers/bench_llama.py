@@ -12,11 +12,12 @@ import json
 import os
 import statistics
 import subprocess
-import time
 
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
+
+from timing import adamw_step, faster_attention, timed
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -47,16 +48,7 @@ def trainer(args, attention):
     lora = LoraConfig(task_type="CAUSAL_LM", r=args.rank, lora_alpha=2 * args.rank, lora_dropout=0.0,
                       target_modules=TARGETS)
     model = get_peft_model(LlamaForCausalLM(config), lora).train()
-    params = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(params, lr=2e-4, weight_decay=0.0)
-
-    def step(batch):
-        model(**batch).loss.backward()
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
+    return adamw_step(model)
 
 
 def random_batch(args, gen):
@@ -65,23 +57,6 @@ def random_batch(args, gen):
     labels[:, : int((1 - args.target_share) * args.length) + 1] = -100
     # Lowland reads `length` rows and learns the next token of each; transformers shifts the labels itself.
     return {"input_ids": ids, "labels": labels}
-
-
-def timed(step, batch):
-    start = time.perf_counter()
-    step(batch)
-    return 1000 * (time.perf_counter() - start)
-
-
-def faster_attention(args, batch):
-    """Two steps of each after one warm-up step."""
-    best = {}
-    for attention in ("eager", "sdpa"):
-        step = trainer(args, attention)
-        step(batch)
-        best[attention] = min(timed(step, batch) for _ in range(2))
-        print(f"trial {attention}: {best[attention]:.0f} ms", flush=True)
-    return min(best, key=best.get)
 
 
 def lowland_step_ms(args):
@@ -98,7 +73,7 @@ def main():
     torch.set_num_threads(args.threads)
     gen = torch.Generator().manual_seed(1)
     batches = [random_batch(args, gen) for _ in range(args.steps)]
-    attention = faster_attention(args, batches[0]) if args.attention == "auto" else args.attention
+    attention = faster_attention(lambda a: trainer(args, a), batches[0]) if args.attention == "auto" else args.attention
     step = trainer(args, attention)
     peer, ours = [], []
     for turn in range(args.rounds):

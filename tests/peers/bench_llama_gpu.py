@@ -9,13 +9,12 @@ A step: forward under bf16 autocast of bf16 base weights, backward, clipping to 
 drawn on the GPU. The last line of the output is one JSON object.
 """
 import argparse
-import json
-import statistics
-import time
 
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
+
+from timing import gpu_figures, print_gpu
 
 SHAPES = {  # hidden, ffn, layers, heads, kv heads, vocabulary, tied head
     "llama-110m": (768, 2048, 12, 12, 12, 32000, True),
@@ -74,34 +73,10 @@ def make_batch(args, vocabulary):
 def main():
     args = arguments()
     model, vocabulary = make_model(args)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=2e-4, weight_decay=0.0, fused=True)
-    forward = model if args.compile == "eager" else torch.compile(
-        model, mode=None if args.compile == "default" else args.compile)
     batches = [make_batch(args, vocabulary) for _ in range(4)]
-    times = []
-    for step in range(args.warmup + args.steps):
-        if step == args.warmup:
-            torch.cuda.reset_peak_memory_stats()
-        torch.cuda.synchronize()
-        begin = time.perf_counter()
-        with torch.autocast("cuda", dtype=torch.bfloat16):
-            loss = forward(**batches[step % len(batches)]).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        torch.cuda.synchronize()
-        if step >= args.warmup:
-            times.append((time.perf_counter() - begin) * 1e3)
-    times.sort()
-    name = "peft " + args.compile + (" ckpt" if args.checkpointing else "")
-    print(json.dumps({"method": name, "preset": args.model, "dtype": "bf16",
-                      "shape": f"{args.batch} x {args.length}", "step_ms": statistics.median(times), "step_ms_p10": times[len(times) // 10],
-                      "step_ms_p90": times[-1 - len(times) // 10],
-                      "tokens_per_s": args.batch * args.length / statistics.mean(times) * 1e3,
-                      "peak_bytes": torch.cuda.max_memory_allocated(), "n": len(times), "torch": torch.__version__,
-                      "gpu": torch.cuda.get_device_name()}))
+    print_gpu(gpu_figures(model, batches, args), args.batch * args.length,
+              method="peft " + args.compile + (" ckpt" if args.checkpointing else ""), preset=args.model, dtype="bf16",
+              shape=f"{args.batch} x {args.length}")
 
 
 if __name__ == "__main__":

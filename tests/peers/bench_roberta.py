@@ -18,11 +18,12 @@ import json
 import os
 import random
 import statistics
-import time
 
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import RobertaConfig, RobertaForSequenceClassification
+
+from timing import adamw_step, faster_attention, timed
 
 
 def arguments():
@@ -63,16 +64,7 @@ def trainer(args, attention):
     config = LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=16, lora_dropout=0.0,
                         target_modules=["query", "value"], modules_to_save=["classifier"])
     model = get_peft_model(base_model(args, attention), config).train()
-    params = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(params, lr=2e-4, weight_decay=0.0)
-
-    def step(batch):
-        model(**batch).loss.backward()
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
+    return adamw_step(model)
 
 
 def rte_lengths(args):
@@ -107,23 +99,6 @@ def padded(lengths, gen):
             "labels": torch.randint(0, 2, (len(lengths),), generator=gen)}
 
 
-def timed(step, batch):
-    start = time.perf_counter()
-    step(batch)
-    return 1000 * (time.perf_counter() - start)
-
-
-def faster_attention(args, batch):
-    """Two steps of each after one warm-up step."""
-    best = {}
-    for attention in ("eager", "sdpa"):
-        step = trainer(args, attention)
-        step(batch)
-        best[attention] = min(timed(step, batch) for _ in range(2))
-        print(f"trial {attention}: {best[attention]:.0f} ms")
-    return min(best, key=best.get)
-
-
 def peak_bytes():
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
@@ -141,7 +116,7 @@ def main():
     else:
         shapes = [[args.length] * (args.batch or 8)] * (args.steps or 30)
     batches = [padded(lengths, gen) for lengths in shapes]
-    attention = faster_attention(args, batches[0]) if args.attention == "auto" else args.attention
+    attention = faster_attention(lambda a: trainer(args, a), batches[0]) if args.attention == "auto" else args.attention
     step = trainer(args, attention)
     for k in range(args.warmup):
         step(batches[k % len(batches)])

@@ -10,12 +10,12 @@ object.
 """
 import argparse
 import json
-import statistics
-import time
 
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import RobertaConfig, RobertaForSequenceClassification
+
+from timing import gpu_figures, print_gpu
 
 
 def arguments():
@@ -71,32 +71,10 @@ def make_batches(args):
 def main():
     args = arguments()
     model = make_model(args)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=2e-4, weight_decay=0.0, fused=True)
-    forward = model if args.compile == "eager" else torch.compile(
-        model, mode=None if args.compile == "default" else args.compile, dynamic=bool(args.lengths) or None)
     batches, tokens = make_batches(args)
-    torch.cuda.reset_peak_memory_stats()
-    times = []
-    for step in range(args.warmup + args.steps):
-        torch.cuda.synchronize()
-        begin = time.perf_counter()
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=args.dtype == "bf16"):
-            loss = forward(**batches[step % len(batches)]).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        torch.cuda.synchronize()
-        if step >= args.warmup:
-            times.append((time.perf_counter() - begin) * 1e3)
-    times.sort()
-    print(json.dumps({"method": "peft " + args.compile, "preset": "roberta-" + args.model, "dtype": args.dtype,
-                      "shape": "lengths" if args.lengths else f"{args.batch} x {args.length}",
-                      "step_ms": statistics.median(times), "step_ms_p10": times[len(times) // 10],
-                      "step_ms_p90": times[-1 - len(times) // 10], "tokens_per_s": tokens / statistics.mean(times) * 1e3,
-                      "peak_bytes": torch.cuda.max_memory_allocated(), "n": len(times), "torch": torch.__version__,
-                      "gpu": torch.cuda.get_device_name()}))
+    figures = gpu_figures(model, batches, args, dynamic=bool(args.lengths) or None, autocast=args.dtype == "bf16")
+    print_gpu(figures, tokens, method="peft " + args.compile, preset="roberta-" + args.model, dtype=args.dtype,
+              shape="lengths" if args.lengths else f"{args.batch} x {args.length}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""What the timing scripts share: a step's milliseconds on the CPU and on a GPU, and the faster of two attentions."""
+import json
+import statistics
+import time
+
+import torch
+
+
+def timed(step, batch):
+    start = time.perf_counter()
+    step(batch)
+    return 1000 * (time.perf_counter() - start)
+
+
+def faster_attention(trainer, batch):
+    """Two steps of each after one warm-up step. trainer(attention) gives a function that makes a step."""
+    best = {}
+    for attention in ("eager", "sdpa"):
+        step = trainer(attention)
+        step(batch)
+        best[attention] = min(timed(step, batch) for _ in range(2))
+        print(f"trial {attention}: {best[attention]:.0f} ms", flush=True)
+    return min(best, key=best.get)
+
+
+def adamw_step(model, **options):
+    """Forward, backward, clipping to 1, AdamW, zero_grad. `model` gives an output with a loss."""
+    params = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(params, lr=2e-4, weight_decay=0.0, **options)
+
+    def step(batch, forward=model):
+        forward(**batch).loss.backward()
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def gpu_figures(model, batches, args, dynamic=None, autocast=True):
+    """Milliseconds of args.steps steps after args.warmup, and the peak of PyTorch's allocator over those that count."""
+    step = adamw_step(model, fused=True)
+    forward = model if args.compile == "eager" else torch.compile(
+        model, mode=None if args.compile == "default" else args.compile, dynamic=dynamic)
+
+    def in_bf16(**batch):
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=autocast):
+            return forward(**batch)
+
+    times = []
+    for n in range(args.warmup + args.steps):
+        if n == args.warmup:
+            torch.cuda.reset_peak_memory_stats()
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        step(batches[n % len(batches)], in_bf16)
+        torch.cuda.synchronize()
+        if n >= args.warmup:
+            times.append((time.perf_counter() - begin) * 1e3)
+    times.sort()
+    return {"step_ms": statistics.median(times), "step_ms_p10": times[len(times) // 10],
+            "step_ms_p90": times[-1 - len(times) // 10], "mean_ms": statistics.mean(times),
+            "peak_bytes": torch.cuda.max_memory_allocated(), "n": len(times), "torch": torch.__version__,
+            "gpu": torch.cuda.get_device_name()}
+
+
+def print_gpu(figures, tokens, **about):
+    """The last line: what was timed, its figures, and real tokens a second."""
+    rate = {"tokens_per_s": tokens / figures.pop("mean_ms") * 1e3}
+    print(json.dumps({**about, **figures, **rate}))
