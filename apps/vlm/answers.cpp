@@ -74,15 +74,25 @@ int64_t likeliest_choice(const VlmSession& session, Pictures& pictures, const Vl
   const NoGrad guard(session.model->context());
   const VlmExampleMaker maker(session, pictures);
   const Question& q = split.questions[question];
-  std::vector<double> likelihoods;
+  VlmSplit all;  // one forward pass for all choices
+  std::vector<int64_t> which;
   for (const std::string& choice : q.choices) {
-    VlmSplit one;
-    one.text.examples = {maker.make(q, choice)};
-    one.questions = {q};
-    one.pictures = {split.pictures[question]};
-    const PackedBatch batch = pack_questions(*session.model, pictures, one, {0}, 0);
-    const nn::Mode mode = nn::Mode::evaluation();
-    likelihoods.push_back(-session.model->loss(batch.rows, batch.images, batch.targets, mode, {}).item());
+    which.push_back(static_cast<int64_t>(which.size()));
+    all.text.examples.push_back(maker.make(q, choice));
+    all.pictures.push_back(split.pictures[question]);
+  }
+  const Vlm& model = *session.model;
+  const nn::Mode mode = nn::Mode::evaluation();
+  const PackedBatch batch = pack_questions(model, pictures, all, which, 0);
+  const Tensor x = model.embed(batch.rows, batch.images, mode);                      // (N, C)
+  const Tensor selected = model.language().decode(x, batch.rows, mode);              // (K, C)
+  std::vector<double> likelihoods;
+  int64_t begin = 0;
+  for (const LanguageExample& e : all.text.examples) {
+    const int64_t end = begin + e.targets();
+    const Tensor rows = selected.slice_rows(begin, end), targets = batch.targets.slice_rows(begin, end);
+    likelihoods.push_back(-model.language().loss(rows, targets, {}).item());
+    begin = end;
   }
   return choice_by_likelihood(likelihoods);
 }

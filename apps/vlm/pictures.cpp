@@ -3,6 +3,7 @@
 #include "apps/data/picture_files.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "engine/ops/ops.h"
 #include "models/images/load_pixels.h"
 
 namespace lowland::apps {
@@ -50,7 +51,20 @@ Tensor Pictures::features(const Vlm& model, const std::vector<int32_t>& which) c
     batch.number.assign(some.size(), 0);
     return model.features(batch, nn::Mode::evaluation());                // (M T, CV)
   };
-  if (!cache_) return compute(which);
+  if (!cache_) {  // each picture once: questions about one picture stand together
+    std::map<int32_t, int32_t> place;
+    std::vector<int32_t> once;
+    for (const int32_t i : which)
+      if (place.try_emplace(i, static_cast<int32_t>(once.size())).second) once.push_back(i);
+    const Tensor some = compute(once);                                   // (M T, CV)
+    if (once.size() == which.size()) return some;
+    const auto T = static_cast<int32_t>(model.config().image_tokens());
+    std::vector<int32_t> rows;
+    for (const int32_t i : which)
+      for (int32_t t = 0; t < T; ++t) rows.push_back(place.at(i) * T + t);
+    const auto n = static_cast<int64_t>(rows.size());
+    return ops::gather_rows(some, Tensor::from<int32_t>(model.context(), {n}, rows));  // (I T, CV)
+  }
   std::vector<std::string> hashes;
   for (const int32_t i : which) hashes.push_back(cache_->hash_of(files_[static_cast<size_t>(i)].path));
   return cache_->get(model.context(), hashes, [&](std::span<const size_t> places) {

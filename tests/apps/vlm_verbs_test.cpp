@@ -97,6 +97,27 @@ TEST_CASE("lowland-vlm: pretrain, finetune, evaluate, predict, chat, merge, prob
   const json shuffled = evaluated({"--run", run, "--shuffle-images"});
   CHECK(shuffled.at("eval_exact_match").get<double>() < 0.6);
 
+  // Chosen by likelihood among the four: the answers of a run that looks, and a guess where pictures are exchanged.
+  std::string choices;
+  std::istringstream questions(read_text(task / "test.jsonl"));
+  for (std::string line; std::getline(questions, line);) {
+    json q = json::parse(line);
+    q["image"] = (task / q.at("image").get<std::string>());
+    q["choices"] = {"white", "blue", "green", "red"};
+    choices += q.dump() + "\n";
+  }
+  w.write("choices.jsonl", choices);
+  const auto chosen = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> args{"evaluate", "--run", run, "--test", w / "choices.jsonl", "--split", "test",
+                                  "--choose", "likelihood", "--threads", "1"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome o = run_vlm(args);
+    must(o);
+    return json::parse(o.out).at("eval_accuracy").get<double>();
+  };
+  CHECK(chosen({}) >= 0.85);
+  CHECK(chosen({"--shuffle-images"}) < 0.6);
+
   must(run_vlm({"merge", "--model", base, "--adapter", run + "/adapter", "--out", w / "merged"}));
   const json merged =
       evaluated({"--model", w / "merged", "--train", task / "train.jsonl", "--test", task / "test.jsonl"});
