@@ -165,7 +165,8 @@ TEST_CASE("Vlm: features, logits, loss and every gradient of full training equal
     golden.context.tape().backward(loss);
     check_gradients(golden, "full/grad/", exact ? kStored : 1e-4,
                     [&](const std::string& n) { return t.model.parameters().find(n).grad(); });
-    for (const auto& [name, tensor] : t.model.parameters().named()) {
+    for (const auto& entry : t.model.parameters().named()) {
+      const std::string& name = entry.first;
       INFO(name);
       CHECK(t.model.reads(name) == golden.file.contains("full/grad/" + name));
     }
@@ -174,7 +175,9 @@ TEST_CASE("Vlm: features, logits, loss and every gradient of full training equal
 
 TEST_CASE("Vlm with peft adapters, of the decoder's q_proj only and of all parts: logits and gradients are peft's") {
   Golden golden(kFolder);
-  for (const auto& [run, folder] : {std::pair<std::string, std::string>{"lora", "/adapter"}, {"wide", "/wide"}}) {
+  for (const auto& kind : {std::pair<std::string, std::string>{"lora", "/adapter"}, {"wide", "/wide"}}) {
+    const auto& run = kind.first;
+    const auto& folder = kind.second;
     CAPTURE(run);
     for (const DType dtype : {DType::f64, DType::f32}) {
       const bool exact = dtype == DType::f64;
@@ -322,7 +325,9 @@ TEST_CASE("Vlm: folders in the old, the new and the spelling between load alike"
          const std::string tower = "model.vision_tower.";
          return n.rfind(tower, 0) == 0 ? tower + "vision_model." + n.substr(tower.size()) : n;
        }}};
-  for (const auto& [name, rename] : spellings) {
+  for (const auto& spelling : spellings) {
+    const auto& name = spelling.first;
+    const auto& rename = spelling.second;
     CAPTURE(name);
     const std::string folder = respelled(name, rename);
     Vlm model(VlmConfig::from_folder(folder));
