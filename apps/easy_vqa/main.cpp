@@ -3,6 +3,9 @@
 //   OUT/classes/COLOUR-SHAPE/ID.png   links to the training pictures whose colour and shape the questions tell
 //   OUT/captions.csv                  image,caption: the same in words
 //   OUT/language.txt                  questions and answers with the picture in words, for the language model
+//   OUT/turns.jsonl                   the same as prompts and completions; and each question for what is not there once
+//                                     more for what is there: of eight colours seven are not, and who always says no
+//                                     to "is there a red shape?" is seldom wrong and learns nothing
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -79,16 +82,44 @@ std::map<int64_t, Scene> scenes_of(const std::vector<Question>& questions) {
   return scenes;
 }
 
-std::string turn(const std::string& scene, const std::string& question, const std::string& answer) {
-  return "USER: " + scene + "\n" + question + " ASSISTANT: " + answer + "\n\n";
+// "is there a red shape?" about a blue circle: "is there a blue shape?", and the other answer. Empty where the question
+// is of no such kind.
+Question of_what_is_there(const Scene& scene, const Question& q) {
+  if (q.answer != "yes" && q.answer != "no") return {};
+  Question out{"", q.answer == "yes" ? "no" : "yes", q.image};
+  bool changed = false;
+  for (const std::string& word : words_of(q.question)) {
+    const std::string& own = kColours.count(word) != 0 ? scene.colour : kShapes.count(word) != 0 ? scene.shape : word;
+    changed = changed || own != word;
+    out.question += (out.question.empty() ? "" : " ") + own;
+  }
+  out.question += "?";
+  return changed ? out : Question{};
 }
+
+// Both files of the language model.
+struct Turns {
+  std::string text, jsonl;
+
+  void add_prompt(const Scene& scene, const std::string& question, const std::string& answer) {
+    jsonl += nlohmann::ordered_json{{"prompt", prompt(scene, question)}, {"completion", " " + answer}}.dump() + "\n";
+  }
+  void add(const Scene& scene, const std::string& question, const std::string& answer) {
+    text += prompt(scene, question) + " " + answer + "\n\n";
+    add_prompt(scene, question, answer);
+  }
+  static std::string prompt(const Scene& scene, const std::string& question) {
+    return "USER: " + scene.caption() + "\n" + question + " ASSISTANT:";
+  }
+};
 
 void write(const fs::path& given, const fs::path& out) {
   const fs::path root = fs::absolute(given);
   const std::vector<Question> questions = read_questions(root / "train/questions.json");
   const std::map<int64_t, Scene> scenes = scenes_of(questions);
   fs::remove_all(out / "classes");
-  std::string captions = "image,caption\n", text;
+  std::string captions = "image,caption\n";
+  Turns turns;
   std::set<std::string> classes;
   int64_t known = 0;
   for (const auto& [id, scene] : scenes) {
@@ -97,14 +128,20 @@ void write(const fs::path& given, const fs::path& out) {
     fs::create_directories(out / "classes" / kind);
     fs::create_symlink(root / "train/images" / name, out / "classes" / kind / name);
     captions += "train/images/" + name + "," + scene.caption() + "\n";
-    text += turn(scene.caption(), "what is this?", scene.caption());
+    turns.add(scene, "what is this?", scene.caption());
     classes.insert(kind);
     ++known;
   }
-  for (const Question& q : questions)
-    if (const Scene& scene = scenes.at(q.image); scene.known()) text += turn(scene.caption(), q.question, q.answer);
+  for (const Question& q : questions) {
+    const Scene& scene = scenes.at(q.image);
+    if (!scene.known()) continue;
+    turns.add(scene, q.question, q.answer);
+    if (const Question other = of_what_is_there(scene, q); !other.question.empty())
+      turns.add_prompt(scene, other.question, other.answer);
+  }
   write_file_atomically((out / "captions.csv").string(), captions);
-  write_file_atomically((out / "language.txt").string(), text);
+  write_file_atomically((out / "language.txt").string(), turns.text);
+  write_file_atomically((out / "turns.jsonl").string(), turns.jsonl);
   std::printf("%lld of %zu training pictures are in classes, %zu of them\n", static_cast<long long>(known),
               scenes.size(), classes.size());
 }

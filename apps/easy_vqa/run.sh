@@ -25,7 +25,10 @@ step "A vision tower by classes" $bin/lowland-vlm pretrain --class-dir "$out/dat
   --weight-decay 0.05 --eval-steps 424 --logging-steps 100 --out "$out/vision"
 step "A language model on questions about pictures in words" $bin/lowland-llama pretrain \
   --text "$out/data/language.txt" --model-config $recipe/language.json --vocab-size 400 --epochs 2 --batch-size 64 \
-  --lr 2e-3 --logging-steps 100 --out "$out/language"
+  --lr 2e-3 --logging-steps 100 --out "$out/text"
+step "Its answers, every one of them" $bin/lowland-llama finetune --method full --model "$out/text/model" \
+  --train "$out/data/turns.jsonl" --dev-fraction 0.01 --epochs 3 --batch-size 64 --lr 1e-3 --logging-steps 100 \
+  --eval-steps 500 --out "$out/language"
 step "The projector on captions" $bin/lowland-vlm pretrain --vision-model "$out/vision/model" \
   --language-model "$out/language/model" --train "$out/data/captions.csv" --image-dir "$data" \
   --instruction "what is this?" --dev-fraction 0.05 --epochs 4 --batch-size 32 --lr 2e-3 \
