@@ -35,6 +35,20 @@ void check_picture_size(const VlmSession& session) {
            processor.height(), side, side);
 }
 
+void add_to_tokenizer_json(const fs::path& file, int64_t id) {
+  auto j = nlohmann::json::parse(read_file(file.string()));
+  for (const auto& token : j["added_tokens"])
+    if (token.at("content") == kImageText) return;
+  j["added_tokens"].push_back({{"id", id},
+                               {"content", kImageText},
+                               {"single_word", false},
+                               {"lstrip", false},
+                               {"rstrip", false},
+                               {"normalized", false},
+                               {"special", true}});
+  write_file_atomically(file.string(), j.dump() + "\n");
+}
+
 // `<image>` as a special token of the tokenizer, and the processor that puts it in, for transformers.
 void add_image_token(const fs::path& folder, const VlmConfig& config) {
   nlohmann::ordered_json j;
@@ -44,7 +58,11 @@ void add_image_token(const fs::path& folder, const VlmConfig& config) {
   j["num_additional_image_tokens"] = 1;
   j["image_token"] = kImageText;
   write_file_atomically((folder / "processor_config.json").string(), j.dump(2) + "\n");
-  if (fs::exists(folder / "tokenizer.json") || !fs::exists(folder / "vocab.json")) return;
+  if (fs::exists(folder / "tokenizer.json")) {
+    add_to_tokenizer_json(folder / "tokenizer.json", config.image_token_id);
+  } else if (!fs::exists(folder / "vocab.json")) {
+    return;
+  }
   write_file_atomically((folder / "added_tokens.json").string(),
                         nlohmann::json{{kImageText, config.image_token_id}}.dump(2) + "\n");
   const fs::path map = folder / "special_tokens_map.json";

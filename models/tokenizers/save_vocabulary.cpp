@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
@@ -43,6 +44,47 @@ json roles_of(const BpeVocabulary& vocabulary) {
   return roles;
 }
 
+// `vocab`: the text of vocab.json. The whole in one file, which AutoTokenizer reads whatever the model's kind is.
+std::string tokenizer_json(const BpeVocabulary& vocabulary, const std::string& vocab, const json& roles) {
+  using nlohmann::ordered_json;
+  const auto id_of = [&](const std::string& token) {
+    const auto& pieces = vocabulary.pieces;
+    return std::find(pieces.begin(), pieces.end(), token) - pieces.begin();
+  };
+  const auto content = [](const json& role) {
+    return (role.is_object() ? role.at("content") : role).get<std::string>();
+  };
+  std::map<int64_t, ordered_json> added;  // by id
+  for (const json& role : roles) {
+    const std::string token = content(role);
+    added[id_of(token)] = {{"id", id_of(token)},     {"content", token},   {"single_word", false},
+                           {"lstrip", role.is_object()}, {"rstrip", false}, {"normalized", false}, {"special", true}};
+  }
+  ordered_json j{{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
+  j["added_tokens"] = ordered_json::array();
+  for (const auto& [id, token] : added) j["added_tokens"].push_back(token);
+  const ordered_json bytes{
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+  j["normalizer"] = nullptr;
+  j["pre_tokenizer"] = bytes;
+  j["post_processor"] = bytes;
+  if (roles.contains("bos_token") && roles.contains("eos_token"))
+    j["post_processor"] = {{"type", "RobertaProcessing"},
+                           {"sep", {"</s>", id_of("</s>")}},
+                           {"cls", {"<s>", id_of("<s>")}},
+                           {"trim_offsets", true},
+                           {"add_prefix_space", false}};
+  j["decoder"] = bytes;
+  json merges = json::array();
+  for (const auto& [left, right] : vocabulary.merges)
+    merges.push_back({vocabulary.pieces[static_cast<size_t>(left)], vocabulary.pieces[static_cast<size_t>(right)]});
+  std::string text = j.dump();
+  text.pop_back();  // the brace: the model goes before it, its vocabulary by id
+  return text + R"(,"model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":"",)" +
+         R"("end_of_word_suffix":"","fuse_unk":false,"byte_fallback":false,"ignore_merges":false,"vocab":)" + vocab +
+         ",\"merges\":" + merges.dump() + "}}\n";
+}
+
 }  // namespace
 
 void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder, int64_t max_length) {
@@ -54,7 +96,8 @@ void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder,
   for (size_t id = 0; id < vocabulary.pieces.size(); ++id) {  // by id, which a json object would not keep
     vocab += fmt::format("{}{}:{}", id ? "," : "", json(vocabulary.pieces[id]).dump(), id);
   }
-  write(dir / "vocab.json", vocab + "}\n");
+  vocab += "}";
+  write(dir / "vocab.json", vocab + "\n");
   std::string merges = "#version: 0.2\n";
   for (const auto& [left, right] : vocabulary.merges) {
     merges += fmt::format("{} {}\n", vocabulary.pieces[static_cast<size_t>(left)],
@@ -63,6 +106,7 @@ void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder,
   write(dir / "merges.txt", merges);
   json config = roles_of(vocabulary);
   write(dir / "special_tokens_map.json", config.dump(2) + "\n");
+  write(dir / "tokenizer.json", tokenizer_json(vocabulary, vocab, config));
   if (config.contains("mask_token")) {  // this file, and only this one, marks an object with flags
     config["mask_token"].update({{"__type", "AddedToken"}, {"special", true}});
   }

@@ -33,9 +33,9 @@ BpeVocabulary train_bpe(const std::vector<std::string>& files, const TrainBpeOpt
 BpeVocabulary train_bpe_on_text(const std::vector<std::string_view>& texts,
                                 const TrainBpeOptions& options = {});
 
-// Writes vocab.json, merges.txt, special_tokens_map.json and tokenizer_config.json into folder, which is made
-// if need be; transformers' RobertaTokenizer and load_tokenizer read them. max_length: the model's usable
-// tokens (RoBERTa: 512).
+// Writes tokenizer.json, vocab.json, merges.txt, special_tokens_map.json and tokenizer_config.json into folder,
+// which is made if need be; transformers' AutoTokenizer and RobertaTokenizer and load_tokenizer read them.
+// max_length: the model's usable tokens (RoBERTa: 512).
 void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder, int64_t max_length = 512);
 
 }  // namespace lowland

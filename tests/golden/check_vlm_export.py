@@ -87,7 +87,7 @@ def main():
     with tempfile.TemporaryDirectory() as work, torch.no_grad():
         samples = train(work, sys.argv[2])
         base = work + "/base/model"
-        tokenizer = transformers.RobertaTokenizerFast.from_pretrained(base)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(base)
         processor = transformers.CLIPImageProcessorPil.from_pretrained(base)
         read = lambda folder: transformers.LlavaForConditionalGeneration.from_pretrained(folder).eval()
         model = read(base)

@@ -33,10 +33,14 @@ TEST_CASE("train_bpe: the same vocabulary and merges as the tokenizers package, 
           json::parse(read_file(small_folder() / "vocab.json")));
     CHECK(read_file(folder.path() / name / "merges.txt") == read_file(small_folder() / "merges.txt"));
   }
-  const auto ours = load_tokenizer(folder.string() + "/from text"),
-             golden = load_tokenizer(small_folder().string());
-  CHECK(ours->encode("It is a <mask> truth</s>") == golden->encode("It is a <mask> truth</s>"));
-  CHECK(ours->special().mask == 4);
+  const auto golden = load_tokenizer(small_folder().string());
+  for (const char* file : {"", "/tokenizer.json", "/vocab.json"}) {  // the whole in one file, and in parts
+    CAPTURE(file);
+    const auto ours = load_tokenizer(folder.string() + "/from text" + file);
+    for (const char* line : {"It is a <mask> truth</s>", "  two  spaces, it's <unk> 12 \n", ""})
+      CHECK(ours->encode(line) == golden->encode(line));
+    CHECK(ours->special().mask == 4);
+  }
 }
 
 TEST_CASE(
