@@ -188,7 +188,7 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
   info["loss_name"] = what.method.loss_name();
   info["last"] = evaluation_json(report.last);
   info["best"] = evaluation_json(report.best);
-  if (report.best) info["best_score"] = {{"name", report.best->score_name}, {"value", report.best->score}};
+  if (report.best) info["best_score"] = {{"name", report.best->score_name}, {"value", report.best->score_value()}};
   info["best_step"] = report.best_step;
   run.write_json("run.json", info);
   run.write_text("report.html", report_html({read_run(run.path())}));
@@ -198,8 +198,7 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
 
 void say_outcome(const TrainReport& report, const RunFolder& run, const std::string& model_folder) {
   const auto score = [](const Evaluation& e) {
-    return e.score_name == "loss" ? fmt::format("loss {:.4f}", -e.score)
-                                  : fmt::format("{} {:.4f}", e.score_name, e.score);
+    return fmt::format("{} {:.4f}", e.score_name, e.score_value());
   };
   if (report.last) say(fmt::format("last step: {}  {}", score(*report.last), run.file(model_folder).string()));
   if (report.best)

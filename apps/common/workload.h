@@ -26,6 +26,7 @@ struct Evaluation {
   nlohmann::ordered_json metrics;  // "eval_loss", "eval_accuracy", ...; null where undefined
   double score = 0;                // higher is better: the primary metric, or minus the loss
   std::string score_name;
+  double score_value() const { return score_name == "loss" ? -score : score; }  // as it is told
 };
 
 class Workload {

@@ -38,6 +38,7 @@ std::vector<Question> read_vizwiz(const QuestionOptions& o, const std::string& s
 std::vector<Question> read_one(const std::string& task, const QuestionOptions& o, const std::string& file) {
   const std::string folder = o.images.empty() ? fs::path(file).parent_path().string() : o.images;
   if (task == "vqa") return read_vqa(file, folder, o.instruction.value_or(""));
+  if (task == "vizwiz") return read_vqa(file, folder, o.instruction.value_or(kVizWizInstruction));
   if (task == "llava") return read_llava(file, folder);
   return read_captions(file, folder, o.instruction.value_or(""));
 }
@@ -63,6 +64,8 @@ std::vector<Question> read_split(const std::string& task, const QuestionOptions&
 }
 
 void check_pictures(QuestionSplit& split, const QuestionOptions& o) {
+  int64_t index = 0;
+  for (Question& q : split.questions) q.index = index++;
   if (!o.skip_bad_images) {
     std::set<std::string> seen;
     for (const Question& q : split.questions) {
@@ -121,6 +124,16 @@ std::string metric_of(const std::string& task, const QuestionSet& set) {
 const std::vector<std::string>& question_tasks() {
   static const std::vector<std::string> tasks{"scienceqa", "vizwiz", "vqa", "llava", "captions"};
   return tasks;
+}
+
+QuestionSplit load_question_file(const std::string& task, const std::string& file, const QuestionOptions& o) {
+  LL_CHECK(task != "scienceqa", "{}: the questions of task scienceqa are a folder, of which --split is answered", file);
+  QuestionSplit split;
+  split.questions = read_one(task, o, file);
+  LL_CHECK(!split.questions.empty(), "{}: there is no question", file);
+  check_labels(split, false);
+  check_pictures(split, o);
+  return split;
 }
 
 QuestionSet load_questions(const std::string& task, const QuestionOptions& o) {

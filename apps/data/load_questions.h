@@ -46,5 +46,8 @@ const std::vector<std::string>& question_tasks();
 // Error, naming the place: what the readers refuse; a missing picture; a split of which some have an answer and some
 // not; a train split without answers.
 QuestionSet load_questions(const std::string& task, const QuestionOptions& options);
+// One file of questions with or without answers, asked as the task asks them: vizwiz's have the shape of vqa's.
+QuestionSplit load_question_file(const std::string& task, const std::string& file,
+                                 const QuestionOptions& options);
 
 }  // namespace lowland

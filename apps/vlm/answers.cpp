@@ -116,7 +116,8 @@ double question_only_accuracy(const std::vector<Question>& questions, const std:
   return questions.empty() ? 0 : static_cast<double>(right) / static_cast<double>(questions.size());
 }
 
-void shuffle_pictures(VlmSplit& split, uint64_t seed) {
+int64_t shuffle_pictures(VlmSplit& split, uint64_t seed) {
+  int64_t exchanged = 0;
   std::map<size_t, std::vector<size_t>> by_count;
   for (size_t i = 0; i < split.size(); ++i) by_count[split.pictures[i].size()].push_back(i);
   for (auto& [count, members] : by_count) {
@@ -129,8 +130,10 @@ void shuffle_pictures(VlmSplit& split, uint64_t seed) {
       size_t from = (k + 1) % members.size();
       while (from != k && own[from] == own[k]) from = (from + 1) % members.size();
       split.pictures[members[k]] = own[from];
+      exchanged += own[from] != own[k] ? 1 : 0;
     }
   }
+  return exchanged;
 }
 
 }  // namespace lowland::apps

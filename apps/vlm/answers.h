@@ -30,6 +30,7 @@ EmbedPrompts embed_with_pictures(const Vlm& model, const Pictures& pictures,
 double question_only_accuracy(const std::vector<Question>& questions, const std::vector<Question>& known);
 
 // Pictures exchanged among the questions that have as many, by the seed; none keeps its own if it can be helped.
-void shuffle_pictures(VlmSplit& split, uint64_t seed);
+// Returns how many were given others.
+int64_t shuffle_pictures(VlmSplit& split, uint64_t seed);
 
 }  // namespace lowland::apps

@@ -1,15 +1,23 @@
 #include <iostream>
 
 #include "apps/common/flags.h"
+#include "apps/common/progress.h"
 #include "apps/vlm/answers.h"
 #include "apps/vlm/verbs.h"
+#include "engine/error.h"
 #include "models/images/decode.h"
 
 namespace lowland::apps {
 namespace {
 
+size_t count_marks(const std::string& text) {
+  size_t n = 0;
+  for (size_t at = text.find(kImageText); at != std::string::npos; at = text.find(kImageText, at + 1)) ++n;
+  return n;
+}
+
 // Reads what the user says about the images from stdin, a line a turn, and answers each; the end of the input ends the
-// conversation.
+// conversation. The images come before the first line, unless it has a mark for each where it belongs.
 void chat(Settings settings, const std::vector<std::string>& images, const SamplingFlags& flags) {
   VlmSession session(std::move(settings));
   Pictures pictures(session.image_settings, session.context->threads());
@@ -25,10 +33,17 @@ void chat(Settings settings, const std::vector<std::string>& images, const Sampl
   session.build_model(false);
   const Vlm& model = *session.model;
   std::vector<ChatMessage> messages;
+  size_t unplaced = images.size();
   for (std::string line; std::getline(std::cin, line);) {
     if (line.empty()) continue;
-    messages.push_back({"user", front + line});
+    const size_t marks = count_marks(line);
+    if (marks != 0 && marks != unplaced) {
+      say(fmt::format("{} <image> in this line, {} images to place: none of them, or all", marks, unplaced));
+      continue;
+    }
+    messages.push_back({"user", marks == 0 ? front + line : line});
     front.clear();
+    unplaced = 0;
     const std::vector<int32_t> ids =
         encode_with_images(*session.tokenizer, session.prompt, session.config, messages, true).ids;
     const EmbedPrompts embed = embed_with_pictures(model, pictures, {ids}, {shown});

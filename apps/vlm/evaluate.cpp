@@ -13,7 +13,7 @@ namespace {
 struct EvaluateFlags {
   bool shuffle_images = false, loss = false;
   std::string choose = "generate";
-  int64_t max_new_tokens = 32;
+  int64_t max_new_tokens = 0;
 };
 
 // What the answers of the training questions alone would give; nothing without training questions.
@@ -85,18 +85,21 @@ void score(const VlmSession& session, Pictures& pictures, const VlmSplit& split,
   scores.print_into(out, flags.choose == "generate");
 }
 
-void evaluate(Settings settings, const EvaluateFlags& flags) {
+void evaluate(Settings settings, EvaluateFlags flags) {
   const std::string split = settings.split;
   LL_CHECK(split == "train" || split == "dev" || split == "test", "--split must be train, dev or test, got {}", split);
   LL_CHECK(settings.batch_size >= 1, "--batch-size must be at least 1, got {}", settings.batch_size);
   LL_CHECK(flags.choose == "generate" || flags.choose == "likelihood",
            "--choose must be generate or likelihood, got {}", flags.choose);
   VlmSession session(std::move(settings));
+  if (flags.max_new_tokens == 0) flags.max_new_tokens = session.settings.scienceqa_format == "lecture" ? 512 : 32;
   Pictures pictures(session.image_settings, session.context->threads());
   VlmData data = load_vlm_data(session, pictures, split == "train", split == "dev", split == "test");
   VlmSplit& chosen = split == "train" ? data.train : split == "dev" ? data.dev : data.test;
   LL_CHECK(chosen.size() > 0, "the {} split holds no example", split);
-  if (flags.shuffle_images) shuffle_pictures(chosen, static_cast<uint64_t>(session.settings.seed));
+  if (flags.shuffle_images)
+    LL_CHECK(shuffle_pictures(chosen, static_cast<uint64_t>(session.settings.seed)) > 0,
+             "--shuffle-images: the {} split has no two questions with different images", split);
   session.build_model(false);
   if (!session.settings.cache_features.empty())
     pictures.cache_features(session.settings.cache_features, *session.model);
@@ -108,6 +111,7 @@ void evaluate(Settings settings, const EvaluateFlags& flags) {
     add_question_only(session, chosen, out);
   }
   out["eval_examples"] = chosen.size();
+  if (chosen.text.dropped > 0) out["eval_dropped"] = chosen.text.dropped;  // longer than the model takes
   if (flags.shuffle_images) out["shuffled_images"] = true;
   pictures.flush();
   std::printf("%s\n", out.dump(2).c_str());
@@ -131,7 +135,8 @@ void add_evaluate(CLI::App& app) {
        "Show each question another one's image: right is then what was guessed");
   bind("choose", flags->choose, "Multiple choice: generate a letter, or take the choice of the best likelihood");
   bind("loss", flags->loss, "Also the loss per token of the answers");
-  bind("max-new-tokens", flags->max_new_tokens, "The most tokens of an answer");
+  bind("max-new-tokens", flags->max_new_tokens,
+       "The most tokens of an answer (0: 32, and 512 for --scienceqa-format lecture)");
   bind("batch-size,batch", settings->batch_size, "Questions at a time");
   visit_system(*settings, bind);
   verb->callback([settings, flags] { evaluate(*settings, *flags); });

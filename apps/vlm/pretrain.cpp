@@ -22,6 +22,8 @@ std::string toml_of(const Settings& s, const CLI::App& verb) {
 
 // A vision tower by classes: from --model-config, or going on from the tower at --vision-model.
 void pretrain_tower(Settings s, const CLI::App& verb) {
+  LL_CHECK(s.model_config.empty() || s.vision_model.empty(),
+           "--model-config begins a new vision tower and --vision-model goes on with one: give one of them, not both");
   LL_CHECK(s.model_config.empty() != s.vision_model.empty(),
            "give --model-config, the config.json of a new vision tower, or --vision-model, one to go on with");
   const std::string from = s.vision_model.empty() ? "" : resolve_model_folder(s.vision_model);

@@ -25,6 +25,11 @@ bool contains(const std::vector<std::string>& list, const std::string& what) {
   return std::find(list.begin(), list.end(), what) != list.end();
 }
 
+bool pairs_in(const LoadedAdapter& adapter, const char* part) {
+  return std::any_of(adapter.modules.begin(), adapter.modules.end(),
+                     [&](const LoraFactors& f) { return begins(f.module, part); });
+}
+
 // The processor's pictures must be what the tower takes.
 void check_picture_size(const VlmSession& session) {
   const ImageProcessor processor(session.image_settings);
@@ -141,18 +146,32 @@ void VlmSession::take_adapter() {
   adapter = load_adapter(settings.adapter, new_vlm_name);
   card = read_adapter_card(settings.adapter);
   take_adapter_settings(adapter->config, settings);
+  const Settings defaults, given = settings;
+  const auto agree = [&](const char* flag, std::string Settings::*member) {
+    LL_CHECK(given.*member == defaults.*member || given.*member == settings.*member,
+             "--{} {}: the adapter {} was made with --{} {}", flag, given.*member, settings.adapter, flag,
+             settings.*member);
+  };
   if (card && !card->prompt_style.empty()) settings.prompt_style = card->prompt_style;
+  settings.projector = pairs_in(*adapter, kVlmProjector) ? "lora" : "frozen";
+  settings.tower = pairs_in(*adapter, kVlmTower) ? "lora" : "frozen";
   const std::vector<std::string>& whole = adapter->config.modules_to_save;
   for (const std::string& module : whole)
     LL_CHECK(module == "multi_modal_projector" || module == "vision_tower",
              "{}: {} is saved whole beside the adapter, which this program does not read", settings.adapter, module);
   if (contains(whole, "multi_modal_projector")) settings.projector = "full";
   if (contains(whole, "vision_tower")) settings.tower = "full";
+  agree("prompt-style", &Settings::prompt_style);
+  agree("projector", &Settings::projector);
+  agree("tower", &Settings::tower);
 }
 
 int64_t VlmSession::longest() const { return std::min(settings.max_length, config.text.max_tokens()); }
 
 void VlmSession::build_model(bool for_training) {
+  LL_CHECK(settings.modules_to_save.empty(),
+           "--modules-to-save {}: of this model, --projector full and --tower full train whole parts",
+           settings.modules_to_save);
   model = std::make_unique<Vlm>(config);
   const bool full = settings.method == "full" && !adapter;
   if (for_training || adapter) {
@@ -172,6 +191,14 @@ void VlmSession::build_model(bool for_training) {
 }
 
 void VlmSession::load_weights() {
+  if (settings.random_init) {
+    LL_CHECK(!adapter, "--random-init and --adapter contradict each other");
+    const auto seed = static_cast<uint64_t>(settings.seed);
+    model->parameters().initialise(seed, config.text.initializer_range, [](const std::string&) { return true; });
+    model->initialise_adapters(seed);
+    fingerprint_ = fmt::format("random weights, seed {}", settings.seed);
+    return;
+  }
   if (from_parts()) return load_parts(*model, vision_folder, folder, static_cast<uint64_t>(settings.seed));
   WeightMap weights = open_vlm_weights(folder);
   fingerprint_ = fingerprint(weights);
@@ -218,6 +245,8 @@ void VlmSession::write_result(const fs::path& into) const {
   }
   AdapterConfig c = adapter_config(settings, settings.targets);
   c.task_type = "CAUSAL_LM";
+  c.base_model_class = "LlavaForConditionalGeneration";
+  c.parent_library = "transformers.models.llava.modeling_llava";
   c.base_model_name_or_path =
       base_model_name(settings.base_model_name, config.name_or_path, fs::absolute(folder).string());
   if (settings.projector == "full") c.modules_to_save.push_back("multi_modal_projector");

@@ -28,6 +28,7 @@ std::string python_labels(const std::vector<std::string>& labels, bool id_first)
 
 std::string python_class(const AdapterConfig& config) {
   if (config.task_type == "SEQ_CLS") return "AutoModelForSequenceClassification";
+  if (config.base_model_class == "LlavaForConditionalGeneration") return config.base_model_class;
   if (config.task_type == "CAUSAL_LM") return "AutoModelForCausalLM";
   return config.base_model_class.empty() ? "AutoModel" : config.base_model_class;
 }
@@ -101,12 +102,15 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card)
   text += fmt::format("# LoRA adapter for {}\n\n", config.base_model_name_or_path);
   text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n",
                       card.task.empty() ? "" : " on " + card.task, config.r, config.lora_alpha);
+  // A processor holds the tokenizer, and prepares pictures.
+  const bool pictures = cls == "LlavaForConditionalGeneration";
+  const std::string before = pictures ? "AutoProcessor" : "AutoTokenizer", name = pictures ? "processor" : "tokenizer";
   text += fmt::format(
-      "```python\nfrom peft import PeftModel\nfrom transformers import {}, AutoTokenizer\n\n"
+      "```python\nfrom peft import PeftModel\nfrom transformers import {}, {}\n\n"
       "base = {}.from_pretrained(\n    {})\n"
       "model = PeftModel.from_pretrained(base, \".\")  # the folder of this file\n"
-      "tokenizer = AutoTokenizer.from_pretrained({})\n```\n",
-      cls, cls, arguments, base);
+      "{} = {}.from_pretrained({})\n```\n",
+      cls, before, cls, arguments, name, before, base);
   return text;
 }
 

@@ -127,6 +127,9 @@ TEST_CASE("lowland-vlm: pretrain, finetune, evaluate, predict, chat, merge, prob
   must(predicted);
   const json first = json::parse(predicted.out.substr(0, predicted.out.find('\n')));
   CHECK(first.at("answer") == "red");
+  CHECK(first.at("image") == "6.png");
+  const std::string card = read_text(run + "/adapter/README.md");
+  CHECK(card.find("LlavaForConditionalGeneration, AutoProcessor") != std::string::npos);
   must(run_vlm({"chat", task / "classes/red/7.png", "--run", run, "--max-new-tokens", "6"}));
 
   const Outcome probed = run_vlm({"probe", "--run", run, "--probe-examples", "8", "--batch-size", "8"});
@@ -154,6 +157,22 @@ TEST_CASE("lowland-vlm: tower and projector learn as told, and every method runs
   for (const std::string method : {"flat-lora", "lora-sam", "full"}) train(method, method, {});
   CHECK(fs::exists(w / "full/model/model.safetensors"));
   must(run_vlm({"evaluate", "--run", w / "full", "--split", "test"}));
+}
+
+TEST_CASE("lowland-vlm: config.toml repeats a run, random weights are random") {
+  const Workspace w;
+  std::vector<std::string> args = flags("lora", w / "first");
+  args.insert(args.end(), {"--max-steps", "3"});
+  must(run_vlm(args));
+  must(run_vlm({"finetune", "--config", w / "first/config.toml", "--out", w / "again"}));
+  const auto adapter = [&](const std::string& name) {
+    return read_text(w / name + "/adapter/adapter_model.safetensors");
+  };
+  CHECK(adapter("again") == adapter("first"));
+  args = flags("lora", w / "random");
+  args.insert(args.end(), {"--max-steps", "3", "--random-init"});
+  must(run_vlm(args));
+  CHECK(adapter("random") != adapter("first"));
 }
 
 TEST_CASE("lowland-vlm: a killed run resumes to the same bits") {
@@ -228,6 +247,24 @@ TEST_CASE("lowland-vlm: bad input ends in one sentence") {
   const Outcome o = run_vlm(skipping);
   must(o);
   CHECK(o.err.find("train: left out: 1 question has no readable picture") != std::string::npos);
+  // Left out of predict's lines, too, with the numbers that the file gives them.
+  const Outcome predicted = run_vlm({"predict", "--model", base, "--input", w / "q.jsonl", "--skip-bad-images"});
+  must(predicted);
+  CHECK(json::parse(predicted.out).at("index") == 1);
+  CHECK(predicted.err.find("left out: 1 question has no readable picture") != std::string::npos);
+  const std::string run = w / ("out" + std::to_string(runs));  // all frozen but the language model's pairs
+  refused({"evaluate", "--run", run, "--test", w / "q.jsonl", "--split", "test", "--projector", "full"}, "--projector");
+  refused({"finetune", "--model", base, "--adapter", run + "/adapter", "--train", w / "q.jsonl", "--projector", "full",
+           "--skip-bad-images", "--out", w / "o3"},
+          "--projector full: the adapter ");
+  refused({"evaluate", "--run", run, "--test", w / "q.jsonl", "--split", "test", "--prompt-style", "llava"},
+          "--prompt-style llava: the adapter ");
+  refused({"evaluate", "--run", run, "--test", w / "q.jsonl", "--split", "test", "--skip-bad-images",
+           "--shuffle-images"},
+          "--shuffle-images: the test split has no two questions with different images");
+  refused({"finetune", "--model", base, "--train", w / "q.jsonl", "--skip-bad-images", "--dev-fraction", "0",
+           "--modules-to-save", "lm_head", "--out", w / "o4"},
+          "--modules-to-save lm_head: ");
   refused({"finetune", "--model", base, "--train", w / "q.jsonl", "--tower", "half", "--out", w / "o2"},
           "--tower must be frozen, lora or full, got half");
 }
