@@ -53,6 +53,7 @@ std::vector<LabelledPicture> read_split(const fs::path& folder, const std::vecto
 
 // Held out by the same rule as texts.
 std::vector<LabelledPicture> hold_out(std::vector<LabelledPicture>& train, double fraction, uint64_t seed) {
+  if (fraction == 0) return {};
   Split rows;
   for (size_t i = 0; i < train.size(); ++i) {
     rows.examples.emplace_back();

@@ -18,7 +18,11 @@ bool given(const json& record, const char* key) { return record.contains(key) &&
 // Of "image": a file or a list of files.
 std::vector<std::string> images_of(const json& record, const std::string& folder, const std::string& where) {
   std::vector<std::string> out;
-  if (!given(record, "image")) return out;
+  if (!given(record, "image")) {
+    for (const char* other : {"images", "img", "image_path", "image_file", "image_name", "image_id"})
+      LL_CHECK(!given(record, other), "{}: there is `{}`, but the key of a picture's file is `image`", where, other);
+    return out;
+  }
   const json& value = record.at("image");
   const auto add = [&](const json& name) {
     LL_CHECK(name.is_string() && !name.get_ref<const std::string&>().empty(), "{}: image is not the name of a file",

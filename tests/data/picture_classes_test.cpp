@@ -35,6 +35,7 @@ TEST_CASE("picture classes: a directory each, sorted; a stratified share is held
   CHECK(set.dev.size() == 2);
   CHECK(set.dev[0].label == 0);
   CHECK(set.dev[1].label == 1);
+  CHECK(load_picture_classes(folder.path(), {.dev_fraction = 0}).train.size() == 21);
   const PictureClasses few = load_picture_classes(folder.path(), {.max_train_samples = 4});
   REQUIRE(few.train.size() == 4);
   CHECK(few.train[1].label == 0);

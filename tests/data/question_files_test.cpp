@@ -85,6 +85,8 @@ TEST_CASE("vqa: what is refused, and where") {
   CHECK(contains(vqa_error("{\"image\": \"a\", \"answer\": \"b\"}"), "q.jsonl:1: no `question`"));
   CHECK(contains(vqa_error("{\"question\": 3}"), "q.jsonl:1: question is not a text"));
   CHECK(contains(vqa_error("\n{\"image\": 3, \"question\": \"q\"}"), "q.jsonl:2: image is not the name"));
+  CHECK(contains(vqa_error("{\"img\": \"a\", \"question\": \"q\"}"),
+                 "q.jsonl:1: there is `img`, but the key of a picture's file is `image`"));
   CHECK(contains(vqa_error("{\"image\": \"\", \"question\": \"q\"}"), "image is not the name"));
   CHECK(contains(vqa_error("{\"image\": \"a\", \"question\": \"<image> and <image>\"}"),
                  "q.jsonl:1: 2 times <image> in the text, but 1 pictures"));
