@@ -16,7 +16,9 @@ void Pictures::cache_features(const std::string& folder, const Vlm& model) {
   const VlmConfig& config = model.config();
   FeatureKey key;
   key.processor = processor_.settings().describe();
-  key.tower = fmt::format("{} layer {}", tensors_hash(tower), config.vision_feature_layer);
+  // Rounded weights are other weights: where they differ by --weights-dtype only, a refusal shows it.
+  key.tower = fmt::format("{} layer {} in {}", tensors_hash(tower), config.vision_feature_layer,
+                          name_of(tower.front().second.dtype()));
   key.rows = config.image_tokens();
   key.width = config.vision.hidden_size;
   key.dtype = model.dtype();
