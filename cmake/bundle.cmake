@@ -1,6 +1,6 @@
 # The target `bundle`: build/bundle, all that tests/gpu.sh runs on a machine with a GPU.
 set(lowland_bundled tests_ops tests_optim tests_nn tests_models tests_engine eflat_replay device_info lowland-roberta
-    lowland-llama lowland-quickstart-data)
+    lowland-llama lowland-vlm lowland-quickstart-data)
 if(TARGET kernel_lab)
   list(APPEND lowland_bundled kernel_lab)
 endif()

@@ -8,7 +8,7 @@ source=$1 build=$2 out=$3
 shift 3
 rm -rf "$out"
 files=$out/files
-mkdir -p "$files"/{bin,lib,lib-cxx,peers,tests/golden,docs/derivations}
+mkdir -p "$files"/{bin,lib,lib-cxx,peers,tests/golden/images,docs/derivations}
 for program in "$@"; do
   [[ -x $build/bin/$program ]] || { echo "bundle: $build/bin/$program is not built"; exit 1; }
   strip -o "$files/bin/$program" "$build/bin/$program"
@@ -26,6 +26,7 @@ done
 cp "$source/tests/gpu_runs.sh" "$files/"
 cp "$source"/tests/golden/{eflat_*,bf16_bounds}.json "$files/tests/golden/"
 cp -r "$source"/tests/golden/{roberta,llama,vlm}_tiny "$files/tests/golden/"
+cp "$source"/tests/golden/images/*.{png,jpg} "$files/tests/golden/images/"
 cp "$source/docs/derivations/walk_a_step.md" "$files/docs/derivations/"
 cp "$source"/tests/peers/{timing.py,*_gpu.py,rte_lengths.json} "$files/peers/"
 unpacked=$(du -sb "$files" | cut -f1)

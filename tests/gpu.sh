@@ -108,7 +108,7 @@ if wanted tests; then
   done
 fi
 if wanted runs; then
-  for run in prepare losses same graphs resume llama compare; do
+  for run in prepare losses same graphs resume llama vlm compare; do
     LL_TEST_DEVICE='' part "training: $run" 60 bash "$bundle/gpu_runs.sh" "$bin" "$out/runs" $run
   done
 fi
@@ -143,6 +143,10 @@ if wanted bench; then
   eight=(--preset llama-3.1-8b --rank 16 --targets all-linear --batch 2 --length 4096 --warmup 4 --steps 12)
   bench "llama-3.1-8b 2 x 4096 bf16" 70 lowland-llama "${eight[@]}" --methods lora,eflat-lora --isolate
   bench "llama-3.1-8b recompute" 40 lowland-llama "${eight[@]}" --methods lora --recompute block
+  samples=32  # as many as fit: what eflat-lora keeps does not grow with them
+  [[ $device =~ \"memory_bytes\":([0-9]+) ]] && ((BASH_REMATCH[1] < 130000000000)) && samples=12
+  bench "llava-1.5-7b $samples samples bf16" 70 lowland-vlm --preset llava-1.5-7b --rank 16 --targets all-linear \
+    --batch $samples --methods lora,eflat-lora --warmup 2 --steps 8 --isolate
 fi
 if wanted lab; then part "kernel lab" 90 "$bin/kernel_lab" --json "$out/lab.json"; fi
 if wanted peers; then
@@ -158,6 +162,8 @@ if wanted peers; then
     for mode in eager default; do
       peer "llama-3.1-8b 2 x 4096 $mode" 110 bench_llama_gpu.py --compile $mode
     done
+    peer "llava-1.5-7b beside lowland-vlm" 170 bench_vlm_gpu.py --program "$bin/lowland-vlm" \
+      --library-path "$LD_LIBRARY_PATH"
     peer "llama-3.1-8b checkpointing" 60 bench_llama_gpu.py --checkpointing
   else
     row "PyTorch on the same shapes" absent 0 "torch, transformers and peft are not all here"
@@ -183,8 +189,9 @@ timings | awk '
     if (!match($0, "\"" key "\": ?[0-9.e+-]+")) return ""
     s = substr($0, RSTART, RLENGTH); sub(/^"[^"]*": ?/, "", s); return sprintf(format, s)
   }
-  BEGIN { row = "%-22s %-14s %-10s %-5s %10s %10s %10s %9s %7s %7s\n"
+  BEGIN { row = "%-22s %-14s %-16s %-5s %10s %10s %10s %9s %7s %7s\n"
           printf row, "method", "preset", "shape", "dtype", "step ms", "p90", "tokens/s", "peak MB", "time", "memory" }
+  text("method") == "" { next }
   { peak = number("peak_bytes", "%.0f")
     printf row, text("method"), text("preset"), text("shape"), text("dtype"), number("step_ms", "%.3f"),
            number("step_ms_p90", "%.3f"), number("tokens_per_s", "%.0f"), peak == "" ? "" : sprintf("%.0f", peak / 1e6),

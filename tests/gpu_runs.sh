@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gpu_runs.sh BIN OUT PART: training runs of both programs on a GPU, as a user starts them. PART:
+# gpu_runs.sh BIN OUT PART: training runs of the programs on a GPU, as a user starts them. PART:
 #   prepare     text, a task, a RoBERTa and a Llama pretrained on the GPU for a few steps
 #   losses      100 steps of fine-tuning in f32, dropout on: the losses are the CPU's within 1e-3
 #   same        the same run twice, in bf16: the same bytes
@@ -7,15 +7,17 @@
 #   resume      killed after its first checkpoint and resumed: the same bytes as the run that was left alone
 #   compare     three steps in f32 under LL_COMPARE=1: each kernel beside the CPU's
 #   llama       fine-tuning twice: the same bytes; greedy text in f32 as the CPU writes it
+#   vlm         a tower by classes and a projector trained on the GPU, then as for llama, with questions about pictures
 # The last line says what was seen; exit code 1 if it is not so. LL_RUNS_DEVICE=cpu tries the script without a GPU.
 set -euo pipefail
 bin=$(cd "$1" && pwd) out=$2 part=$3
+pictures=$(cd "${LL_SOURCE_DIR:-$(dirname "${BASH_SOURCE[0]}")/..}/tests/golden/images" && pwd)
 mkdir -p "$out"
 cd "$out"
 device=${LL_RUNS_DEVICE:-cuda}
 half=bf16
 [[ $device != cpu ]] || half=f32
-roberta=$bin/lowland-roberta llama=$bin/lowland-llama
+roberta=$bin/lowland-roberta llama=$bin/lowland-llama vlm=$bin/lowland-vlm
 fail() { echo "$1"; exit 1; }
 
 task=(--model pretrained/model --task text --train data/train.tsv --dev data/dev.tsv --rank 8 --alpha 16
@@ -106,6 +108,39 @@ JSON
     text cpu >cpu.txt
     cmp gpu.txt cpu.txt || fail "greedy text of GPU and CPU differs: $(cat gpu.txt) | $(cat cpu.txt)"
     echo "two runs of 60 steps: the same bytes; greedy text in f32 as the CPU's"
+    ;;
+  vlm)
+    rm -rf classes
+    mkdir -p classes/{colour,grey}
+    cp "$pictures"/{rgb,palette,two_colours,interlaced}.png classes/colour
+    cp "$pictures"/{rgb,progressive,no_subsampling}.jpg classes/colour
+    cp "$pictures"/{grey,grey_alpha,sixteen_bits}.png "$pictures"/grey.jpg classes/grey
+    for picture in classes/*/*; do
+      printf '{"image":"%s","question":"what is it?","answer":"%s"}\n' "$picture" "$(basename "$(dirname "$picture")")"
+    done >questions.jsonl
+    cat >vision.json <<'JSON'
+{"model_type": "clip_vision_model", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,
+ "num_attention_heads": 2, "image_size": 32, "patch_size": 8}
+JSON
+    common=(--batch-size 8 --logging-steps 1 --save-steps 1000 --eval-steps 1000 --device "$device" --dtype "$half"
+            --overwrite)
+    "$vlm" pretrain --class-dir classes --model-config vision.json --max-steps 40 --lr 1e-3 "${common[@]}" --out tower
+    "$vlm" pretrain --vision-model tower/model --language-model decoder/model --task vqa --train questions.jsonl \
+      --max-steps 40 --lr 1e-3 "${common[@]}" --out projector
+    tune() {
+      "$vlm" finetune --model projector/model --train questions.jsonl --method eflat-lora --targets all-linear \
+        --rank 8 --lora-dropout 0.1 --tower lora --projector full --lr 2e-3 --max-steps 60 "${common[@]}" --out "$1"
+    }
+    tune vlm-first
+    tune vlm-second
+    same_runs vlm-first vlm-second
+    answers() {
+      "$vlm" predict --run vlm-first --input questions.jsonl --max-new-tokens 8 --dtype f32 --device "$1"
+    }
+    answers "$device" >gpu-answers.jsonl
+    answers cpu >cpu-answers.jsonl
+    cmp gpu-answers.jsonl cpu-answers.jsonl || fail "answers of GPU and CPU differ: see gpu- and cpu-answers.jsonl"
+    echo "two runs of 60 steps on pictures: the same bytes; $(wc -l <cpu-answers.jsonl) answers in f32 as the CPU's"
     ;;
   *) fail "unknown part $part" ;;
 esac

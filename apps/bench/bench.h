@@ -14,6 +14,7 @@ struct BenchSubject {
   std::string method;
   Context* context = nullptr;
   std::function<int64_t(int64_t step)> step;  // runs one training step, returns its real tokens
+  int64_t trained = 0;                        // numbers
 };
 
 struct BenchOptions {

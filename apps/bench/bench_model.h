@@ -50,7 +50,8 @@ BenchMethod bench_method(BenchVerb& verb, std::shared_ptr<BenchModel<M>> subject
     return bench_step(*s->model, *s->method, s->settings, *s->passes, batch(*s, index), index);
   };
   Context* const context = subject->context.get();
-  return {std::move(subject), context, step};
+  const int64_t trained = subject->model->trainable_count();
+  return {std::move(subject), context, step, trained};
 }
 
 }  // namespace lowland::apps

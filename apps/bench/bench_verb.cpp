@@ -108,6 +108,7 @@ void print_json(const BenchVerb& verb, const std::vector<BenchResult>& results,
     o["preset"] = verb.preset;
     o["device"] = context.device().name();
     o["dtype"] = verb.dtype;
+    o["trained"] = subjects[i].trained;
     for (const auto& [key, value] : verb.more.items()) o[key] = value;
     o["threads"] = context.threads();
     o["process_peak_bytes"] = peak_outside(context);
@@ -155,7 +156,7 @@ void run_bench_verb(BenchVerb& verb, const BenchVerbFlags& flags) {
   std::vector<BenchSubject> timed;
   for (const std::string& m : methods) {
     made.push_back(verb.make(m));
-    timed.push_back({m, made.back().context, made.back().step});
+    timed.push_back({m, made.back().context, made.back().step, made.back().trained});
   }
   if (flags.profile > 0) return run_profile(timed, flags);
   BenchOptions options;

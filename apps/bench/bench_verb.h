@@ -31,6 +31,7 @@ struct BenchMethod {
   std::shared_ptr<void> keep;
   Context* context = nullptr;
   std::function<int64_t(int64_t step)> step;
+  int64_t trained = 0;  // numbers
 };
 
 struct BenchVerb {

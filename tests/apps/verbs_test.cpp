@@ -169,7 +169,7 @@ TEST_CASE("bench prints one JSON object per method") {
   REQUIRE(o.exit_code == 0);
   const std::vector<json> rows = lines_of(o.out);
   REQUIRE(rows.size() == 3);
-  for (const char* key : {"method", "step_ms", "tokens_per_s", "peak_bytes", "time_ratio", "memory_ratio"})
+  for (const char* key : {"method", "trained", "step_ms", "tokens_per_s", "peak_bytes", "time_ratio", "memory_ratio"})
     CHECK(rows[1].contains(key));
   CHECK(rows[0].at("memory_ratio") == 1.0);
 }

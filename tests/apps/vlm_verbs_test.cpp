@@ -268,3 +268,13 @@ TEST_CASE("lowland-vlm: bad input ends in one sentence") {
   refused({"finetune", "--model", base, "--train", w / "q.jsonl", "--tower", "half", "--out", w / "o2"},
           "--tower must be frozen, lora or full, got half");
 }
+
+TEST_CASE("lowland-vlm: bench adapts what finetune does, the language model alone unless told otherwise") {
+  const Outcome o = run_vlm({"bench", "--methods", "lora", "--targets", "all-linear", "--rank", "1", "--batch", "1",
+                             "--length", "2", "--steps", "1", "--warmup", "0", "--device", "cpu", "--json"});
+  must(o);
+  const json row = json::parse(o.out);
+  constexpr int64_t C = 768, F = 2048, L = 12;
+  CHECK(row.at("trained") == L * (4 * (C + C) + 3 * (C + F)));
+  CHECK(row.at("shape") == "1 x (49 + 2)");
+}

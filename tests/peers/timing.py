@@ -37,34 +37,46 @@ def adamw_step(model, **options):
     return step
 
 
-def gpu_figures(model, batches, args, dynamic=None, autocast=True):
-    """Milliseconds of args.steps steps after args.warmup, and the peak of PyTorch's allocator over those that count."""
+def gpu_figures(model, batches, args, dynamic=None, autocast=True, mode=None):
+    """Milliseconds of args.steps steps after args.warmup, and the peak of PyTorch's allocator over those that count.
+
+    mode: eager, or how torch.compile is told to compile; args.compile if it is not given. On the CPU, where a script is
+    only tried, there is no peak.
+    """
+    on_gpu = next(model.parameters()).is_cuda
+    mode = mode or args.compile
     step = adamw_step(model, fused=True)
-    forward = model if args.compile == "eager" else torch.compile(
-        model, mode=None if args.compile == "default" else args.compile, dynamic=dynamic)
+    forward = model if mode == "eager" else torch.compile(model, mode=None if mode == "default" else mode,
+                                                          dynamic=dynamic)
 
     def in_bf16(**batch):
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=autocast):
             return forward(**batch)
 
+    def wait():
+        if on_gpu:
+            torch.cuda.synchronize()
+
     times = []
     for n in range(args.warmup + args.steps):
-        if n == args.warmup:
+        if n == args.warmup and on_gpu:
             torch.cuda.reset_peak_memory_stats()
-        torch.cuda.synchronize()
+        wait()
         begin = time.perf_counter()
         step(batches[n % len(batches)], in_bf16)
-        torch.cuda.synchronize()
+        wait()
         if n >= args.warmup:
             times.append((time.perf_counter() - begin) * 1e3)
     times.sort()
     return {"step_ms": statistics.median(times), "step_ms_p10": times[len(times) // 10],
             "step_ms_p90": times[-1 - len(times) // 10], "mean_ms": statistics.mean(times),
-            "peak_bytes": torch.cuda.max_memory_allocated(), "n": len(times), "torch": torch.__version__,
-            "gpu": torch.cuda.get_device_name()}
+            "peak_bytes": torch.cuda.max_memory_allocated() if on_gpu else None, "n": len(times),
+            "torch": torch.__version__, "gpu": torch.cuda.get_device_name() if on_gpu else None}
 
 
 def print_gpu(figures, tokens, **about):
-    """The last line: what was timed, its figures, and real tokens a second."""
-    rate = {"tokens_per_s": tokens / figures.pop("mean_ms") * 1e3}
-    print(json.dumps({**about, **figures, **rate}))
+    """One line: what was timed, its figures, and real tokens a second. Returns it."""
+    line = {**about, **figures, "tokens_per_s": tokens / figures["mean_ms"] * 1e3}
+    del line["mean_ms"]
+    print(json.dumps(line), flush=True)
+    return line
