@@ -12,7 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kShardBytes = size_t{64} << 20;
 constexpr const char* kFormat = "1";
 
 // Two chains of 64 bits over the same words.
@@ -36,6 +35,16 @@ struct Hash {
   std::string text() const { return fmt::format("{:016x}{:016x}", mix64(a), mix64(b ^ a)); }
 };
 
+std::vector<std::string> shards_in(const std::string& folder) {
+  std::vector<std::string> files;
+  for (const fs::directory_entry& e : fs::directory_iterator(folder)) {
+    const std::string name = e.path().filename().string();
+    if (name.starts_with("features-") && name.ends_with(".safetensors")) files.push_back(e.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 std::map<std::string, std::string> metadata_of(const FeatureKey& key) {
   return {{"format", "pt"},
           {"features_format", kFormat},
@@ -51,6 +60,13 @@ std::string content_hash(std::string_view bytes) {
   Hash hash;
   hash.add(bytes);
   return hash.text();
+}
+
+int64_t cached_pictures(const std::string& folder) {
+  if (!fs::is_directory(folder)) return 0;
+  int64_t n = 0;
+  for (const std::string& file : shards_in(folder)) n += static_cast<int64_t>(SafetensorsFile(file).tensors().size());
+  return n;
 }
 
 std::string tensors_hash(const std::vector<NamedTensor>& tensors) {
@@ -70,13 +86,7 @@ FeatureCache::FeatureCache(std::string folder, FeatureKey key) : folder_(std::mo
   std::error_code failed;
   fs::create_directories(folder_, failed);
   LL_CHECK(fs::is_directory(folder_), "{} is not a folder for features, and cannot be made one", folder_);
-  std::vector<std::string> files;
-  for (const fs::directory_entry& e : fs::directory_iterator(folder_)) {
-    const std::string name = e.path().filename().string();
-    if (name.starts_with("features-") && name.ends_with(".safetensors")) files.push_back(e.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  for (const std::string& file : files) open_shard(file);
+  for (const std::string& file : shards_in(folder_)) open_shard(file);
 }
 
 void FeatureCache::open_shard(const std::string& path) {

@@ -27,11 +27,16 @@ struct FeatureKey {
 
 // 32 hexadecimal digits. Not meant to withstand somebody who looks for two contents of equal hash.
 std::string content_hash(std::string_view bytes);
+// How many pictures have their features in the folder, whatever they were made with; 0 where there is no folder.
+int64_t cached_pictures(const std::string& folder);
 // Of names, shapes and all values.
 std::string tensors_hash(const std::vector<NamedTensor>& tensors);
 
 class FeatureCache {
  public:
+  // Features of so many bytes wait in memory at most, and those of a batch more.
+  static constexpr size_t kShardBytes = size_t{64} << 20;
+
   // Makes the folder if need be. Error, in one sentence with the first difference: features made with another key.
   FeatureCache(std::string folder, FeatureKey key);
   FeatureCache(const FeatureCache&) = delete;

@@ -77,7 +77,7 @@ MemoryPlan plan_of(const PlanInput& input, const Settings& settings, Context& co
   const auto method = optim::make_method(settings.method, m.model->arena(), method_options(settings));
   plan.optimizer = memory.live_bytes() - before;
   before = memory.live_bytes();
-  const std::vector<PackedBatch> batches = input.largest_step(paper, settings);
+  const std::vector<PackedBatch> batches = m.largest_step();
   for (const PackedBatch& b : batches) {
     if (b.rows.N > plan.rows) plan.longest = b.rows.longest;
     plan.rows = std::max(plan.rows, b.rows.N);
@@ -85,6 +85,7 @@ MemoryPlan plan_of(const PlanInput& input, const Settings& settings, Context& co
   }
   make_step(m, *method, batches, plan, before);
   plan.passing = memory.peak_bytes() - before - plan.activations;
+  plan.waiting = input.waiting;
   plan.scratch = scratch_bytes(input, settings, context, *m.model, plan);
   return plan;
 }
@@ -157,6 +158,7 @@ std::string memory_table(const MemoryPlan& plan, size_t free_bytes) {
   line("activations kept for the backward pass", plan.activations);
   line("head, loss and the backward pass itself", plan.passing);
   line("scratch memory of kernels", plan.scratch);
+  line("features that wait to be written", plan.waiting);
   line("all", plan.peak());
   text += fmt::format("  {:<40} {:>10}", "free", bytes_text(free_bytes));
   return text;

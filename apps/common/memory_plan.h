@@ -19,23 +19,25 @@ struct MemoryPlan {
   size_t activations = 0;  // what the forward pass leaves for the backward
   size_t passing = 0;      // the rest at the peak: logits of a chunk, gradients of activations, a block made again
   size_t scratch = 0;      // of the CPU's kernels
+  size_t waiting = 0;      // features of pictures that --cache-features has not written yet
   int64_t rows = 0;        // of the largest micro-batch
   int64_t selected = 0;    // rows of it that the head reads
   int64_t longest = 0;     // its longest segment
 
-  size_t peak() const { return weights + trained + gradients + optimizer + activations + passing + scratch; }
+  size_t peak() const { return weights + trained + gradients + optimizer + activations + passing + scratch + waiting; }
 };
 
 // A family's part.
 struct PlannedModel {
   std::unique_ptr<nn::Model> model;  // complete but for its memory
   StepPasses::Loss loss;             // of that model
+  // The step that has the largest micro-batch under the model's settings, packed in the model's context.
+  std::function<std::vector<PackedBatch>()> largest_step;
 };
 struct PlanInput {
   std::function<PlannedModel(const Settings& settings)> make;
-  // The step that has the largest micro-batch under these settings, packed.
-  std::function<std::vector<PackedBatch>(Context& context, const Settings& settings)> largest_step;
-  int64_t head_dim = 0;             // of attention
+  int64_t head_dim = 0;             // of attention, the largest
+  size_t waiting = 0;               // as in MemoryPlan
   bool narrow_weights = false;      // --weights-dtype bf16 is there
   bool token_budget = false;        // --batch-tokens is there
 };

@@ -68,7 +68,8 @@ std::vector<MicroBatch> BatchPlan::epoch(int64_t epoch) const {
   return batches;
 }
 
-std::vector<std::vector<int64_t>> BatchPlan::largest_step(int64_t steps, const Cut& cut) const {
+std::vector<std::vector<int64_t>> BatchPlan::largest_step(int64_t steps, const Cut& cut,
+                                                         const Size& size) const {
   constexpr int64_t kEpochs = 3;
   std::vector<std::vector<int64_t>> largest, step;
   int64_t most = -1, done = 0;
@@ -79,10 +80,11 @@ std::vector<std::vector<int64_t>> BatchPlan::largest_step(int64_t steps, const C
       step = cut(all);
     }
     for (const auto& which : step) {
-      int64_t tokens = 0;
-      for (const int64_t e : which) tokens += lengths_[static_cast<size_t>(e)];
-      if (tokens <= most) continue;
-      most = tokens;
+      int64_t large = size ? size(which) : 0;
+      if (!size)
+        for (const int64_t e : which) large += lengths_[static_cast<size_t>(e)];
+      if (large <= most) continue;
+      most = large;
       largest = step;
     }
     step.clear();

@@ -35,10 +35,11 @@ class BatchPlan {
   int64_t micro_batches_per_epoch() const;
   // All micro-batches of an epoch (from 0) in order.
   std::vector<MicroBatch> epoch(int64_t epoch) const;
-  // The micro-batches of the step that has the one with most tokens, among the first `steps` (of three epochs at most).
-  // cut: how the examples of a step are cut; absent: as epoch() does.
+  // The micro-batches of the step that has the largest one, among the first `steps` (of three epochs at most).
+  // cut: how the examples of a step are cut; absent: as epoch() does. size: of a micro-batch; absent: its tokens.
   using Cut = std::function<std::vector<std::vector<int64_t>>(const std::vector<int64_t>& step)>;
-  std::vector<std::vector<int64_t>> largest_step(int64_t steps, const Cut& cut = {}) const;
+  using Size = std::function<int64_t(const std::vector<int64_t>& micro_batch)>;
+  std::vector<std::vector<int64_t>> largest_step(int64_t steps, const Cut& cut = {}, const Size& size = {}) const;
   // Batches in file order, for evaluation and prediction.
   static std::vector<std::vector<int64_t>> in_order(int64_t n, int64_t batch_size);
 

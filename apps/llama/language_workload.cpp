@@ -81,14 +81,14 @@ std::vector<PackedBatch> LanguageWorkload::largest_step(Context& context, const 
 
 PlanInput LanguageWorkload::plan_input(const std::function<std::unique_ptr<Llama>(const Settings&)>& make) const {
   PlanInput input;
-  input.make = [make](const Settings& s) {
+  input.make = [this, make](const Settings& s) {
     auto model = make(s);
     const auto loss = [m = model.get()](const PackedBatch& batch, const nn::Mode& mode, double scale) {
       return loss_of(*m, batch, mode, scale, 0);
     };
-    return PlannedModel{std::move(model), loss};
+    const auto step = [this, m = model.get(), s] { return largest_step(m->context(), s); };
+    return PlannedModel{std::move(model), loss, step};
   };
-  input.largest_step = [this](Context& context, const Settings& s) { return largest_step(context, s); };
   input.head_dim = model_.config().head_dim;
   input.narrow_weights = input.token_budget = true;
   return input;

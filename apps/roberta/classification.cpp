@@ -203,9 +203,9 @@ PlanInput ClassificationWorkload::plan_input(
     const auto loss = [this, m = model.get()](const PackedBatch& batch, const nn::Mode& mode, double scale) {
       return loss_of(*m, batch, 0, mode, scale);
     };
-    return PlannedModel{std::move(model), loss};
+    const auto step = [this, m = model.get(), s] { return largest_step(m->context(), s); };
+    return PlannedModel{std::move(model), loss, step};
   };
-  input.largest_step = [this](Context& context, const Settings& s) { return largest_step(context, s); };
   input.head_dim = model_.config().hidden_size / model_.config().num_attention_heads;
   return input;
 }

@@ -20,15 +20,20 @@ void finetune(const Settings& given_settings, const CLI::App& verb) {
   check_adapter_flags(settings, session.settings, [&](const std::string& f) { return given(verb, f); });
   Pictures pictures(session.image_settings, session.context->threads());
   VlmData data = load_vlm_data(session, pictures, true, true, false);
+  session.model = session.new_model(session.settings, true);
+  VlmWorkload workload(*session.model, pictures, std::move(data.train), std::move(data.dev), session.settings);
+  const MemoryPlan plan =
+      say_memory_plan(workload.plan_input([&](const Settings& s) { return session.new_model(s, true); },
+                                          compute_dtype(session.settings, *session.context)),
+                      session.settings, *session.context);
   session.build_model(true);
   if (!settings.cache_features.empty()) pictures.cache_features(settings.cache_features, *session.model);
-  VlmWorkload workload(*session.model, pictures, std::move(data.train), std::move(data.dev), session.settings);
   const auto method = optim::make_method(settings.method, session.model->arena(), method_options(settings));
   // Everything that can be refused has been: from here on the run's folder is written.
   RunFolder run(session.settings);
   run_training({*session.model, *method, workload, run,
                 [&](const std::filesystem::path& into) { session.write_result(into); }, session.result_folder(),
-                to_toml(session.settings, [&](const std::string& f) { return has_flag(verb, f); })},
+                to_toml(session.settings, [&](const std::string& f) { return has_flag(verb, f); }), plan.peak()},
                session.settings);
   pictures.flush();
 }

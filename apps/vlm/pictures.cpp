@@ -25,6 +25,13 @@ void Pictures::cache_features(const std::string& folder, const Vlm& model) {
   cache_ = std::make_unique<FeatureCache>(folder, key);
 }
 
+Pictures Pictures::blank(const Pictures& like, bool cached) {
+  Pictures pictures(like.processor_.settings(), like.threads_);
+  pictures.blank_ = true;
+  pictures.blank_cache_ = cached;
+  return pictures;
+}
+
 int32_t Pictures::add(const std::string& file, const std::string& where) {
   const auto [at, fresh] = numbers_.try_emplace(file, static_cast<int32_t>(files_.size()));
   if (fresh) files_.push_back({file, where});
@@ -33,6 +40,7 @@ int32_t Pictures::add(const std::string& file, const std::string& where) {
 
 Tensor Pictures::pixels(Context& context, const std::vector<int32_t>& which, const Change& change) const {
   const int64_t H = processor_.height(), W = processor_.width();
+  if (blank_) return Tensor::empty(context, {static_cast<int64_t>(which.size()), 3, H, W}, DType::f32);
   const auto each = static_cast<size_t>(3 * H * W);
   std::vector<float> values(which.size() * each);
   for_each_picture(which.size(), threads_, [&](size_t i) {
@@ -46,6 +54,10 @@ Tensor Pictures::pixels(Context& context, const std::vector<int32_t>& which, con
 
 Tensor Pictures::features(const Vlm& model, const std::vector<int32_t>& which) const {
   const NoGrad guard(model.context());
+  const auto T = static_cast<int32_t>(model.config().image_tokens());
+  if (blank_cache_)
+    return Tensor::empty(model.context(), {static_cast<int64_t>(which.size()) * T, model.config().vision.hidden_size},
+                         model.dtype());
   const auto compute = [&](const std::vector<int32_t>& some) {
     ImageBatch batch;
     batch.pixels = pixels(model.context(), some);                        // (M, 3, H, H)
@@ -60,7 +72,6 @@ Tensor Pictures::features(const Vlm& model, const std::vector<int32_t>& which) c
       if (place.try_emplace(i, static_cast<int32_t>(once.size())).second) once.push_back(i);
     const Tensor some = compute(once);                                   // (M T, CV)
     if (once.size() == which.size()) return some;
-    const auto T = static_cast<int32_t>(model.config().image_tokens());
     std::vector<int32_t> rows;
     for (const int32_t i : which)
       for (int32_t t = 0; t < T; ++t) rows.push_back(place.at(i) * T + t);

@@ -19,6 +19,11 @@ class Pictures {
   // Keeps features of the model's frozen tower in the folder from now on. Error: features made otherwise are there.
   void cache_features(const std::string& folder, const Vlm& model);
 
+  // Of a step that is only planned (memory_plan.h): pixels and features as large as of real pictures, and no file is
+  // read. `cached`: features come out of a cache.
+  static Pictures blank(const Pictures& like, bool cached);
+  int64_t size() const { return static_cast<int64_t>(files_.size()); }
+
   // The number of a file. `where` (file:line of the question that names it first) is told if it cannot be read.
   int32_t add(const std::string& file, const std::string& where);
   // Changes the values (3, H, H) of the i-th of `which`; on several threads.
@@ -39,6 +44,7 @@ class Pictures {
   std::vector<File> files_;
   std::map<std::string, int32_t> numbers_;
   std::unique_ptr<FeatureCache> cache_;
+  bool blank_ = false, blank_cache_ = false;
 };
 
 }  // namespace lowland::apps

@@ -80,13 +80,18 @@ void pretrain_projector(const Settings& s, const CLI::App& verb) {
   session.trains_whole = [](const std::string& name) { return name.rfind(std::string(kVlmProjector) + ".", 0) == 0; };
   Pictures pictures(session.image_settings, session.context->threads());
   VlmData data = load_vlm_data(session, pictures, true, true, false);
+  session.model = session.new_model(session.settings, true);
+  VlmWorkload workload(*session.model, pictures, std::move(data.train), std::move(data.dev), session.settings);
+  const MemoryPlan plan =
+      say_memory_plan(workload.plan_input([&](const Settings& like) { return session.new_model(like, true); },
+                                          compute_dtype(session.settings, *session.context)),
+                      session.settings, *session.context);
   session.build_model(true);
   if (!s.cache_features.empty()) pictures.cache_features(s.cache_features, *session.model);
-  VlmWorkload workload(*session.model, pictures, std::move(data.train), std::move(data.dev), session.settings);
   const auto method = optim::make_method(s.method, session.model->arena(), method_options(s));
   RunFolder run(session.settings);
   run_training({*session.model, *method, workload, run, [&](const fs::path& into) { session.write_result(into); },
-                "model", toml_of(s, verb)},
+                "model", toml_of(s, verb), plan.peak()},
                session.settings);
   pictures.flush();
 }

@@ -168,24 +168,30 @@ void VlmSession::take_adapter() {
 
 int64_t VlmSession::longest() const { return std::min(settings.max_length, config.text.max_tokens()); }
 
-void VlmSession::build_model(bool for_training) {
-  LL_CHECK(settings.modules_to_save.empty(),
+std::unique_ptr<Vlm> VlmSession::new_model(const Settings& like, bool for_training) const {
+  LL_CHECK(like.modules_to_save.empty(),
            "--modules-to-save {}: of this model, --projector full and --tower full train whole parts",
-           settings.modules_to_save);
-  model = std::make_unique<Vlm>(config);
-  const bool full = settings.method == "full" && !adapter;
+           like.modules_to_save);
+  auto made = std::make_unique<Vlm>(config);
+  const bool full = like.method == "full" && !adapter;
   if (for_training || adapter) {
-    settings.targets = adapter ? settings.targets : vlm_targets(settings);
-    model->train([&](const std::string& name) {
-      return trains_whole(name) && (!full || model->reads(name));
-    });
+    Settings resolved = like;
+    if (!adapter) resolved.targets = vlm_targets(like);
+    made->train([&](const std::string& name) { return trains_whole(name) && (!full || made->reads(name)); });
     if (!full) {
-      model->attach_lora(lora_config(settings, settings.targets));
-      LL_CHECK(!model->adapters().empty(), "--targets {} matches no linear module of the model", settings.targets);
+      made->attach_lora(lora_config(resolved, resolved.targets));
+      LL_CHECK(!made->adapters().empty(), "--targets {} matches no linear module of the model", resolved.targets);
     }
   }
-  model->set_recompute(settings.recompute == "block");
-  model->set_frozen_dtype(weights_dtype(settings, *context));
+  made->set_recompute(like.recompute == "block");
+  made->set_frozen_dtype(weights_dtype(like, *context));
+  return made;
+}
+
+void VlmSession::build_model(bool for_training) {
+  if (!model) model = new_model(settings, for_training);
+  if (for_training && !adapter) settings.targets = vlm_targets(settings);
+  model->set_recompute(settings.recompute == "block");  // --recompute auto was decided after it was made
   model->materialise(*context, compute_dtype(settings, *context));
   load_weights();
 }

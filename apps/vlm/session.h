@@ -37,7 +37,9 @@ class VlmSession {
   // Which parameters are trained whole: by --method, --tower and --projector unless told otherwise.
   std::function<bool(const std::string& name)> trains_whole;
 
-  // Builds the model for settings.method, tower and projector, gives it memory, fills it from checkpoint and adapter.
+  // The model for method, tower and projector of such settings, without memory.
+  std::unique_ptr<Vlm> new_model(const Settings& like, bool for_training) const;
+  // Makes the model if it is not there, gives it memory, fills it from checkpoint and adapter.
   void build_model(bool for_training);
   // Longest example in tokens that both the settings and the model's positions allow.
   int64_t longest() const;

@@ -1,7 +1,10 @@
 #include "apps/vlm/vlm_workload.h"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
+#include "apps/common/trainer.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
 
@@ -87,6 +90,67 @@ std::vector<PackedBatch> VlmWorkload::step(int64_t index) {
 
 Tensor VlmWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {
   return loss_of(model_, batch, mode, scale, mode.training ? settings_.label_smoothing : 0);
+}
+
+int64_t VlmWorkload::pictures_in(const std::vector<int64_t>& which, bool distinct) const {
+  std::set<int32_t> seen;
+  size_t all = 0;
+  for (const int64_t i : which) {
+    const std::vector<int32_t>& some = train_.pictures[static_cast<size_t>(i)];
+    seen.insert(some.begin(), some.end());
+    all += some.size();
+  }
+  return static_cast<int64_t>(distinct ? seen.size() : all);
+}
+
+std::vector<PackedBatch> VlmWorkload::largest_step(const Vlm& model, const Settings& s, bool cached) const {
+  const VlmConfig& config = model.config();
+  const BatchPlan plan(train_.text.lengths(), {s.batch_size, s.grad_accum, static_cast<uint64_t>(s.seed), true});
+  const Pictures blank = Pictures::blank(pictures_, cached);
+  const auto cut = [&](const std::vector<int64_t>& step) {
+    return micro_batches(train_.text, step, s.batch_size, s.batch_tokens);
+  };
+  const auto largest = [&](const BatchPlan::Size& size) {
+    std::vector<PackedBatch> batches;
+    for (const auto& which : plan.largest_step(total_steps(s, plan.steps_per_epoch()), cut, size))
+      batches.push_back(pack_questions(model, blank, train_, which, 0));
+    return batches;
+  };
+  if (!model.tower().learns()) {
+    if (!cached)  // the tower runs while a step is packed, and may need more than the step itself
+      largest([&](const std::vector<int64_t>& which) { return pictures_in(which, true); });
+    return largest({});
+  }
+  // What a row of the tower and one of the language model keep, in proportion.
+  const int64_t in_tower = config.vision.hidden_size * config.vision.num_hidden_layers;
+  const int64_t in_text = config.text.hidden_size * config.text.num_hidden_layers;
+  return largest([&](const std::vector<int64_t>& which) {
+    int64_t rows = 0;
+    for (const int64_t i : which)
+      rows += static_cast<int64_t>(train_.text.examples[static_cast<size_t>(i)].ids.size());
+    return rows * in_text + pictures_in(which, false) * config.image_tokens() * in_tower;
+  });
+}
+
+PlanInput VlmWorkload::plan_input(const std::function<std::unique_ptr<Vlm>(const Settings&)>& make,
+                                  DType dtype) const {
+  const VlmConfig& config = model_.config();
+  const bool kept = !settings_.cache_features.empty();
+  const bool cached = kept && cached_pictures(settings_.cache_features) >= pictures_.size();
+  PlanInput input;
+  input.make = [this, make, cached](const Settings& s) {
+    auto model = make(s);
+    const Vlm* const m = model.get();
+    const auto loss = [m](const PackedBatch& batch, const nn::Mode& mode, double scale) {
+      return loss_of(*m, batch, mode, scale, 0);
+    };
+    return PlannedModel{std::move(model), loss, [this, m, s, cached] { return largest_step(*m, s, cached); }};
+  };
+  input.head_dim = std::max(config.text.head_dim, config.vision.head_dim());
+  const auto features = static_cast<size_t>(pictures_.size() * config.image_tokens() * config.vision.hidden_size);
+  if (kept && !cached) input.waiting = std::min(features * size_of(dtype), FeatureCache::kShardBytes);
+  input.narrow_weights = input.token_budget = true;
+  return input;
 }
 
 std::optional<Evaluation> VlmWorkload::evaluate() {

@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "apps/common/memory_plan.h"
 #include "apps/common/workload.h"
 #include "apps/data/batches.h"
 #include "apps/vlm/examples.h"
@@ -10,7 +11,7 @@ namespace lowland::apps {
 
 class VlmWorkload final : public Workload {
  public:
-  // dev may hold no example: then nothing is evaluated.
+  // dev may hold no example: then nothing is evaluated. The model may get its memory later.
   VlmWorkload(const Vlm& model, const Pictures& pictures, VlmSplit train, VlmSplit dev, const Settings& settings);
 
   int64_t steps_per_epoch() const override { return plan_.steps_per_epoch(); }
@@ -20,10 +21,15 @@ class VlmWorkload final : public Workload {
   std::vector<PackedBatch> probe_batches() override { return batches_of(train_, 256); }
   // Batches over the first `count` examples, in file order.
   std::vector<PackedBatch> batches_of(const VlmSplit& split, int64_t count) const;
+  // For memory_plan.h. make: the model of such settings, without memory. dtype: what it computes in.
+  PlanInput plan_input(const std::function<std::unique_ptr<Vlm>(const Settings&)>& make, DType dtype) const;
   const VlmSplit& train() const { return train_; }
   const VlmSplit& dev() const { return dev_; }
 
  private:
+  std::vector<PackedBatch> largest_step(const Vlm& model, const Settings& settings, bool cached) const;
+  int64_t pictures_in(const std::vector<int64_t>& which, bool distinct) const;
+
   const Vlm& model_;
   const Pictures& pictures_;
   const Settings& settings_;

@@ -48,7 +48,7 @@ std::vector<nn::Segment> segments_of(const Settings& s, int64_t length, bool hal
 
 PlanInput llama_input(const LlamaConfig& config, int64_t length) {
   PlanInput in;
-  in.make = [config](const Settings& s) {
+  in.make = [config, length](const Settings& s) {
     auto model = std::make_unique<Llama>(config);
     choose_trained(*model, s);
     if (s.weights_dtype == "bf16") model->set_frozen_dtype(DType::bf16);
@@ -57,12 +57,12 @@ PlanInput llama_input(const LlamaConfig& config, int64_t length) {
       o.scale = scale;
       return m->loss(m->decode(m->embed(b.rows.ids), b.rows, mode), b.targets, o);  // (1)
     };
-    return PlannedModel{std::move(model), loss};
-  };
-  in.largest_step = [length](Context& context, const Settings& s) {
-    std::vector<int32_t> targets;
-    const auto segments = segments_of(s, length, true, targets);
-    return std::vector<PackedBatch>{pack_batch(context, segments, targets)};
+    const auto step = [m = model.get(), s, length] {
+      std::vector<int32_t> targets;
+      const auto segments = segments_of(s, length, true, targets);
+      return std::vector<PackedBatch>{pack_batch(m->context(), segments, targets)};
+    };
+    return PlannedModel{std::move(model), loss, step};
   };
   in.head_dim = config.head_dim;
   in.narrow_weights = true;
@@ -71,7 +71,7 @@ PlanInput llama_input(const LlamaConfig& config, int64_t length) {
 
 PlanInput roberta_input(const RobertaConfig& config, int64_t length) {
   PlanInput in;
-  in.make = [config](const Settings& s) {
+  in.make = [config, length](const Settings& s) {
     auto model = std::make_unique<Roberta>(config, RobertaHead::classification);
     choose_trained(*model, s);
     model->train([](const std::string& n) { return n.rfind("classifier.", 0) == 0; });
@@ -80,12 +80,12 @@ PlanInput roberta_input(const RobertaConfig& config, int64_t length) {
       o.scale = scale;
       return ops::cross_entropy(m->forward(b.rows, mode), b.targets, o);  // (1)
     };
-    return PlannedModel{std::move(model), loss};
-  };
-  in.largest_step = [length](Context& context, const Settings& s) {
-    std::vector<int32_t> targets;
-    const auto segments = segments_of(s, length, false, targets);
-    return std::vector<PackedBatch>{pack_batch(context, segments, targets)};
+    const auto step = [m = model.get(), s, length] {
+      std::vector<int32_t> targets;
+      const auto segments = segments_of(s, length, false, targets);
+      return std::vector<PackedBatch>{pack_batch(m->context(), segments, targets)};
+    };
+    return PlannedModel{std::move(model), loss, step};
   };
   in.head_dim = config.hidden_size / config.num_attention_heads;
   return in;
@@ -124,7 +124,7 @@ size_t measured(const PlanInput& input, const Settings& s) {
   m.model->initialise_adapters(1);
   const auto method = optim::make_method(s.method, m.model->arena(), method_options(s));
   StepPasses passes(*m.model, *method, m.loss, false);
-  for (int64_t i = 0; i < 3; ++i) bench_step(*m.model, *method, s, passes, input.largest_step(context, s)[0], i);
+  for (int64_t i = 0; i < 3; ++i) bench_step(*m.model, *method, s, passes, m.largest_step()[0], i);
   return context.memory().peak_bytes();
 }
 
