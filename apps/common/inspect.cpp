@@ -35,6 +35,11 @@ void print_row(int64_t position, int32_t id, bool learnt, std::string_view piece
   std::printf("%s%s%s\n", green ? "\033[32m" : "", line.c_str(), green ? "\033[0m" : "");
 }
 
+void print_rows(int64_t first, int64_t last, int32_t id, std::string_view what) {
+  std::printf("%s\n", fmt::format("{:>10} {:>8}  {:<4}  {}", fmt::format("{}-{}", first, last), id, "",
+                                  visible(what)).c_str());
+}
+
 void print_model(const nn::Model& model, const MemoryPlan& plan, size_t free_bytes) {
   for (const nn::AdapterSpec& a : model.adapters())
     std::printf("%s  A (%lld,%lld)  B (%lld,%lld)  scale %g\n", a.module.c_str(), static_cast<long long>(a.r),

@@ -7,6 +7,7 @@ int main(int argc, char** argv) {
   using namespace lowland::apps;
   return run_program(argc, argv, "Fine-tune vision-language models with LoRA, EFlat-LoRA and their relatives",
                      [](CLI::App& app) {
+                       add_inspect(app);
                        add_pretrain(app);
                        add_finetune(app);
                        add_evaluate(app);

@@ -11,6 +11,7 @@ void add_predict(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_merge(CLI::App& app);
 void add_probe(CLI::App& app);
+void add_inspect(CLI::App& app);
 void add_bench(CLI::App& app);
 
 }  // namespace lowland::apps

@@ -101,3 +101,31 @@ TEST_CASE("lowland-vlm: memory is as foretold, whatever is trained") {
   foretold({"pretrain", "--model", task / "base/model"}, w / "pretrain");
   CHECK(finetune("auto", {"--recompute", "auto"}).at("settings").at("recompute") == "none");
 }
+
+TEST_CASE("lowland-vlm: inspect shows questions with their pictures, and the plan of finetune") {
+  const Workspace w;
+  const Workspace& task = base_of_random_weights();
+  const auto with = [&](std::vector<std::string> args) {
+    args.insert(args.end(), {"--model", task / "base/model", "--train", task / "train.jsonl", "--dev-fraction", "0",
+                             "--targets", "all-linear", "--tower", "lora", "--batch-size", "4", "--threads", "1"});
+    const Outcome o = run_vlm(args);
+    must(o);
+    return o;
+  };
+  const std::string seen = with({"inspect", "--show", "2"}).out;
+  INFO(seen);
+  CHECK(seen.find("train.jsonl:1, 2 of") != std::string::npos);  // a word, and the end
+  CHECK(seen.find("train.jsonl:3") == std::string::npos);
+  const auto images = [&](const std::string& file) { return seen.find("<image> " + (task / file)); };
+  CHECK(images("classes/even/0.png") < images("classes/odd/5.png"));
+  CHECK(images("classes/odd/5.png") < images("classes/odd/1.png"));
+  CHECK(images("classes/odd/1.png") != std::string::npos);
+  CHECK(seen.find("24 training examples about 20 pictures of 36 rows") != std::string::npos);
+  CHECK(seen.find("model.vision_tower.encoder.layers.0.self_attn.q_proj  A (8,32)  B (32,8)") != std::string::npos);
+  const auto plan = [](const std::string& text) {
+    const size_t begin = text.find("memory at the peak of a step");
+    return text.substr(begin, text.find("  free") - begin);
+  };
+  CHECK(plan(seen) == plan(with({"finetune", "--max-steps", "100", "--out", w / "run"}).err));
+  CHECK(plan(seen).find("activations kept for the backward pass") != std::string::npos);
+}
