@@ -36,7 +36,7 @@ struct PlannedModel {
 };
 struct PlanInput {
   std::function<PlannedModel(const Settings& settings)> make;
-  int64_t head_dim = 0;             // of attention, the largest
+  int64_t head_dim = 0;             // of attention that goes backward, the largest
   size_t waiting = 0;               // as in MemoryPlan
   bool narrow_weights = false;      // --weights-dtype bf16 is there
   bool token_budget = false;        // --batch-tokens is there

@@ -146,7 +146,8 @@ PlanInput VlmWorkload::plan_input(const std::function<std::unique_ptr<Vlm>(const
     };
     return PlannedModel{std::move(model), loss, [this, m, s, cached] { return largest_step(*m, s, cached); }};
   };
-  input.head_dim = std::max(config.text.head_dim, config.vision.head_dim());
+  input.head_dim = config.text.head_dim;
+  if (model_.tower().learns()) input.head_dim = std::max(input.head_dim, config.vision.head_dim());
   const auto features = static_cast<size_t>(pictures_.size() * config.image_tokens() * config.vision.hidden_size);
   if (kept && !cached) input.waiting = std::min(features * size_of(dtype), FeatureCache::kShardBytes);
   input.narrow_weights = input.token_budget = true;
