@@ -6,13 +6,40 @@
 #include "engine/error.h"
 
 namespace lowland::apps {
+namespace {
+
+PackedBatch pack_pictures(const Vit& model, const Pictures& pictures, const std::vector<int32_t>& which,
+                          const std::vector<int32_t>& labels, int64_t first, const Pictures::Change& change) {
+  PackedBatch batch;
+  const auto S = static_cast<int64_t>(which.size());
+  for (int64_t i = 0; i < S; ++i) {
+    batch.images.images.example.push_back(static_cast<int32_t>(first + i));
+    batch.images.images.number.push_back(0);
+  }
+  batch.images.images.pixels = pictures.pixels(model.context(), which, change);        // (S, 3, H, H)
+  batch.targets = Tensor::from<int32_t>(model.context(), {S}, labels);
+  batch.target_count = S;
+  batch.rows.longest = 1 + model.config().patches();
+  batch.rows.N = batch.rows.tokens = S * batch.rows.longest;
+  batch.rows.K = S;
+  return batch;
+}
+
+Tensor loss_of(const Vit& model, const PackedBatch& batch, const nn::Mode& mode, double scale, double smoothing) {
+  CrossEntropyOptions options;
+  options.scale = scale;
+  options.label_smoothing = smoothing;
+  return ops::cross_entropy(model.forward(batch.images.images, mode), batch.targets, options);  // (1)
+}
+
+}  // namespace
 
 ClassWorkload::ClassWorkload(const Vit& model, const ImageSettings& images, const PictureClasses& data,
-                             const Settings& settings)
+                             const Settings& settings, int threads)
     : model_(model),
       settings_(settings),
       augment_(augment_of(settings, model.config().image_size)),
-      pictures_(images, model.context().threads()),
+      pictures_(images, threads),
       train_(split_of(data.train)),
       dev_(split_of(data.dev)),
       plan_(std::vector<int32_t>(data.train.size(), 1),
@@ -30,18 +57,11 @@ ClassWorkload::Split ClassWorkload::split_of(const std::vector<LabelledPicture>&
 PackedBatch ClassWorkload::pack(const Split& split, const std::vector<int64_t>& which, int64_t first,
                                 const Pictures::Change& change) const {
   std::vector<int32_t> pictures, labels;
-  PackedBatch batch;
-  for (size_t i = 0; i < which.size(); ++i) {
-    pictures.push_back(split.pictures[static_cast<size_t>(which[i])]);
-    labels.push_back(split.labels[static_cast<size_t>(which[i])]);
-    batch.images.images.example.push_back(static_cast<int32_t>(first + static_cast<int64_t>(i)));
-    batch.images.images.number.push_back(0);
+  for (const int64_t i : which) {
+    pictures.push_back(split.pictures[static_cast<size_t>(i)]);
+    labels.push_back(split.labels[static_cast<size_t>(i)]);
   }
-  const auto S = static_cast<int64_t>(which.size());
-  batch.images.images.pixels = pictures_.pixels(model_.context(), pictures, change);   // (S, 3, H, H)
-  batch.targets = Tensor::from<int32_t>(model_.context(), {S}, labels);
-  batch.target_count = S;
-  batch.rows.tokens = S * (1 + model_.config().patches());
+  PackedBatch batch = pack_pictures(model_, pictures_, pictures, labels, first, change);
   batch.examples = which;
   return batch;
 }
@@ -63,10 +83,34 @@ std::vector<PackedBatch> ClassWorkload::step(int64_t index) {
 }
 
 Tensor ClassWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {
-  CrossEntropyOptions options;
-  options.scale = scale;
-  options.label_smoothing = mode.training ? settings_.label_smoothing : 0;
-  return ops::cross_entropy(model_.forward(batch.images.images, mode), batch.targets, options);  // (1)
+  return loss_of(model_, batch, mode, scale, mode.training ? settings_.label_smoothing : 0);
+}
+
+// Pictures are all as large: any step with full micro-batches.
+std::vector<PackedBatch> ClassWorkload::largest_step(const Vit& model, const Settings& s) const {
+  const Pictures blank = Pictures::blank(pictures_, false);
+  std::vector<PackedBatch> batches;
+  int64_t left = std::min(static_cast<int64_t>(train_.labels.size()), s.batch_size * s.grad_accum);
+  while (left > 0) {
+    const auto S = static_cast<size_t>(std::min(left, s.batch_size));
+    batches.push_back(pack_pictures(model, blank, std::vector<int32_t>(S), std::vector<int32_t>(S), 0, {}));
+    left -= s.batch_size;
+  }
+  return batches;
+}
+
+PlanInput ClassWorkload::plan_input(const std::function<std::unique_ptr<Vit>(const Settings&)>& make) const {
+  PlanInput input;
+  input.make = [this, make](const Settings& s) {
+    auto model = make(s);
+    const Vit* const m = model.get();
+    const auto loss = [m](const PackedBatch& batch, const nn::Mode& mode, double scale) {
+      return loss_of(*m, batch, mode, scale, 0);
+    };
+    return PlannedModel{std::move(model), loss, [this, m, s] { return largest_step(*m, s); }};
+  };
+  input.head_dim = model_.config().head_dim();
+  return input;
 }
 
 std::optional<Evaluation> ClassWorkload::evaluate() {

@@ -3,8 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/common/settings.h"
-#include "apps/common/workload.h"
+#include "apps/common/memory_plan.h"
 #include "apps/data/batches.h"
 #include "apps/data/picture_classes.h"
 #include "apps/vlm/augment.h"
@@ -15,15 +14,17 @@ namespace lowland::apps {
 
 class ClassWorkload final : public Workload {
  public:
-  // The dev split may be empty: then nothing is evaluated.
-  ClassWorkload(const Vit& model, const ImageSettings& images, const PictureClasses& data,
-                const Settings& settings);
+  // The dev split may be empty: then nothing is evaluated. The model may get its memory later.
+  ClassWorkload(const Vit& model, const ImageSettings& images, const PictureClasses& data, const Settings& settings,
+                int threads);
 
   int64_t steps_per_epoch() const override { return plan_.steps_per_epoch(); }
   std::vector<PackedBatch> step(int64_t index) override;
   Tensor loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const override;
   std::optional<Evaluation> evaluate() override;
   std::vector<PackedBatch> probe_batches() override;
+  // For memory_plan.h. make: the model of such settings, without memory.
+  PlanInput plan_input(const std::function<std::unique_ptr<Vit>(const Settings&)>& make) const;
 
  private:
   struct Split {
@@ -32,6 +33,7 @@ class ClassWorkload final : public Workload {
   Split split_of(const std::vector<LabelledPicture>& all);
   PackedBatch pack(const Split& split, const std::vector<int64_t>& which, int64_t first,
                    const Pictures::Change& change = {}) const;
+  std::vector<PackedBatch> largest_step(const Vit& model, const Settings& settings) const;
 
   const Vit& model_;
   const Settings& settings_;

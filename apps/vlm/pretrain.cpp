@@ -44,9 +44,17 @@ void pretrain_tower(Settings s, const CLI::App& verb) {
                   thousands(static_cast<int64_t>(data.train.size())),
                   thousands(static_cast<int64_t>(data.dev.size()))));
   if (data.skipped > 0) say("left out: " + data.skip_reason);
-  Vit model(config, VitHead::classification);
-  model.train([](const std::string& name) { return name.find(".post_layernorm.") == std::string::npos; });
-  model.set_recompute(s.recompute == "block");
+  const auto make = [&](const Settings& like) {
+    auto made = std::make_unique<Vit>(config, VitHead::classification);
+    made->train([](const std::string& name) { return name.find(".post_layernorm.") == std::string::npos; });
+    made->set_recompute(like.recompute == "block");
+    return made;
+  };
+  const std::unique_ptr<Vit> tower = make(s);
+  Vit& model = *tower;
+  ClassWorkload workload(model, images, data, s, context->threads());
+  const MemoryPlan plan = say_memory_plan(workload.plan_input(make), s, *context);
+  model.set_recompute(s.recompute == "block");  // --recompute auto has been decided by now
   model.materialise(*context, compute_dtype(s, *context));
   const auto seed = static_cast<uint64_t>(s.seed);
   if (from.empty()) {
@@ -54,7 +62,6 @@ void pretrain_tower(Settings s, const CLI::App& verb) {
   } else {
     load_weights(model, from, seed);
   }
-  ClassWorkload workload(model, images, data, s);
   const auto write = [&](const fs::path& into) {
     VitConfig written = config;
     written.dtype = "float32";
@@ -67,7 +74,7 @@ void pretrain_tower(Settings s, const CLI::App& verb) {
   };
   const auto method = optim::make_method(s.method, model.arena(), method_options(s));
   RunFolder run(s);
-  run_training({model, *method, workload, run, write, "model", toml_of(s, verb)}, s);
+  run_training({model, *method, workload, run, write, "model", toml_of(s, verb), plan.peak()}, s);
 }
 
 // The projector alone, between a tower and a language model that stay as they are.

@@ -57,10 +57,8 @@ const Workspace& base_of_random_weights() {
 }
 
 // A run, its memory as foretold within a tenth. Returns run.json.
-json foretold(std::vector<std::string> args, const std::string& out) {
-  const Workspace& task = base_of_random_weights();
-  args.insert(args.end(), {"--task", "vqa", "--train", task / "train.jsonl", "--dev-fraction", "0", "--batch-size", "4",
-                           "--epochs", "2", "--threads", "1", "--out", out});
+json foretold_run(std::vector<std::string> args, const std::string& out) {
+  args.insert(args.end(), {"--dev-fraction", "0", "--epochs", "2", "--threads", "1", "--out", out});
   const Outcome o = run_vlm(args);
   must(o);
   CHECK(o.err.find("memory at the peak of a step") != std::string::npos);
@@ -70,6 +68,13 @@ json foretold(std::vector<std::string> args, const std::string& out) {
   CHECK(planned > 0.9 * peak);
   CHECK(planned < 1.1 * peak);
   return info;
+}
+
+// The same about the questions.
+json foretold(std::vector<std::string> args, const std::string& out) {
+  const Workspace& task = base_of_random_weights();
+  args.insert(args.end(), {"--task", "vqa", "--train", task / "train.jsonl", "--batch-size", "4"});
+  return foretold_run(args, out);
 }
 
 }  // namespace
@@ -100,6 +105,21 @@ TEST_CASE("lowland-vlm: memory is as foretold, whatever is trained") {
   }
   foretold({"pretrain", "--model", task / "base/model"}, w / "pretrain");
   CHECK(finetune("auto", {"--recompute", "auto"}).at("settings").at("recompute") == "none");
+}
+
+TEST_CASE("lowland-vlm: memory of a tower learnt by classes is as foretold") {
+  const Workspace w;
+  const Workspace& task = base_of_random_weights();
+  const auto pretrain = [&](const std::string& name, std::vector<std::string> more) {
+    more.insert(more.begin(), {"pretrain", "--class-dir", task / "classes", "--model-config", task / "vision.json",
+                               "--batch-size", "8"});
+    return foretold_run(more, w / name).at("planned_peak_bytes").get<int64_t>();
+  };
+  const int64_t kept = pretrain("kept", {}), accumulated = pretrain("accumulated", {"--grad-accum", "3"});
+  CHECK(pretrain("again", {"--recompute", "block"}) < kept);
+  CHECK(accumulated > kept);       // the pixels of the whole step are there
+  CHECK(accumulated < 3 * kept);
+  CHECK(pretrain("auto", {"--recompute", "auto"}) == kept);
 }
 
 TEST_CASE("lowland-vlm: inspect shows questions with their pictures, and the plan of finetune") {
