@@ -14,6 +14,19 @@ std::string targets_or(const Settings& settings, const std::string& default_targ
 
 std::vector<float> host_values(const Tensor& t) { return t.to(DType::f32).to_vector<float>(); }
 
+// Factors of a module whose rank or scale is not the model's own (rank_pattern, alpha_pattern), as they give the same
+// product there: rows of A and columns of B that lack are zero, and B takes up the scale.
+// (outer, rank, inner) -> (outer, wide, inner)
+std::vector<float> widened(const std::vector<float>& values, int64_t outer, int64_t rank, int64_t inner, int64_t wide,
+                           float factor) {
+  if (rank == wide && factor == 1) return values;
+  std::vector<float> out(static_cast<size_t>(outer * wide * inner));
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t i = 0; i < rank * inner; ++i)
+      out[static_cast<size_t>(o * wide * inner + i)] = factor * values[static_cast<size_t>(o * rank * inner + i)];
+  return out;
+}
+
 }  // namespace
 
 nn::LoraConfig lora_config(const Settings& s, const std::string& default_targets) {
@@ -45,16 +58,20 @@ std::vector<std::string> attach_adapter(nn::Model& model, const Settings& s, con
   const auto targets = lora.targets;
   lora.targets = [targets, whole](const std::string& m) { return !is_within(m, whole) && targets(m); };
   model.attach_lora(lora);
-  std::string names;  // the last parts of the linear modules' paths
-  for (const LinearModule& m : linear_modules(model)) {
-    const std::string name = m.name.substr(m.name.rfind('.') + 1);
-    if (!is_within(m.name, whole) && (", " + names + ",").find(", " + name + ",") == std::string::npos)
-      names += (names.empty() ? "" : ", ") + name;
-  }
   LL_CHECK(!model.adapters().empty(), "--targets {} matches no linear module of the model (they are {})", s.targets,
-           names);
+           linear_names(model, whole));
   if (!whole.empty()) model.train([whole](const std::string& name) { return is_within(name, whole); });
   return whole;
+}
+
+std::string linear_names(const nn::Model& model, const std::vector<std::string>& but) {
+  std::string names;
+  for (const LinearModule& m : linear_modules(model)) {
+    const std::string name = m.name.substr(m.name.rfind('.') + 1);
+    if (!is_within(m.name, but) && (", " + names + ",").find(", " + name + ",") == std::string::npos)
+      names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
 }
 
 std::vector<std::string> whole_modules(const nn::Model& model) {
@@ -79,17 +96,32 @@ AdapterConfig adapter_config(const Settings& s, const std::string& default_targe
   return config;
 }
 
-void take_adapter_settings(const AdapterConfig& config, Settings& s) {
-  LL_CHECK(config.rank_pattern.empty() && config.alpha_pattern.empty(),
-           "the adapter has rank_pattern or alpha_pattern, and Lowland trains one rank and alpha for all modules");
+void take_adapter_settings(const LoadedAdapter& adapter, Settings& s) {
+  const AdapterConfig& config = adapter.config;
   s.rank = config.r;
   s.alpha = config.lora_alpha;
+  for (const auto& [key, rank] : config.rank_pattern) s.rank = std::max(s.rank, rank);
   s.rslora = config.use_rslora;
   s.lora_dropout = config.lora_dropout;
+  s.targets.clear();
+  const auto add = [&](const std::string& name) { s.targets += (s.targets.empty() ? "" : ",") + name; };
   const ModuleTargets& t = config.target_modules;
-  s.targets = t.all_linear ? "all-linear" : t.expression;
-  if (s.targets.empty())
-    for (const std::string& name : t.names) s.targets += (s.targets.empty() ? "" : ",") + name;
+  if (!config.exclude_modules.empty() || !config.layers_to_transform.empty()) {
+    for (const LoraFactors& f : adapter.modules) add(f.module);
+  } else if (t.all_linear) {
+    add("all-linear");
+  } else if (!t.expression.empty()) {
+    add(t.expression);
+  } else {
+    for (const std::string& name : t.names) add(name);
+  }
+}
+
+void check_trains_on(const LoadedAdapter& adapter, const std::string& folder) {
+  const AdapterConfig& config = adapter.config;
+  LL_CHECK(config.rank_pattern.empty() && config.alpha_pattern.empty(),
+           "{} has rank_pattern or alpha_pattern: it can be evaluated and merged, but training goes on from one rank "
+           "and one alpha for all modules", folder);
 }
 
 std::vector<LinearModule> linear_modules(const nn::Model& model) {
@@ -128,9 +160,9 @@ void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, const std::str
   for (const nn::AdapterSpec& a : model.adapters()) {
     const LoraFactors* f = adapter.find(a.module);
     LL_CHECK(f != nullptr, "{}: no adapter for {}", folder, a.module);
-    LL_CHECK(f->rank == a.r, "{}: {} has rank {}, not {}", folder, a.module, f->rank, a.r);
-    put(model.arena().master(a.a), f->a);
-    put(model.arena().master(a.b), f->b);
+    LL_CHECK(f->rank <= a.r, "{}: {} has rank {}, not {}", folder, a.module, f->rank, a.r);
+    put(model.arena().master(a.a), widened(f->a, 1, f->rank, f->in, a.r, 1));
+    put(model.arena().master(a.b), widened(f->b, f->out, f->rank, 1, a.r, static_cast<float>(f->scale / a.scale)));
   }
   if (!with_head) return;
   for (const HeadTensor& h : adapter.head) {

@@ -19,14 +19,19 @@ std::vector<std::string> attach_adapter(nn::Model& model, const Settings& settin
 std::vector<std::string> whole_modules(const nn::Model& model);
 // adapter_config.json for those settings; task_type and the like are the caller's.
 AdapterConfig adapter_config(const Settings& settings, const std::string& default_targets);
-// The settings that an adapter folder fixes: rank, alpha, dropout, rsLoRA, targets.
-void take_adapter_settings(const AdapterConfig& config, Settings& settings);
+// The settings that an adapter folder fixes: dropout, rsLoRA, the modules, alpha, and the largest rank.
+void take_adapter_settings(const LoadedAdapter& adapter, Settings& settings);
+// Throws Error for an adapter that training cannot go on from: one with exceptions of rank or alpha.
+void check_trains_on(const LoadedAdapter& adapter, const std::string& folder);
 
+// The names of the linear modules, last parts of their paths, each once; none of those in the modules `but`.
+std::string linear_names(const nn::Model& model, const std::vector<std::string>& but = {});
 // Every linear module of the model with its sizes.
 std::vector<LinearModule> linear_modules(const nn::Model& model);
 // The centre (A, B and every fully trained tensor) as host values. Throws Error while a perturbed view is alive.
 LoadedAdapter collect_adapter(const nn::Model& model, AdapterConfig config);
-// A and B of a file into the arena; head tensors too where `with_head`.
+// A and B of a file into the arena; head tensors too where `with_head`. Modules of a smaller rank or another alpha than
+// the model's give what peft computes with their own.
 void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, const std::string& folder, bool with_head);
 
 // "trainable params: 887,042 || all params: 125,535,234 || trainable%: 0.7066", as peft prints it.

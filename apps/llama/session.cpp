@@ -35,7 +35,7 @@ Session::Session(Settings given) : settings(std::move(given)) {
   if (!settings.adapter.empty()) {
     adapter = load_adapter(settings.adapter);
     card = read_adapter_card(settings.adapter);
-    take_adapter_settings(adapter->config, settings);
+    take_adapter_settings(*adapter, settings);
   }
   context = make_context(settings);
 }
@@ -58,6 +58,7 @@ void Session::load_tokenizer_for(const std::string& model_path) {
 int64_t Session::longest() const { return std::min(settings.max_length, config.max_tokens()); }
 
 std::unique_ptr<Llama> Session::new_model(const Settings& like, bool for_training) const {
+  if (adapter && for_training) check_trains_on(*adapter, settings.adapter);
   auto made = std::make_unique<Llama>(config);
   const bool full = like.method == "full" && !adapter;
   if (full && for_training) {

@@ -40,7 +40,7 @@ Session::Session(Settings given) : settings(std::move(given)) {
   if (!settings.adapter.empty()) {
     adapter = load_adapter(settings.adapter);
     card = read_adapter_card(settings.adapter);
-    take_adapter_settings(adapter->config, settings);
+    take_adapter_settings(*adapter, settings);
     if (card && settings.task.empty()) settings.task = card->task;
   }
   if (settings.targets.empty()) settings.targets = kRobertaTargets;
@@ -94,6 +94,7 @@ void Session::load_data(const LoadOptions& options) {
 }
 
 std::unique_ptr<Roberta> Session::new_model(const Settings& like, bool for_training) const {
+  if (adapter && for_training) check_trains_on(*adapter, settings.adapter);
   auto made = std::make_unique<Roberta>(config, RobertaHead::classification);
   const bool full = like.method == "full" && !adapter;
   if (full && for_training) {

@@ -145,7 +145,7 @@ void VlmSession::read_parts() {
 void VlmSession::take_adapter() {
   adapter = load_adapter(settings.adapter, new_vlm_name);
   card = read_adapter_card(settings.adapter);
-  take_adapter_settings(adapter->config, settings);
+  take_adapter_settings(*adapter, settings);
   const Settings defaults, given = settings;
   const auto agree = [&](const char* flag, std::string Settings::*member) {
     LL_CHECK(given.*member == defaults.*member || given.*member == settings.*member,
@@ -172,6 +172,7 @@ std::unique_ptr<Vlm> VlmSession::new_model(const Settings& like, bool for_traini
   LL_CHECK(like.modules_to_save.empty(),
            "--modules-to-save {}: of this model, --projector full and --tower full train whole parts",
            like.modules_to_save);
+  if (adapter && for_training) check_trains_on(*adapter, settings.adapter);
   auto made = std::make_unique<Vlm>(config);
   const bool full = like.method == "full" && !adapter;
   if (for_training || adapter) {
@@ -180,7 +181,8 @@ std::unique_ptr<Vlm> VlmSession::new_model(const Settings& like, bool for_traini
     made->train([&](const std::string& name) { return trains_whole(name) && (!full || made->reads(name)); });
     if (!full) {
       made->attach_lora(lora_config(resolved, resolved.targets));
-      LL_CHECK(!made->adapters().empty(), "--targets {} matches no linear module of the model", resolved.targets);
+      LL_CHECK(!made->adapters().empty(), "--targets {} matches no linear module of the model (they are {})",
+               settings.targets, linear_names(*made));
     }
   }
   made->set_recompute(like.recompute == "block");

@@ -1,6 +1,7 @@
 // The verbs of lowland-llama on a tiny model that it pretrains itself: what they say of the same run agrees.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <sstream>
@@ -179,6 +180,43 @@ TEST_CASE("lowland-llama: modules trained in full besides the adapters") {
   };
   CHECK(refusal("embed_tokens").find("the model's head is tied to it") != std::string::npos);
   CHECK(refusal("lm_head").find("the model has no such module") != std::string::npos);
+}
+
+TEST_CASE("lowland-llama: an adapter that leaves layers and modules out is evaluated, merged and trained further") {
+  const Workspace w;
+  const Workspace& task = tiny_language();
+  const std::string base = task / "pretrained/model", layer = "model.layers.1.";
+  std::vector<std::string> args = flags("lora", w / "run");
+  args.insert(args.end(), {"--targets", layer + "self_attn.q_proj," + layer + "mlp.up_proj"});
+  REQUIRE(run_llama(args).exit_code == 0);
+  const double after = info_of(w / "run").at("last").at("eval_loss");
+  const std::string adapter = w / "run/adapter";
+  json config = json::parse(read_text(adapter + "/adapter_config.json"));
+  config["target_modules"] = {"q_proj", "up_proj", "down_proj"};
+  config["exclude_modules"] = {"down_proj"};
+  config["layers_to_transform"] = 1;
+  w.write("run/adapter/adapter_config.json", config.dump());
+  CHECK(std::abs(loss_of({"evaluate", "--run", w / "run"}) - after) < 1e-6);
+  args = flags("lora", w / "more");
+  args.erase(std::find(args.begin(), args.end(), "--targets"), std::find(args.begin(), args.end(), "--lr"));
+  args.insert(args.end(), {"--adapter", adapter});
+  const Outcome more = run_llama(args);
+  INFO(more.err);
+  REQUIRE(more.exit_code == 0);
+  const double better = info_of(w / "more").at("last").at("eval_loss");
+  CHECK(better < after);
+  REQUIRE(run_llama({"merge", "--model", base, "--adapter", w / "more/adapter", "--out", w / "merged"}).exit_code == 0);
+  CHECK(std::abs(loss_of({"evaluate", "--model", w / "merged", "--dev", task / "dev.jsonl"}) - better) < 1e-5);
+
+  config["alpha_pattern"] = {{"q_proj", 5}};
+  w.write("run/adapter/adapter_config.json", config.dump());
+  const double other = loss_of({"evaluate", "--run", w / "run"});
+  CHECK(std::abs(other - after) > 1e-4);
+  REQUIRE(run_llama({"merge", "--model", base, "--adapter", adapter, "--out", w / "other"}).exit_code == 0);
+  CHECK(std::abs(loss_of({"evaluate", "--model", w / "other", "--dev", task / "dev.jsonl"}) - other) < 1e-5);
+  args.insert(args.end(), {"--out", w / "refused"});
+  CHECK(run_llama(args).err.find("adapter has rank_pattern or alpha_pattern") != std::string::npos);
+  CHECK(!fs::exists(w / "refused"));
 }
 
 TEST_CASE("lowland-llama: a killed run resumes to the same bits") {

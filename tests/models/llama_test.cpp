@@ -88,22 +88,22 @@ struct Trained {
 };
 
 struct Adapted {
-  std::string folder;
-  LoadedAdapter adapter = load_adapter(folder + "/adapter");
+  std::string folder, adapter_folder;
+  LoadedAdapter adapter = load_adapter(adapter_folder);
   Llama model{LlamaConfig::from_folder(folder)};
 
   Adapted(Context& context, const std::string& name, DType dtype, double dropout = 0, bool recompute = false,
-          std::optional<DType> frozen = {})
-      : folder(folder_of(name)) {
+          std::optional<DType> frozen = {}, const std::string& which = "adapter")
+      : folder(folder_of(name)), adapter_folder(folder + "/" + which) {
     apps::Settings settings;
-    apps::take_adapter_settings(adapter.config, settings);
+    apps::take_adapter_settings(adapter, settings);
     settings.lora_dropout = dropout;
     model.attach_lora(apps::lora_config(settings, "q_proj,v_proj"));
     model.set_recompute(recompute);
     if (frozen) model.set_frozen_dtype(*frozen);
     model.materialise(context, dtype);
     load(model, folder);
-    apps::fill_adapter(model, adapter, folder + "/adapter", true);
+    apps::fill_adapter(model, adapter, adapter_folder, true);
   }
   Tensor gradient(const std::string& name) {
     const std::string prefix = "base_model.model.";
@@ -162,6 +162,21 @@ TEST_CASE("Llama: logits, loss and every gradient of full fine-tuning equal tran
                         [&](const std::string& n) { return t.model.parameters().find(n).grad(); });
       }
     }
+  }
+}
+
+TEST_CASE("Llama with ranks, alphas and layers by exception: logits equal peft's, training on is refused") {
+  Golden golden(folder_of("llama")), patterns(folder_of("llama") + "/patterns");
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    Adapted a(golden.context, "llama", dtype, 0, false, {}, "patterns");
+    REQUIRE(a.model.adapters().size() == 4);  // of layer 1: q, k, v and up
+    const NoGrad guard(golden.context);
+    const nn::Rows rows = batch_of(golden, "batch", "").rows(golden.context, true);
+    const Tensor logits = a.model.forward(rows, nn::Mode::evaluation());
+    const std::vector<double> expected = patterns.values("logits");
+    CHECK(difference(host(logits), expected) <= (dtype == DType::f64 ? 1e-6 : 1e-5));  // stored in f32
+    CHECK(difference(golden.values("full/logits"), expected) > 0.1);
+    CHECK_THROWS_WITH_AS(apps::check_trains_on(a.adapter, "it"), doctest::Contains("it has rank_pattern"), Error);
   }
 }
 

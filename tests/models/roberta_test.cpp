@@ -58,7 +58,7 @@ struct Adapted {
 
   Adapted(Context& context, DType dtype) {
     apps::Settings settings;
-    apps::take_adapter_settings(adapter.config, settings);
+    apps::take_adapter_settings(adapter, settings);
     model.attach_lora(apps::lora_config(settings, "query,value"));
     model.train([](const std::string& name) { return name.rfind("classifier.", 0) == 0; });
     model.materialise(context, dtype);

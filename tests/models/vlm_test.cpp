@@ -128,7 +128,7 @@ struct Adapted {
   Adapted(Context& context, const std::string& folder, DType dtype, double dropout = 0)
       : adapter(load_adapter(folder, new_vlm_name)) {
     apps::Settings settings;
-    apps::take_adapter_settings(adapter.config, settings);
+    apps::take_adapter_settings(adapter, settings);
     settings.lora_dropout = dropout;
     model.attach_lora(apps::lora_config(settings, "q_proj"));
     model.materialise(context, dtype);

@@ -25,7 +25,7 @@ nlohmann::json run(const std::string& folder, const std::string& adapter_folder,
   Context context;
   Roberta model(config, RobertaHead::classification);
   apps::Settings settings;
-  apps::take_adapter_settings(adapter.config, settings);
+  apps::take_adapter_settings(adapter, settings);
   model.attach_lora(apps::lora_config(settings, "query,value"));
   model.train([](const std::string& name) { return name.rfind("classifier.", 0) == 0; });
   model.materialise(context, DType::f32);
