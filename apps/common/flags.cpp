@@ -107,17 +107,22 @@ std::string nearest(const std::string& word, const std::vector<std::string>& kno
   return best;
 }
 
+std::vector<std::string> verbs_of(const CLI::App& app) {
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+  return verbs;
+}
+
 std::string unknown_argument(const std::string& argument, const CLI::App& app) {
   const CLI::App* verb = &app;
   if (!app.get_subcommands().empty()) verb = app.get_subcommands().front();
   std::vector<std::string> known;
   const bool flag = argument.rfind("-", 0) == 0;
-  if (flag) {
+  if (verb == &app && !flag)
+    return fmt::format("{} is not one of the verbs, {}", argument, fmt::join(verbs_of(app), ", "));
+  if (flag)
     for (const CLI::Option* o : verb->get_options())
       for (const std::string& name : o->get_lnames()) known.push_back("--" + name);
-  } else {
-    for (const CLI::App* s : app.get_subcommands({})) known.push_back(s->get_name());
-  }
   const std::string name = argument.substr(0, argument.find('='));
   std::vector<std::string> others;
   for (const CLI::App* s : app.get_subcommands({}))
@@ -172,6 +177,8 @@ int run_program(int argc, const char* const* argv, const std::string& descriptio
   } catch (const CLI::RequiredError& e) {
     const std::vector<std::string> extras = app.remaining(true);
     if (app.get_subcommands().empty() && !extras.empty()) return report(unknown_argument(extras.front(), app));
+    if (app.get_subcommands().empty())
+      return report(fmt::format("say what to do, one of {} (see --help)", fmt::join(verbs_of(app), ", ")));
     return report(fmt::format("{} (see --help)", e.what()));
   } catch (const CLI::ParseError& e) {
     return report(plain_words(e.what()));

@@ -55,6 +55,8 @@ std::vector<std::string> answers_of(const json& record, const std::string& where
     }
   } else if (given(record, "answer")) {
     out.push_back(text_or_number(record.at("answer"), "answer", where));
+    LL_CHECK(out[0].find_first_not_of(" \t\r\n") != std::string::npos,
+             "{}: the answer is empty: leave the key out where there is none", where);
   }
   return out;
 }
@@ -63,7 +65,12 @@ std::vector<std::string> answers_of(const json& record, const std::string& where
 void read_choices(const json& record, Question& q) {
   const json& list = record.at("choices");
   LL_CHECK(list.is_array() && list.size() > 1, "{}: choices is not a list of two or more", q.where);
-  for (const json& item : list) q.choices.push_back(text_or_number(item, "choices", q.where));
+  for (const json& item : list) {
+    std::string choice = text_or_number(item, "choices", q.where);
+    LL_CHECK(std::find(q.choices.begin(), q.choices.end(), choice) == q.choices.end(),
+             "{}: the choice `{}` is there twice", q.where, choice);
+    q.choices.push_back(std::move(choice));
+  }
   if (q.answers.empty()) return;
   LL_CHECK(q.answers.size() == 1, "{}: choices come with one answer, not {}", q.where, q.answers.size());
   const auto found = std::find(q.choices.begin(), q.choices.end(), q.answers[0]);

@@ -99,6 +99,8 @@ std::string vlm_targets(const Settings& s) {
 VlmSession::VlmSession(Settings given) : settings(std::move(given)) {
   take_run(settings, 1024);
   if (settings.task.empty()) settings.task = "vqa";
+  check_part("tower", settings.tower);
+  check_part("projector", settings.projector);
   if (settings.model.empty() && !settings.vision_model.empty()) {
     read_parts();
   } else {

@@ -64,6 +64,8 @@ void SafetensorsFile::refuse(const std::string& why) const {
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), map_(std::make_shared<Map>(path)) {
   const char* file = static_cast<const char*>(map_->address);
+  if (std::string_view(file, map_->size).starts_with("version https://git-lfs"))
+    refuse("it is a Git LFS pointer, not the file itself: `git lfs pull` fetches that");
   uint64_t header = 0;
   std::memcpy(&header, file, sizeof header);  // x86: little-endian, as in the file
   if (header > kLargestHeader) {

@@ -5,117 +5,23 @@
 #include <filesystem>
 
 #include "engine/io/atomic_file.h"
-#include "models/hub/json_keys.h"
+#include "models/hub/config_keys.h"
 
 namespace lowland {
 namespace {
 
 // Keys that this file reads.
-constexpr const char* kRead[] = {"model_type",
-                                 "vocab_size",
-                                 "hidden_size",
-                                 "intermediate_size",
-                                 "num_hidden_layers",
-                                 "num_attention_heads",
-                                 "num_key_value_heads",
-                                 "head_dim",
-                                 "hidden_act",
-                                 "max_position_embeddings",
-                                 "initializer_range",
-                                 "rms_norm_eps",
-                                 "tie_word_embeddings",
-                                 "rope_theta",
-                                 "rope_scaling",
-                                 "rope_parameters",
-                                 "attention_bias",
-                                 "attention_dropout",
-                                 "mlp_bias",
-                                 "sliding_window",
-                                 "use_sliding_window",
-                                 "max_window_layers",
-                                 "layer_types",
-                                 "bos_token_id",
-                                 "eos_token_id",
-                                 "pad_token_id",
-                                 "dtype",
-                                 "torch_dtype",
-                                 "_name_or_path",
-                                 "architectures",
-                                 "quantization_config",
-                                 "partial_rotary_factor",
-                                 "is_decoder",
-                                 "add_cross_attention",
-                                 "pruned_heads"};
-// Keys that say nothing about what the network computes.
-constexpr const char* kHarmless[] = {"transformers_version",
-                                     "use_cache",
-                                     "pretraining_tp",
-                                     "auto_map",
-                                     "return_dict",
-                                     "output_hidden_states",
-                                     "output_attentions",
-                                     "torchscript",
-                                     "use_bfloat16",
-                                     "tf_legacy_loss",
-                                     "is_encoder_decoder",
-                                     "cross_attention_hidden_size",
-                                     "tie_encoder_decoder",
-                                     "max_length",
-                                     "min_length",
-                                     "do_sample",
-                                     "early_stopping",
-                                     "num_beams",
-                                     "num_beam_groups",
-                                     "diversity_penalty",
-                                     "temperature",
-                                     "top_k",
-                                     "top_p",
-                                     "typical_p",
-                                     "repetition_penalty",
-                                     "length_penalty",
-                                     "no_repeat_ngram_size",
-                                     "encoder_no_repeat_ngram_size",
-                                     "bad_words_ids",
-                                     "num_return_sequences",
-                                     "output_scores",
-                                     "return_dict_in_generate",
-                                     "forced_bos_token_id",
-                                     "forced_eos_token_id",
-                                     "remove_invalid_values",
-                                     "exponential_decay_length_penalty",
-                                     "suppress_tokens",
-                                     "begin_suppress_tokens",
-                                     "finetuning_task",
-                                     "id2label",
-                                     "label2id",
-                                     "num_labels",
-                                     "problem_type",
-                                     "tokenizer_class",
-                                     "prefix",
-                                     "sep_token_id",
-                                     "decoder_start_token_id",
-                                     "task_specific_params",
-                                     "chunk_size_feed_forward",
-                                     "_attn_implementation",
-                                     "_attn_implementation_autoset",
-                                     "attn_implementation",
-                                     "unsloth_fixed",
-                                     "unsloth_version",
-                                     "_commit_hash",
-                                     "max_sequence_length"};
-
-template <size_t n>
-bool among(const std::string& key, const char* const (&list)[n]) {
-  return std::find(std::begin(list), std::end(list), key) != std::end(list);
-}
+constexpr std::string_view kRead[] = {
+    "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
+    "num_attention_heads", "num_key_value_heads", "head_dim", "hidden_act", "max_position_embeddings",
+    "initializer_range", "rms_norm_eps", "tie_word_embeddings", "rope_theta", "rope_scaling",
+    "rope_parameters", "attention_bias", "attention_dropout", "mlp_bias", "sliding_window",
+    "use_sliding_window", "max_window_layers", "layer_types", "bos_token_id", "eos_token_id", "pad_token_id",
+    "dtype", "torch_dtype", "_name_or_path", "architectures", "quantization_config", "partial_rotary_factor",
+    "is_decoder", "add_cross_attention", "pruned_heads"};
 
 void check_keys(const JsonKeys& keys) {
-  for (const auto& [key, value] : keys.root().items()) {
-    // A setting that is off changes nothing, whatever it is.
-    const bool off = value.is_null() || value == false;
-    if (!off && !among(key, kRead) && !among(key, kHarmless))
-      keys.refuse(key.c_str(), fmt::format("is {}, a setting that Lowland does not know", value.dump()));
-  }
+  refuse_unknown_keys(keys, kRead);
   if (keys.has("quantization_config"))
     keys.refuse("quantization_config", "is set: quantised weights are not supported");
   const std::string activation = keys.text("hidden_act", "silu");

@@ -3,10 +3,18 @@
 #include <filesystem>
 
 #include "engine/io/atomic_file.h"
-#include "models/hub/json_keys.h"
+#include "models/hub/config_keys.h"
 
 namespace lowland {
 namespace {
+
+// Keys of a vision_config that are read, or that belong to the text beside it or to how weights are drawn.
+constexpr std::string_view kRead[] = {
+    "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "num_channels", "image_size", "patch_size", "projection_dim", "hidden_act", "layer_norm_eps",
+    "attention_dropout", "dropout", "initializer_range", "initializer_factor", "dtype", "torch_dtype",
+    "_name_or_path", "architectures", "quantization_config", "pruned_heads", "vocab_size", "bos_token_id",
+    "eos_token_id", "pad_token_id"};
 
 void check_sizes(const JsonKeys& keys, const VitConfig& c) {
   const std::pair<const char*, int64_t> sizes[] = {
@@ -55,6 +63,10 @@ VitConfig VitConfig::from_keys(const JsonKeys& keys) {
     keys.refuse("model_type", fmt::format("is {}; the vision tower must be a clip_vision_model", type));
   if (keys.has("quantization_config"))
     keys.refuse("quantization_config", "is set: quantised weights are not supported");
+  refuse_unknown_keys(keys, kRead);
+  if (keys.number("dropout", 0) != 0) keys.refuse("dropout", "is not 0, which is not supported");
+  if (keys.has("pruned_heads") && !keys.at("pruned_heads").empty())
+    keys.refuse("pruned_heads", "is set, which is not supported");
   VitConfig c;
   c.hidden_size = keys.whole("hidden_size", c.hidden_size);
   c.intermediate_size = keys.whole("intermediate_size", c.intermediate_size);

@@ -3,10 +3,18 @@
 #include <filesystem>
 
 #include "engine/io/atomic_file.h"
-#include "models/hub/json_keys.h"
+#include "models/hub/config_keys.h"
 
 namespace lowland {
 namespace {
+
+// Keys that are read, or that the parts or the tokenizer say again.
+constexpr std::string_view kRead[] = {
+    "model_type", "vision_config", "text_config", "projector_hidden_act", "multimodal_projector_bias",
+    "vision_feature_layer", "vision_feature_select_strategy", "image_token_id", "image_token_index",
+    "image_seq_length", "ignore_index", "tie_word_embeddings", "dtype", "torch_dtype", "_name_or_path",
+    "architectures", "quantization_config", "vocab_size", "hidden_size", "initializer_range", "bos_token_id",
+    "eos_token_id", "pad_token_id"};
 
 // LLaVA's defaults where the file has no vision_config.
 VitConfig llava_tower() {
@@ -69,6 +77,7 @@ VlmConfig VlmConfig::from_json(const std::string& text, const std::string& file_
     fail("{}: model_type is {}; llava is supported", file_name, type.empty() ? "missing" : type);
   if (keys.has("quantization_config"))
     keys.refuse("quantization_config", "is set: quantised weights are not supported");
+  refuse_unknown_keys(keys, kRead);
   VlmConfig c;
   c.vision = read_tower(keys, file_name);
   c.text = read_decoder(keys, file_name);

@@ -57,6 +57,12 @@ TEST_CASE("flags that cannot be") {
   refused(w, {"--data", w / "nowhere"}, "nowhere");
 }
 
+TEST_CASE("verbs that are not there") {
+  CHECK(run_llama({"train"}).err.find("error: train is not one of the verbs, inspect, pretrain, finetune") == 0);
+  CHECK(run_vlm({}).err.find("error: say what to do, one of inspect, pretrain, finetune") == 0);
+  CHECK(run_program({"finetune", "also"}).err.find("error: unknown argument also") == 0);
+}
+
 TEST_CASE("pretrain leaves no folder where it is refused") {
   const Workspace w;
   w.write("empty.txt", "");

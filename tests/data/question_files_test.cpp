@@ -96,6 +96,9 @@ TEST_CASE("vqa: what is refused, and where") {
   CHECK(contains(vqa_error("{\"question\": \"q\", \"answers\": []}"), "answers is not a list"));
   CHECK(contains(vqa_error("{\"question\": \"q\", \"answers\": [{\"text\": 1}]}"), "has no `answer`"));
   CHECK(contains(vqa_error("{\"question\": \"q\", \"answer\": [1]}"), "answer holds a list or an object, not a text"));
+  CHECK(contains(vqa_error("{\"question\": \"q\", \"answer\": \" \"}"), "q.jsonl:1: the answer is empty"));
+  CHECK(contains(vqa_error("{\"question\": \"q\", \"choices\": [\"a\", \"b\", \"a\"]}"),
+                 "q.jsonl:1: the choice `a` is there twice"));
   CHECK(contains(vqa_error("{\"question\": \"q\", \"answer\": \"c\", \"choices\": [\"a\", \"b\"]}"),
                  "q.jsonl:1: the answer `c` is not among the choices: a, b"));
   CHECK(contains(vqa_error("{\"question\": \"q\", \"answer\": 2, \"choices\": [\"a\", \"b\"]}"), "is not among"));

@@ -46,6 +46,31 @@ TEST_CASE("VlmConfig: what would change the network is refused by name") {
         "config.json: vision_config: model_type is siglip_vision_model; the vision tower must be a clip_vision_model");
 }
 
+TEST_CASE("VlmConfig: what transformers writes beside is let pass, what nobody reads is refused") {
+  // The keys of LlavaConfig().to_dict() in transformers 5.24, and of 4.37's, that are not in the published file above.
+  const auto config = [](const std::string& whole, const std::string& tower) {
+    return R"({"model_type":"llava","architectures":["LlavaForConditionalGeneration"],"ignore_index":-100,
+        "image_seq_length":576,"image_token_index":9,"chunk_size_feed_forward":0,"id2label":{"0":"LABEL_0"},
+        "is_encoder_decoder":false,"output_attentions":false,"problem_type":null,"return_dict":true,
+        "tie_word_embeddings":false,"torch_dtype":"float16","transformers_version":"4.37.0","vocab_size":32064,
+        "pad_token_id":0)" + whole + R"(,"text_config":{"vocab_size":32064},"vision_config":{"model_type":
+        "clip_vision_model","attention_dropout":0.0,"dropout":0.0,"initializer_factor":1.0,"initializer_range":0.02,
+        "hidden_act":"quick_gelu","layer_norm_eps":1e-05,"num_channels":3,"pruned_heads":{},"temperature":1.0,
+        "use_bfloat16":false)" + tower + "}}";
+  };
+  const auto read = [&](const std::string& whole, const std::string& tower) {
+    return VlmConfig::from_json(config(whole, tower), "config.json");
+  };
+  CHECK(read("", "").vision.num_hidden_layers == 12);
+  CHECK_THROWS_WITH_AS(read(R"(,"image_grid_pinpoints":[[336,672]])", ""),
+                       "config.json: image_grid_pinpoints is [[336,672]], a setting that Lowland does not know", Error);
+  CHECK_THROWS_WITH_AS(read("", R"(,"use_mean_pooling":true)"),
+                       "config.json: vision_config: use_mean_pooling is true, a setting that Lowland does not know",
+                       Error);
+  CHECK_THROWS_WITH_AS(read("", R"(,"pruned_heads":{"0":[1]})").vision.num_channels,
+                       doctest::Contains("pruned_heads"), Error);
+}
+
 TEST_CASE("Vlm: image tokens become rows, marks beside them") {
   std::vector<uint8_t> marks = {0, 1, 0, 1};
   CHECK(expand_image_tokens({5, 9, 7, 9}, 9, 3, &marks) == std::vector<int32_t>{5, 9, 9, 9, 7, 9, 9, 9});
