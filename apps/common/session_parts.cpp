@@ -24,6 +24,7 @@ void take_run(Settings& s, int64_t default_length) {
   } else {
     fill(&Settings::model, run.model);
     fill(&Settings::adapter, (path / "adapter").string());
+    fill(&Settings::weights_dtype, run.weights_dtype);  // the numbers that the adapter was trained beside
   }
   fill(&Settings::data, run.data);
   fill(&Settings::task, run.task);

@@ -155,6 +155,16 @@ TEST_CASE("lowland-llama: inspect shows what finetune then does, and memory is a
   CHECK(o.out.find("frozen weights") != std::string::npos);
 }
 
+TEST_CASE("lowland-llama: a run's frozen weights are read in its dtype again, unless told otherwise") {
+  const Workspace w;
+  std::vector<std::string> args = flags("lora", w / "run");
+  args.insert(args.end(), {"--weights-dtype", "bf16"});
+  REQUIRE(run_llama(args).exit_code == 0);
+  const double after = info_of(w / "run").at("last").at("eval_loss");
+  CHECK(std::abs(loss_of({"evaluate", "--run", w / "run"}) - after) < 1e-7);
+  CHECK(std::abs(loss_of({"evaluate", "--run", w / "run", "--weights-dtype", "f32"}) - after) > 1e-6);
+}
+
 TEST_CASE("lowland-llama: modules trained in full besides the adapters") {
   const Workspace w;
   const Workspace& task = tiny_language();
