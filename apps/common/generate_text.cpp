@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "engine/error.h"
+
 namespace lowland::apps {
 
 void bind_sampling(const OptionBinder& bind, SamplingFlags& flags) {
@@ -31,6 +33,12 @@ std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std
   std::string ignored;
   for (const int32_t id : prompt) stream->feed(id, ignored);
   return stream;
+}
+
+void check_room(const Llama& model, const std::vector<int32_t>& conversation) {
+  LL_CHECK(static_cast<int64_t>(conversation.size()) < model.max_length(),
+           "the conversation has {} tokens with this line, and the model takes {}: it ends here, begin a new one",
+           conversation.size(), model.max_length());
 }
 
 Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,

@@ -75,6 +75,9 @@ Settings resumed_settings(const Settings& settings, const std::function<bool(con
 void check_adapter_flags(const Settings& told, const Settings& fixed,
                          const std::function<bool(const std::string&)>& given) {
   if (told.adapter.empty()) return;
+  LL_CHECK(told.method != "full",
+           "--method full trains the weights of a checkpoint, and --adapter {} is not part of them: merge it first, "
+           "then train what `merge` wrote", told.adapter);
   const nlohmann::json mine = to_json(told), theirs = to_json(fixed);
   for (const char* flag : {"rank", "alpha", "lora-dropout", "targets", "rslora"})
     LL_CHECK(!given(flag) || mine.at(flag) == theirs.at(flag), "--{} {} contradicts {}, which has {}", flag,

@@ -143,6 +143,10 @@ QuestionSet load_questions(const std::string& task, const QuestionOptions& o) {
   const bool folder = task == "scienceqa" || task == "vizwiz";
   LL_CHECK(!folder || !o.data.empty(), "--data names the folder of task {}, and is missing", task);
   const bool carve = !folder && o.dev_file.empty() && (o.train || o.dev);
+  const bool has_train = !o.train_files.empty() && !o.train_files[0].empty();
+  LL_CHECK(!carve || o.train || has_train,
+           "--dev names the file to evaluate on, and is missing, as is --train to hold a part of it out{}",
+           o.test_file.empty() ? "" : "; for --test say --split test");
   QuestionSet set;
   if (o.train || carve) set.train.questions = read_split(task, o, "train");
   if (carve)

@@ -27,6 +27,7 @@ void chat(Settings settings, const SamplingFlags& flags, const std::string& syst
     if (line.empty()) continue;
     messages.push_back({"user", line});
     const std::vector<int32_t> ids = encode_chat(*session.tokenizer, chat_template, messages, chat_options).ids;
+    check_room(*session.model, ids);
     messages.push_back({"assistant", print_generated(*session.model, *session.tokenizer, ids, options).text});
   }
 }

@@ -35,7 +35,8 @@ LanguageData load_language_data(const Session& session, const LanguageWanted& wa
   std::vector<LanguageRecord> train, dev;
   if (wanted.train || carve) {
     LL_CHECK(wanted.train || !s.train_files.empty(),
-             "--dev names the file to evaluate on (.jsonl), and is missing, as is --train to hold a part of it out");
+             "--dev names the file to evaluate on (.jsonl), and is missing, as is --train to hold a part of it out{}",
+             s.test_file.empty() ? "" : "; for --test say --split test");
     LL_CHECK(!s.train_files.empty(), "--train names the training file (.jsonl), and is missing");
     train = read_all(s.train_files);
   }

@@ -265,6 +265,13 @@ TEST_CASE("lowland-vlm: bad input ends in one sentence") {
   refused({"finetune", "--model", base, "--train", w / "q.jsonl", "--skip-bad-images", "--dev-fraction", "0",
            "--modules-to-save", "lm_head", "--out", w / "o4"},
           "--modules-to-save lm_head: ");
+  refused({"finetune", "--model", base, "--adapter", run + "/adapter", "--train", w / "q.jsonl", "--method", "full",
+           "--out", w / "o5"},
+          "--method full trains the weights of a checkpoint, and --adapter ");
+  refused({"finetune", "--model", base, "--train", w / "q.jsonl", "--targets", "nothing", "--skip-bad-images",
+           "--dev-fraction", "0", "--out", w / "o6"},
+          "--targets nothing matches no linear module of the model (they are q_proj, k_proj");
+  refused({"evaluate", "--model", base, "--test", w / "q.jsonl"}, "; for --test say --split test");
   refused({"finetune", "--model", base, "--train", w / "q.jsonl", "--tower", "half", "--out", w / "o2"},
           "--tower must be frozen, lora or full, got half");
 }

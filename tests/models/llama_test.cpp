@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "apps/common/adapter_io.h"
+#include "apps/common/generate_text.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
@@ -163,6 +164,14 @@ TEST_CASE("Llama: logits, loss and every gradient of full fine-tuning equal tran
       }
     }
   }
+}
+
+TEST_CASE("Llama: a conversation that leaves no room for an answer is told") {
+  const Llama model(LlamaConfig::from_folder(folder_of("llama")));
+  const auto longest = static_cast<size_t>(model.max_length());
+  CHECK_NOTHROW(apps::check_room(model, std::vector<int32_t>(longest - 1)));
+  CHECK_THROWS_WITH_AS(apps::check_room(model, std::vector<int32_t>(longest)),
+                       doctest::Contains("it ends here, begin a new one"), Error);
 }
 
 TEST_CASE("Llama with ranks, alphas and layers by exception: logits equal peft's, training on is refused") {
