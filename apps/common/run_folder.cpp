@@ -6,18 +6,13 @@
 #include "apps/common/settings_json.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/hub/json_keys.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
 
 nlohmann::json read_json_file(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  LL_CHECK(in.good(), "cannot read {}", file.string());
-  try {
-    return nlohmann::json::parse(in);
-  } catch (const nlohmann::json::exception& e) {
-    fail("{} is not JSON: {}", file.string(), e.what());
-  }
+  return parse_json<nlohmann::json>(read_file(file.string()), file.string());
 }
 
 Settings read_run_settings(const fs::path& run) {

@@ -8,6 +8,7 @@
 #include "apps/data/json_records.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/hub/json_keys.h"
 
 namespace lowland {
 namespace {
@@ -18,7 +19,7 @@ using nlohmann::json;
 json object_in(const fs::path& file) {
   LL_CHECK(fs::exists(file), "{} does not exist: ScienceQA is a folder with problems.json and pid_splits.json",
            file.string());
-  json out = json::parse(read_file(file.string()), nullptr, false);
+  json out = parse_json<json>(read_file(file.string()), file.string());
   LL_CHECK(out.is_object(), "{} is not a JSON object", file.string());
   return out;
 }

@@ -1,13 +1,20 @@
 #include "models/hub/json_keys.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace lowland {
 
-JsonKeys::JsonKeys(const std::string& text, std::string file) : file_(std::move(file)) {
-  root_ = nlohmann::ordered_json::parse(text, nullptr, false);
-  LL_CHECK(!root_.is_discarded(), "{} is not JSON", file_);
+void refuse_json(const std::string& text, const std::string& file, size_t byte) {
+  if (byte == 0) fail("{}: not valid JSON", file);
+  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(byte, text.size()));
+  fail("{}:{}: not valid JSON{}", file, 1 + std::count(text.begin(), end, '\n'),
+       byte > text.size() ? " (is the file cut off?)" : "");
+}
+
+JsonKeys::JsonKeys(const std::string& text, std::string file)
+    : file_(std::move(file)), root_(parse_json(text, file_)) {
   LL_CHECK(root_.is_object(), "{} is not a JSON object", file_);
 }
 

@@ -10,6 +10,20 @@
 
 namespace lowland {
 
+// Throws the Error "FILE:LINE: not valid JSON". byte: where reading ended, from 1; 0: unknown.
+[[noreturn]] void refuse_json(const std::string& text, const std::string& file, size_t byte);
+
+// Error if the text is not JSON.
+template <class Json = nlohmann::ordered_json> Json parse_json(const std::string& text, const std::string& file) {
+  try {
+    return Json::parse(text);
+  } catch (const typename Json::parse_error& e) {
+    refuse_json(text, file, e.byte);
+  } catch (const typename Json::exception&) {  // a number out of range
+    refuse_json(text, file, 0);
+  }
+}
+
 class JsonKeys {
  public:
   // Keeps the order of the keys. Error if the text is not a JSON object.

@@ -195,5 +195,6 @@ TEST_CASE("RobertaConfig: what is not computed is refused by name") {
   CHECK(says(R"("id2label":{"0":"a","2":"b"})") == "F: id2label has 2 ids, but not 0 to 1");
   CHECK(says(R"("problem_type":"ranking")") ==
         "F: problem_type is ranking, which transformers does not know");
-  CHECK(complaint([] { RobertaConfig::from_json("[", "F"); }) == "F is not JSON");
+  CHECK(complaint([] { RobertaConfig::from_json("[", "F"); }) == "F:1: not valid JSON (is the file cut off?)");
+  CHECK(complaint([] { RobertaConfig::from_json("{\n\"a\": 1,\n,\n}", "F"); }) == "F:3: not valid JSON");
 }
