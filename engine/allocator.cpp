@@ -95,8 +95,8 @@ class CpuAllocator final : public Allocator {
     capacity_ = round_up(pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) * 2, kPage);
     // Addresses only: a page costs memory when it is first written. Halve the wish where limits are tight.
     void* p = MAP_FAILED;
-    while ((p = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                     0)) == MAP_FAILED) {
+    while ((p = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) ==
+           MAP_FAILED) {
       capacity_ = capacity_ / 2 / kPage * kPage;
       LL_CHECK(capacity_ > 0, "out of memory: no addresses are left for tensors (ulimit -v)");
     }

@@ -20,8 +20,8 @@
 namespace lowland {
 
 struct GradSlot {
-  Tensor grad;         // absent until the first contribution
-  bool bound = false;  // a leaf that accumulates into a buffer of somebody else's (the arena of trainables)
+  Tensor grad;               // absent until the first contribution
+  bool bound = false;        // a leaf that accumulates into a buffer of somebody else's (the arena of trainables)
   DType dtype = DType::f32;  // of the gradient: the tensor's own, but f32 for a trained number in bf16
 };
 

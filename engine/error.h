@@ -12,7 +12,7 @@ template <class... Args> [[noreturn]] void fail(fmt::format_string<Args...> form
 
 }  // namespace lowland
 
-#define LL_CHECK(condition, ...)                        \
-  do {                                                  \
-    if (!(condition)) ::lowland::fail(__VA_ARGS__);     \
+#define LL_CHECK(condition, ...)                    \
+  do {                                              \
+    if (!(condition)) ::lowland::fail(__VA_ARGS__); \
   } while (false)

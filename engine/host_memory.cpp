@@ -48,8 +48,7 @@ size_t free_host_bytes() {
         least = std::min(least, room(folder, "memory.max", "memory.current", "inactive_file"));
     } else if (at != std::string::npos) {
       for (const std::string& folder : {root + "memory/", root + "memory/" + line.substr(at + 9) + "/"})
-        least = std::min(least,
-                         room(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"));
+        least = std::min(least, room(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"));
     }
   }
   return least;

@@ -73,7 +73,7 @@ void launch(Ctx& ctx, const char* kernel, void (*cpu)(Ctx&, P...), std::type_ide
 }  // namespace lowland
 
 // The kernel's address on the CPU at hand and on a GPU. CPU kernels compute in f32 and f64.
-#define LL_CPU_KERNEL(ctx, ...)                                                                    \
+#define LL_CPU_KERNEL(ctx, ...) \
   ((ctx).backend == ::lowland::Backend::cpu_v4 ? &::lowland::cpu_v4::__VA_ARGS__ : &::lowland::cpu_v3::__VA_ARGS__)
 #ifdef LL_CUDA_BACKEND
 #define LL_DEVICE_KERNEL(...) &::lowland::cuda::__VA_ARGS__
@@ -81,24 +81,24 @@ void launch(Ctx& ctx, const char* kernel, void (*cpu)(Ctx&, P...), std::type_ide
 #define LL_DEVICE_KERNEL(...) nullptr
 #endif
 
-#define LL_LAUNCH(tensor, kernel, ...)                                                             \
-  ::lowland::with_float_type((tensor), [&](auto ll_zero) {                                         \
-    using T = decltype(ll_zero);                                                                   \
-    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                         \
-    decltype(&::lowland::cuda::kernel<T>) ll_cpu = nullptr;                                        \
-    if constexpr (!std::is_same_v<T, ::lowland::bf16>) ll_cpu = LL_CPU_KERNEL(ll_ctx, kernel<T>);  \
-    ::lowland::launch(ll_ctx, #kernel, ll_cpu, LL_DEVICE_KERNEL(kernel<T>), __VA_ARGS__);          \
+#define LL_LAUNCH(tensor, kernel, ...)                                                            \
+  ::lowland::with_float_type((tensor), [&](auto ll_zero) {                                        \
+    using T = decltype(ll_zero);                                                                  \
+    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                        \
+    decltype(&::lowland::cuda::kernel<T>) ll_cpu = nullptr;                                       \
+    if constexpr (!std::is_same_v<T, ::lowland::bf16>) ll_cpu = LL_CPU_KERNEL(ll_ctx, kernel<T>); \
+    ::lowland::launch(ll_ctx, #kernel, ll_cpu, LL_DEVICE_KERNEL(kernel<T>), __VA_ARGS__);         \
   })
 
-#define LL_LAUNCH_MASTER(tensor, kernel, ...)                                                      \
-  ::lowland::with_master_type((tensor), [&](auto ll_zero) {                                        \
-    using T = decltype(ll_zero);                                                                   \
-    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                         \
+#define LL_LAUNCH_MASTER(tensor, kernel, ...)                                                                       \
+  ::lowland::with_master_type((tensor), [&](auto ll_zero) {                                                         \
+    using T = decltype(ll_zero);                                                                                    \
+    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                                          \
     ::lowland::launch(ll_ctx, #kernel, LL_CPU_KERNEL(ll_ctx, kernel<T>), LL_DEVICE_KERNEL(kernel<T>), __VA_ARGS__); \
   })
 
-#define LL_LAUNCH_UNTYPED(tensor, kernel, ...)                                                     \
-  do {                                                                                             \
-    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                         \
+#define LL_LAUNCH_UNTYPED(tensor, kernel, ...)                                                                \
+  do {                                                                                                        \
+    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                                    \
     ::lowland::launch(ll_ctx, #kernel, LL_CPU_KERNEL(ll_ctx, kernel), LL_DEVICE_KERNEL(kernel), __VA_ARGS__); \
   } while (false)

@@ -65,8 +65,7 @@ void OpLog::clear() {
   if (device_ != nullptr) device_->clear_marks();
 }
 
-OpTimer::OpTimer(OpLog& log, const char* op, OpWork work)
-    : log_(log.active() ? &log : nullptr), op_(op), work_(work) {
+OpTimer::OpTimer(OpLog& log, const char* op, OpWork work) : log_(log.active() ? &log : nullptr), op_(op), work_(work) {
   nvtx_push(op);
   if (log_ != nullptr) start_ = log_->start();
 }

@@ -94,9 +94,9 @@ template <class T> void Tensor::assign(const std::vector<T>& values) const {
   }
 }
 
-#define LL_INSTANTIATE(T)                                                          \
-  template Tensor Tensor::from<T>(Context&, Shape, const std::vector<T>&);         \
-  template std::vector<T> Tensor::to_vector<T>() const;                            \
+#define LL_INSTANTIATE(T)                                                  \
+  template Tensor Tensor::from<T>(Context&, Shape, const std::vector<T>&); \
+  template std::vector<T> Tensor::to_vector<T>() const;                    \
   template void Tensor::assign<T>(const std::vector<T>&) const;
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)
@@ -177,8 +177,8 @@ double Tensor::item() const {
 }
 
 Tensor Tensor::slice_rows(int64_t begin, int64_t end) const {
-  LL_CHECK(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0), "rows [{}, {}) of a tensor of shape {}",
-           begin, end, to_string(shape_));
+  LL_CHECK(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0), "rows [{}, {}) of a tensor of shape {}", begin,
+           end, to_string(shape_));
   Tensor t = detach();
   const size_t row = dim(0) == 0 ? 0 : nbytes() / static_cast<size_t>(dim(0));
   t.shape_[0] = end - begin;

@@ -96,9 +96,9 @@ class Tensor {
 
   // --- gradient
   bool requires_grad() const { return slot_ != nullptr; }
-  void set_requires_grad();          // a leaf whose gradient is kept (in f32 for a bf16 leaf)
-  void set_grad_buffer(Tensor grad); // a leaf that accumulates into `grad`, which is f32 for a bf16 leaf
-  Tensor grad() const;               // absent before a backward reached it
+  void set_requires_grad();           // a leaf whose gradient is kept (in f32 for a bf16 leaf)
+  void set_grad_buffer(Tensor grad);  // a leaf that accumulates into `grad`, which is f32 for a bf16 leaf
+  Tensor grad() const;                // absent before a backward reached it
   void clear_grad() const;
 
  private:
@@ -108,8 +108,8 @@ class Tensor {
   friend Tensor accumulator(const Tensor&);
   friend class HostBytes;
   void require_dtype(DType wanted) const;
-  void write(const void* from) const;                          // nbytes() bytes of the host
-  void read(void* to, const void* from, size_t bytes) const;   // to the host
+  void write(const void* from) const;                         // nbytes() bytes of the host
+  void read(void* to, const void* from, size_t bytes) const;  // to the host
   char* host_copy() const;
   void copy_across(const Tensor& source) const;
 

@@ -20,6 +20,7 @@ struct AdamWOptions {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void adamw_step(Ctx&, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOptions& options,
                                    const StepScalars* s);

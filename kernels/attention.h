@@ -42,23 +42,20 @@ struct AttentionShape {
   bool causal = false;
   double scale = 1;
   // Dropout of the probabilities; off when drop_below is 0.
-  uint32_t drop_below = 0;        // draws under it are dropped: drop_threshold(p)
-  double keep_scale = 1;          // 1 / (1 - p)
+  uint32_t drop_below = 0;  // draws under it are dropped: drop_threshold(p)
+  double keep_scale = 1;    // 1 / (1 - p)
   PhiloxSource draws;
   const int32_t* example = nullptr;   // (NQ)
   const int32_t* position = nullptr;  // (NQ)
 };
 
-template <class T> struct AttentionInputs {
-  Rows<const T> q, k, v;
-};
+template <class T> struct AttentionInputs { Rows<const T> q, k, v; };
 
-template <class T> struct AttentionGradients {
-  Rows<T> dq, dk, dv;
-};
+template <class T> struct AttentionGradients { Rows<T> dq, dk, dv; };
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void attention_forward(Ctx&, Rows<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
                                           const AttentionShape& shape);

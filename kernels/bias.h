@@ -11,6 +11,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void bias_forward(Ctx&, T* y, const T* b, int64_t N, int64_t C);
 template <class T> void bias_backward(Ctx&, acc_t<T>* db, const T* dy, int64_t N, int64_t C);

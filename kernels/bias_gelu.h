@@ -21,6 +21,7 @@ inline constexpr double kQuickGelu = 1.702;
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void bias_gelu_forward(Ctx&, T* y, const T* x, const T* b, int64_t N, int64_t C, GeluForm form);
 template <class T> void bias_gelu_backward(Ctx&, T* dx, const T* dy, const T* x, const T* b, int64_t N, int64_t C,

@@ -9,6 +9,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class To, class From> void convert(Ctx&, To* y, const From* x, int64_t n);
 void compute_view(Ctx&, bf16* y, const float* x, const float* e, int64_t n);

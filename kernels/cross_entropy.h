@@ -25,6 +25,7 @@ struct CrossEntropyShape {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void cross_entropy_forward(Ctx&, acc_t<T>* loss, acc_t<T>* lse, const T* x, const int32_t* target,
                                               const CrossEntropyShape& shape);

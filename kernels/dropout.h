@@ -23,6 +23,7 @@ struct DropoutRows {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void dropout_forward(Ctx&, T* y, const T* x, const DropoutRows& rows, int64_t N,
                                         int64_t C);

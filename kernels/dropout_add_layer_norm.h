@@ -30,7 +30,7 @@ template <class T> struct DropoutAddLayerNormForward {
 
 template <class T> struct DropoutAddLayerNormBackward {
   T *dz, *dx;
-  acc_t<T> *dw, *db;
+  acc_t<T>*dw, *db;
   const T *dy, *h, *w;
   const acc_t<T>* rstd;
   DropoutRows rows;
@@ -39,6 +39,7 @@ template <class T> struct DropoutAddLayerNormBackward {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void dropout_add_layer_norm_forward(Ctx&, const DropoutAddLayerNormForward<T>& args);
 template <class T> void dropout_add_layer_norm_backward(Ctx&, const DropoutAddLayerNormBackward<T>& args);

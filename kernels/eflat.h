@@ -64,6 +64,7 @@ struct EflatOptions {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void eflat_perturbation(Ctx&, T* e, double* g_norm, const T* values, const T* grads,
                                            const EflatTable& table, const EflatOptions& options,

@@ -9,6 +9,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void add_into(Ctx&, T* y, const T* x, int64_t n);
 template <class T> void add(Ctx&, T* y, const T* a, const T* b, int64_t n);

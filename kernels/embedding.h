@@ -10,6 +10,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void embedding_forward(Ctx&, T* y, const int32_t* ids, const T* table, int64_t N,
                                           int64_t C);

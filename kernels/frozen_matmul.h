@@ -10,6 +10,7 @@
 #pragma once
 #include "kernels/matmul.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void frozen_matmul(Ctx&, T* C, const T* A, const bf16* B, const MatmulShape& shape, acc_t<T> alpha,
                                       acc_t<T> beta);

@@ -10,6 +10,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void gather_rows_forward(Ctx&, T* y, const T* x, const int32_t* index, int64_t K,
                                             int64_t C);

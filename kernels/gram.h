@@ -9,6 +9,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void gram_rows(Ctx&, double* K, const T* x, const T* y, int64_t r, int64_t m);
 template <class T> void gram_columns(Ctx&, double* K, const T* x, const T* y, int64_t n, int64_t r);

@@ -19,7 +19,7 @@ namespace lowland {
 
 template <class T> struct LayerNormForward {
   T* y;
-  acc_t<T> *mean, *rstd;
+  acc_t<T>*mean, *rstd;
   const T *x, *w, *b;
   int64_t N, C;
   double eps;
@@ -27,14 +27,15 @@ template <class T> struct LayerNormForward {
 
 template <class T> struct LayerNormBackward {
   T* dx;
-  acc_t<T> *dw, *db;
+  acc_t<T>*dw, *db;
   const T *dy, *x, *w;
-  const acc_t<T> *mean, *rstd;
+  const acc_t<T>*mean, *rstd;
   int64_t N, C;
 };
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void layer_norm_forward(Ctx&, const LayerNormForward<T>& args);
 template <class T> void layer_norm_backward(Ctx&, const LayerNormBackward<T>& args);

@@ -11,6 +11,7 @@
 #include "kernels/bias.h"
 #include "kernels/matmul.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void linear_forward(Ctx&, T* y, const T* x, const T* w, const T* b, int64_t N, int64_t M, int64_t O);
 )

@@ -15,6 +15,7 @@
 #include "kernels/frozen_matmul.h"
 #include "kernels/gather_rows.h"
 
+// clang-format off
 LL_KERNELS(
 // dx = dloss saved, n elements; dx may equal saved
 template <class T> void linear_cross_entropy_backward(Ctx&, T* dx, const T* saved, const acc_t<T>* dloss, int64_t n);

@@ -30,6 +30,7 @@ struct LoraInput {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 // xa = xd a^T
 template <class T> void lora_linear_down_forward(Ctx&, T* xa, const T* x, const T* a, const LoraInput& in);

@@ -29,6 +29,7 @@ struct MatmulShape {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void matmul(Ctx&, T* C, const T* A, const T* B, const MatmulShape& shape, acc_t<T> alpha,
                                acc_t<T> beta);

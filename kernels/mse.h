@@ -8,6 +8,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void mse_forward(Ctx&, acc_t<T>* loss, const T* x, const acc_t<T>* target, int64_t n, double scale);
 template <class T> void mse_backward(Ctx&, T* dx, const acc_t<T>* dloss, const T* x, const acc_t<T>* target, int64_t n,

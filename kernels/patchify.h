@@ -17,6 +17,7 @@ struct PatchifyShape {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void patchify_forward(Ctx&, T* y, const T* x, const PatchifyShape& shape);
 )

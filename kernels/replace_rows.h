@@ -16,6 +16,7 @@ struct ReplaceRowsShape {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void replace_rows_forward(Ctx&, T* y, const T* x, const T* rows, const int32_t* index,
                                              const ReplaceRowsShape& shape);

@@ -24,6 +24,7 @@ inline int64_t resample_scratch(int64_t in_width) { return in_width * 3 * kResam
 
 }  // namespace lowland
 
+// clang-format off
 LL_CPU_KERNELS(
 void resample_width(uint8_t* y, const uint8_t* x, const ResampleTable& table, int64_t rows, int64_t in_width,
                     uint8_t* scratch);

@@ -11,6 +11,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void rms_norm_forward(Ctx&, T* y, acc_t<T>* rstd, const T* x, const T* w, int64_t N, int64_t C,
                                          float eps);

@@ -25,6 +25,7 @@ struct RopeShape {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void rope_forward(Ctx&, T* x, const int32_t* position, const float* f, const RopeShape& shape);
 template <class T> void rope_backward(Ctx&, T* dx, const int32_t* position, const float* f, const RopeShape& shape);

@@ -31,6 +31,7 @@ struct SamTable {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void sam_perturbation(Ctx&, T* e_a, T* e_b, double* squares, const T* g, const SamTable& table,
                                          bool joint, const StepScalars* s);

@@ -10,6 +10,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void segment_mean_forward(Ctx&, T* y, const T* x, const int32_t* cu, int64_t S, int64_t C);
 template <class T> void segment_mean_backward(Ctx&, T* dx, const T* dy, const int32_t* cu, int64_t S, int64_t N,

@@ -19,6 +19,7 @@ struct SgdOptions {
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 template <class T> void sgd_step(Ctx&, T* p, T* d, const T* g, int64_t n, const SgdOptions& options,
                                  const StepScalars* s);

@@ -37,6 +37,7 @@ static_assert(sizeof(StepScalars) % sizeof(int64_t) == 0);
 
 }  // namespace lowland
 
+// clang-format off
 LL_KERNELS(
 void set_step(Ctx&, StepScalars* s, uint64_t step, double lr, double rho, bool new_window);
 template <class T> void add_loss(Ctx&, StepScalars* s, const T* loss);

@@ -8,6 +8,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void sum_squares(Ctx&, double* out, const T* x, int64_t n);
 )

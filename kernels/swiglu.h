@@ -10,6 +10,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void swiglu_forward(Ctx&, T* y, const T* x, int64_t N, int64_t F);
 template <class T> void swiglu_backward(Ctx&, T* dx, const T* dy, const T* x, int64_t N, int64_t F);

@@ -8,6 +8,7 @@
 #pragma once
 #include "kernels/common/ctx.h"
 
+// clang-format off
 LL_KERNELS(
 template <class T> void tanh_forward(Ctx&, T* y, const T* x, int64_t n);
 template <class T> void tanh_backward(Ctx&, T* dx, const T* dy, const T* y, int64_t n);

@@ -68,8 +68,8 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   Context& context() const { return values_.context(); }
-  DType dtype() const { return values_.dtype(); }  // of the masters
-  bool rounded() const { return view_.defined(); } // the forward reads them in bf16
+  DType dtype() const { return values_.dtype(); }   // of the masters
+  bool rounded() const { return view_.defined(); }  // the forward reads them in bf16
   int64_t size() const { return values_.numel(); }
   Range range(Role role) const { return ranges_[static_cast<size_t>(role)]; }
   const std::vector<ArenaSlot>& slots() const { return slots_; }  // in the order of the arena
@@ -88,7 +88,8 @@ class Arena {
 
   // --- named views. Each throws Error on an unknown name.
   Tensor value(const std::string& name) const;  // what the forward reads, a leaf: backward accumulates into grad(name)
-  Tensor master(const std::string& name) const; // what files and optimizers read and write; the same memory but in bf16
+  Tensor master(
+      const std::string& name) const;  // what files and optimizers read and write; the same memory but in bf16
   Tensor grad(const std::string& name) const;
   // The lora_a tensors from `first` on as one (sum of r, m) matrix, a leaf as well. REQUIRES count >= 1, one width m.
   Tensor stacked(const std::string& first, int64_t count) const;

@@ -60,28 +60,28 @@ LoraGroup Linear::group(size_t first, size_t count, const RowIds& rows, const Mo
     if (pair.part < first || pair.part >= first + count) continue;
     if (first_pair == nullptr) first_pair = &pair;
     LoraPart part;
-    part.b = arena_->value(pair.b);                       // (n, R)
+    part.b = arena_->value(pair.b);  // (n, R)
     part.b_perturbation = arena_->forward_perturbation(pair.b);
     part.row_begin = row_of(pair.part) - origin;
     group.parts.push_back(std::move(part));
   }
   if (first_pair == nullptr) return group;
   const auto pairs = static_cast<int64_t>(group.parts.size());
-  group.a = arena_->stacked(first_pair->a, pairs);        // (K R, in)
+  group.a = arena_->stacked(first_pair->a, pairs);  // (K R, in)
   group.a_perturbation = arena_->forward_perturbation_stacked(first_pair->a, pairs);
   return group;
 }
 
 Tensor Linear::forward_parts(const Tensor& x, size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
   const int64_t begin = row_of(first), end = row_of(first + count);
-  const Weight w = weight_->slice(begin, end);            // (end - begin, in)
+  const Weight w = weight_->slice(begin, end);                                 // (end - begin, in)
   const Tensor bias = bias_ == nullptr ? Tensor() : bias_->slice(begin, end);  // (end - begin)
   const LoraGroup lora = group(first, count, rows, mode);
   Tensor y = lora.parts.empty() ? ops::linear(x, w, bias) : ops::lora_linear(x, w, bias, lora);  // (N, end - begin)
   if (!probe_) return y;
   Tensor e = probe_.slice_rows(begin, end);
   if (probe_.requires_grad()) e.set_grad_buffer(probe_.grad().slice_rows(begin, end));
-  return ops::add(y, ops::linear(x, e, Tensor()));        // (N, end - begin)
+  return ops::add(y, ops::linear(x, e, Tensor()));  // (N, end - begin)
 }
 
 }  // namespace lowland::nn

@@ -12,7 +12,7 @@ namespace lowland::nn {
 struct LoraConfig {
   int64_t rank = 8;
   double alpha = 16;
-  double dropout = 0;                         // on the adapters' input
+  double dropout = 0;  // on the adapters' input
   bool rslora = false;
   std::function<bool(const std::string& module)> targets;  // which linear modules are adapted, by Hugging Face's path
 

@@ -24,14 +24,14 @@ struct NamedRows {
 };
 
 struct Parameter {
-  std::string name;              // of the whole; the first of `rows` where there are several
+  std::string name;  // of the whole; the first of `rows` where there are several
   Shape shape;
-  std::vector<NamedRows> rows;   // at least one
+  std::vector<NamedRows> rows;  // at least one
   Init init = Init::normal;
-  bool decay = true;             // weight decay applies (never to biases and norms)
+  bool decay = true;  // weight decay applies (never to biases and norms)
   bool trainable = false;
-  Tensor value;                  // what the forward reads; absent before materialise()
-  Tensor master;                 // what files read and write: value, or the f32 behind a bf16 that is trained
+  Tensor value;   // what the forward reads; absent before materialise()
+  Tensor master;  // what files read and write: value, or the f32 behind a bf16 that is trained
 
   // Rows [begin, end) of the value with their share of the gradient buffer, and of the master.
   Tensor slice(int64_t begin, int64_t end) const;

@@ -14,8 +14,8 @@ namespace lowland::nn {
 
 struct Segment {
   std::vector<int32_t> ids;
-  int64_t example = 0;             // index of the example in the step: random draws depend on it, not on the packing
-  std::vector<int32_t> select;     // rows of the segment whose outputs are wanted
+  int64_t example = 0;          // index of the example in the step: random draws depend on it, not on the packing
+  std::vector<int32_t> select;  // rows of the segment whose outputs are wanted
 };
 
 // What each row is, for random draws and position embeddings.
@@ -35,13 +35,13 @@ struct Rows {
   RowIds all;         // of the N rows
   Tensor cu_seqlens;  // (S+1) i32
   // The K rows whose outputs are wanted: each segment's first row for a classifier, the masked ones for an MLM.
-  Tensor select;      // (K) i32, indices of rows
-  RowIds selected;    // of the K rows
-  Tensor cu_select;   // (S+1) i32
+  Tensor select;     // (K) i32, indices of rows
+  RowIds selected;   // of the K rows
+  Tensor cu_select;  // (S+1) i32
   int64_t N = 0, S = 0, K = 0;
   int64_t longest = 0, longest_select = 0;  // rows and selected rows of no segment are more
   int64_t tokens = 0;                       // rows that are in segments
-  Tensor packed;      // all of the above as one array, which is sent to a GPU at once
+  Tensor packed;                            // all of the above as one array, which is sent to a GPU at once
 
   // The same sizes over another array: of a captured graph, which finds its indices there.
   Rows over(const Tensor& array) const;

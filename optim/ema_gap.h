@@ -10,15 +10,15 @@
 namespace lowland::optim {
 
 struct EmaGapOptions {
-  std::string norm;     // as the method's: layer or global
+  std::string norm;  // as the method's: layer or global
   double rcond = 1e-3;
   double rho = 0.05;
 };
 
 struct EmaGap {
-  double loss = 0;      // L(w)
-  double carried = 0;   // L(w + e) - L(w)
-  double fresh = 0;     // L(w + E_B) - L(w)
+  double loss = 0;     // L(w)
+  double carried = 0;  // L(w + e) - L(w)
+  double fresh = 0;    // L(w + E_B) - L(w)
   double gap() const { return carried - fresh; }
 };
 

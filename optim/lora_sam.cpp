@@ -34,8 +34,8 @@ LoraSam::LoraSam(nn::Arena& arena, const MethodOptions& options) : TwoPassMethod
 
 void LoraSam::perturb() {
   LL_LAUNCH_MASTER(arena_.grads(), sam_perturbation, arena_.perturbation(Role::lora_a).data<T>(),
-            arena_.perturbation(Role::lora_b).data<T>(), squares_.data<double>(), arena_.grads().data<T>(), table_,
-            joint_, scalars());
+                   arena_.perturbation(Role::lora_b).data<T>(), squares_.data<double>(), arena_.grads().data<T>(),
+                   table_, joint_, scalars());
 }
 
 }  // namespace lowland::optim

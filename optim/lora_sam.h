@@ -19,7 +19,7 @@ class LoraSam final : public TwoPassMethod {
   bool joint_ = true;
   Tensor segments_;  // the rows of table_, as words of 8 bytes
   SamTable table_;
-  Tensor squares_;   // (segments) f64
+  Tensor squares_;  // (segments) f64
 };
 
 }  // namespace lowland::optim

@@ -15,7 +15,10 @@ using nn::PerturbedView;
 using nn::Role;
 
 Method::Method(std::string name, Arena& arena, const MethodOptions& options)
-    : arena_(arena), options_(options), name_(std::move(name)), state_(arena.context()),
+    : arena_(arena),
+      options_(options),
+      name_(std::move(name)),
+      state_(arena.context()),
       optimizer_(make_optimizer(arena, options.optimizer)) {}
 
 void Method::ascend() { fail("{} takes one pass: there is nothing to ascend", name_); }
@@ -96,9 +99,7 @@ void Method::load_state(const MethodState& from) {
   state_.write(s);
 }
 
-PerturbedView TwoPassMethod::training_view() {
-  return pass_ == Pass::second ? PerturbedView(arena_) : PerturbedView();
-}
+PerturbedView TwoPassMethod::training_view() { return pass_ == Pass::second ? PerturbedView(arena_) : PerturbedView(); }
 
 void TwoPassMethod::ascend() {
   LL_CHECK(pass_ == Pass::first, "{}: ascend was called twice in one step", name());

@@ -84,7 +84,7 @@ class Method {
   // step: counted from 0. new_window: the sum of the losses starts again.
   void set_step(int64_t step, double lr, double rho, bool new_window = false);
   void add_loss(const Tensor& loss) { state_.add_loss(loss); }
-  StepStats stats() const;  // as of the last step; waits
+  StepStats stats() const;                      // as of the last step; waits
   void set_window(double loss, int64_t steps);  // of a run that goes on
 
   // --- for a loop that does without set_step and add_loss

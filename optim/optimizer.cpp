@@ -32,7 +32,7 @@ class AdamW final : public Optimizer {
   void step(const StepState& s) override {
     const AdamWOptions o{options_.beta1, options_.beta2, options_.eps, options_.weight_decay, decayed(arena_)};
     LL_LAUNCH_MASTER(m_, adamw_step, arena_.values().data<T>(), m_.data<T>(), v_.data<T>(), arena_.grads().data<T>(),
-              arena_.size(), o, s.scalars());
+                     arena_.size(), o, s.scalars());
   }
   NamedTensors state() const override { return {{"optimizer.m", m_}, {"optimizer.v", v_}}; }
 
@@ -51,7 +51,7 @@ class Sgd final : public Optimizer {
   void step(const StepState& s) override {
     const SgdOptions o{options_.momentum, options_.weight_decay, decayed(arena_)};
     LL_LAUNCH_MASTER(arena_.values(), sgd_step, arena_.values().data<T>(), d_.data<T>(), arena_.grads().data<T>(),
-              arena_.size(), o, s.scalars());
+                     arena_.size(), o, s.scalars());
   }
   NamedTensors state() const override { return d_ ? NamedTensors{{"optimizer.d", d_}} : NamedTensors{}; }
 

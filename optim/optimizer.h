@@ -11,10 +11,10 @@
 namespace lowland::optim {
 
 struct OptimizerOptions {
-  std::string name = "adamw";  // adamw | sgd
+  std::string name = "adamw";                     // adamw | sgd
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // adamw
   double momentum = 0;                            // sgd
-  double weight_decay = 0;     // on lora_a, lora_b and decayed; never on undecayed (biases, norms)
+  double weight_decay = 0;                        // on lora_a, lora_b and decayed; never on undecayed (biases, norms)
 };
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;

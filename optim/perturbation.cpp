@@ -27,7 +27,7 @@ void EflatPerturbation::update(const StepState& s, double beta, bool grads_at_pe
   options_.grads_at_perturbed_b = grads_at_perturbed_b;
   const Tensor& e = arena_.perturbation(nn::Role::lora_b);
   LL_LAUNCH_MASTER(e, eflat_perturbation, e.data<T>(), g_norms_.data<double>(), arena_.values().data<T>(),
-            arena_.grads().data<T>(), table_, options_, s.scalars());
+                   arena_.grads().data<T>(), table_, options_, s.scalars());
 }
 
 }  // namespace lowland::optim

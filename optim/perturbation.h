@@ -24,7 +24,7 @@ class EflatPerturbation {
   nn::Arena& arena_;
   Tensor adapters_;  // the rows of table_, as words of 8 bytes
   EflatTable table_;
-  Tensor g_norms_;   // (adapters) f64
+  Tensor g_norms_;  // (adapters) f64
   EflatOptions options_;
 };
 

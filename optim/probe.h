@@ -11,7 +11,7 @@ namespace lowland::optim {
 
 struct AdapterProbe {
   std::string module;
-  double norm_a = 0, norm_b = 0;            // Frobenius
+  double norm_a = 0, norm_b = 0;  // Frobenius
   double balancedness = 0;
   double condition_a = 0, condition_b = 0;  // 0 for a zero matrix; infinite at or above 1e7, where f64 cannot tell
   double perturbation_norm = 0;             // of B's perturbation; 0 where no method keeps one

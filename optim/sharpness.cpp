@@ -39,8 +39,8 @@ void estimate_gradient(const nn::Model& model, const nn::Adapter& adapter, const
   const nn::Arena& arena = model.arena();
   const Tensor a = arena.master(adapter.a).detach(), b = arena.master(adapter.b).detach();  // (r, m), (n, r)
   const Tensor ga = arena.grad(adapter.a), gb = arena.grad(adapter.b);
-  const Tensor left = ops::matmul(ops::matmul(gb, gram_pinv(a, true, rcond)), a);         // (n, m)
-  const Tensor right = ops::matmul(ops::matmul(b, gram_pinv(b, false, rcond)), ga);       // (n, m)
+  const Tensor left = ops::matmul(ops::matmul(gb, gram_pinv(a, true, rcond)), a);    // (n, m)
+  const Tensor right = ops::matmul(ops::matmul(b, gram_pinv(b, false, rcond)), ga);  // (n, m)
   g.copy_from(ops::scale(ops::add(left, right), 0.5 / adapter.scale));
 }
 

@@ -18,11 +18,11 @@ struct SharpnessOptions {
 };
 
 struct Sharpness {
-  double loss = 0;               // L(W), at the centre
-  double sharpness = 0;          // L(W + rho G / ||G||) - L(W)
-  double gradient_norm = 0;      // ||G||
-  double estimate_sharpness = 0; // along g
-  double cosine = 0;             // <G, g> / (||G|| ||g||), over all adapted layers
+  double loss = 0;                // L(W), at the centre
+  double sharpness = 0;           // L(W + rho G / ||G||) - L(W)
+  double gradient_norm = 0;       // ||G||
+  double estimate_sharpness = 0;  // along g
+  double cosine = 0;              // <G, g> / (||G|| ||g||), over all adapted layers
 };
 
 // loss is called two or three times. The arena's gradients are zeroed before and after. Throws Error while a

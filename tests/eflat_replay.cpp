@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
-#include "engine/autograd.h"
 #include "nn/arena.h"
 #include "optim/method.h"
 #include "optim/schedule.h"
@@ -166,8 +166,7 @@ Errors replay(Context& context, DType dtype, const json& golden, const json& run
       const std::string a = Network::a_name(l), b = Network::b_name(l);
       worst.values = std::max(worst.values, error(doubles(arena.value(a)), flat(expected.at("A").at(l))));
       worst.values = std::max(worst.values, error(doubles(arena.value(b)), flat(expected.at("B").at(l))));
-      if (has_e(name))
-        worst.e = std::max(worst.e, error(doubles(arena.perturbation(b)), flat(expected.at("E").at(l))));
+      if (has_e(name)) worst.e = std::max(worst.e, error(doubles(arena.perturbation(b)), flat(expected.at("E").at(l))));
     }
   }
   return worst;
@@ -184,8 +183,8 @@ int replay_file(Context& context, DType dtype, const std::string& path, const st
     if (!methods.empty() && std::find(methods.begin(), methods.end(), name) == methods.end()) continue;
     Errors worst = replay(context, dtype, golden, run, false);
     if (!exact) worst.e = replay(context, dtype, golden, run, true).e;
-    const bool good = worst.loss < (exact ? 1e-9 : 1e-5) && worst.values < (exact ? 1e-9 : 2e-3) &&
-                      worst.e < (exact ? 1e-9 : 1e-5);
+    const bool good =
+        worst.loss < (exact ? 1e-9 : 1e-5) && worst.values < (exact ? 1e-9 : 2e-3) && worst.e < (exact ? 1e-9 : 1e-5);
     std::printf("%-10s %zu steps, largest errors: loss %.2e, A and B %.2e, E %.2e %s\n", name.c_str(),
                 run.at("steps").size(), worst.loss, worst.values, worst.e, good ? "" : "TOO LARGE");
     bad += good ? 0 : 1;

@@ -116,11 +116,11 @@ std::string to_table(const std::vector<BenchResult>& results) {
   std::string text = fmt::format("{:<12} {:>10} {:>10} {:>12} {:>24} {:>12}\n", "method", "step ms", "tokens/s", "peak",
                                  "time ratio min/med/max", "memory ratio");
   for (const BenchResult& r : results)
-    text += fmt::format("{:<12} {:>10.1f} {:>10.0f} {:>12} {:>24} {:>12.4f}\n", r.method, quantile(r.ms, 0.5),
-                        r.tokens_per_s, bytes_text(r.peak_bytes),
-                        fmt::format("{:.3f}/{:.3f}/{:.3f}", quantile(r.ratio, 0), quantile(r.ratio, 0.5),
-                                    quantile(r.ratio, 1)),
-                        static_cast<double>(r.peak_bytes) / static_cast<double>(results[0].peak_bytes));
+    text += fmt::format(
+        "{:<12} {:>10.1f} {:>10.0f} {:>12} {:>24} {:>12.4f}\n", r.method, quantile(r.ms, 0.5), r.tokens_per_s,
+        bytes_text(r.peak_bytes),
+        fmt::format("{:.3f}/{:.3f}/{:.3f}", quantile(r.ratio, 0), quantile(r.ratio, 0.5), quantile(r.ratio, 1)),
+        static_cast<double>(r.peak_bytes) / static_cast<double>(results[0].peak_bytes));
   return text;
 }
 

@@ -25,8 +25,8 @@ struct BenchOptions {
 
 struct BenchResult {
   std::string method;
-  std::vector<double> ms;      // per timed step
-  std::vector<double> ratio;   // to the first method's step of the same turn
+  std::vector<double> ms;     // per timed step
+  std::vector<double> ratio;  // to the first method's step of the same turn
   double tokens_per_s = 0;
   size_t peak_bytes = 0;
   int64_t warmup = 0;

@@ -25,8 +25,8 @@ template <class M> struct BenchModel {
   std::unique_ptr<StepPasses> passes;
 
   // std: of the random weights.
-  BenchModel(const Settings& base, const std::string& name, std::unique_ptr<M> built, double std,
-               const Choose& choose, const Loss& loss)
+  BenchModel(const Settings& base, const std::string& name, std::unique_ptr<M> built, double std, const Choose& choose,
+             const Loss& loss)
       : settings(base), context(make_context(base)), model(std::move(built)) {
     settings.method = name;
     choose(*model, settings, *context);

@@ -122,11 +122,11 @@ void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
   const Context& context = *subjects.front().context;
   const nlohmann::ordered_json gpu = gpu_state(context);
   const std::string where =
-      gpu.is_null() ? fmt::format("{} threads", context.threads())
-                    : fmt::format("{}: {}, driver {}, SM clock {} of {} MHz, power limit {} W", context.device().name(),
-                                  gpu.at("name").get<std::string>(), gpu.at("driver").dump(),
-                                  gpu.at("sm_clock_mhz").dump(), gpu.at("sm_clock_max_mhz").dump(),
-                                  gpu.at("power_limit_w").dump());
+      gpu.is_null()
+          ? fmt::format("{} threads", context.threads())
+          : fmt::format("{}: {}, driver {}, SM clock {} of {} MHz, power limit {} W", context.device().name(),
+                        gpu.at("name").get<std::string>(), gpu.at("driver").dump(), gpu.at("sm_clock_mhz").dump(),
+                        gpu.at("sm_clock_max_mhz").dump(), gpu.at("power_limit_w").dump());
   std::printf("%s, %s, %s\n%s", verb.preset.c_str(), where.c_str(), verb.dtype.c_str(), to_table(results).c_str());
   for (const BenchResult& r : results)
     if (!r.ops.is_null()) std::printf("\n%s", by_op_table(r).c_str());
@@ -135,9 +135,10 @@ void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
     held += s.context->memory().reserved_bytes();
     peaks += s.context->memory().peak_bytes();
   }
-  std::printf("memory: tensors %s at peak, %s with the gaps between them; the process %s (the rest: program, libraries "
-              "and their buffers)\n",
-              bytes_text(peaks).c_str(), bytes_text(held).c_str(), bytes_text(process_peak_bytes()).c_str());
+  std::printf(
+      "memory: tensors %s at peak, %s with the gaps between them; the process %s (the rest: program, libraries "
+      "and their buffers)\n",
+      bytes_text(peaks).c_str(), bytes_text(held).c_str(), bytes_text(process_peak_bytes()).c_str());
 }
 
 }  // namespace

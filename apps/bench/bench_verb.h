@@ -36,8 +36,8 @@ struct BenchMethod {
 
 struct BenchVerb {
   std::string preset;
-  std::string dtype;                          // "f32", "bf16": set by make, before anything is printed
-  nlohmann::ordered_json more;                // further keys of each JSON object
+  std::string dtype;            // "f32", "bf16": set by make, before anything is printed
+  nlohmann::ordered_json more;  // further keys of each JSON object
   std::function<BenchMethod(const std::string& method)> make;
 };
 

@@ -121,7 +121,8 @@ void check_trains_on(const LoadedAdapter& adapter, const std::string& folder) {
   const AdapterConfig& config = adapter.config;
   LL_CHECK(config.rank_pattern.empty() && config.alpha_pattern.empty(),
            "{} has rank_pattern or alpha_pattern: it can be evaluated and merged, but training goes on from one rank "
-           "and one alpha for all modules", folder);
+           "and one alpha for all modules",
+           folder);
 }
 
 std::vector<LinearModule> linear_modules(const nn::Model& model) {

@@ -45,8 +45,8 @@ std::string_view stripped(std::string_view text) {
 // What becomes of a word: itself, another word, or nothing (articles).
 const std::unordered_map<std::string, std::string>& word_map() {
   static const auto map = [] {
-    std::unordered_map<std::string, std::string> out{{"none", "0"}, {"zero", "0"}, {"a", ""}, {"an", ""}, {"the", ""},
-                                                     {"somebody'd", "somebodyd"}};
+    std::unordered_map<std::string, std::string> out{{"none", "0"}, {"zero", "0"}, {"a", ""},
+                                                     {"an", ""},    {"the", ""},   {"somebody'd", "somebodyd"}};
     const char* const numbers[] = {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"};
     for (int i = 0; i < 10; ++i) out.emplace(numbers[i], std::to_string(i + 1));
     for (const std::string& word : words_of(kContractions)) {
@@ -95,7 +95,8 @@ std::string without_punctuation(const std::string& text) {
 
 std::string normalise_answer(std::string_view text) {
   std::string spaced(text);
-  std::replace_if(spaced.begin(), spaced.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  std::replace_if(
+      spaced.begin(), spaced.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
   std::string out;
   for (std::string& word : words_of(to_lower(without_punctuation(std::string(stripped(spaced)))))) {
     const auto at = word_map().find(word);

@@ -94,8 +94,10 @@ void FeatureCache::open_shard(const std::string& path) {
   for (const auto& [name, ours] : metadata_of(key_)) {
     const auto at = file->metadata().find(name);
     const std::string theirs = at == file->metadata().end() ? "unknown" : at->second;
-    LL_CHECK(theirs == ours, "the features in {} were made with another {} ({}; now {}): give --cache-features another "
-             "folder, or remove this one", folder_, name, theirs, ours);
+    LL_CHECK(theirs == ours,
+             "the features in {} were made with another {} ({}; now {}): give --cache-features another "
+             "folder, or remove this one",
+             folder_, name, theirs, ours);
   }
   for (const TensorInfo& t : file->tensors()) {
     LL_CHECK(t.shape == (Shape{key_.rows, key_.width}), "{}: features {} are {}, not {}", path, t.name,
@@ -110,9 +112,7 @@ const std::string& FeatureCache::hash_of(const std::string& file) {
   return at != hashes_.end() ? at->second : hashes_.emplace(file, content_hash(read_file(file))).first->second;
 }
 
-bool FeatureCache::contains(const std::string& hash) const {
-  return places_.contains(hash) || pending_.contains(hash);
-}
+bool FeatureCache::contains(const std::string& hash) const { return places_.contains(hash) || pending_.contains(hash); }
 
 void FeatureCache::read_into(const std::string& hash, const Tensor& into) const {
   const auto at = pending_.find(hash);

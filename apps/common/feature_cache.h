@@ -19,9 +19,9 @@ namespace lowland::apps {
 
 // Everything besides the picture that its features depend on.
 struct FeatureKey {
-  std::string processor;            // ImageSettings::describe()
-  std::string tower;                // tensors_hash() of its weights, and which layer is read
-  int64_t rows = 0, width = 0;      // of a picture's features
+  std::string processor;        // ImageSettings::describe()
+  std::string tower;            // tensors_hash() of its weights, and which layer is read
+  int64_t rows = 0, width = 0;  // of a picture's features
   DType dtype = DType::f32;
 };
 

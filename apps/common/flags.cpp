@@ -29,9 +29,7 @@ bool given(const CLI::App& app, const std::string& name) {
   return option != nullptr && option->count() > 0;
 }
 
-bool has_flag(const CLI::App& app, const std::string& name) {
-  return app.get_option_no_throw("--" + name) != nullptr;
-}
+bool has_flag(const CLI::App& app, const std::string& name) { return app.get_option_no_throw("--" + name) != nullptr; }
 
 namespace {
 

@@ -15,8 +15,8 @@ constexpr double kSide = 420, kLeft = 56, kTop = 32, kBar = 18, kWidth = 580, kH
 
 // Dark blue through green to yellow, of even steps in lightness, so that it reads in grey as well.
 std::string colour(double share) {
-  constexpr std::array<std::array<double, 3>, 5> stops{{{68, 1, 84}, {59, 82, 139}, {33, 145, 140}, {94, 201, 98},
-                                                        {253, 231, 37}}};
+  constexpr std::array<std::array<double, 3>, 5> stops{
+      {{68, 1, 84}, {59, 82, 139}, {33, 145, 140}, {94, 201, 98}, {253, 231, 37}}};
   const double place = std::clamp(share, 0.0, 1.0) * (stops.size() - 1);
   const auto below = std::min(static_cast<size_t>(place), stops.size() - 2);
   const double past = place - static_cast<double>(below);
@@ -51,8 +51,8 @@ std::string heat_map(const std::string& title, const std::vector<double>& at, co
     high = std::max(high, v);
   }
   if (!std::isfinite(low)) return "";
-  std::string svg = fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight,
-                                escape_html(title));
+  std::string svg =
+      fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight, escape_html(title));
   svg += fmt::format("<text x='{}' y='18' class='title'>{}</text>", kLeft, escape_html(title));
   const size_t n = at.size();
   const double cell = kSide / static_cast<double>(n);
@@ -60,10 +60,11 @@ std::string heat_map(const std::string& title, const std::vector<double>& at, co
     for (size_t column = 0; column < n; ++column) {
       const double v = values[row * n + column];
       const std::string fill = std::isfinite(v) ? colour(high > low ? (v - low) / (high - low) : 0.0) : "#fff";
-      svg += fmt::format("<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' fill='{}'>"
-                         "<title>{:.5g} at ({:.3g}, {:.3g})</title></rect>",
-                         kLeft + cell * static_cast<double>(column), kTop + kSide - cell * static_cast<double>(row + 1),
-                         cell + 0.5, cell + 0.5, fill, v, at[column], at[row]);
+      svg += fmt::format(
+          "<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' fill='{}'>"
+          "<title>{:.5g} at ({:.3g}, {:.3g})</title></rect>",
+          kLeft + cell * static_cast<double>(column), kTop + kSide - cell * static_cast<double>(row + 1), cell + 0.5,
+          cell + 0.5, fill, v, at[column], at[row]);
     }
   for (const size_t i : {size_t{0}, n / 2, n - 1}) {
     const double middle = cell * (static_cast<double>(i) + 0.5);

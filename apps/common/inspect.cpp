@@ -36,8 +36,8 @@ void print_row(int64_t position, int32_t id, bool learnt, std::string_view piece
 }
 
 void print_rows(int64_t first, int64_t last, int32_t id, std::string_view what) {
-  std::printf("%s\n", fmt::format("{:>10} {:>8}  {:<4}  {}", fmt::format("{}-{}", first, last), id, "",
-                                  visible(what)).c_str());
+  std::printf("%s\n",
+              fmt::format("{:>10} {:>8}  {:<4}  {}", fmt::format("{}-{}", first, last), id, "", visible(what)).c_str());
 }
 
 void print_model(const nn::Model& model, const MemoryPlan& plan, size_t free_bytes) {

@@ -48,8 +48,8 @@ void say_split(const char* name, const LanguageSplit& split, int64_t max_length)
                                  thousands(static_cast<int64_t>(split.examples.size())), thousands(split.targets()));
   if (split.cut > 0) text += fmt::format("; {} cut at {} tokens", thousands(split.cut), max_length);
   if (split.dropped > 0)
-    text += fmt::format("; {} left out, over {} tokens or without a token to learn", thousands(split.dropped),
-                        max_length);
+    text +=
+        fmt::format("; {} left out, over {} tokens or without a token to learn", thousands(split.dropped), max_length);
   say(text);
 }
 
@@ -81,8 +81,8 @@ std::vector<std::vector<int64_t>> micro_batches(const LanguageSplit& split, cons
   int64_t filled = 0;
   for (const int64_t example : which) {
     const auto length = static_cast<int64_t>(split.examples[static_cast<size_t>(example)].ids.size());
-    const bool full = out.empty() || (tokens > 0 ? filled + length > tokens
-                                                 : static_cast<int64_t>(out.back().size()) == batch_size);
+    const bool full =
+        out.empty() || (tokens > 0 ? filled + length > tokens : static_cast<int64_t>(out.back().size()) == batch_size);
     if (full) {
       out.emplace_back();
       filled = 0;

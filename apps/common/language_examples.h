@@ -17,8 +17,8 @@ struct LanguageExample {
 
 struct LanguageSplit {
   std::vector<LanguageExample> examples;
-  int64_t cut = 0;       // over-long, their end cut off
-  int64_t dropped = 0;   // over-long and left out, or without any target in what is left
+  int64_t cut = 0;      // over-long, their end cut off
+  int64_t dropped = 0;  // over-long and left out, or without any target in what is left
   int64_t targets() const;
   std::vector<int32_t> lengths() const;
 };

@@ -136,8 +136,7 @@ bool halve_batch(const PlanInput& input, const MemoryPlan& plan, Settings& s) {
   s = best;
   s.weights_dtype = "bf16";
   if (input.narrow_weights) try_it(s);
-  for (s = best; halve_batch(input, least, s) && try_it(s); s = best) {
-  }
+  for (s = best; halve_batch(input, least, s) && try_it(s); s = best) {}
   const std::string flags = changed_flags(given, best);
   fail("a step needs {} at its peak, and {} are free{}: take a smaller model, or a machine with more memory",
        bytes_text(plan.peak()), bytes_text(free_bytes),

@@ -12,8 +12,8 @@
 namespace lowland::apps {
 
 struct MemoryPlan {
-  size_t weights = 0;      // frozen
-  size_t trained = 0;      // adapters and what else is trained, in the types the forward reads
+  size_t weights = 0;  // frozen
+  size_t trained = 0;  // adapters and what else is trained, in the types the forward reads
   size_t gradients = 0;
   size_t optimizer = 0;    // moments, and the perturbation of the methods that have one
   size_t activations = 0;  // what the forward pass leaves for the backward
@@ -36,10 +36,10 @@ struct PlannedModel {
 };
 struct PlanInput {
   std::function<PlannedModel(const Settings& settings)> make;
-  int64_t head_dim = 0;             // of attention that goes backward, the largest
-  size_t waiting = 0;               // as in MemoryPlan
-  bool narrow_weights = false;      // --weights-dtype bf16 is there
-  bool token_budget = false;        // --batch-tokens is there
+  int64_t head_dim = 0;         // of attention that goes backward, the largest
+  size_t waiting = 0;           // as in MemoryPlan
+  bool narrow_weights = false;  // --weights-dtype bf16 is there
+  bool token_budget = false;    // --batch-tokens is there
 };
 
 // context: the real one, whose device and threads count. Chooses what --recompute auto leaves open, by what is free:

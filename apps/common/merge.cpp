@@ -83,8 +83,8 @@ class Merger {
       return;
     }
     const Shape shape = file.info(name).shape;
-    LL_CHECK(shape == Shape({f->out, f->in}), "{} is {}, the adapter's is ({},{})", canonical, to_string(shape),
-             f->out, f->in);
+    LL_CHECK(shape == Shape({f->out, f->in}), "{} is {}, the adapter's is ({},{})", canonical, to_string(shape), f->out,
+             f->in);
     const Tensor w = Tensor::empty(context_, shape, DType::f32);
     file.read_into(name, w);
     const Tensor sum = merged_weight(context_, w, *f);
@@ -117,8 +117,8 @@ std::string index_with(const std::string& text, const std::vector<std::string>& 
 void merge_adapter(const std::string& model, const std::string& adapter_folder, const std::string& out,
                    const MergeFamily& family) {
   LL_CHECK(!model.empty() && !adapter_folder.empty() && !out.empty(), "merge needs --model, --adapter and --out");
-  LL_CHECK(!fs::exists(out) || (fs::is_directory(out) && fs::is_empty(out)),
-           "{} is not empty: give another --out", out);
+  LL_CHECK(!fs::exists(out) || (fs::is_directory(out) && fs::is_empty(out)), "{} is not empty: give another --out",
+           out);
   const std::string base = resolve_model_folder(model);
   const LoadedAdapter adapter = load_adapter(adapter_folder, family.rename);
   const AdapterCard card = read_adapter_card(adapter_folder).value_or(AdapterCard{});

@@ -114,8 +114,8 @@ double f1(std::span<const int> predicted, std::span<const int> labels, int posit
 
 double matthews_correlation(std::span<const int> predicted, std::span<const int> labels) {
   const size_t rows = checked_size(predicted.size(), labels.size());
-  const int largest = std::max(*std::max_element(predicted.begin(), predicted.end()),
-                               *std::max_element(labels.begin(), labels.end()));
+  const int largest =
+      std::max(*std::max_element(predicted.begin(), predicted.end()), *std::max_element(labels.begin(), labels.end()));
   std::vector<double> t(static_cast<size_t>(largest) + 1, 0), p = t;
   double correct = 0;
   for (size_t i = 0; i < rows; ++i) {
@@ -163,17 +163,14 @@ std::optional<double> spearmanr(std::span<const double> x, std::span<const doubl
   return pearson(average_ranks(x), average_ranks(y));
 }
 
-MetricResult compute_metrics(const TaskInfo& task, std::span<const double> outputs,
-                             std::span<const double> targets) {
+MetricResult compute_metrics(const TaskInfo& task, std::span<const double> outputs, std::span<const double> targets) {
   MetricResult result;
-  result.n = static_cast<int64_t>(
-      checked_size(outputs.size() / static_cast<size_t>(task.num_labels), targets.size()));
+  result.n = static_cast<int64_t>(checked_size(outputs.size() / static_cast<size_t>(task.num_labels), targets.size()));
   std::vector<int> predicted, labels;
   if (!task.regression) {
     predicted = argmax_rows(outputs, task.num_labels);
     labels = class_ids(task, targets);
-    const bool one =
-        std::all_of(predicted.begin(), predicted.end(), [&](int p) { return p == predicted[0]; });
+    const bool one = std::all_of(predicted.begin(), predicted.end(), [&](int p) { return p == predicted[0]; });
     if (one && predicted.size() > 1) result.only_class = predicted[0];
   }
   for (const std::string& name : task.metrics) {
@@ -196,8 +193,7 @@ MetricResult compute_metrics(const TaskInfo& task, std::span<const double> outpu
   targets.reserve(examples.size());
   for (const Example& example : examples) {
     const bool labelled = task.regression ? !std::isnan(example.score) : example.label >= 0;
-    LL_CHECK(labelled, "the example of line {} has no label, so nothing can be scored; use predict",
-             example.line);
+    LL_CHECK(labelled, "the example of line {} has no label, so nothing can be scored; use predict", example.line);
     targets.push_back(task.regression ? example.score : example.label);
   }
   return compute_metrics(task, outputs, targets);

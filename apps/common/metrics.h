@@ -35,8 +35,7 @@ struct MetricResult {
 
 // outputs: (N, num_labels) row-major logits, or (N) scores of a regression. targets: N class ids or scores.
 // Error: no rows, sizes that disagree, a class id outside the task, an unlabelled example, a NaN logit.
-MetricResult compute_metrics(const TaskInfo& task, std::span<const double> outputs,
-                             std::span<const double> targets);
+MetricResult compute_metrics(const TaskInfo& task, std::span<const double> outputs, std::span<const double> targets);
 // Targets of a labelled split.
 MetricResult compute_metrics(const TaskInfo& task, std::span<const double> outputs,
                              const std::vector<Example>& examples);

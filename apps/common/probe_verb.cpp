@@ -84,8 +84,11 @@ void print_probe(nn::Model& model, const Workload& workload, const std::vector<P
   for (const PackedBatch& b : batches) examples += static_cast<int64_t>(b.examples.size());
   o["examples"] = examples;
   for (const optim::AdapterProbe& a : optim::probe_adapters(model.arena()))
-    o["adapters"].push_back({{"module", a.module}, {"norm_a", a.norm_a}, {"norm_b", a.norm_b},
-                             {"balancedness", a.balancedness}, {"condition_a", a.condition_a},
+    o["adapters"].push_back({{"module", a.module},
+                             {"norm_a", a.norm_a},
+                             {"norm_b", a.norm_b},
+                             {"balancedness", a.balancedness},
+                             {"condition_a", a.condition_a},
                              {"condition_b", a.condition_b}});
   if (flags.hessian) o["hessian"] = hessian_of(model, loss);
   if (flags.landscape != "none") o["landscape"] = landscape_of(model, loss, flags, settings);

@@ -30,8 +30,8 @@ class Progress {
 
 // Lines of the log, on stderr.
 void say(const std::string& text);
-std::string bytes_text(size_t bytes);        // "1.24 GB"
-std::string duration_text(double seconds);   // "4:05", "1:02:03"
-std::string thousands(int64_t n);            // "12,345"
+std::string bytes_text(size_t bytes);       // "1.24 GB"
+std::string duration_text(double seconds);  // "4:05", "1:02:03"
+std::string thousands(int64_t n);           // "12,345"
 
 }  // namespace lowland::apps

@@ -8,10 +8,10 @@
 namespace lowland::apps {
 
 struct RunRecord {
-  std::string name;                    // the folder's
-  nlohmann::json info;                 // run.json
-  std::vector<nlohmann::json> metrics; // metrics.jsonl
-  nlohmann::json landscape;            // landscape.json of the verb probe; null if there is none
+  std::string name;                     // the folder's
+  nlohmann::json info;                  // run.json
+  std::vector<nlohmann::json> metrics;  // metrics.jsonl
+  nlohmann::json landscape;             // landscape.json of the verb probe; null if there is none
 };
 
 // Error if the folder has no run.json; a half-written last line of metrics.jsonl is left out.

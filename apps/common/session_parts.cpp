@@ -61,8 +61,8 @@ std::unique_ptr<Context> make_context(const Settings& s) {
   const Device device = s.device == "auto" ? (why_unusable(gpu).empty() ? gpu : Device{}) : named_device(s.device);
   LL_CHECK(s.dtype == "auto" || s.dtype == "f32" || s.dtype == "bf16", "--dtype must be auto, f32 or bf16, got {}",
            s.dtype);
-  LL_CHECK(s.threads >= 0 && s.threads <= 4096,
-           "--threads must be 0 (all cores) or a number of threads, got {}", s.threads);
+  LL_CHECK(s.threads >= 0 && s.threads <= 4096, "--threads must be 0 (all cores) or a number of threads, got {}",
+           s.threads);
   const std::string why = why_unusable(device);
   LL_CHECK(why.empty(), "--device {}: {}", s.device, why);
   LL_CHECK(s.dtype != "bf16" || device.type == DeviceType::cuda, "--dtype bf16: the CPU computes in f32");

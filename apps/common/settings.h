@@ -96,8 +96,7 @@ template <class S, class V> void visit_language(S& s, V&& v) {
   v("weights-dtype", s.weights_dtype, "Frozen weights in f32 or bf16; auto: as --dtype");
 }
 template <class S, class V> void visit_vision_data(S& s, V&& v) {
-  v("task", s.task,
-    "vqa, llava or captions: your files; scienceqa or vizwiz: --data (empty: vqa; pretrain: captions)");
+  v("task", s.task, "vqa, llava or captions: your files; scienceqa or vizwiz: --data (empty: vqa; pretrain: captions)");
   v("data", s.data, "Folder of scienceqa or vizwiz as published");
   v("train", s.train_files, "Training files: vqa .jsonl (image, question, answer); llava .json; captions .csv");
   v("dev", s.dev_file, "Development file of the same kind");

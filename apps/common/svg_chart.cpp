@@ -71,13 +71,15 @@ std::string curve(const Frame& frame, const Series& series) {
   std::string points, dots;
   for (const auto& [x, y] : series.points) {
     points += fmt::format("{:.1f},{:.1f} ", frame.x(x), frame.y(y));
-    dots += fmt::format("<circle r='2.5' fill='{}' cx='{:.1f}' cy='{:.1f}'>"
-                        "<title>{}: {:.5g} at {:.6g}</title></circle>",
-                        colour, frame.x(x), frame.y(y), escape_html(series.name), y, x);
+    dots += fmt::format(
+        "<circle r='2.5' fill='{}' cx='{:.1f}' cy='{:.1f}'>"
+        "<title>{}: {:.5g} at {:.6g}</title></circle>",
+        colour, frame.x(x), frame.y(y), escape_html(series.name), y, x);
   }
   if (series.points.size() > kMostDots) dots.clear();
   return fmt::format("<polyline fill='none' stroke='{}' stroke-width='2' stroke-linejoin='round' points='{}'/>", colour,
-                     points) + dots;
+                     points) +
+         dots;
 }
 
 // Names in their colours from the left, on as many lines as it takes; `bottom`: the last one's.
@@ -132,8 +134,8 @@ std::string svg_chart(const std::string& title, const std::string& x_label, cons
   double legend_bottom = 0;
   const std::string names = legend(series, legend_bottom);
   const Frame frame{range_of(series, true), range_of(series, false), legend_bottom + kTop - 18};
-  std::string svg = fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight,
-                                escape_html(title));
+  std::string svg =
+      fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight, escape_html(title));
   svg += fmt::format("<text x='{}' y='18' class='title'>{}</text>", kLeft, escape_html(title));
   svg += names + axes(frame, x_label);
   for (const Series& s : series) svg += curve(frame, s);

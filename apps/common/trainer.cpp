@@ -41,8 +41,8 @@ int64_t total_steps(const Settings& s, int64_t steps_per_epoch) {
 
 double peak_learning_rate(const Settings& s) { return s.lr > 0 ? s.lr : s.method == "full" ? 2e-5 : 2e-4; }
 
-Trainer::Trainer(nn::Model& model, optim::Method& method, Workload& workload, RunFolder& run,
-                 const Settings& settings, Export write_model, std::string model_folder, Probe probe)
+Trainer::Trainer(nn::Model& model, optim::Method& method, Workload& workload, RunFolder& run, const Settings& settings,
+                 Export write_model, std::string model_folder, Probe probe)
     : model_(model),
       method_(method),
       workload_(workload),
@@ -164,7 +164,8 @@ void Trainer::evaluate(int64_t step) {
 
 void Trainer::probe(int64_t step) {
   report_.probed = probe_();
-  nlohmann::json line{{"step", step}, {"sharpness", report_.probed->sharpness.sharpness},
+  nlohmann::json line{{"step", step},
+                      {"sharpness", report_.probed->sharpness.sharpness},
                       {"probe_loss", report_.probed->sharpness.loss}};
   if (report_.probed->ema) line["ema_gap"] = report_.probed->ema->gap();
   run_.log(line);
@@ -175,8 +176,8 @@ void Trainer::save(int64_t step) {
   nlohmann::ordered_json state;
   state["step"] = step;
   state["total_steps"] = total_steps_;
-  state["window"] = {{"loss", window_.loss}, {"steps", window_.steps}, {"tokens", window_.tokens},
-                     {"seconds", window_.seconds}};
+  state["window"] = {
+      {"loss", window_.loss}, {"steps", window_.steps}, {"tokens", window_.tokens}, {"seconds", window_.seconds}};
   const auto evaluation = [](const std::optional<Evaluation>& e) -> nlohmann::ordered_json {
     if (!e) return nullptr;
     return {{"metrics", e->metrics}, {"score", e->score}, {"score_name", e->score_name}};

@@ -7,8 +7,8 @@
 #include "apps/common/run_folder.h"
 #include "apps/common/step_passes.h"
 #include "apps/common/workload.h"
-#include "optim/method.h"
 #include "optim/ema_gap.h"
+#include "optim/method.h"
 #include "optim/sharpness.h"
 
 namespace lowland::apps {
@@ -21,8 +21,8 @@ struct Probed {
 
 struct TrainReport {
   int64_t steps = 0;
-  double train_loss = 0;       // mean over the last logged window
-  double step_ms = 0;          // median
+  double train_loss = 0;  // mean over the last logged window
+  double step_ms = 0;     // median
   double tokens_per_s = 0;
   size_t peak_bytes = 0;
   std::optional<Probed> probed;  // at the end, if it was asked for

@@ -10,9 +10,9 @@
 #include "apps/common/progress.h"
 #include "apps/common/report.h"
 #include "apps/common/settings_json.h"
-#include "optim/schedule.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "optim/schedule.h"
 
 namespace lowland::apps {
 namespace {
@@ -77,7 +77,8 @@ void check_adapter_flags(const Settings& told, const Settings& fixed,
   if (told.adapter.empty()) return;
   LL_CHECK(told.method != "full",
            "--method full trains the weights of a checkpoint, and --adapter {} is not part of them: merge it first, "
-           "then train what `merge` wrote", told.adapter);
+           "then train what `merge` wrote",
+           told.adapter);
   const nlohmann::json mine = to_json(told), theirs = to_json(fixed);
   for (const char* flag : {"rank", "alpha", "lora-dropout", "targets", "rslora"})
     LL_CHECK(!given(flag) || mine.at(flag) == theirs.at(flag), "--{} {} contradicts {}, which has {}", flag,
@@ -123,16 +124,20 @@ void check_training_settings(const Settings& s) {
   at_least("logging-steps", s.logging_steps, 1);
   at_least("epochs", s.epochs, 1);
   at_least("max-length", s.max_length, 1);
-  for (const auto& [flag, value] : {std::pair{"max-steps", s.max_steps}, {"eval-steps", s.eval_steps},
-                                    {"save-steps", s.save_steps}, {"sharpness-steps", s.sharpness_steps}})
+  for (const auto& [flag, value] : {std::pair{"max-steps", s.max_steps},
+                                    {"eval-steps", s.eval_steps},
+                                    {"save-steps", s.save_steps},
+                                    {"sharpness-steps", s.sharpness_steps}})
     at_least(flag, value, 0);
-  for (const auto& [flag, value] : {std::pair{"lr", s.lr}, {"rho", s.rho}, {"weight-decay", s.weight_decay},
-                                    {"max-grad-norm", s.max_grad_norm}})
+  for (const auto& [flag, value] :
+       {std::pair{"lr", s.lr}, {"rho", s.rho}, {"weight-decay", s.weight_decay}, {"max-grad-norm", s.max_grad_norm}})
     at_least(flag, value, 0.0);
   LL_CHECK(s.warmup_ratio >= 0 && s.warmup_ratio <= 1, "--warmup-ratio must be between 0 and 1, got {}",
            s.warmup_ratio);
-  for (const auto& [flag, value] : {std::pair{"lora-dropout", s.lora_dropout}, {"label-smoothing", s.label_smoothing},
-                                    {"adam-beta1", s.adam_beta1}, {"adam-beta2", s.adam_beta2},
+  for (const auto& [flag, value] : {std::pair{"lora-dropout", s.lora_dropout},
+                                    {"label-smoothing", s.label_smoothing},
+                                    {"adam-beta1", s.adam_beta1},
+                                    {"adam-beta2", s.adam_beta2},
                                     {"momentum", s.momentum}})
     LL_CHECK(value >= 0 && value < 1, "--{} must be at least 0 and less than 1, got {}", flag, value);
   LL_CHECK(s.adam_epsilon > 0, "--adam-epsilon must be more than 0, got {}", s.adam_epsilon);
@@ -163,8 +168,8 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
       const optim::ProbeLoss loss = probe_loss(model, what.workload, probe_batches);
       Probed probed{optim::measure_sharpness(model, loss, {}), {}};
       if (settings.method == "eflat-lora")
-        probed.ema = optim::measure_ema_gap(
-            model, loss, {settings.norm, settings.pinv_rcond, what.method.step_state().read().rho});
+        probed.ema = optim::measure_ema_gap(model, loss,
+                                            {settings.norm, settings.pinv_rcond, what.method.step_state().read().rho});
       return probed;
     };
   }
@@ -200,9 +205,7 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
 }
 
 void say_outcome(const TrainReport& report, const RunFolder& run, const std::string& model_folder) {
-  const auto score = [](const Evaluation& e) {
-    return fmt::format("{} {:.4f}", e.score_name, e.score_value());
-  };
+  const auto score = [](const Evaluation& e) { return fmt::format("{} {:.4f}", e.score_name, e.score_value()); };
   if (report.last) say(fmt::format("last step: {}  {}", score(*report.last), run.file(model_folder).string()));
   if (report.best)
     say(fmt::format("best, step {}: {}  {}", report.best_step, score(*report.best),

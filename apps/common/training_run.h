@@ -36,10 +36,10 @@ struct TrainingRun {
   optim::Method& method;
   Workload& workload;
   RunFolder& run;
-  Trainer::Export write_model;   // writes the result into an existing folder
-  std::string model_folder;      // "adapter" or "model"
+  Trainer::Export write_model;  // writes the result into an existing folder
+  std::string model_folder;     // "adapter" or "model"
   std::string config_toml;
-  size_t planned_bytes = 0;      // at the peak (memory_plan.h)
+  size_t planned_bytes = 0;  // at the peak (memory_plan.h)
 };
 
 // Trains, and writes run.json, config.toml and report.html; the report says how it went.

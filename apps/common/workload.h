@@ -12,10 +12,10 @@ namespace lowland::apps {
 // One forward and backward pass's worth of packed examples.
 struct PackedBatch {
   nn::Rows rows;
-  PlacedImages images;             // of a vision-language model
-  Tensor targets;                  // (K) i32 classes or tokens (-100: none), or (K) scores, f32 where the model is bf16
-  int64_t target_count = 0;        // rows that carry loss
-  std::vector<int64_t> examples;   // their numbers in the data, for messages
+  PlacedImages images;            // of a vision-language model
+  Tensor targets;                 // (K) i32 classes or tokens (-100: none), or (K) scores, f32 where the model is bf16
+  int64_t target_count = 0;       // rows that carry loss
+  std::vector<int64_t> examples;  // their numbers in the data, for messages
 };
 
 // The batch of packed segments and the targets of their selected rows; on a GPU in buckets of sizes, which a captured

@@ -18,8 +18,7 @@ BatchPlan::BatchPlan(std::vector<int32_t> lengths, const BatchOptions& options)
     : lengths_(std::move(lengths)), options_(options) {
   LL_CHECK(!lengths_.empty(), "there is no example to train on");
   LL_CHECK(options.batch_size >= 1, "the batch size must be at least 1, got {}", options.batch_size);
-  LL_CHECK(options.grad_accum >= 1, "the gradient accumulation must be at least 1, got {}",
-           options.grad_accum);
+  LL_CHECK(options.grad_accum >= 1, "the gradient accumulation must be at least 1, got {}", options.grad_accum);
 }
 
 int64_t BatchPlan::steps_per_epoch() const {
@@ -68,8 +67,7 @@ std::vector<MicroBatch> BatchPlan::epoch(int64_t epoch) const {
   return batches;
 }
 
-std::vector<std::vector<int64_t>> BatchPlan::largest_step(int64_t steps, const Cut& cut,
-                                                         const Size& size) const {
+std::vector<std::vector<int64_t>> BatchPlan::largest_step(int64_t steps, const Cut& cut, const Size& size) const {
   constexpr int64_t kEpochs = 3;
   std::vector<std::vector<int64_t>> largest, step;
   int64_t most = -1, done = 0;

@@ -26,8 +26,7 @@ void share_out(std::vector<Stratum>& strata, double fraction, int64_t total) {
   }
   std::vector<Stratum*> order;
   for (Stratum& s : strata) order.push_back(&s);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Stratum* a, const Stratum* b) { return a->rest > b->rest; });
+  std::stable_sort(order.begin(), order.end(), [](const Stratum* a, const Stratum* b) { return a->rest > b->rest; });
   for (bool moved = true; moved && taken < total;) {
     moved = false;
     for (Stratum* s : order) {
@@ -47,8 +46,8 @@ Split carve_dev(Split& train, double fraction, uint64_t seed) {
   std::vector<Stratum> strata;
   for (const int64_t row : shuffled(n, seed, 0, OrderStream::carve)) {
     const int label = train.examples[static_cast<size_t>(row)].label;
-    auto at = std::lower_bound(strata.begin(), strata.end(), label,
-                               [](const Stratum& s, int l) { return s.label < l; });
+    auto at =
+        std::lower_bound(strata.begin(), strata.end(), label, [](const Stratum& s, int l) { return s.label < l; });
     if (at == strata.end() || at->label != label) at = strata.insert(at, {label, {}, 0, 0});
     at->rows.push_back(row);
   }

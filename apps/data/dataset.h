@@ -67,8 +67,7 @@ struct TextFiles {
 
 // known: the labels of a checkpoint or run; required when no train file is given. Otherwise they come from
 // train, and a label that only dev or test has is an error. A dev file without train is read by itself.
-TextDataset load_text(const TextFiles& files, const LoadOptions& options,
-                      const std::optional<TaskInfo>& known = {});
+TextDataset load_text(const TextFiles& files, const LoadOptions& options, const std::optional<TaskInfo>& known = {});
 
 // Changes the ids of the task and of all examples (the labels of `text` are known after loading only).
 void remap_labels(TextDataset& data, const std::map<std::string, int>& label2id);

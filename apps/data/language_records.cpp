@@ -10,17 +10,17 @@ namespace {
 
 using nlohmann::json;
 
-const char* const kShapes =
-    "expected text; prompt and completion; instruction and output; messages; or conversations";
+const char* const kShapes = "expected text; prompt and completion; instruction and output; messages; or conversations";
 
 // The prompt of Stanford Alpaca, https://github.com/tatsu-lab/stanford_alpaca
 std::string alpaca_prompt(const std::string& instruction, const std::string& input) {
   if (input.empty())
     return "Below is an instruction that describes a task. Write a response that appropriately completes the "
-           "request.\n\n### Instruction:\n" + instruction + "\n\n### Response:";
+           "request.\n\n### Instruction:\n" +
+           instruction + "\n\n### Response:";
   return "Below is an instruction that describes a task, paired with an input that provides further context. Write a "
-         "response that appropriately completes the request.\n\n### Instruction:\n" + instruction +
-         "\n\n### Input:\n" + input + "\n\n### Response:";
+         "response that appropriately completes the request.\n\n### Instruction:\n" +
+         instruction + "\n\n### Input:\n" + input + "\n\n### Response:";
 }
 
 std::string role_of(const std::string& role, const std::string& where) {

@@ -150,9 +150,8 @@ QuestionSet load_questions(const std::string& task, const QuestionOptions& o) {
   QuestionSet set;
   if (o.train || carve) set.train.questions = read_split(task, o, "train");
   if (carve)
-    set.dev.questions = hold_out(set.train.questions, o.dev_fraction, o.seed, [](const Question& q) {
-      return q.images.empty() ? std::string() : q.images.front();
-    });
+    set.dev.questions = hold_out(set.train.questions, o.dev_fraction, o.seed,
+                                 [](const Question& q) { return q.images.empty() ? std::string() : q.images.front(); });
   if (o.dev && !carve) set.dev.questions = read_split(task, o, "val");
   if (o.test) set.test.questions = read_split(task, o, "test");
   if (!o.train) set.train = {};

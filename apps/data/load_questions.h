@@ -47,7 +47,6 @@ const std::vector<std::string>& question_tasks();
 // not; a train split without answers.
 QuestionSet load_questions(const std::string& task, const QuestionOptions& options);
 // One file of questions with or without answers, asked as the task asks them: vizwiz's have the shape of vqa's.
-QuestionSplit load_question_file(const std::string& task, const std::string& file,
-                                 const QuestionOptions& options);
+QuestionSplit load_question_file(const std::string& task, const std::string& file, const QuestionOptions& options);
 
 }  // namespace lowland

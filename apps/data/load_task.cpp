@@ -22,8 +22,8 @@ struct Skips {
                                       short_rows == 1 ? "row lacks" : "rows lack", first_short);
     }
     if (no_gold > 0) {
-      split.skip_reason += fmt::format("{}{} {} gold label `-`", split.skip_reason.empty() ? "" : "; ",
-                                       no_gold, no_gold == 1 ? "row has" : "rows have");
+      split.skip_reason += fmt::format("{}{} {} gold label `-`", split.skip_reason.empty() ? "" : "; ", no_gold,
+                                       no_gold == 1 ? "row has" : "rows have");
     }
   }
 };
@@ -49,11 +49,8 @@ RecordSpec record_spec(const TaskInfo& task, FileFormat format, bool needs_label
       if (!task.pair) spec.header = Header::detect;
       spec.positions = {1, 0};
       break;
-    case FileFormat::jsonl:
-      spec.format = TableFormat::jsonl;
-      break;
-    default:
-      break;
+    case FileFormat::jsonl: spec.format = TableFormat::jsonl; break;
+    default: break;
   }
   return spec;
 }
@@ -78,8 +75,7 @@ Split read_records(const TaskInfo& task, const TaskFile& file, bool needs_label)
     Example example;
     example.line = in.line();
     if (split.examples.empty()) split.labelled = !label.absent;
-    LL_CHECK(split.labelled != label.absent, "{}: some rows have `{}` and some do not", in.where(),
-             task.label_column);
+    LL_CHECK(split.labelled != label.absent, "{}: some rows have `{}` and some do not", in.where(), task.label_column);
     if (split.labelled) set_label(task, label.text, in.where(), example);
     if (!split.labelled) example.score = std::numeric_limits<double>::quiet_NaN();
     example.text_a = std::move(cells[0].text);
@@ -118,18 +114,16 @@ Split read_sent_conv(const TaskInfo& task, const TaskFile& file) {
 }
 
 Split read_split(const TaskInfo& task, const TaskFile& file, bool needs_label) {
-  Split split = file.format == FileFormat::sent_conv ? read_sent_conv(task, file)
-                                                     : read_records(task, file, needs_label);
+  Split split =
+      file.format == FileFormat::sent_conv ? read_sent_conv(task, file) : read_records(task, file, needs_label);
   split.file = file.path;
-  LL_CHECK(!split.examples.empty(), "{} holds no example{}{}", file.path, split.skipped ? ": " : "",
-           split.skip_reason);
+  LL_CHECK(!split.examples.empty(), "{} holds no example{}{}", file.path, split.skipped ? ": " : "", split.skip_reason);
   return split;
 }
 
 Split require_split(const TaskInfo& task, const std::string& folder, SplitName name, const char* what) {
   const auto file = find_task_file(task, folder, name);
-  LL_CHECK(file.has_value(), "{} has no {} file of task {} ({})", folder, what, task.name,
-           expected_files(task, name));
+  LL_CHECK(file.has_value(), "{} has no {} file of task {} ({})", folder, what, task.name, expected_files(task, name));
   return read_split(task, *file, name == SplitName::train || name == SplitName::dev);
 }
 
@@ -144,8 +138,7 @@ void set_label(const TaskInfo& task, const std::string& text, const std::string&
   if (task.regression) {
     const std::optional<double> score = parse_number(text);
     const bool bounded = task.min_score < task.max_score;
-    LL_CHECK(score && std::isfinite(*score) &&
-                 (!bounded || (*score >= task.min_score && *score <= task.max_score)),
+    LL_CHECK(score && std::isfinite(*score) && (!bounded || (*score >= task.min_score && *score <= task.max_score)),
              "{}: the score `{}` is not {}", where, text, task.describe_labels());
     example.score = *score;
     return;
@@ -174,11 +167,9 @@ TextDataset load_task(const TaskInfo& task, const std::string& data_dir, const L
   const std::string folder = find_task_folder(task, data_dir);
   const auto dev = find_task_file(task, folder, SplitName::dev);
   const bool carve = !dev && find_task_file(task, folder, SplitName::train);
-  if (options.train || (options.dev && carve))
-    data.train = require_split(task, folder, SplitName::train, "train");
+  if (options.train || (options.dev && carve)) data.train = require_split(task, folder, SplitName::train, "train");
   // Carved whenever there is no dev file, so that train never depends on whether dev was asked for.
-  if (carve && !data.train.examples.empty())
-    data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
+  if (carve && !data.train.examples.empty()) data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
   if (options.dev && !carve) data.dev = require_split(task, folder, SplitName::dev, "dev");
   if (options.dev && !carve) {
     const auto mm = find_task_file(task, folder, SplitName::dev_mm);

@@ -32,8 +32,7 @@ RawSplit read_raw(const std::string& path, const TextFiles& files, bool needs_la
     if (raw.labels.empty()) raw.split.labelled = !cells.back().absent;
     LL_CHECK(raw.split.labelled != cells.back().absent, "{}: some rows have `{}` and some do not", in.where(),
              files.label_column);
-    LL_CHECK(cells.back().absent || !cells.back().text.empty(), "{}: `{}` is empty", in.where(),
-             files.label_column);
+    LL_CHECK(cells.back().absent || !cells.back().text.empty(), "{}: `{}` is empty", in.where(), files.label_column);
     Example example;
     example.line = in.line();
     example.text_a = std::move(cells[0].text);
@@ -47,9 +46,7 @@ RawSplit read_raw(const std::string& path, const TextFiles& files, bool needs_la
   return raw;
 }
 
-bool is_integer_literal(const std::string& text) {
-  return text.find_first_not_of("+-0123456789") == std::string::npos;
-}
+bool is_integer_literal(const std::string& text) { return text.find_first_not_of("+-0123456789") == std::string::npos; }
 
 // Classes in id order, or none: a regression.
 TaskInfo task_from(const RawSplit& train, const TextFiles& files) {
@@ -63,8 +60,8 @@ TaskInfo task_from(const RawSplit& train, const TextFiles& files) {
     for (const Cell& label : train.labels) labels.push_back(label.text);
     sort_labels(labels);
     labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
-    LL_CHECK(labels.size() >= 2, "{}: every row has the label `{}`; there must be at least two",
-             train.split.file, labels[0]);
+    LL_CHECK(labels.size() >= 2, "{}: every row has the label `{}`; there must be at least two", train.split.file,
+             labels[0]);
   }
   return text_task(labels, !files.pair_column.empty());
 }
@@ -93,12 +90,10 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
-TextDataset load_text(const TextFiles& files, const LoadOptions& options,
-                      const std::optional<TaskInfo>& known) {
+TextDataset load_text(const TextFiles& files, const LoadOptions& options, const std::optional<TaskInfo>& known) {
   const bool carve = files.dev.empty() && !files.train.empty();
   LL_CHECK(!options.train || !files.train.empty(), "task text needs --train FILE");
-  LL_CHECK(!options.dev || carve || !files.dev.empty(),
-           "task text needs --dev FILE (or --train FILE to draw it from)");
+  LL_CHECK(!options.dev || carve || !files.dev.empty(), "task text needs --dev FILE (or --train FILE to draw it from)");
   LL_CHECK(!options.test || !files.test.empty(), "task text needs --test FILE");
   const bool reads_train = options.train || (options.dev && carve) || (!known && !files.train.empty());
   LL_CHECK(known || reads_train, "the labels are not known: give --train FILE");

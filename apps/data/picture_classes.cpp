@@ -84,9 +84,8 @@ void keep_some(std::vector<LabelledPicture>& pictures, int64_t most) {
     rank[i] = seen[label]++;
     order.push_back(static_cast<int64_t>(i));
   }
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return rank[static_cast<size_t>(a)] < rank[static_cast<size_t>(b)];
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return rank[static_cast<size_t>(a)] < rank[static_cast<size_t>(b)]; });
   order.resize(static_cast<size_t>(most));
   std::sort(order.begin(), order.end());
   std::vector<LabelledPicture> kept;
@@ -101,8 +100,8 @@ void skip_bad(PictureClasses& set, int threads) {
     for (const LabelledPicture& p : *split) files.push_back(p.file);
     const auto bad = unreadable_pictures(std::move(files), threads);
     if (!bad.empty() && first.empty()) first = bad.begin()->second;
-    set.skipped += static_cast<int64_t>(
-        std::erase_if(*split, [&](const LabelledPicture& p) { return bad.contains(p.file); }));
+    set.skipped +=
+        static_cast<int64_t>(std::erase_if(*split, [&](const LabelledPicture& p) { return bad.contains(p.file); }));
   }
   if (set.skipped > 0)
     set.skip_reason = fmt::format("{} {} be read (first: {})", set.skipped,
@@ -119,8 +118,7 @@ PictureClasses load_picture_classes(const std::string& root, const PictureClassO
   PictureClasses set;
   set.classes = o.classes;
   const bool carve = !dev && (o.train || o.dev);
-  if (o.train || carve || set.classes.empty())
-    LL_CHECK(fs::is_directory(learnt), "{} does not exist", learnt.string());
+  if (o.train || carve || set.classes.empty()) LL_CHECK(fs::is_directory(learnt), "{} does not exist", learnt.string());
   if (set.classes.empty()) set.classes = entries(learnt, true);
   LL_CHECK(set.classes.size() > 1, "{} needs at least two directories, one per class, and has {}", learnt.string(),
            set.classes.size());

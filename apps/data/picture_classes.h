@@ -23,7 +23,7 @@ struct PictureClasses {
 
 struct PictureClassOptions {
   bool train = true, dev = true, test = false;  // what to load; asking for what is not there is an error
-  std::vector<std::string> classes = {};  // of a trained model: ids follow these; empty: those of train
+  std::vector<std::string> classes = {};        // of a trained model: ids follow these; empty: those of train
   double dev_fraction = 0.1;
   uint64_t seed = 42;
   int64_t max_train_samples = 0, max_eval_samples = 0;  // so many, evenly over the classes; 0: all

@@ -48,8 +48,7 @@ void check_question(const Question& q) {
   }
   LL_CHECK(marks == q.images.size(), "{}: {} times {} in the text, but {} pictures", q.where, marks, kImageMark,
            q.images.size());
-  LL_CHECK(q.choices.empty() || !q.labelled() ||
-               (q.choice >= 0 && q.choice < static_cast<int64_t>(q.choices.size())),
+  LL_CHECK(q.choices.empty() || !q.labelled() || (q.choice >= 0 && q.choice < static_cast<int64_t>(q.choices.size())),
            "{}: the right choice is not one of the {}", q.where, q.choices.size());
 }
 

@@ -20,8 +20,8 @@ struct Question {
   int64_t choice = -1;                    // the right one of them
   std::vector<std::string> groups;        // of ScienceQA's table: NAT, IMG, G1-6, ...
   std::string id;
-  int64_t index = 0;                      // among those of its split, with the ones that are left out
-  std::string where;                      // "file:line", "file:line (record 3)", "problems.json: problem 3"
+  int64_t index = 0;  // among those of its split, with the ones that are left out
+  std::string where;  // "file:line", "file:line (record 3)", "problems.json: problem 3"
   bool labelled() const { return !answers.empty(); }
 };
 

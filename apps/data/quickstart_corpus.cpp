@@ -17,10 +17,7 @@ class Draws {
   explicit Draws(uint64_t seed) : state_(mix64(seed)) {}
   uint64_t below(uint64_t n) { return (mix64(state_++) >> 11) % n; }
   bool chance(uint64_t percent) { return below(100) < percent; }
-  template <class List>
-  auto pick(const List& list) {
-    return list[below(list.size())];
-  }
+  template <class List> auto pick(const List& list) { return list[below(list.size())]; }
 
  private:
   uint64_t state_;
@@ -38,13 +35,12 @@ std::string_view word(Draws& draw, Words words, Pool pool) {
 
 // Frames. p, t, l, e: a person, thing, place, event of the sentence's world; n: a name; h, m, v: what
 // is done to a thing, person, place. Only a letter after % is a slot.
-constexpr std::array<std::string_view, 6> kClause = {
-    "%n %h the %t at the %l", "%n %m the %p at the %l", "during the %e %n %v the %l",
-    "%n %h the %t and the %t", "the %p %h the %t",      "%n %m the %p and the %p"};
+constexpr std::array<std::string_view, 6> kClause = {"%n %h the %t at the %l",     "%n %m the %p at the %l",
+                                                     "during the %e %n %v the %l", "%n %h the %t and the %t",
+                                                     "the %p %h the %t",           "%n %m the %p and the %p"};
 // What a line goes on with: an inventory, so that each word keeps the company of many of its world.
-constexpr std::array<std::string_view, 4> kInventory = {
-    "%t, %t, %p, %l, %t and %p", "%p, %l, %t, %e, %t and %t", "%l, %t, %t, %p, %l and %t",
-    "%e, %t, %p, %t, %l and %p"};
+constexpr std::array<std::string_view, 4> kInventory = {"%t, %t, %p, %l, %t and %p", "%p, %l, %t, %e, %t and %t",
+                                                        "%l, %t, %t, %p, %l and %t", "%e, %t, %p, %t, %l and %p"};
 
 class Filler {
  public:
@@ -53,8 +49,10 @@ class Filler {
   std::string operator()(std::string_view frame) {
     std::string out;
     for (size_t i = 0; i < frame.size(); ++i) {
-      if (frame[i] == '%') out += fresh(frame[++i]);
-      else out += frame[i];
+      if (frame[i] == '%')
+        out += fresh(frame[++i]);
+      else
+        out += frame[i];
     }
     return out;
   }

@@ -6,35 +6,30 @@ namespace {
 
 using sv = std::string_view;
 
-constexpr sv kFarmPeople[] = {"farmer", "shepherd", "milkmaid", "ploughman", "herdsman", "farmhand",
-                              "dairyman", "reaper"};
-constexpr sv kFarmThings[] = {"plough", "tractor", "hay", "wheat", "barley", "cow", "sheep", "pig",
-                              "hen", "calf", "fence", "pitchfork", "saddle", "scythe", "fodder", "manure"};
-constexpr sv kFarmPlaces[] = {"barn", "meadow", "stable", "pasture", "orchard", "field", "henhouse",
-                              "pigsty"};
+constexpr sv kFarmPeople[] = {"farmer",   "shepherd", "milkmaid", "ploughman",
+                              "herdsman", "farmhand", "dairyman", "reaper"};
+constexpr sv kFarmThings[] = {"plough", "tractor", "hay",   "wheat",     "barley", "cow",    "sheep",  "pig",
+                              "hen",    "calf",    "fence", "pitchfork", "saddle", "scythe", "fodder", "manure"};
+constexpr sv kFarmPlaces[] = {"barn", "meadow", "stable", "pasture", "orchard", "field", "henhouse", "pigsty"};
 constexpr sv kFarmEvents[] = {"harvest", "milking", "ploughing", "sowing", "lambing", "shearing"};
 
-constexpr sv kSeaPeople[] = {"sailor", "captain", "fisherman", "pirate", "diver", "admiral", "helmsman",
-                             "boatswain"};
-constexpr sv kSeaThings[] = {"anchor", "sail", "net", "oar", "rudder", "mast", "lobster", "herring",
-                             "compass", "buoy", "dinghy", "harpoon", "rigging", "mackerel", "tiller", "raft"};
+constexpr sv kSeaPeople[] = {"sailor", "captain", "fisherman", "pirate", "diver", "admiral", "helmsman", "boatswain"};
+constexpr sv kSeaThings[] = {"anchor",  "sail", "net",    "oar",     "rudder",  "mast",     "lobster", "herring",
+                             "compass", "buoy", "dinghy", "harpoon", "rigging", "mackerel", "tiller",  "raft"};
 constexpr sv kSeaPlaces[] = {"harbour", "lighthouse", "pier", "reef", "lagoon", "dock", "jetty", "shipyard"};
 constexpr sv kSeaEvents[] = {"voyage", "storm", "tide", "launch", "regatta", "landing"};
 
-constexpr sv kCookPeople[] = {"cook", "baker", "chef", "waiter", "confectioner", "dishwasher", "caterer",
-                              "brewer"};
-constexpr sv kCookThings[] = {"oven", "ladle", "saucepan", "kettle", "dough", "butter", "whisk", "spatula",
-                              "flour", "sugar", "pastry", "omelette", "skillet", "apron", "colander", "teapot"};
-constexpr sv kCookPlaces[] = {"kitchen", "bakery", "pantry", "tavern", "canteen", "diner", "larder",
-                              "scullery"};
+constexpr sv kCookPeople[] = {"cook", "baker", "chef", "waiter", "confectioner", "dishwasher", "caterer", "brewer"};
+constexpr sv kCookThings[] = {"oven",  "ladle", "saucepan", "kettle",   "dough",   "butter", "whisk",    "spatula",
+                              "flour", "sugar", "pastry",   "omelette", "skillet", "apron",  "colander", "teapot"};
+constexpr sv kCookPlaces[] = {"kitchen", "bakery", "pantry", "tavern", "canteen", "diner", "larder", "scullery"};
 constexpr sv kCookEvents[] = {"dinner", "supper", "baking", "tasting", "breakfast", "banquet"};
 
-constexpr sv kMusicPeople[] = {"violinist", "pianist", "drummer", "singer", "conductor", "cellist",
-                               "flautist", "composer"};
-constexpr sv kMusicThings[] = {"violin", "piano", "drum", "trumpet", "cello", "flute", "harp", "trombone",
-                               "clarinet", "score", "baton", "guitar", "organ", "banjo", "bugle", "metronome"};
-constexpr sv kMusicPlaces[] = {"studio", "opera", "ballroom", "bandstand", "academy", "stage",
-                               "auditorium", "theatre"};
+constexpr sv kMusicPeople[] = {"violinist", "pianist", "drummer",  "singer",
+                               "conductor", "cellist", "flautist", "composer"};
+constexpr sv kMusicThings[] = {"violin",   "piano", "drum",  "trumpet", "cello", "flute", "harp",  "trombone",
+                               "clarinet", "score", "baton", "guitar",  "organ", "banjo", "bugle", "metronome"};
+constexpr sv kMusicPlaces[] = {"studio", "opera", "ballroom", "bandstand", "academy", "stage", "auditorium", "theatre"};
 constexpr sv kMusicEvents[] = {"concert", "rehearsal", "encore", "overture", "audition", "recital"};
 
 constexpr std::array<World, kWorlds> kAll = {{

@@ -17,8 +17,7 @@ TableFormat table_format(const std::string& path) {
   fail("{}: the suffix must be .tsv, .csv or .jsonl", path);
 }
 
-RecordReader::RecordReader(std::string path, RecordSpec spec)
-    : lines_(std::move(path)), spec_(std::move(spec)) {
+RecordReader::RecordReader(std::string path, RecordSpec spec) : lines_(std::move(path)), spec_(std::move(spec)) {
   columns_.assign(spec_.names.size(), kNone);
   if (spec_.format != TableFormat::jsonl) read_header();
 }
@@ -38,11 +37,9 @@ bool RecordReader::next_raw() {
 void RecordReader::read_header() {
   LL_CHECK(next_raw(), "{} is empty", lines_.path());
   width_ = raw_.size();
-  const auto holds = [&](const std::string& name) {
-    return std::find(raw_.begin(), raw_.end(), name) != raw_.end();
-  };
-  const bool named = spec_.header == Header::yes ||
-                     (holds(spec_.names.front()) && (holds(spec_.names.back()) || holds("index")));
+  const auto holds = [&](const std::string& name) { return std::find(raw_.begin(), raw_.end(), name) != raw_.end(); };
+  const bool named =
+      spec_.header == Header::yes || (holds(spec_.names.front()) && (holds(spec_.names.back()) || holds("index")));
   if (named) {
     find_columns();
     return;
@@ -57,7 +54,8 @@ namespace {
 std::string printable(std::string text) {
   constexpr size_t kMost = 300;
   if (text.size() > kMost) text = text.substr(0, text.find_last_of(' ', kMost)).substr(0, kMost) + " ...";
-  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 32 || c == 127; }, '?');
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 32 || c == 127; }, '?');
   return text;
 }
 
@@ -80,8 +78,7 @@ RecordReader::Status RecordReader::next(std::vector<Cell>& cells) {
     parse_json(cells);
     return Status::row;
   }
-  LL_CHECK(!spec_.strict || raw_.size() == width_, "{}: expected {} columns, found {}", where(), width_,
-           raw_.size());
+  LL_CHECK(!spec_.strict || raw_.size() == width_, "{}: expected {} columns, found {}", where(), width_, raw_.size());
   for (size_t i = 0; i < cells.size(); ++i) {
     if (columns_[i] == kNone) continue;
     if (columns_[i] >= raw_.size()) return Status::short_row;

@@ -19,10 +19,10 @@ TableFormat table_format(const std::string& path);
 struct RecordSpec {
   TableFormat format = TableFormat::tsv;
   std::vector<std::string> names;  // wanted cells, in this order
-  size_t required = 0;  // the first so many must exist; the rest may be absent (labels of a test file)
+  size_t required = 0;             // the first so many must exist; the rest may be absent (labels of a test file)
   Header header = Header::yes;
   std::vector<size_t> positions = {};  // of the names, for Header::detect without a header
-  bool strict = true;  // refuse a row with another number of cells than the header; else: short_row
+  bool strict = true;                  // refuse a row with another number of cells than the header; else: short_row
 };
 
 struct Cell {

@@ -14,8 +14,8 @@ struct Columns {
 
 using Labels = std::vector<std::string>;
 
-TaskInfo classes(const char* name, Labels labels, bool numbered, Columns columns,
-                 Labels metrics = {"accuracy"}, const char* primary = "accuracy") {
+TaskInfo classes(const char* name, Labels labels, bool numbered, Columns columns, Labels metrics = {"accuracy"},
+                 const char* primary = "accuracy") {
   TaskInfo task;
   task.name = name;
   task.file_labels = labels;
@@ -47,14 +47,13 @@ std::vector<TaskInfo> make_tasks() {
   const Labels correlations = {"pearson", "spearmanr", "combined_score"};
   const Labels nli = {"entailment", "neutral", "contradiction"}, two_way = {"entailment", "not_entailment"};
   return {
-      classes("cola", {"unacceptable", "acceptable"}, true, {"sentence", "", "label"},
-              {"matthews_correlation"}, "matthews_correlation"),
+      classes("cola", {"unacceptable", "acceptable"}, true, {"sentence", "", "label"}, {"matthews_correlation"},
+              "matthews_correlation"),
       classes("sst2", {"negative", "positive"}, true, {"sentence", "", "label"}),
-      classes("mrpc", {"not_equivalent", "equivalent"}, true, {"#1 String", "#2 String", "Quality"},
-              f1_metrics, "f1"),
+      classes("mrpc", {"not_equivalent", "equivalent"}, true, {"#1 String", "#2 String", "Quality"}, f1_metrics, "f1"),
       scores("stsb", 0, 5, {"sentence1", "sentence2", "score"}, correlations),
-      classes("qqp", {"not_duplicate", "duplicate"}, true, {"question1", "question2", "is_duplicate"},
-              f1_metrics, "f1"),
+      classes("qqp", {"not_duplicate", "duplicate"}, true, {"question1", "question2", "is_duplicate"}, f1_metrics,
+              "f1"),
       classes("mnli", nli, false, {"sentence1", "sentence2", "gold_label"}),
       classes("qnli", two_way, false, {"question", "sentence", "label"}),
       classes("rte", two_way, false, {"sentence1", "sentence2", "label"}),
@@ -137,9 +136,9 @@ TaskInfo task_info(std::string_view name) {
 }
 
 TaskInfo text_task(const std::vector<std::string>& labels, bool pair) {
-  TaskInfo task = labels.empty() ? scores("text", 0, 0, {"text", "", "label"},
-                                          {"pearson", "spearmanr", "combined_score", "mse"})
-                                 : classes("text", labels, false, {"text", "", "label"});
+  TaskInfo task = labels.empty()
+                      ? scores("text", 0, 0, {"text", "", "label"}, {"pearson", "spearmanr", "combined_score", "mse"})
+                      : classes("text", labels, false, {"text", "", "label"});
   task.pair = pair;
   return task;
 }
@@ -156,9 +155,8 @@ void sort_labels(std::vector<std::string>& labels) {
 }
 
 bool is_default_label2id(const std::map<std::string, int>& label2id) {
-  return std::all_of(label2id.begin(), label2id.end(), [](const auto& entry) {
-    return to_lower(entry.first) == fmt::format("label_{}", entry.second);
-  });
+  return std::all_of(label2id.begin(), label2id.end(),
+                     [](const auto& entry) { return to_lower(entry.first) == fmt::format("label_{}", entry.second); });
 }
 
 bool labels_match(const TaskInfo& task, const std::map<std::string, int>& label2id) {
@@ -185,8 +183,7 @@ TaskInfo remap_labels(const TaskInfo& task, const std::map<std::string, int>& la
              "the checkpoint's label `{}` does not match the labels of task {}: {}", label, task.name,
              task.describe_labels());
     LL_CHECK(id >= 0 && static_cast<size_t>(id) < n && !id_used[static_cast<size_t>(id)],
-             "the checkpoint's label2id gives `{}` the id {}; ids must be 0 to {}, each once", label, id,
-             n - 1);
+             "the checkpoint's label2id gives `{}` the id {}; ids must be 0 to {}, each once", label, id, n - 1);
     id_used[static_cast<size_t>(id)] = label_used[static_cast<size_t>(from)] = true;
     mapped.labels[static_cast<size_t>(id)] = task.labels[static_cast<size_t>(from)];
     mapped.file_labels[static_cast<size_t>(id)] = task.file_labels[static_cast<size_t>(from)];
@@ -199,8 +196,8 @@ TaskInfo remap_labels(const TaskInfo& task, const std::map<std::string, int>& la
 }
 
 const std::string& glue_prediction(const TaskInfo& task, int label) {
-  LL_CHECK(!task.regression && label >= 0 && label < task.num_labels, "label {} is not a class of task {}",
-           label, task.name);
+  LL_CHECK(!task.regression && label >= 0 && label < task.num_labels, "label {} is not a class of task {}", label,
+           task.name);
   return task.file_labels[static_cast<size_t>(label)];
 }
 

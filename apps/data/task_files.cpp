@@ -61,9 +61,9 @@ std::vector<Candidate> candidates(const TaskInfo& task, SplitName split) {
 // "SST-2", "sst_2" and "sst2" are one spelling.
 std::string plain_name(const std::string& name) {
   std::string plain = to_lower(name);
-  plain.erase(std::remove_if(plain.begin(), plain.end(),
-                             [](char c) { return c == '-' || c == '_' || c == '.' || c == ' '; }),
-              plain.end());
+  plain.erase(
+      std::remove_if(plain.begin(), plain.end(), [](char c) { return c == '-' || c == '_' || c == '.' || c == ' '; }),
+      plain.end());
   return plain;
 }
 
@@ -118,8 +118,8 @@ void refuse_other_task(const TaskInfo& task, const fs::path& folder) {
   fs::path named = fs::weakly_canonical(folder, ignored);
   if (is_kshot(named.filename().string())) named = named.parent_path();
   const std::string other = task_of_folder(named.filename().string());
-  LL_CHECK(other.empty() || other == task.name, "{} is a folder of task {}, not of {}", folder.string(),
-           other, task.name);
+  LL_CHECK(other.empty() || other == task.name, "{} is a folder of task {}, not of {}", folder.string(), other,
+           task.name);
 }
 
 }  // namespace
@@ -146,15 +146,14 @@ std::optional<TaskFile> find_task_file(const TaskInfo& task, const std::string& 
 std::string expected_files(const TaskInfo& task, SplitName split) {
   const std::vector<Candidate> all = candidates(task, split);
   std::string text;
-  for (size_t i = 0; i < all.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == all.size() ? " or " : ", ") + all[i].file;
+  for (size_t i = 0; i < all.size(); ++i) text += (i == 0 ? "" : i + 1 == all.size() ? " or " : ", ") + all[i].file;
   return text;
 }
 
 std::string find_task_folder(const TaskInfo& task, const std::string& data_dir) {
   LL_CHECK(fs::exists(data_dir), "the data folder {} does not exist", data_dir);
-  LL_CHECK(fs::is_directory(data_dir), "{} is a file; give task {} the folder it is in, or use task text",
-           data_dir, task.name);
+  LL_CHECK(fs::is_directory(data_dir), "{} is a file; give task {} the folder it is in, or use task text", data_dir,
+           task.name);
   if (has_files(task, data_dir)) {
     refuse_other_task(task, data_dir);
     return data_dir;
@@ -164,8 +163,8 @@ std::string find_task_folder(const TaskInfo& task, const std::string& data_dir) 
     if (task_of_folder(folder.filename().string()) != task.name) continue;
     if (has_files(task, folder)) return folder.string();
     const std::vector<fs::path> deeper = folders_in(folder);
-    LL_CHECK(deeper.empty(), "{} holds no {} files but the folders {}; give one of them", folder.string(),
-             task.name, names_of(deeper));
+    LL_CHECK(deeper.empty(), "{} holds no {} files but the folders {}; give one of them", folder.string(), task.name,
+             names_of(deeper));
   }
   const bool kshot = !inside.empty() && is_kshot(inside.front().filename().string());
   LL_CHECK(!kshot, "{} holds the folders {}; give one of them", data_dir, names_of(inside));

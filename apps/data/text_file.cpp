@@ -69,8 +69,7 @@ bool LineReader::next(std::string& line) {
     return false;
   }
   if (++line_ == 1) {
-    const bool utf16 =
-        line.size() >= 2 && (line.compare(0, 2, "\xFF\xFE") == 0 || line.compare(0, 2, "\xFE\xFF") == 0);
+    const bool utf16 = line.size() >= 2 && (line.compare(0, 2, "\xFF\xFE") == 0 || line.compare(0, 2, "\xFE\xFF") == 0);
     LL_CHECK(!utf16, "{} is UTF-16; save it as UTF-8", path_);
     if (line.compare(0, 3, "\xEF\xBB\xBF") == 0) line.erase(0, 3);
   }
@@ -124,8 +123,7 @@ bool next_csv_record(LineReader& in, std::vector<std::string>& cells, int64_t& f
   for (size_t i = 0;; ++i) {
     if (i == line.size()) {
       if (!quoted) return true;
-      LL_CHECK(in.next(line), "{}:{}: the quote opened in this record is never closed", in.path(),
-               first_line);
+      LL_CHECK(in.next(line), "{}:{}: the quote opened in this record is never closed", in.path(), first_line);
       cells.back() += '\n';
       i = static_cast<size_t>(-1);
     } else if (quoted) {
@@ -142,8 +140,7 @@ bool next_csv_record(LineReader& in, std::vector<std::string>& cells, int64_t& f
       cells.emplace_back();
       closed = false;
     } else {
-      LL_CHECK(!closed, "{}: text follows a closing quote; a quote inside a quoted cell is written twice",
-               in.where());
+      LL_CHECK(!closed, "{}: text follows a closing quote; a quote inside a quoted cell is written twice", in.where());
       quoted = line[i] == '"' && cells.back().empty();
       if (!quoted) cells.back() += line[i];
     }

@@ -46,8 +46,8 @@ std::vector<Question> read_questions(const fs::path& file) {
   LL_CHECK(rows.is_array(), "{} is not a JSON list", file.string());
   std::vector<Question> out;
   for (const auto& row : rows) {
-    const bool fits = row.is_array() && row.size() == 3 && row[0].is_string() && row[1].is_string() &&
-                      row[2].is_number_integer();
+    const bool fits =
+        row.is_array() && row.size() == 3 && row[0].is_string() && row[1].is_string() && row[2].is_number_integer();
     LL_CHECK(fits, "{}: entry {} is not [question, answer, image]", file.string(), out.size());
     out.push_back({row[0], row[1], row[2]});
   }

@@ -77,8 +77,8 @@ std::shared_ptr<Subject> make_subject(const Settings& base, const std::string& m
   const auto loss = [](const Llama& model, const PackedBatch& b, const nn::Mode& mode, double scale) {
     LinearCrossEntropyOptions options;
     options.scale = scale;
-    const Tensor x = model.embed(b.rows.ids);                               // (N, C)
-    return model.loss(model.decode(x, b.rows, mode), b.targets, options);   // (1)
+    const Tensor x = model.embed(b.rows.ids);                              // (N, C)
+    return model.loss(model.decode(x, b.rows, mode), b.targets, options);  // (1)
   };
   return std::make_shared<Subject>(base, method, std::make_unique<Llama>(config), config.initializer_range, choose,
                                    loss);

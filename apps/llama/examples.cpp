@@ -19,7 +19,10 @@ EncodeOptions plain() {
 }  // namespace
 
 ExampleMaker::ExampleMaker(const Tokenizer& tokenizer, const Settings& settings, std::string folder, int64_t max_length)
-    : tokenizer_(tokenizer), settings_(settings), folder_(std::move(folder)), max_length_(max_length),
+    : tokenizer_(tokenizer),
+      settings_(settings),
+      folder_(std::move(folder)),
+      max_length_(max_length),
       front_(encode_prompt(tokenizer, "", false)) {
   LL_CHECK(settings.loss == "assistant" || settings.loss == "all", "--loss must be assistant or all, got {}",
            settings.loss);

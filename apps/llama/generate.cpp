@@ -42,7 +42,7 @@ std::vector<std::string> read_prompts(const std::string& file) {
 
 // One JSON object per prompt, in their order, a batch at a time. Returns the number of new tokens.
 size_t generate_many(const Session& session, const std::vector<std::string>& texts,
-                   const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options, size_t batch) {
+                     const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options, size_t batch) {
   size_t tokens = 0;
   for (size_t begin = 0; begin < prompts.size(); begin += batch) {
     const size_t end = std::min(begin + batch, prompts.size());
@@ -84,9 +84,9 @@ void generate_text(Settings settings, const GenerateFlags& flags, bool prompt_gi
   }
   session.build_model(false);
   const auto start = std::chrono::steady_clock::now();
-  const size_t tokens =
-      prompt_given ? print_generated(*session.model, *session.tokenizer, prompts[0], options).tokens
-                   : generate_many(session, texts, prompts, options, static_cast<size_t>(flags.batch));
+  const size_t tokens = prompt_given
+                            ? print_generated(*session.model, *session.tokenizer, prompts[0], options).tokens
+                            : generate_many(session, texts, prompts, options, static_cast<size_t>(flags.batch));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   say(fmt::format("{} tokens, {} tokens/s", thousands(static_cast<int64_t>(tokens)),
                   thousands(std::llround(static_cast<double>(tokens) / std::max(seconds, 1e-9)))));

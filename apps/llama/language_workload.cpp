@@ -14,8 +14,8 @@ Tensor loss_of(const Llama& model, const PackedBatch& batch, const nn::Mode& mod
   LinearCrossEntropyOptions options;
   options.scale = scale;
   options.label_smoothing = smoothing;
-  const Tensor x = model.embed(batch.rows.ids);                                              // (N, C)
-  return model.loss(model.decode(x, batch.rows, mode), batch.targets, options);              // (1)
+  const Tensor x = model.embed(batch.rows.ids);                                  // (N, C)
+  return model.loss(model.decode(x, batch.rows, mode), batch.targets, options);  // (1)
 }
 
 }  // namespace
@@ -51,7 +51,10 @@ Evaluation evaluate_language(const Llama& model, const LanguageSplit& split, con
 }
 
 LanguageWorkload::LanguageWorkload(const Llama& model, LanguageSplit train, LanguageSplit dev, const Settings& settings)
-    : model_(model), settings_(settings), train_(std::move(train)), dev_(std::move(dev)),
+    : model_(model),
+      settings_(settings),
+      train_(std::move(train)),
+      dev_(std::move(dev)),
       plan_(train_.lengths(), {settings.batch_size, settings.grad_accum, static_cast<uint64_t>(settings.seed), true}) {}
 
 std::vector<PackedBatch> LanguageWorkload::step(int64_t index) {

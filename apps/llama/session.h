@@ -22,10 +22,10 @@ class Session {
 
   Settings settings;
   std::unique_ptr<Context> context;
-  std::string folder;                     // of the base; of a llama2.c model its file
+  std::string folder;  // of the base; of a llama2.c model its file
   LlamaConfig config;
   std::unique_ptr<Tokenizer> tokenizer;
-  std::optional<LoadedAdapter> adapter;   // from --adapter
+  std::optional<LoadedAdapter> adapter;  // from --adapter
   std::optional<AdapterCard> card;
   std::unique_ptr<Llama> model;
 

@@ -78,7 +78,7 @@ std::vector<std::vector<double>> predict_outputs(const Roberta& model, const Tok
   for (int64_t begin = 0; begin < n; begin += batch_size) {
     const std::vector<int64_t> examples(order.begin() + begin, order.begin() + std::min(n, begin + batch_size));
     const nn::Rows rows = nn::pack(model.context(), segments_of(split, examples, 0));
-    const Tensor y = model.forward(rows, nn::Mode::evaluation());               // (S, labels)
+    const Tensor y = model.forward(rows, nn::Mode::evaluation());  // (S, labels)
     const std::vector<double> values = y.to(DType::f64).to_vector<double>();
     const auto labels = static_cast<size_t>(y.dim(1));
     for (size_t i = 0; i < examples.size(); ++i)
@@ -175,12 +175,12 @@ std::vector<PackedBatch> ClassificationWorkload::step(int64_t index) {
 
 Tensor ClassificationWorkload::loss_of(const Roberta& model, const PackedBatch& batch, double smoothing,
                                        const nn::Mode& mode, double scale) const {
-  const Tensor outputs = model.forward(batch.rows, mode);                       // (S, labels)
-  if (data_.task.regression) return ops::mse(outputs, batch.targets, scale);    // (1)
+  const Tensor outputs = model.forward(batch.rows, mode);                     // (S, labels)
+  if (data_.task.regression) return ops::mse(outputs, batch.targets, scale);  // (1)
   CrossEntropyOptions options;
   options.scale = scale;
   options.label_smoothing = smoothing;
-  return ops::cross_entropy(outputs, batch.targets, options);                   // (1)
+  return ops::cross_entropy(outputs, batch.targets, options);  // (1)
 }
 
 Tensor ClassificationWorkload::loss(const PackedBatch& batch, const nn::Mode& mode, double scale) const {

@@ -46,8 +46,8 @@ void finetune(const Settings& given_settings, const CLI::App& verb) {
 
 void add_finetune(CLI::App& app) {
   auto settings = std::make_shared<Settings>();
-  CLI::App* verb = app.add_subcommand(
-      "finetune", "Train an adapter (or all weights) on a classification or regression task");
+  CLI::App* verb =
+      app.add_subcommand("finetune", "Train an adapter (or all weights) on a classification or regression task");
   const OptionBinder bind{*verb};
   visit_input(*settings, bind);
   visit_data(*settings, bind);

@@ -39,8 +39,8 @@ void inspect(Settings given, int64_t show) {
   std::printf("\n%s training examples, %s rows\n", thousands(number).c_str(), thousands(row).c_str());
   const size_t free_bytes = session.context->memory().free_bytes();
   const auto make = [&](const Settings& s) { return session.new_model(s, true); };
-  print_model(*session.model,
-              plan_memory(workload.plan_input(make), session.settings, *session.context, free_bytes), free_bytes);
+  print_model(*session.model, plan_memory(workload.plan_input(make), session.settings, *session.context, free_bytes),
+              free_bytes);
 }
 
 }  // namespace
@@ -48,8 +48,8 @@ void inspect(Settings given, int64_t show) {
 void add_inspect(CLI::App& app) {
   auto settings = std::make_shared<Settings>();
   auto show = std::make_shared<int64_t>(3);
-  CLI::App* verb = app.add_subcommand(
-      "inspect", "Show examples as the model sees them, adapted modules and memory; train nothing");
+  CLI::App* verb =
+      app.add_subcommand("inspect", "Show examples as the model sees them, adapted modules and memory; train nothing");
   const OptionBinder bind{*verb};
   bind("show", *show, "Examples to show");
   visit_input(*settings, bind);

@@ -11,8 +11,8 @@
 namespace lowland::apps {
 namespace {
 
-constexpr uint64_t kMaskStream = 0x6d6c6d;      // "mlm": the masks' own stream of draws
-constexpr uint64_t kDevDraw = ~uint64_t{0};     // the dev set's masks are the same at every evaluation
+constexpr uint64_t kMaskStream = 0x6d6c6d;   // "mlm": the masks' own stream of draws
+constexpr uint64_t kDevDraw = ~uint64_t{0};  // the dev set's masks are the same at every evaluation
 
 std::vector<int32_t> lengths_of(const std::vector<std::vector<int32_t>>& sequences) {
   std::vector<int32_t> out;
@@ -48,14 +48,13 @@ std::vector<std::vector<int32_t>> read_sequences(const Tokenizer& tokenizer, con
 }
 
 MaskedLmWorkload::MaskedLmWorkload(const Roberta& model, const Tokenizer& tokenizer,
-                                   std::vector<std::vector<int32_t>> train,
-                                   std::vector<std::vector<int32_t>> dev, const Settings& settings)
+                                   std::vector<std::vector<int32_t>> train, std::vector<std::vector<int32_t>> dev,
+                                   const Settings& settings)
     : model_(model),
       settings_(settings),
       mask_id_(tokenizer.special().mask),
       vocab_size_(tokenizer.vocab_size()),
-      special_ids_{tokenizer.special().bos, tokenizer.special().eos, tokenizer.special().pad,
-                   tokenizer.special().mask},
+      special_ids_{tokenizer.special().bos, tokenizer.special().eos, tokenizer.special().pad, tokenizer.special().mask},
       train_(std::move(train)),
       dev_(std::move(dev)),
       plan_(lengths_of(train_),

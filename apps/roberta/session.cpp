@@ -49,8 +49,12 @@ Session::Session(Settings given) : settings(std::move(given)) {
 
 TextFiles Session::text_files() const {
   LL_CHECK(settings.train_files.size() <= 1, "--train takes one file, got {}", settings.train_files.size());
-  return {settings.train_files.empty() ? "" : settings.train_files.front(), settings.dev_file, settings.test_file,
-          settings.text_column, settings.text_pair_column, settings.label_column};
+  return {settings.train_files.empty() ? "" : settings.train_files.front(),
+          settings.dev_file,
+          settings.test_file,
+          settings.text_column,
+          settings.text_pair_column,
+          settings.label_column};
 }
 
 void Session::task_from_card() {

@@ -20,11 +20,11 @@ class Session {
 
   Settings settings;
   std::unique_ptr<Context> context;
-  std::string folder;                     // of the base
-  RobertaConfig config;                   // labels are the task's
+  std::string folder;    // of the base
+  RobertaConfig config;  // labels are the task's
   std::unique_ptr<Tokenizer> tokenizer;
   TextDataset data;
-  std::optional<LoadedAdapter> adapter;   // from --adapter
+  std::optional<LoadedAdapter> adapter;  // from --adapter
   std::optional<AdapterCard> card;
   std::unique_ptr<Roberta> model;
 
@@ -47,7 +47,7 @@ class Session {
   void load_weights();
   AdapterCard make_card() const;
 
-  RobertaConfig checkpoint_;              // as in the folder, labels too
+  RobertaConfig checkpoint_;  // as in the folder, labels too
   bool head_from_adapter_ = false;
   std::string fingerprint_;
 };

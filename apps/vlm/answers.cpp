@@ -84,8 +84,8 @@ int64_t likeliest_choice(const VlmSession& session, Pictures& pictures, const Vl
   const Vlm& model = *session.model;
   const nn::Mode mode = nn::Mode::evaluation();
   const PackedBatch batch = pack_questions(model, pictures, all, which, 0);
-  const Tensor x = model.embed(batch.rows, batch.images, mode);                      // (N, C)
-  const Tensor selected = model.language().decode(x, batch.rows, mode);              // (K, C)
+  const Tensor x = model.embed(batch.rows, batch.images, mode);          // (N, C)
+  const Tensor selected = model.language().decode(x, batch.rows, mode);  // (K, C)
   std::vector<double> likelihoods;
   int64_t begin = 0;
   for (const LanguageExample& e : all.text.examples) {

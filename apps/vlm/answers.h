@@ -21,8 +21,7 @@ void answer_questions(const VlmSession& session, Pictures& pictures, const VlmSp
 int64_t likeliest_choice(const VlmSession& session, Pictures& pictures, const VlmSplit& split, size_t question);
 
 // The embedded rows of prompts with these pictures, for generate().
-EmbedPrompts embed_with_pictures(const Vlm& model, const Pictures& pictures,
-                                 std::vector<std::vector<int32_t>> prompts,
+EmbedPrompts embed_with_pictures(const Vlm& model, const Pictures& pictures, std::vector<std::vector<int32_t>> prompts,
                                  std::vector<std::vector<int32_t>> which);
 
 // The share of exact matches if each question gets the answer most frequent for its words in `known` (for words that

@@ -69,9 +69,8 @@ PackedBatch random_batch(const Subject& subject, const BenchFlags& flags, int64_
   }
   PackedBatch b = pack_batch(*subject.context, segments, std::move(targets));
   b.images = place_images(*subject.context, segments, std::vector<int64_t>(static_cast<size_t>(flags.batch), 1), c);
-  b.images.images.pixels =
-      Tensor::from<float>(*subject.context, {flags.batch, 3, H, H},
-                          std::vector<float>(static_cast<size_t>(flags.batch * 3 * H * H), 0.5f));
+  b.images.images.pixels = Tensor::from<float>(*subject.context, {flags.batch, 3, H, H},
+                                               std::vector<float>(static_cast<size_t>(flags.batch * 3 * H * H), 0.5f));
   if (model.tower().learns()) return b;
   b.images.features = model.features(b.images.images, nn::Mode::evaluation());
   b.images.images.pixels = {};

@@ -48,8 +48,7 @@ void chat(Settings settings, const std::vector<std::string>& images, const Sampl
         encode_with_images(*session.tokenizer, session.prompt, session.config, messages, true).ids;
     check_room(model.language(), ids);
     const EmbedPrompts embed = embed_with_pictures(model, pictures, {ids}, {shown});
-    messages.push_back(
-        {"assistant", print_generated(model.language(), *session.tokenizer, ids, options, embed).text});
+    messages.push_back({"assistant", print_generated(model.language(), *session.tokenizer, ids, options, embed).text});
   }
 }
 

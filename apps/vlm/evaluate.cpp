@@ -70,8 +70,7 @@ void score(const VlmSession& session, Pictures& pictures, const VlmSplit& split,
   Scores scores(split);
   if (flags.choose == "likelihood") {
     for (size_t i = 0; i < split.size(); ++i) {
-      LL_CHECK(!split.questions[i].choices.empty(), "{}: --choose likelihood needs choices",
-               split.questions[i].where);
+      LL_CHECK(!split.questions[i].choices.empty(), "{}: --choose likelihood needs choices", split.questions[i].where);
       scores.add_choice(i, likeliest_choice(session, pictures, split, i));
     }
   } else {

@@ -11,9 +11,9 @@
 namespace lowland::apps {
 
 struct VlmSplit {
-  LanguageSplit text;                            // examples[i] asks questions[i]
+  LanguageSplit text;  // examples[i] asks questions[i]
   std::vector<Question> questions;
-  std::vector<std::vector<int32_t>> pictures;    // of each question, their numbers
+  std::vector<std::vector<int32_t>> pictures;  // of each question, their numbers
   size_t size() const { return questions.size(); }
 };
 

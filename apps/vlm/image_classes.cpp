@@ -16,7 +16,7 @@ PackedBatch pack_pictures(const Vit& model, const Pictures& pictures, const std:
     batch.images.images.example.push_back(static_cast<int32_t>(first + i));
     batch.images.images.number.push_back(0);
   }
-  batch.images.images.pixels = pictures.pixels(model.context(), which, change);        // (S, 3, H, H)
+  batch.images.images.pixels = pictures.pixels(model.context(), which, change);  // (S, 3, H, H)
   batch.targets = Tensor::from<int32_t>(model.context(), {S}, labels);
   batch.target_count = S;
   batch.rows.longest = 1 + model.config().patches();
@@ -120,7 +120,7 @@ std::optional<Evaluation> ClassWorkload::evaluate() {
   int64_t right = 0;
   for (const auto& which : BatchPlan::in_order(static_cast<int64_t>(dev_.labels.size()), settings_.batch_size)) {
     const PackedBatch batch = pack(dev_, which, 0);
-    const Tensor logits = model_.forward(batch.images.images, nn::Mode::evaluation());         // (S, labels)
+    const Tensor logits = model_.forward(batch.images.images, nn::Mode::evaluation());  // (S, labels)
     sum += ops::cross_entropy(logits, batch.targets, {}).item();
     const std::vector<float> values = logits.to(DType::f32).to_vector<float>();
     const auto labels = static_cast<std::ptrdiff_t>(model_.config().labels.size());

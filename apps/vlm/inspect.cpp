@@ -61,8 +61,8 @@ void add_inspect(CLI::App& app) {
   auto settings = std::make_shared<Settings>();
   settings->max_length = 1024;
   auto show = std::make_shared<int64_t>(3);
-  CLI::App* verb = app.add_subcommand(
-      "inspect", "Show examples as the model sees them, adapted modules and memory; train nothing");
+  CLI::App* verb =
+      app.add_subcommand("inspect", "Show examples as the model sees them, adapted modules and memory; train nothing");
   const OptionBinder bind{*verb};
   bind("show", *show, "Examples to show");
   visit_input(*settings, bind);

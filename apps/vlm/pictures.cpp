@@ -60,17 +60,17 @@ Tensor Pictures::features(const Vlm& model, const std::vector<int32_t>& which) c
                          model.dtype());
   const auto compute = [&](const std::vector<int32_t>& some) {
     ImageBatch batch;
-    batch.pixels = pixels(model.context(), some);                        // (M, 3, H, H)
+    batch.pixels = pixels(model.context(), some);  // (M, 3, H, H)
     batch.example.assign(some.size(), 0);
     batch.number.assign(some.size(), 0);
-    return model.features(batch, nn::Mode::evaluation());                // (M T, CV)
+    return model.features(batch, nn::Mode::evaluation());  // (M T, CV)
   };
   if (!cache_) {  // each picture once: questions about one picture stand together
     std::map<int32_t, int32_t> place;
     std::vector<int32_t> once;
     for (const int32_t i : which)
       if (place.try_emplace(i, static_cast<int32_t>(once.size())).second) once.push_back(i);
-    const Tensor some = compute(once);                                   // (M T, CV)
+    const Tensor some = compute(once);  // (M T, CV)
     if (once.size() == which.size()) return some;
     std::vector<int32_t> rows;
     for (const int32_t i : which)

@@ -27,8 +27,8 @@ void pretrain_tower(Settings s, const CLI::App& verb) {
   LL_CHECK(s.model_config.empty() != s.vision_model.empty(),
            "give --model-config, the config.json of a new vision tower, or --vision-model, one to go on with");
   const std::string from = s.vision_model.empty() ? "" : resolve_model_folder(s.vision_model);
-  VitConfig config = from.empty() ? VitConfig::from_json(read_file(s.model_config), s.model_config)
-                                  : VitConfig::from_folder(from);
+  VitConfig config =
+      from.empty() ? VitConfig::from_json(read_file(s.model_config), s.model_config) : VitConfig::from_folder(from);
   const std::unique_ptr<Context> context = make_context(s);
   PictureClassOptions options;
   options.dev_fraction = s.dev_fraction;

@@ -16,8 +16,7 @@ void probe(Settings settings, const ProbeFlags& flags) {
     pictures.cache_features(session.settings.cache_features, *session.model);
   const VlmWorkload workload(*session.model, pictures, std::move(data.train), std::move(data.dev), session.settings);
   const VlmSplit& split = flags.split == "train" ? workload.train() : workload.dev();
-  print_probe(*session.model, workload, workload.batches_of(split, flags.examples), flags,
-              session.settings);
+  print_probe(*session.model, workload, workload.batches_of(split, flags.examples), flags, session.settings);
 }
 
 }  // namespace

@@ -90,8 +90,9 @@ std::string vlm_targets(const Settings& s) {
   std::string all = fmt::format(".*language_model.*\\.({})", names);
   const bool tower = s.tower == "lora", projector = s.projector == "lora";
   if (!tower && !projector) return all;
-  if (tower) all += told.all_linear ? "|.*vision_tower.*\\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
-                                    : "|.*vision_tower.*\\.(q_proj|v_proj)";
+  if (tower)
+    all += told.all_linear ? "|.*vision_tower.*\\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
+                           : "|.*vision_tower.*\\.(q_proj|v_proj)";
   if (projector) all += "|.*multi_modal_projector\\.(linear_1|linear_2)";
   return "(" + all + ")";
 }

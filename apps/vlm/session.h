@@ -24,8 +24,8 @@ class VlmSession {
 
   Settings settings;
   std::unique_ptr<Context> context;
-  std::string folder;                     // of the base, or of the language model
-  std::string vision_folder;              // of the vision tower, if the base is put together from parts
+  std::string folder;         // of the base, or of the language model
+  std::string vision_folder;  // of the vision tower, if the base is put together from parts
   VlmConfig config;
   std::unique_ptr<Tokenizer> tokenizer;
   ImageSettings image_settings;

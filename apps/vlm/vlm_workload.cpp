@@ -33,7 +33,7 @@ PlacedImages place_pictures(const Vlm& model, const Pictures& pictures, const st
   if (model.tower().learns()) {
     placed.images.pixels = pictures.pixels(model.context(), all);  // (I, 3, H, H)
   } else {
-    placed.features = pictures.features(model, all);               // (I T, CV)
+    placed.features = pictures.features(model, all);  // (I T, CV)
   }
   return placed;
 }
@@ -73,7 +73,11 @@ Evaluation evaluate_questions(const Vlm& model, const Pictures& pictures, const 
 
 VlmWorkload::VlmWorkload(const Vlm& model, const Pictures& pictures, VlmSplit train, VlmSplit dev,
                          const Settings& settings)
-    : model_(model), pictures_(pictures), settings_(settings), train_(std::move(train)), dev_(std::move(dev)),
+    : model_(model),
+      pictures_(pictures),
+      settings_(settings),
+      train_(std::move(train)),
+      dev_(std::move(dev)),
       plan_(train_.text.lengths(),
             {settings.batch_size, settings.grad_accum, static_cast<uint64_t>(settings.seed), true}) {}
 
@@ -126,14 +130,12 @@ std::vector<PackedBatch> VlmWorkload::largest_step(const Vlm& model, const Setti
   const int64_t in_text = config.text.hidden_size * config.text.num_hidden_layers;
   return largest([&](const std::vector<int64_t>& which) {
     int64_t rows = 0;
-    for (const int64_t i : which)
-      rows += static_cast<int64_t>(train_.text.examples[static_cast<size_t>(i)].ids.size());
+    for (const int64_t i : which) rows += static_cast<int64_t>(train_.text.examples[static_cast<size_t>(i)].ids.size());
     return rows * in_text + pictures_in(which, false) * config.image_tokens() * in_tower;
   });
 }
 
-PlanInput VlmWorkload::plan_input(const std::function<std::unique_ptr<Vlm>(const Settings&)>& make,
-                                  DType dtype) const {
+PlanInput VlmWorkload::plan_input(const std::function<std::unique_ptr<Vlm>(const Settings&)>& make, DType dtype) const {
   const VlmConfig& config = model_.config();
   const bool kept = !settings_.cache_features.empty();
   const bool cached = kept && cached_pictures(settings_.cache_features) >= pictures_.size();

@@ -33,8 +33,7 @@ std::string parent_of(const fs::path& path) {
 }
 
 std::string temporary_name(const fs::path& path, int attempt) {
-  return (fs::path(parent_of(path)) /
-          fmt::format("{}{}.{}.{}", kPrefix, path.filename().string(), ::getpid(), attempt))
+  return (fs::path(parent_of(path)) / fmt::format("{}{}.{}.{}", kPrefix, path.filename().string(), ::getpid(), attempt))
       .string();
 }
 
@@ -80,8 +79,7 @@ void remove_stale_temporaries(const std::string& folder) {
   for (const fs::path& path : found) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) continue;
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0)
-      fs::remove_all(path, error);  // nobody holds it: its writer is dead
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, error);  // nobody holds it: its writer is dead
     ::close(fd);
   }
 }
@@ -155,8 +153,7 @@ AtomicDirectory::~AtomicDirectory() {
 
 void AtomicDirectory::commit() {
   std::error_code error;
-  for (fs::recursive_directory_iterator it(temporary_, error), end; !error && it != end;
-       it.increment(error)) {
+  for (fs::recursive_directory_iterator it(temporary_, error), end; !error && it != end; it.increment(error)) {
     if (!it->is_symlink()) sync_path(it->path().string());
   }
   if (error) fail("cannot write {}: {}", path_, error.message());

@@ -25,8 +25,7 @@ inline uint16_t float_to_half(float x) {
   std::memcpy(&u, &x, sizeof u);
   const uint32_t sign = (u >> 16) & 0x8000u, magnitude = u & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
-  if (magnitude >= 0x477ff000u)
-    return static_cast<uint16_t>(sign | 0x7c00u);  // 65520 and above round to infinity
+  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // 65520 and above round to infinity
   if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 makes the float unit round at 2^-24
     float positive;
     std::memcpy(&positive, &magnitude, sizeof positive);

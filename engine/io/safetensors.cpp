@@ -41,8 +41,7 @@ struct SafetensorsFile::Map {
     const int error = errno;
     ::close(fd);
     LL_CHECK(S_ISREG(info.st_mode), "cannot open {}: it is not a file", path);
-    LL_CHECK(size >= 8, "{} is not a safetensors file: it has {} bytes, the header's length alone takes 8",
-             path, size);
+    LL_CHECK(size >= 8, "{} is not a safetensors file: it has {} bytes, the header's length alone takes 8", path, size);
     if (address == MAP_FAILED) fail("cannot map {}: {}", path, std::system_category().message(error));
   }
   ~Map() { ::munmap(address, size); }
@@ -72,8 +71,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), map_(st
     refuse(fmt::format("its header would have {} bytes, more than the {} allowed", header, kLargestHeader));
   }
   if (header > map_->size - 8) {
-    refuse(fmt::format("its header has {} bytes, but only {} follow (is the file cut off?)", header,
-                       map_->size - 8));
+    refuse(fmt::format("its header has {} bytes, but only {} follow (is the file cut off?)", header, map_->size - 8));
   }
   data_ = file + 8 + header;
   data_bytes_ = map_->size - 8 - header;
@@ -93,8 +91,7 @@ bool is_count(const json& value) {
 // One entry of the header; `why` says what is wrong, in words that follow "tensor NAME".
 bool parse_entry(const json& entry, TensorInfo& t, std::string& why) {
   why = "has no dtype, shape and data_offsets";
-  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") ||
-      !entry.contains("data_offsets")) {
+  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets")) {
     return false;
   }
   const json &dtype = entry["dtype"], &shape = entry["shape"], &offsets = entry["data_offsets"];
@@ -105,8 +102,7 @@ bool parse_entry(const json& entry, TensorInfo& t, std::string& why) {
   if (!shape.is_array() || !std::all_of(shape.begin(), shape.end(), is_count)) return false;
   for (const json& d : shape) t.shape.push_back(d.get<int64_t>());
   why = "has data_offsets that are not [begin, end]";
-  if (!offsets.is_array() || offsets.size() != 2 || !is_count(offsets[0]) || !is_count(offsets[1]))
-    return false;
+  if (!offsets.is_array() || offsets.size() != 2 || !is_count(offsets[0]) || !is_count(offsets[1])) return false;
   t.begin = offsets[0].get<size_t>();
   t.end = offsets[1].get<size_t>();
   return t.begin <= t.end;
@@ -116,14 +112,12 @@ bool parse_entry(const json& entry, TensorInfo& t, std::string& why) {
 
 void SafetensorsFile::parse(std::string_view header) {
   if (header.empty() || header[0] != '{') refuse("its header is not JSON");
-  std::vector<std::set<std::string>> keys(
-      3);  // seen so far at each depth: JSON parsers keep the last of two silently
+  std::vector<std::set<std::string>> keys(3);  // seen so far at each depth: JSON parsers keep the last of two silently
   std::string twice;
   const auto watch = [&](int depth, json::parse_event_t event, json& value) {
     const size_t d = static_cast<size_t>(depth);
     if (event == json::parse_event_t::object_start && d + 1 < keys.size()) keys[d + 1].clear();
-    if (event == json::parse_event_t::key && d < keys.size() &&
-        !keys[d].insert(value.get<std::string>()).second) {
+    if (event == json::parse_event_t::key && d < keys.size() && !keys[d].insert(value.get<std::string>()).second) {
       twice = value.get<std::string>();
     }
     return true;
@@ -156,8 +150,8 @@ void SafetensorsFile::parse(std::string_view header) {
 void SafetensorsFile::check_layout() {
   for (const TensorInfo& t : tensors_) {
     if (t.end > data_bytes_) {
-      refuse(fmt::format("tensor `{}` ends at byte {} of the data, which has {} (is the file cut off?)",
-                         t.name, t.end, data_bytes_));
+      refuse(fmt::format("tensor `{}` ends at byte {} of the data, which has {} (is the file cut off?)", t.name, t.end,
+                         data_bytes_));
     }
     const size_t element = file_dtype_bytes(t.dtype);
     size_t count = 1,
@@ -168,8 +162,8 @@ void SafetensorsFile::check_layout() {
     bytes = count;
     fits = fits && multiply(bytes, element == 0 ? 1 : element);
     if (!fits || (element != 0 && bytes != t.end - t.begin)) {
-      refuse(fmt::format("tensor `{}` of shape {} and dtype {} has {} bytes", t.name, to_string(t.shape),
-                         t.dtype, t.end - t.begin));
+      refuse(fmt::format("tensor `{}` of shape {} and dtype {} has {} bytes", t.name, to_string(t.shape), t.dtype,
+                         t.end - t.begin));
     }
   }
   std::vector<const TensorInfo*> order;
@@ -180,8 +174,8 @@ void SafetensorsFile::check_layout() {
   size_t expected = 0;
   for (const TensorInfo* t : order) {
     if (t->begin != expected) {
-      refuse(fmt::format("tensor `{}` begins at byte {} of the data where {} is next: tensors {}", t->name,
-                         t->begin, expected, t->begin < expected ? "overlap" : "leave a gap"));
+      refuse(fmt::format("tensor `{}` begins at byte {} of the data where {} is next: tensors {}", t->name, t->begin,
+                         expected, t->begin < expected ? "overlap" : "leave a gap"));
     }
     expected = t->end;
   }

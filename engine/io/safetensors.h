@@ -46,8 +46,7 @@ class SafetensorsFile {
   bool contains(const std::string& name) const { return find(name) != nullptr; }
   const TensorInfo* find(const std::string& name) const;  // null if absent
   const TensorInfo& info(const std::string& name) const;  // Error if absent
-  std::string_view bytes(
-      const std::string& name) const;  // valid as long as this object, or a borrowed tensor
+  std::string_view bytes(const std::string& name) const;  // valid as long as this object, or a borrowed tensor
 
   // Into an existing tensor of the same shape, converted to its dtype.
   void read_into(const std::string& name, const Tensor& into) const;

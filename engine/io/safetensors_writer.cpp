@@ -21,8 +21,7 @@ size_t dtype_order(const std::string& dtype) {
   return static_cast<size_t>(std::find(order.begin(), order.end(), dtype) - order.begin());
 }
 
-std::string header_of(const std::vector<TensorInfo>& plan,
-                      const std::map<std::string, std::string>& metadata) {
+std::string header_of(const std::vector<TensorInfo>& plan, const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json root;
   if (!metadata.empty()) root["__metadata__"] = metadata;
   for (const TensorInfo& t : plan) {
@@ -69,8 +68,7 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Tensor
     const size_t element = file_dtype_bytes(t.dtype);
     LL_CHECK(element > 0, "cannot write {}: tensor `{}` has the unknown dtype {}", path_, t.name, t.dtype);
     const int64_t n = numel_of(t.shape);
-    LL_CHECK(n > 0, "cannot write {}: tensor `{}` of shape {} has no elements", path_, t.name,
-             to_string(t.shape));
+    LL_CHECK(n > 0, "cannot write {}: tensor `{}` of shape {} has no elements", path_, t.name, to_string(t.shape));
     t.begin = at;
     t.end = at += static_cast<size_t>(n) * element;
   }
@@ -95,8 +93,8 @@ const TensorInfo& SafetensorsWriter::next(const std::string& name) {
 
 void SafetensorsWriter::append(const std::string& name, const Tensor& x) {
   const TensorInfo& t = next(name);
-  LL_CHECK(x.defined() && x.shape() == t.shape, "cannot write {}: tensor `{}` is {}, planned as {}", path_,
-           name, describe(x), to_string(t.shape));
+  LL_CHECK(x.defined() && x.shape() == t.shape, "cannot write {}: tensor `{}` is {}, planned as {}", path_, name,
+           describe(x), to_string(t.shape));
   const bool whole = x.dtype() == DType::i32 || x.dtype() == DType::i64;
   if (t.dtype == file_dtype_of(x.dtype())) return file_.write(HostBytes(x).data(), x.nbytes());
   if (!whole && t.dtype == "F16") return append_half(file_, x);
@@ -108,8 +106,8 @@ void SafetensorsWriter::append(const std::string& name, const Tensor& x) {
 
 void SafetensorsWriter::append_bytes(const std::string& name, std::string_view bytes) {
   const TensorInfo& t = next(name);
-  LL_CHECK(bytes.size() == t.end - t.begin, "cannot write {}: tensor `{}` has {} bytes, {} were given", path_,
-           name, t.end - t.begin, bytes.size());
+  LL_CHECK(bytes.size() == t.end - t.begin, "cannot write {}: tensor `{}` has {} bytes, {} were given", path_, name,
+           t.end - t.begin, bytes.size());
   file_.write(bytes);
 }
 

@@ -99,7 +99,7 @@ struct Output {
 
 Output forward(const Tensor& q, const Tensor& kv, const Columns& at, const AttentionShape& shape) {
   Tensor y = Tensor::empty(q.context(), {shape.NQ, shape.NH * shape.HD}, q.dtype());  // (NQ, NH*HD)
-  Tensor lse = Tensor::empty(q.context(), {shape.NQ, shape.NH}, acc_of(q.dtype()));           // (NQ, NH)
+  Tensor lse = Tensor::empty(q.context(), {shape.NQ, shape.NH}, acc_of(q.dtype()));   // (NQ, NH)
   LL_LAUNCH(q, attention_forward, rows_of<T>(y, 0), lse.data<acc_t<T>>(), inputs_of<T>(q, kv, at), shape);
   return {y, lse};
 }
@@ -107,10 +107,9 @@ Output forward(const Tensor& q, const Tensor& kv, const Columns& at, const Atten
 // dq and dkv may be absent, or one tensor.
 void backward(const Tensor& dq, const Tensor& dkv, const Tensor& dy, const Output& out, const Tensor& q,
               const Tensor& kv, const Columns& at, const AttentionShape& shape) {
-  LL_LAUNCH(q, attention_backward,
-            AttentionGradients<T>{rows_of<T>(dq, at.q), rows_of<T>(dkv, at.k), rows_of<T>(dkv, at.v)},
-            rows_of<const T>(dy, 0), rows_of<const T>(out.y, 0), out.lse.data<acc_t<T>>(), inputs_of<T>(q, kv, at),
-            shape);
+  LL_LAUNCH(
+      q, attention_backward, AttentionGradients<T>{rows_of<T>(dq, at.q), rows_of<T>(dkv, at.k), rows_of<T>(dkv, at.v)},
+      rows_of<const T>(dy, 0), rows_of<const T>(out.y, 0), out.lse.data<acc_t<T>>(), inputs_of<T>(q, kv, at), shape);
 }
 
 // Two products over the pairs of query and key that attend; five in the backward.
@@ -138,9 +137,8 @@ Tensor attention(const Tensor& qkv, const AttentionOptions& options) {
   const int64_t HD = options.head_dim, q_width = options.heads * HD, kv_width = options.kv_heads * HD;
   op.check(qkv.rank() == 2 && qkv.dim(1) == q_width + 2 * kv_width,
            "qkv must be (N, (NH + 2 NKV) HD): q, k and v side by side");
-  op.check(
-      !options.cu_k || same_bounds(options.cu_q, options.cu_k),
-      "queries and keys of one packed matrix have the same segments: cu_k must be absent or equal to cu_q");
+  op.check(!options.cu_k || same_bounds(options.cu_q, options.cu_k),
+           "queries and keys of one packed matrix have the same segments: cu_k must be absent or equal to cu_q");
   const AttentionShape shape = shape_of(op, options, qkv.dim(0), qkv.dim(0));
   count_work(op, shape, options.cu_q, options.cu_q);
   const Columns at{0, q_width, q_width + kv_width};

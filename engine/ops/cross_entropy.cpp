@@ -8,8 +8,7 @@ namespace lowland::ops {
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options) {
   OpScope op("cross_entropy", {{"logits", &logits}, {"targets", &targets}});
-  op.check(logits.defined() && logits.rank() == 2 && logits.dim(1) >= 1,
-           "logits must be (N, V), V at least 1");
+  op.check(logits.defined() && logits.rank() == 2 && logits.dim(1) >= 1, "logits must be (N, V), V at least 1");
   op.check(targets.defined() && targets.dtype() == DType::i32 && targets.numel() == logits.dim(0),
            "targets must be (N) i32, one for each row of logits");
   op.check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label_smoothing must be in [0, 1]");
@@ -19,8 +18,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
   const int32_t* target = targets.host();
   for (int64_t n = 0; n < shape.N; ++n)
     LL_CHECK(target[n] == shape.ignore_index || (target[n] >= 0 && target[n] < shape.V),
-             "[cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n], n,
-             shape.V, shape.ignore_index);
+             "[cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n], n, shape.V,
+             shape.ignore_index);
   Tensor loss = Tensor::empty(logits.context(), {1}, acc_of(logits.dtype()));       // (1)
   Tensor lse = Tensor::empty(logits.context(), {shape.N}, acc_of(logits.dtype()));  // (N)
   LL_LAUNCH(logits, cross_entropy_forward, loss.data<acc_t<T>>(), lse.data<acc_t<T>>(), logits.data<T>(),

@@ -13,8 +13,7 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
   const int64_t K = index.dim(0), N = x.dim(0), C = x.dim(1);
   const int32_t* row = index.host();
   for (int64_t k = 0; k < K; ++k)
-    LL_CHECK(row[k] >= 0 && row[k] < N, "[gather_rows] index {} at place {} is outside [0, {})", row[k], k,
-             N);
+    LL_CHECK(row[k] >= 0 && row[k] < N, "[gather_rows] index {} at place {} is outside [0, {})", row[k], k, N);
   Tensor y = Tensor::empty(x.context(), {K, C}, x.dtype());  // (K, C)
   op.moves(y, 2, 3);
   LL_LAUNCH(x, gather_rows_forward, y.data<T>(), x.data<T>(), index.data<int32_t>(), K, C);

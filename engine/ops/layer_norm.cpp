@@ -21,8 +21,15 @@ Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps)
     rstd = Tensor::empty_like(mean);
   }
   LL_LAUNCH(x, layer_norm_forward,
-            {.y = y.data<T>(), .mean = mean.data<acc_t<T>>(), .rstd = rstd.data<acc_t<T>>(), .x = x.data<T>(),
-             .w = w.data<T>(), .b = b.data<T>(), .N = N, .C = C, .eps = eps});
+            {.y = y.data<T>(),
+             .mean = mean.data<acc_t<T>>(),
+             .rstd = rstd.data<acc_t<T>>(),
+             .x = x.data<T>(),
+             .w = w.data<T>(),
+             .b = b.data<T>(),
+             .N = N,
+             .C = C,
+             .eps = eps});
   if (!op.records()) return y;
   op.record(y, [x, w, b, mean, rstd, N, C](Tensor dy) {
     Tensor dx, dw, db;  // (N, C), (C), (C)
@@ -30,9 +37,16 @@ Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps)
     if (w.requires_grad()) dw = accumulator(w);
     if (b.requires_grad()) db = accumulator(b);
     LL_LAUNCH(x, layer_norm_backward,
-              {.dx = dx.data<T>(), .dw = dw.data<acc_t<T>>(), .db = db.data<acc_t<T>>(), .dy = dy.data<T>(),
-               .x = x.data<T>(), .w = w.data<T>(), .mean = mean.data<acc_t<T>>(), .rstd = rstd.data<acc_t<T>>(),
-               .N = N, .C = C});
+              {.dx = dx.data<T>(),
+               .dw = dw.data<acc_t<T>>(),
+               .db = db.data<acc_t<T>>(),
+               .dy = dy.data<T>(),
+               .x = x.data<T>(),
+               .w = w.data<T>(),
+               .mean = mean.data<acc_t<T>>(),
+               .rstd = rstd.data<acc_t<T>>(),
+               .N = N,
+               .C = C});
     give(x, std::move(dx));
   });
   return y;

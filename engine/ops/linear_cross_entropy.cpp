@@ -28,8 +28,8 @@ Chunks cut(const OpScope& op, const Tensor& x, const Tensor& w, const Tensor& ta
     const bool ignored = target[n] == options.ignore_index;
     if (ignored && x.context().on_cpu()) continue;  // a GPU takes every row: a captured step has no other choice
     LL_CHECK(ignored || (target[n] >= 0 && target[n] < V),
-             "[linear_cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n],
-             n, V, options.ignore_index);
+             "[linear_cross_entropy] target {} of row {} is neither in [0, {}) nor the ignored {}", target[n], n, V,
+             options.ignore_index);
     index.push_back(static_cast<int32_t>(n));
     kept.push_back(target[n]);
   }
@@ -67,13 +67,13 @@ class Chunk {
     rows_ = rows(begin, end);  // (R, C)
     const int64_t C = x_.dim(1), V = w_.dim(0);
     multiply_weight(logits_, rows_, w_, {Trans::no, Trans::yes, shape_.N, V, C, C, C, V}, 0);
-    LL_LAUNCH(x_, cross_entropy_forward, loss.data<acc_t<T>>(), lse_.data<acc_t<T>>(), logits_.data<T>(),
-              target(), shape_);
+    LL_LAUNCH(x_, cross_entropy_forward, loss.data<acc_t<T>>(), lse_.data<acc_t<T>>(), logits_.data<T>(), target(),
+              shape_);
   }
   // dx (R, C) = dlogits W; the logits are their gradient from here on.
   void backward(const Tensor& dx, const Tensor& dloss) {
-    LL_LAUNCH(x_, cross_entropy_backward, logits_.data<T>(), dloss.data<acc_t<T>>(), logits_.data<T>(),
-              target(), lse_.data<acc_t<T>>(), shape_);
+    LL_LAUNCH(x_, cross_entropy_backward, logits_.data<T>(), dloss.data<acc_t<T>>(), logits_.data<T>(), target(),
+              lse_.data<acc_t<T>>(), shape_);
     const int64_t C = x_.dim(1), V = w_.dim(0);
     if (dx) multiply_weight(dx, logits_, w_, {Trans::no, Trans::no, shape_.N, C, V, V, C, C}, 0);
   }
@@ -81,15 +81,15 @@ class Chunk {
   void weight_gradient(const Sink& dw, bool first) {
     const int64_t C = x_.dim(1), V = w_.dim(0);
     const MatmulShape shape{Trans::yes, Trans::no, V, C, shape_.N, V, C, C};
-    LL_LAUNCH(x_, matmul_acc, dw.into.data<acc_t<T>>(), logits_.data<T>(), rows_.data<T>(), shape,
-              acc_t<T>(1), static_cast<acc_t<T>>(first ? dw.beta : 1.0));
+    LL_LAUNCH(x_, matmul_acc, dw.into.data<acc_t<T>>(), logits_.data<T>(), rows_.data<T>(), shape, acc_t<T>(1),
+              static_cast<acc_t<T>>(first ? dw.beta : 1.0));
   }
 
  private:
   Tensor rows(int64_t begin, int64_t end) const {
     if (!chunks_.index) return x_.detach().slice_rows(begin, end);
-    LL_LAUNCH(x_, gather_rows_forward, gathered_.data<T>(), x_.data<T>(),
-              chunks_.index.data<int32_t>() + begin, end - begin, x_.dim(1));
+    LL_LAUNCH(x_, gather_rows_forward, gathered_.data<T>(), x_.data<T>(), chunks_.index.data<int32_t>() + begin,
+              end - begin, x_.dim(1));
     return gathered_;
   }
   const int32_t* target() const { return chunks_.targets.data<int32_t>() + begin_; }
@@ -120,8 +120,7 @@ Tensor forward(const Tensor& x, const Tensor& w, const Chunks& chunks, const Ten
 void give_rows(const Tensor& x, Tensor rows, const Chunks& chunks) {
   if (!chunks.index) return give(x, std::move(rows));
   const Tensor dx = accumulator(x);  // (N, C)
-  LL_LAUNCH(dx, gather_rows_backward, dx.data<T>(), rows.data<T>(), chunks.index.data<int32_t>(), chunks.K,
-            dx.dim(1));
+  LL_LAUNCH(dx, gather_rows_backward, dx.data<T>(), rows.data<T>(), chunks.index.data<int32_t>(), chunks.K, dx.dim(1));
 }
 
 // With a trained W: every chunk's logits once more.

@@ -14,8 +14,7 @@ inline void check_linear(const OpScope& op, const Tensor& x, const Weight& w, co
   op.check(x.rank() == 2 && w.data.rank() == 2 && w.data.dim(1) == x.dim(1), "w must be (O, M) for x (N, M)");
   op.check(w.data.dtype() == x.dtype() || (w.data.dtype() == DType::bf16 && !w.data.requires_grad()),
            "w must have the dtype of x, or be frozen and bf16");
-  op.check(!bias || (bias.numel() == w.data.dim(0) && bias.dtype() == x.dtype()),
-           "bias must be (O) in the dtype of x");
+  op.check(!bias || (bias.numel() == w.data.dim(0) && bias.dtype() == x.dtype()), "bias must be (O) in the dtype of x");
 }
 
 // Operations of a product over the elements of x with `columns` results for each row.

@@ -32,20 +32,17 @@ void check_lora(const OpScope& op, const Tensor& x, const Tensor& w, const LoraG
            "the perturbation of a must have its shape and dtype");
   for (size_t k = 0; k < lora.parts.size(); ++k) {
     const LoraPart& part = lora.parts[k];
-    const bool good = part.b.defined() && part.b.rank() == 2 && part.b.dim(1) == lora.rank &&
-                      part.row_begin >= 0 && part.row_begin + part.b.dim(0) <= w.dim(0) &&
-                      part.b.dtype() == x.dtype();
+    const bool good = part.b.defined() && part.b.rank() == 2 && part.b.dim(1) == lora.rank && part.row_begin >= 0 &&
+                      part.row_begin + part.b.dim(0) <= w.dim(0) && part.b.dtype() == x.dtype();
     if (!good)
       op.check(false,
-               fmt::format(
-                   "b of part {} must be (n, {}) in the dtype of x with rows [{}, {} + n) inside w, it is {}",
-                   k, lora.rank, part.row_begin, part.row_begin, describe(part.b))
+               fmt::format("b of part {} must be (n, {}) in the dtype of x with rows [{}, {} + n) inside w, it is {}",
+                           k, lora.rank, part.row_begin, part.row_begin, describe(part.b))
                    .c_str());
     const Tensor& e = part.b_perturbation;
     if (e && (e.shape() != part.b.shape() || e.dtype() != x.dtype()))
       op.check(false,
-               fmt::format("the perturbation of part {} is {}, b is {}", k, describe(e), describe(part.b))
-                   .c_str());
+               fmt::format("the perturbation of part {} is {}, b is {}", k, describe(e), describe(part.b)).c_str());
   }
 }
 
@@ -77,14 +74,13 @@ void parts_backward(const Tensor& dxa, const Tensor& dy, const Tensor& xa, const
     if (part.b.requires_grad()) {
       const Sink db = sink(part.b);  // (n, R)
       const MatmulShape shape{Trans::yes, Trans::no, n, R, N, O, KR, R};
-      LL_LAUNCH(dy, matmul_acc, db.into.data<acc_t<T>>(), dy.data<T>() + part.row_begin, xa.data<T>() + first,
-                shape, static_cast<acc_t<T>>(lora.scale), static_cast<acc_t<T>>(db.beta));
+      LL_LAUNCH(dy, matmul_acc, db.into.data<acc_t<T>>(), dy.data<T>() + part.row_begin, xa.data<T>() + first, shape,
+                static_cast<acc_t<T>>(lora.scale), static_cast<acc_t<T>>(db.beta));
     }
   }
 }
 
-void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, const LoraInput& in,
-                   const Tensor& dy) {
+void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, const LoraInput& in, const Tensor& dy) {
   const bool down = x.requires_grad() || lora.a.requires_grad();
   const Tensor dxa = down ? Tensor::empty(dy.context(), {in.N, in.KR}, dy.dtype()) : Tensor();  // (N, KR)
   parts_backward(dxa, dy, xa, lora);
@@ -92,8 +88,8 @@ void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, con
   const Tensor a = perturbed(lora.a, lora.a_perturbation);                    // (KR, M)
   const Tensor da = lora.a.requires_grad() ? accumulator(lora.a) : Tensor();  // (KR, M)
   const Tensor dx = x.requires_grad() ? accumulator(x) : Tensor();            // (N, M), holds dy W already
-  LL_LAUNCH(dy, lora_linear_down_backward, dx.data<T>(), da.data<acc_t<T>>(), dxa.data<T>(), x.data<T>(),
-            a.data<T>(), in);
+  LL_LAUNCH(dy, lora_linear_down_backward, dx.data<T>(), da.data<acc_t<T>>(), dxa.data<T>(), x.data<T>(), a.data<T>(),
+            in);
 }
 
 void count_work(OpScope& op, const Tensor& x, const Tensor& w, const LoraGroup& lora) {
@@ -120,12 +116,11 @@ Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const L
   add_parts(y, xa, lora);
   const bool b_trained = any_b_requires_grad(lora);
   if (!op.records() && !(b_trained && x.context().tape().recording())) return y;
-  op.record(
-      y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w.data, x.requires_grad()),
-          bias = keep(bias, false), xa = keep(xa, b_trained), lora, in](Tensor dy) {
-        linear_backward(x, w, bias, dy);
-        lora_backward(x, xa, lora, in, dy);
-      });
+  op.record(y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w.data, x.requires_grad()),
+                bias = keep(bias, false), xa = keep(xa, b_trained), lora, in](Tensor dy) {
+    linear_backward(x, w, bias, dy);
+    lora_backward(x, xa, lora, in, dy);
+  });
   return y;
 }
 

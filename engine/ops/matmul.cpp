@@ -1,7 +1,7 @@
+#include "kernels/matmul.h"
 #include "engine/launch.h"
 #include "engine/op_scope.h"
 #include "engine/ops/ops.h"
-#include "kernels/matmul.h"
 
 namespace lowland::ops {
 namespace {
@@ -28,16 +28,13 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
   OpScope op("matmul", {{"a", &a}, {"b", &b}});
   op.check(a.rank() == 2 && b.rank() == 2, "a and b must be matrices");
   op.check(a.dtype() == b.dtype(), "a and b must have one dtype");
-  op.check(a.dim(trans_a ? 0 : 1) == b.dim(trans_b ? 1 : 0),
-           "the inner dimensions of op(a) and op(b) must be equal");
-  Tensor c =
-      Tensor::empty(a.context(), {a.dim(trans_a ? 1 : 0), b.dim(trans_b ? 0 : 1)}, a.dtype());  // (M, N)
+  op.check(a.dim(trans_a ? 0 : 1) == b.dim(trans_b ? 1 : 0), "the inner dimensions of op(a) and op(b) must be equal");
+  Tensor c = Tensor::empty(a.context(), {a.dim(trans_a ? 1 : 0), b.dim(trans_b ? 0 : 1)}, a.dtype());  // (M, N)
   multiply(c, a, trans_a, b, trans_b, 0);
   const double product = 2.0 * static_cast<double>(a.numel()) * static_cast<double>(c.dim(1));
   op.computes(product, (a.requires_grad() ? product : 0) + (b.requires_grad() ? product : 0));
   if (!op.records()) return c;
-  const Tensor saved_a = b.requires_grad() ? a : a.gradient_only(),
-               saved_b = a.requires_grad() ? b : b.gradient_only();
+  const Tensor saved_a = b.requires_grad() ? a : a.gradient_only(), saved_b = a.requires_grad() ? b : b.gradient_only();
   op.record(c, [a = saved_a, b = saved_b, trans_a, trans_b](Tensor dc) {
     if (a.requires_grad()) {
       const Sink da = sink(a);

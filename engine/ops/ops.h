@@ -21,11 +21,11 @@ struct Weight {
 
 // What identifies the random draws of one dropout: who draws (seed, step, op) and where each row is.
 struct Dropout {
-  double p = 0;             // probability of dropping; 0: no dropout, all else is ignored
+  double p = 0;  // probability of dropping; 0: no dropout, all else is ignored
   uint64_t seed = 0, step = 0, op = 0;
   const uint64_t* live_step = nullptr;  // in device memory, read in place of `step` when the kernel runs
-  Tensor example;           // (N) i32: index of the row's example in the step
-  Tensor position;          // (N) i32: the row's position in its segment
+  Tensor example;                       // (N) i32: index of the row's example in the step
+  Tensor position;                      // (N) i32: the row's position in its segment
   bool active() const { return p > 0; }
   PhiloxSource draws() const { return {philox_key(seed, step, op), seed, op, live_step}; }
 };
@@ -43,23 +43,23 @@ struct LoraGroup {
   Tensor a_perturbation;  // (K R, M), absent at the centre
   std::vector<LoraPart> parts;
   int64_t rank = 0;
-  double scale = 1;       // alpha / r, or alpha / sqrt(r)
-  Dropout dropout;        // on the adapters' input only; one mask for all parts, recomputed in the backward
+  double scale = 1;  // alpha / r, or alpha / sqrt(r)
+  Dropout dropout;   // on the adapters' input only; one mask for all parts, recomputed in the backward
 };
 
 struct AttentionOptions {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
-  bool causal = false;    // query i of a segment with q queries and k keys sees keys 0 .. k - q + i
-  double scale = 0;       // of the scores; 0: 1 / sqrt(head_dim)
-  Tensor cu_q, cu_k;      // (S+1) i32
+  bool causal = false;           // query i of a segment with q queries and k keys sees keys 0 .. k - q + i
+  double scale = 0;              // of the scores; 0: 1 / sqrt(head_dim)
+  Tensor cu_q, cu_k;             // (S+1) i32
   int64_t max_q = 0, max_k = 0;  // no segment has more queries or keys; 0: counted from cu_q and cu_k
-  Dropout dropout;        // on the probabilities; example, position: of the query rows
+  Dropout dropout;               // on the probabilities; example, position: of the query rows
 };
 
 struct CrossEntropyOptions {
   int64_t ignore_index = -100;
   double label_smoothing = 0;
-  double scale = 1;       // usually 1 / (targets of the whole step)
+  double scale = 1;  // usually 1 / (targets of the whole step)
 };
 
 struct LinearCrossEntropyOptions : CrossEntropyOptions {
@@ -79,7 +79,7 @@ Tensor add(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor scale(const Tensor& x, double alpha);
 
-Tensor gelu(const Tensor& x);  // x Phi(x), by erf
+Tensor gelu(const Tensor& x);        // x Phi(x), by erf
 Tensor quick_gelu(const Tensor& x);  // x sigmoid(1.702 x)
 // gelu(x + b) of one form as one op.   x (N, C), b (C) -> (N, C)
 Tensor bias_gelu(const Tensor& x, const Tensor& b, GeluForm form);

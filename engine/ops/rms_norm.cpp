@@ -1,7 +1,7 @@
+#include "kernels/rms_norm.h"
 #include "engine/launch.h"
 #include "engine/op_scope.h"
 #include "engine/ops/ops.h"
-#include "kernels/rms_norm.h"
 
 namespace lowland::ops {
 

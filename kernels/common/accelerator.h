@@ -14,14 +14,14 @@
 namespace lowland {
 
 struct AcceleratorInfo {
-  std::string name;              // "NVIDIA H200"
-  std::string driver, runtime;   // versions, as CUDA counts them: "13.0"
+  std::string name;             // "NVIDIA H200"
+  std::string driver, runtime;  // versions, as CUDA counts them: "13.0"
   int index = 0;
-  int sm = 0;                    // compute capability, 90 for 9.0
+  int sm = 0;  // compute capability, 90 for 9.0
   size_t total_bytes = 0;
-  bool has_bf16 = false;         // tensor cores that take bf16
-  bool captures = true;          // steps are captured and replayed: batches come in buckets of sizes
-  size_t alignment = 256;        // of blocks
+  bool has_bf16 = false;   // tensor cores that take bf16
+  bool captures = true;    // steps are captured and replayed: batches come in buckets of sizes
+  size_t alignment = 256;  // of blocks
 };
 
 // A captured sequence of work.
@@ -50,7 +50,7 @@ class Accelerator {
   virtual void download(void* to, const void* from, size_t bytes) = 0;  // waits
   virtual void copy(void* to, const void* from, size_t bytes) = 0;      // within the device
   virtual void zero(void* to, size_t bytes) = 0;
-  virtual void wait() = 0;                                              // for all work so far
+  virtual void wait() = 0;  // for all work so far
 
   // --- capture: between the two calls nothing runs. upload, download, wait, allocate and release throw Error there.
   virtual void begin_capture() = 0;
@@ -59,8 +59,8 @@ class Accelerator {
   virtual bool capturing() const = 0;
 
   // --- time, as the device sees it
-  virtual size_t mark() = 0;                               // a number for this point in the order of work
-  virtual double ms_between(size_t from, size_t to) = 0;   // waits for `to`
+  virtual size_t mark() = 0;                              // a number for this point in the order of work
+  virtual double ms_between(size_t from, size_t to) = 0;  // waits for `to`
   virtual void clear_marks() = 0;
 
   virtual void allow_tf32(bool /*on*/) {}  // f32 matrix products may round their inputs to TF32

@@ -28,8 +28,8 @@ struct Ctx {
   Backend backend = Backend::cpu_v3;
   int threads = 1;
   Workspace* workspace = nullptr;
-  void* stream = nullptr;   // cudaStream_t
-  void* handles = nullptr;  // kernels/cuda: library handles of this device
+  void* stream = nullptr;              // cudaStream_t
+  void* handles = nullptr;             // kernels/cuda: library handles of this device
   LaunchObserver* observer = nullptr;  // stands between the engine and every kernel; usually nobody
 };
 
@@ -55,6 +55,7 @@ Backend detect_cpu_backend();
 
 }  // namespace lowland
 
+// clang-format off
 // Declares kernels once for every backend.
 #define LL_KERNELS(...)                          \
   namespace lowland::cpu_v3 { __VA_ARGS__ }      \

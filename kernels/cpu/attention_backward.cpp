@@ -67,13 +67,11 @@ template <class T> struct Backward {
   int64_t kv_head(int64_t h) const { return h / (shape.NH / shape.NKV); }
 
   // Queries [i0, i0 + n) of the segment, block b of the span, against keys [j0, j0 + keys).
-  void tile(const BackwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n,
-            int64_t j0, int64_t keys) const {
+  void tile(const BackwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n, int64_t j0,
+            int64_t keys) const {
     // The first queries that see a tile write its dk and dv, the others add.
-    const bool first =
-        h % (shape.NH / shape.NKV) == 0 && (i0 == 0 || visible_keys(seg, shape.causal, i0) <= j0);
-    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n),
-                  at = b * kTileQueries;
+    const bool first = h % (shape.NH / shape.NKV) == 0 && (i0 == 0 || visible_keys(seg, shape.causal, i0) <= j0);
+    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n), at = b * kTileQueries;
     const T* v = in.v.data + (seg.k0 + j0) * in.v.stride + kv_head(h) * HD;
     const Tile<T> p{t.p, kTileQueries}, ds{t.ds, kTileQueries};
     Tile<T> dk{}, dv{};
@@ -99,8 +97,7 @@ template <class T> struct Backward {
       tile_product<Major::m, T>(dk, {t.ds, kTileQueries}, {t.q + at * width, width}, keys, HD, n, !first);
     }
     if (grads.dq.data != nullptr)
-      tile_product<Major::k, T>({t.dq + at * width, width}, {t.ds, kTileQueries}, {t.k, width}, n, width,
-                                keys, j0 > 0);
+      tile_product<Major::k, T>({t.dq + at * width, width}, {t.ds, kTileQueries}, {t.k, width}, n, width, keys, j0 > 0);
   }
 
   // Copies of the span's queries and output gradients in both orders, its lse and delta = do . o.
@@ -142,8 +139,7 @@ template <class T> struct Backward {
       pack_rows<T>({t.k, width}, {k + j * in.k.stride, in.k.stride}, keys, HD, T(1));
       for (int64_t i = begin; i < end; i += kTileQueries) {
         const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
-        if (visible_keys(seg, shape.causal, i + n) > j)
-          tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, keys);
+        if (visible_keys(seg, shape.causal, i + n) > j) tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, keys);
       }
     }
     if (grads.dq.data == nullptr) return;
@@ -194,9 +190,8 @@ template <class T> int64_t attention_scratch(int64_t HD) { return round_to_lanes
 
 template int64_t attention_scratch<float>(int64_t);
 template int64_t attention_scratch<double>(int64_t);
-template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, Rows<const float>,
-                                        Rows<const float>, const float*, const AttentionInputs<float>&,
-                                        const AttentionShape&);
+template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, Rows<const float>, Rows<const float>,
+                                        const float*, const AttentionInputs<float>&, const AttentionShape&);
 template void attention_backward<double>(Ctx&, const AttentionGradients<double>&, Rows<const double>,
                                          Rows<const double>, const double*, const AttentionInputs<double>&,
                                          const AttentionShape&);

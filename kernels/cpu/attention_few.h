@@ -13,8 +13,7 @@ namespace lowland::LL_CPU {
 inline bool is_decoding(const Segment& seg) { return seg.nq <= 4 && seg.nq < seg.nk; }
 
 // s_j = q . k_j
-template <class T>
-LL_INLINE void scores_of(T* s, const T* q, Rows<const T> k, int64_t keys, int64_t HD) {
+template <class T> LL_INLINE void scores_of(T* s, const T* q, Rows<const T> k, int64_t keys, int64_t HD) {
   int64_t j = 0;
   for (; j + 4 <= keys; j += 4) dots<4>(s + j, q, k.data + j * k.stride, k.stride, HD);
   for (; j < keys; ++j) dots<1>(s + j, q, k.data + j * k.stride, k.stride, HD);

@@ -8,11 +8,11 @@ namespace {
 
 // One thread's scratch memory.
 template <class T> struct ForwardTiles {
-  T* qt;       // (kSpan / kTileQueries, HD, kTileQueries), scaled
-  T* sum;      // (kSpan, width): output before normalisation
-  T* v;        // (kTileKeys, width)
-  T* scores;   // (kTileKeys, kTileQueries), then the probabilities
-  T* keep;     // (kTileKeys, kTileQueries)
+  T* qt;            // (kSpan / kTileQueries, HD, kTileQueries), scaled
+  T* sum;           // (kSpan, width): output before normalisation
+  T* v;             // (kTileKeys, width)
+  T* scores;        // (kTileKeys, kTileQueries), then the probabilities
+  T* keep;          // (kTileKeys, kTileQueries)
   T *top, *weight;  // (kSpan): greatest score so far, sum of exp
   T* rescale;       // (kTileQueries): what this tile's greater scores make of the sums before it
 
@@ -34,8 +34,7 @@ template <class T> struct ForwardTiles {
 };
 
 // Turns a tile of scores into exp(score - top), keeping top, weight and rescale of its queries up to date.
-template <class T>
-void online_softmax(T* scores, T* top, T* weight, T* rescale, int64_t keys, int64_t lanes) {
+template <class T> void online_softmax(T* scores, T* top, T* weight, T* rescale, int64_t keys, int64_t lanes) {
   T before[kTileQueries];
   for (int64_t i = 0; i < lanes; ++i) before[i] = top[i];
   for (int64_t j = 0; j < keys; ++j) {
@@ -66,13 +65,12 @@ template <class T> struct Forward {
   const AttentionShape& shape;
 
   // Queries [i0, i0 + n) of the segment against keys [j0, j0 + keys): block b of the span.
-  void tile(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n,
-            int64_t j0, int64_t keys) const {
-    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n),
-                  at = b * kTileQueries;
+  void tile(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n, int64_t j0,
+            int64_t keys) const {
+    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n), at = b * kTileQueries;
     const T* k = in.k.data + (seg.k0 + j0) * in.k.stride + h / (shape.NH / shape.NKV) * HD;
-    tile_product<Major::m, T>({t.scores, kTileQueries}, {k, in.k.stride}, {t.qt + at * HD, kTileQueries},
-                              keys, lanes, HD, false);
+    tile_product<Major::m, T>({t.scores, kTileQueries}, {k, in.k.stride}, {t.qt + at * HD, kTileQueries}, keys, lanes,
+                              HD, false);
     if (shape.causal) {
       for (int64_t j = 0; j < keys; ++j)
         for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)
@@ -103,8 +101,7 @@ template <class T> struct Forward {
     for (int64_t i = begin; i < end; i += kTileQueries) {
       const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
       const T* q = in.q.data + (seg.q0 + i) * in.q.stride + h * HD;
-      pack_transposed<T>({t.qt + (i - begin) * HD, kTileQueries}, {q, in.q.stride}, n, HD,
-                         static_cast<T>(shape.scale));
+      pack_transposed<T>({t.qt + (i - begin) * HD, kTileQueries}, {q, in.q.stride}, n, HD, static_cast<T>(shape.scale));
     }
     for (int64_t i = 0; i < kSpan; ++i) {
       t.top[i] = -std::numeric_limits<T>::infinity();
@@ -163,8 +160,7 @@ template <class T> struct Forward {
 }  // namespace
 
 template <class T>
-void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
-                       const AttentionShape& shape) {
+void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
   Scratch scratch(ctx);
   const int64_t size = round_to_lanes<T>(ForwardTiles<T>::size(shape.HD));
   T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));
@@ -173,8 +169,7 @@ void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs
   for_each_task(
       ctx, shape, [&](const Segment& seg) { return spans(seg) * shape.NH; },
       [&](int64_t slot, const Segment& seg, int64_t task) {
-        const int64_t begin = task % spans(seg) * kSpan,
-                      end = begin + kSpan < seg.nq ? begin + kSpan : seg.nq;
+        const int64_t begin = task % spans(seg) * kSpan, end = begin + kSpan < seg.nq ? begin + kSpan : seg.nq;
         const ForwardTiles<T> tiles(memory + slot * size, shape.HD);
         if (shape.causal && is_decoding(seg) && shape.drop_below == 0) return forward.few(tiles, seg, task);
         forward.span(tiles, seg, task / spans(seg), begin, end);
@@ -184,8 +179,7 @@ void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs
   zero_rows<T>({lse, shape.NH}, tail, shape.NQ, shape.NH);
 }
 
-template void attention_forward<float>(Ctx&, Rows<float>, float*, const AttentionInputs<float>&,
-                                       const AttentionShape&);
+template void attention_forward<float>(Ctx&, Rows<float>, float*, const AttentionInputs<float>&, const AttentionShape&);
 template void attention_forward<double>(Ctx&, Rows<double>, double*, const AttentionInputs<double>&,
                                         const AttentionShape&);
 

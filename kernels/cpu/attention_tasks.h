@@ -9,8 +9,8 @@
 namespace lowland::LL_CPU {
 
 inline constexpr int64_t kTileQueries = 64;
-inline constexpr int64_t kTileKeys = 64;   // a multiple of 8, the draws of one Philox call
-inline constexpr int64_t kSpan = 256;      // queries that share one packing of the keys
+inline constexpr int64_t kTileKeys = 64;  // a multiple of 8, the draws of one Philox call
+inline constexpr int64_t kSpan = 256;     // queries that share one packing of the keys
 
 // One segment as a task sees it.
 struct Segment {
@@ -96,8 +96,7 @@ LL_INLINE DrawWords draw_words(PhiloxKey key, PhiloxLanes example, PhiloxLanes p
 }
 
 // Two rows of kDrawLanes factors from the same word of the even and the odd queries.
-template <class T>
-LL_INLINE void store_factors(T* row, PhiloxLanes even, PhiloxLanes odd, uint32_t below, T kept) {
+template <class T> LL_INLINE void store_factors(T* row, PhiloxLanes even, PhiloxLanes odd, uint32_t below, T kept) {
   const PhiloxLanes joined = (even & 0xffffffffu) | (odd << 32);
   uint32_t word[kDrawLanes];
   __builtin_memcpy(word, &joined, sizeof word);
@@ -109,8 +108,8 @@ LL_INLINE void store_factors(T* row, PhiloxLanes even, PhiloxLanes odd, uint32_t
 
 // keep (kTileKeys, kTileQueries) = 0 or keep_scale: the tile at query i0 and key j0 (8 divides it) of head h.
 template <class T>
-inline void fill_keep(T* keep, const AttentionShape& shape, const Segment& seg, int64_t h, int64_t i0,
-                      int64_t queries, int64_t j0, int64_t keys) {
+inline void fill_keep(T* keep, const AttentionShape& shape, const Segment& seg, int64_t h, int64_t i0, int64_t queries,
+                      int64_t j0, int64_t keys) {
   const T kept = static_cast<T>(shape.keep_scale);
   const uint32_t first = static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>(j0 / 8);
   for (int64_t i = 0; i < queries; i += kDrawLanes) {
@@ -126,8 +125,7 @@ inline void fill_keep(T* keep, const AttentionShape& shape, const Segment& seg, 
     const PhiloxKey key = key_of(shape.draws);
     for (int64_t j = 0; j < keys; j += 8) {
       const uint32_t block = first + static_cast<uint32_t>(j / 8);
-      const DrawWords even = draw_words(key, e, p, block),
-                      odd = draw_words(key, e >> 32, p >> 32, block);
+      const DrawWords even = draw_words(key, e, p, block), odd = draw_words(key, e >> 32, p >> 32, block);
       T* out = keep + j * kTileQueries + i;
       store_factors(out, even.c0, odd.c0, shape.drop_below, kept);
       store_factors(out + 2 * kTileQueries, even.c1, odd.c1, shape.drop_below, kept);

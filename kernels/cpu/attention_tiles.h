@@ -17,9 +17,7 @@ inline constexpr int kPanel = 2;
 #endif
 inline constexpr int kBlockRows = 6;
 
-template <class T> struct VectorOf {
-  typedef T type __attribute__((vector_size(kVectorBytes)));
-};
+template <class T> struct VectorOf { typedef T type __attribute__((vector_size(kVectorBytes))); };
 template <class T> using Vec = typename VectorOf<T>::type;
 template <class T> inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
@@ -30,10 +28,7 @@ template <class T> LL_INLINE Vec<T> load(const T* p) {
 }
 template <class T> LL_INLINE void store(T* p, const Vec<T>& v) { __builtin_memcpy(p, &v, sizeof v); }
 
-template <class T>
-constexpr int64_t round_to_lanes(int64_t n) {
-  return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-}
+template <class T> constexpr int64_t round_to_lanes(int64_t n) { return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>; }
 
 template <class T> struct Tile {
   T* data;
@@ -45,8 +40,8 @@ enum class Major : uint8_t { m, k };
 
 // C (MR x NV vectors) = or += A B over K terms. Of each row of C no more than `columns` elements are written.
 template <int MR, int NV, Major kMajor, class T>
-__attribute__((noinline)) void register_block(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t columns,
-                                              int64_t K, bool accumulate) {
+__attribute__((noinline)) void register_block(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t columns, int64_t K,
+                                              bool accumulate) {
   constexpr int W = kLanes<T>;
   Vec<T> sum[MR][NV] = {};
   const T* a = A.data;
@@ -80,8 +75,8 @@ inline void block_column(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t M,
   const int64_t step = kMajor == Major::m ? A.ld : 1;
   int64_t m = 0;
   for (; m + kBlockRows <= M; m += kBlockRows)
-    register_block<kBlockRows, NV, kMajor, T>({C.data + m * C.ld, C.ld}, {A.data + m * step, A.ld}, B,
-                                              columns, K, accumulate);
+    register_block<kBlockRows, NV, kMajor, T>({C.data + m * C.ld, C.ld}, {A.data + m * step, A.ld}, B, columns, K,
+                                              accumulate);
   C.data += m * C.ld;
   A.data += m * step;
   switch (M - m) {
@@ -116,8 +111,7 @@ inline void tile_product(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t M,
 }
 
 // to (rows, columns) = scale * from, columns filled up with zeros to whole vectors.
-template <class T>
-inline void pack_rows(Tile<T> to, Tile<const T> from, int64_t rows, int64_t columns, T scale) {
+template <class T> inline void pack_rows(Tile<T> to, Tile<const T> from, int64_t rows, int64_t columns, T scale) {
   const int64_t width = round_to_lanes<T>(columns);
   for (int64_t i = 0; i < rows; ++i) {
     T* out = to.data + i * to.ld;
@@ -168,15 +162,13 @@ template <int S, class T> LL_INLINE void transpose_step(Vec<T>* v) {
 }
 
 // to (columns, rows) = scale * from^T. Rows are filled up with zeros to whole vectors.
-template <class T>
-inline void pack_transposed(Tile<T> to, Tile<const T> from, int64_t rows, int64_t columns, T scale) {
+template <class T> inline void pack_transposed(Tile<T> to, Tile<const T> from, int64_t rows, int64_t columns, T scale) {
   constexpr int W = kLanes<T>;
   for (int64_t i = 0; i < rows; i += W) {
     int64_t c = 0;
     for (; c + W <= columns; c += W) {
       Vec<T> v[W];
-      for (int r = 0; r < W; ++r)
-        v[r] = i + r < rows ? scale * load(from.data + (i + r) * from.ld + c) : Vec<T>{};
+      for (int r = 0; r < W; ++r) v[r] = i + r < rows ? scale * load(from.data + (i + r) * from.ld + c) : Vec<T>{};
       transpose_step<1, T>(v);
       transpose_step<2, T>(v);
       if constexpr (W > 4) transpose_step<4, T>(v);

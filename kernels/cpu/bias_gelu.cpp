@@ -18,8 +18,7 @@ template <class F> void over_rows(Ctx& ctx, int64_t N, int64_t C, const F& row) 
 
 }  // namespace
 
-template <class T>
-void bias_gelu_forward(Ctx& ctx, T* y, const T* x, const T* b, int64_t N, int64_t C, GeluForm form) {
+template <class T> void bias_gelu_forward(Ctx& ctx, T* y, const T* x, const T* b, int64_t N, int64_t C, GeluForm form) {
   if (form == GeluForm::erf) {
     over_rows(ctx, N, C, [&](int64_t at) {
 #pragma omp simd
@@ -50,14 +49,13 @@ void bias_gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, const T* b, in
   } else {
     over_rows(ctx, N, C, [&](int64_t at) {
 #pragma omp simd
-      for (int64_t c = 0; c < C; ++c)
-        dx[at + c] = dy[at + c] * swish_and_slope(x[at + c] + b[c], T(kQuickGelu)).slope;
+      for (int64_t c = 0; c < C; ++c) dx[at + c] = dy[at + c] * swish_and_slope(x[at + c] + b[c], T(kQuickGelu)).slope;
     });
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                                 \
-  template void bias_gelu_forward<T>(Ctx&, T*, const T*, const T*, int64_t, int64_t, GeluForm);           \
+#define LL_INSTANTIATE(T)                                                                       \
+  template void bias_gelu_forward<T>(Ctx&, T*, const T*, const T*, int64_t, int64_t, GeluForm); \
   template void bias_gelu_backward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, GeluForm);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

@@ -5,8 +5,7 @@
 
 namespace lowland::LL_CPU {
 
-template <class T>
-void dropout_forward(Ctx& ctx, T* y, const T* x, const DropoutRows& rows, int64_t N, int64_t C) {
+template <class T> void dropout_forward(Ctx& ctx, T* y, const T* x, const DropoutRows& rows, int64_t N, int64_t C) {
   const uint32_t threshold = drop_threshold(rows.p);
   const T scale = keep_scale<T>(rows.p);
   parallel_for(ctx, N, 16, [&](int64_t begin, int64_t end) {

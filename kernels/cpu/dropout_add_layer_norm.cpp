@@ -71,8 +71,8 @@ template <class T> void dropout_add_layer_norm_backward(Ctx& ctx, const DropoutA
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                \
-  template void dropout_add_layer_norm_forward<T>(Ctx&, const DropoutAddLayerNormForward<T>&);           \
+#define LL_INSTANTIATE(T)                                                                      \
+  template void dropout_add_layer_norm_forward<T>(Ctx&, const DropoutAddLayerNormForward<T>&); \
   template void dropout_add_layer_norm_backward<T>(Ctx&, const DropoutAddLayerNormBackward<T>&);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

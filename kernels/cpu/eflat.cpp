@@ -59,8 +59,8 @@ double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e,
   }
   double norm2 = trace_of_product(ka_pinv, K, r);
   pseudo_inverse(kb_pinv, kb, r, o.rcond * o.rcond, scratch);
-  small_product(t1, kb_pinv, C, r);              // K_B^+ C
-  small_product(out.for_b, t1, ka_pinv, r);      // K_B^+ C K_A^+
+  small_product(t1, kb_pinv, C, r);          // K_B^+ C
+  small_product(out.for_b, t1, ka_pinv, r);  // K_B^+ C K_A^+
   norm2 += 2 * trace_of_product(gbb, out.for_b, r);
   gram_rows_of(K, GA, GA, r, d.m);
   norm2 += trace_of_product(kb_pinv, K, r);
@@ -158,9 +158,9 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                    \
-  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatTable&,              \
-                                      const EflatOptions&, const StepScalars*);
+#define LL_INSTANTIATE(T)                                                                                            \
+  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatTable&, const EflatOptions&, \
+                                      const StepScalars*);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)
 #undef LL_INSTANTIATE

@@ -4,8 +4,7 @@
 
 namespace lowland::LL_CPU {
 
-template <class T>
-void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
+template <class T> void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
   parallel_for(ctx, N, row_grain(C), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T* row = table + ids[n] * C;
@@ -15,8 +14,7 @@ void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64
   });
 }
 
-template <class T>
-void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
+template <class T> void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
   parallel_for(ctx, N, row_grain(C), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const bf16* row = table + ids[n] * C;
@@ -42,9 +40,9 @@ void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* 
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                \
-  template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);              \
-  template void embedding_frozen<T>(Ctx&, T*, const int32_t*, const bf16*, int64_t, int64_t);            \
+#define LL_INSTANTIATE(T)                                                                     \
+  template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);   \
+  template void embedding_frozen<T>(Ctx&, T*, const int32_t*, const bf16*, int64_t, int64_t); \
   template void embedding_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

@@ -7,12 +7,11 @@ namespace {
 
 // A tile of converted weight: 1 MB of floats, so that it is in the second-level cache when the product reads
 // it.
-constexpr int64_t kTileColumns = 256;  // of C
-constexpr int64_t kTileDepth = 1024;   // of the sum
+constexpr int64_t kTileColumns = 256;       // of C
+constexpr int64_t kTileDepth = 1024;        // of the sum
 constexpr int64_t kWorthThreads = 1 << 20;  // products below which a second thread costs more than it saves
 
-template <class T>
-void widen(T* to, const bf16* from, int64_t rows, int64_t columns, int64_t ld) {
+template <class T> void widen(T* to, const bf16* from, int64_t rows, int64_t columns, int64_t ld) {
   for (int64_t r = 0; r < rows; ++r) {
     const bf16* in = from + r * ld;
     T* out = to + r * columns;
@@ -26,13 +25,12 @@ void widen(T* to, const bf16* from, int64_t rows, int64_t columns, int64_t ld) {
 
 // Columns [n0, n0 + n) of C.
 template <class T>
-void strip(Ctx& one, T* C, const T* A, const bf16* B, const MatmulShape& s, int64_t n0, int64_t n, T* tile,
-           T alpha, T beta) {
+void strip(Ctx& one, T* C, const T* A, const bf16* B, const MatmulShape& s, int64_t n0, int64_t n, T* tile, T alpha,
+           T beta) {
   for (int64_t k0 = 0; k0 < s.K; k0 += kTileDepth) {
     const int64_t k = s.K - k0 < kTileDepth ? s.K - k0 : kTileDepth;
     const bool rows_are_n = s.trans_b == Trans::yes;
-    widen(tile, rows_are_n ? B + n0 * s.ldb + k0 : B + k0 * s.ldb + n0, rows_are_n ? n : k,
-          rows_are_n ? k : n, s.ldb);
+    widen(tile, rows_are_n ? B + n0 * s.ldb + k0 : B + k0 * s.ldb + n0, rows_are_n ? n : k, rows_are_n ? k : n, s.ldb);
     const MatmulShape part{Trans::no, s.trans_b, s.M, n, k, s.lda, rows_are_n ? k : n, s.ldc};
     matmul<T>(one, C + n0, A + k0, tile, part, alpha, k0 == 0 ? beta : T(1));
   }
@@ -41,8 +39,7 @@ void strip(Ctx& one, T* C, const T* A, const bf16* B, const MatmulShape& s, int6
 }  // namespace
 
 template <class T>
-void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& s, acc_t<T> alpha,
-                   acc_t<T> beta) {
+void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& s, acc_t<T> alpha, acc_t<T> beta) {
   if (s.M == 0 || s.N == 0) return;
   if (s.trans_b == Trans::yes && s.M <= kFewRows) return row_products<T>(ctx, C, A, B, s, alpha, beta);
   if (s.K == 0) return matmul<T>(ctx, C, A, nullptr, s, alpha, beta);
@@ -61,8 +58,7 @@ void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape&
   });
 }
 
-#define LL_INSTANTIATE(T) \
-  template void frozen_matmul<T>(Ctx&, T*, const T*, const bf16*, const MatmulShape&, T, T);
+#define LL_INSTANTIATE(T) template void frozen_matmul<T>(Ctx&, T*, const T*, const bf16*, const MatmulShape&, T, T);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)
 #undef LL_INSTANTIATE

@@ -4,16 +4,14 @@
 
 namespace lowland::LL_CPU {
 
-template <class T>
-void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C) {
+template <class T> void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C) {
   parallel_for(ctx, K, row_grain(C), [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k)
       for (int64_t c = 0; c < C; ++c) y[k * C + c] = x[index[k] * C + c];
   });
 }
 
-template <class T>
-void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, int64_t K, int64_t C) {
+template <class T> void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, int64_t K, int64_t C) {
   parallel_for(ctx, C, row_grain(K), [&](int64_t begin, int64_t end) {
     for (int64_t k = 0; k < K; ++k) {
       T* to = dx + index[k] * C;
@@ -24,8 +22,8 @@ void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, in
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                          \
-  template void gather_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);      \
+#define LL_INSTANTIATE(T)                                                                     \
+  template void gather_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t); \
   template void gather_rows_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

@@ -43,8 +43,8 @@ template <class T> void layer_norm_backward(Ctx& ctx, const LayerNormBackward<T>
   });
 }
 
-#define LL_INSTANTIATE(T)                                                      \
-  template void layer_norm_forward<T>(Ctx&, const LayerNormForward<T>&);       \
+#define LL_INSTANTIATE(T)                                                \
+  template void layer_norm_forward<T>(Ctx&, const LayerNormForward<T>&); \
   template void layer_norm_backward<T>(Ctx&, const LayerNormBackward<T>&);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

@@ -5,9 +5,7 @@
 
 namespace lowland::LL_CPU {
 
-template <class T> struct RowMoments {
-  T mean, rstd;
-};
+template <class T> struct RowMoments { T mean, rstd; };
 
 template <class T> inline RowMoments<T> row_moments(const T* x, int64_t C, T eps) {
   T sum = 0, squares = 0;
@@ -20,9 +18,7 @@ template <class T> inline RowMoments<T> row_moments(const T* x, int64_t C, T eps
 }
 
 // mean_c(g_c) and mean_c(g_c h_c) with g = w dy and h = (x - shift) * by.
-template <class T> struct RowDots {
-  T g, gh;
-};
+template <class T> struct RowDots { T g, gh; };
 
 template <class T> inline RowDots<T> row_dots(const T* dy, const T* w, const T* x, T shift, T by, int64_t C) {
   T g = 0, gh = 0;

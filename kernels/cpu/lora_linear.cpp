@@ -19,13 +19,11 @@ struct Tile {
 };
 
 // f of one row of a tile.
-template <class T>
-void row_factors(T* f, const LoraInput& in, const Tile& t, int64_t i) {
+template <class T> void row_factors(T* f, const LoraInput& in, const Tile& t, int64_t i) {
   const DropoutRows& d = in.dropout;
   const int64_t n = t.row + i;
   const RowDraws row{key_of(d.draws), static_cast<uint32_t>(d.example[n]), static_cast<uint32_t>(d.position[n])};
-  keep_factors(f, row, static_cast<uint32_t>(t.column / 8), t.columns, drop_threshold(d.p),
-               keep_scale<T>(d.p));
+  keep_factors(f, row, static_cast<uint32_t>(t.column / 8), t.columns, drop_threshold(d.p), keep_scale<T>(d.p));
 }
 
 Ctx single(const Ctx& ctx) {
@@ -35,8 +33,7 @@ Ctx single(const Ctx& ctx) {
 }
 
 // Gives each of min(threads, items) workers its own `size` elements of scratch and a run of the items.
-template <class T, class F>
-void with_tiles(Ctx& ctx, int64_t items, int64_t size, const F& fn) {
+template <class T, class F> void with_tiles(Ctx& ctx, int64_t items, int64_t size, const F& fn) {
   const int64_t workers = least(ctx.threads, items);
   Scratch scratch(ctx);
   T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(workers * size) * sizeof(T)));
@@ -48,11 +45,9 @@ void with_tiles(Ctx& ctx, int64_t items, int64_t size, const F& fn) {
 
 }  // namespace
 
-template <class T>
-void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const LoraInput& in) {
+template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const LoraInput& in) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
-  if (in.dropout.p == 0)
-    return matmul(ctx, xa, x, a, {Trans::no, Trans::yes, N, KR, M, M, M, KR}, T(1), T(0));
+  if (in.dropout.p == 0) return matmul(ctx, xa, x, a, {Trans::no, Trans::yes, N, KR, M, M, M, KR}, T(1), T(0));
   const int64_t blocks = (N + kForwardRows - 1) / kForwardRows;
   with_tiles<T>(ctx, blocks, kForwardRows * kForwardColumns, [&](T* xd, int64_t block) {
     Ctx one = single(ctx);
@@ -66,9 +61,8 @@ void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const Lor
 #pragma omp simd
         for (int64_t c = 0; c < t.columns; ++c) to[c] *= from[c];
       }
-      matmul(one, xa + row * KR, xd, a + column,
-             {Trans::no, Trans::yes, rows, KR, t.columns, kForwardColumns, M, KR}, T(1),
-             column == 0 ? T(0) : T(1));
+      matmul(one, xa + row * KR, xd, a + column, {Trans::no, Trans::yes, rows, KR, t.columns, kForwardColumns, M, KR},
+             T(1), column == 0 ? T(0) : T(1));
     }
   });
 }
@@ -77,8 +71,8 @@ namespace {
 
 // One tile of the backward: f is drawn once and serves both gradients. `work` has room for a tile.
 template <class T>
-void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a, const LoraInput& in,
-                   const Tile& t, T* f, T* work) {
+void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a, const LoraInput& in, const Tile& t,
+                   T* f, T* work) {
   const int64_t M = in.M, KR = in.KR, ld = kBackwardColumns;
   for (int64_t i = 0; i < t.rows; ++i) row_factors(f + i * ld, in, t, i);
   if (da != nullptr) {
@@ -87,12 +81,12 @@ void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a,
 #pragma omp simd
       for (int64_t c = 0; c < t.columns; ++c) work[i * ld + c] = f[i * ld + c] * from[c];
     }
-    matmul(one, da + t.column, dxa + t.row * KR, work,
-           {Trans::yes, Trans::no, KR, t.columns, t.rows, KR, ld, M}, T(1), T(1));
+    matmul(one, da + t.column, dxa + t.row * KR, work, {Trans::yes, Trans::no, KR, t.columns, t.rows, KR, ld, M}, T(1),
+           T(1));
   }
   if (dx != nullptr) {
-    matmul(one, work, dxa + t.row * KR, a + t.column,
-           {Trans::no, Trans::no, t.rows, t.columns, KR, KR, M, ld}, T(1), T(0));
+    matmul(one, work, dxa + t.row * KR, a + t.column, {Trans::no, Trans::no, t.rows, t.columns, KR, KR, M, ld}, T(1),
+           T(0));
     for (int64_t i = 0; i < t.rows; ++i) {
       T* to = dx + (t.row + i) * M + t.column;
 #pragma omp simd
@@ -114,8 +108,7 @@ void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, cons
   }
   if (da == nullptr && dx == nullptr) return;
   // Threads take columns, so that each sum over the rows belongs to one of them.
-  const int64_t strips = (M + kBackwardColumns - 1) / kBackwardColumns,
-                tile = kBackwardRows * kBackwardColumns;
+  const int64_t strips = (M + kBackwardColumns - 1) / kBackwardColumns, tile = kBackwardRows * kBackwardColumns;
   with_tiles<T>(ctx, strips, 2 * tile, [&](T* memory, int64_t strip) {
     Ctx one = single(ctx);
     const int64_t column = strip * kBackwardColumns, columns = least(kBackwardColumns, M - column);

@@ -62,21 +62,18 @@ int64_t edge_of(int64_t n, int64_t i, int64_t blocks) {
 }
 
 dnnl_status_t sgemm(float* C, const float* A, const float* B, const MatmulShape& s, float alpha, float beta) {
-  return dnnl_sgemm(s.trans_a == Trans::yes ? 'T' : 'N', s.trans_b == Trans::yes ? 'T' : 'N', s.M, s.N, s.K,
-                    alpha, A, s.lda, B, s.ldb, beta, C, s.ldc);
+  return dnnl_sgemm(s.trans_a == Trans::yes ? 'T' : 'N', s.trans_b == Trans::yes ? 'T' : 'N', s.M, s.N, s.K, alpha, A,
+                    s.lda, B, s.ldb, beta, C, s.ldc);
 }
 
-void matmul_f32(Ctx& ctx, float* C, const float* A, const float* B, const MatmulShape& s, float alpha,
-                float beta) {
+void matmul_f32(Ctx& ctx, float* C, const float* A, const float* B, const MatmulShape& s, float alpha, float beta) {
   const Grid grid = grid_for(s, ctx.threads);
   dnnl_status_t failure = dnnl_success;
   parallel_for(ctx, grid.rows * grid.cols, 1, [&](int64_t begin, int64_t end) {
     const LibraryThreads one(1);
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t m0 = edge_of(s.M, i / grid.cols, grid.rows),
-                    m1 = edge_of(s.M, i / grid.cols + 1, grid.rows);
-      const int64_t n0 = edge_of(s.N, i % grid.cols, grid.cols),
-                    n1 = edge_of(s.N, i % grid.cols + 1, grid.cols);
+      const int64_t m0 = edge_of(s.M, i / grid.cols, grid.rows), m1 = edge_of(s.M, i / grid.cols + 1, grid.rows);
+      const int64_t n0 = edge_of(s.N, i % grid.cols, grid.cols), n1 = edge_of(s.N, i % grid.cols + 1, grid.cols);
       MatmulShape block = s;
       block.M = m1 - m0;
       block.N = n1 - n0;
@@ -98,8 +95,8 @@ void matmul_f64(Ctx& ctx, double* C, const double* A, const double* B, const Mat
   const auto trans = [](Trans t) { return t == Trans::yes ? CblasTrans : CblasNoTrans; };
   const auto i = [](int64_t n) { return static_cast<blasint>(n); };
   const LibraryThreads threads(s.M * s.N * s.K < kWorthThreads ? 1 : ctx.threads);
-  cblas_dgemm(CblasRowMajor, trans(s.trans_a), trans(s.trans_b), i(s.M), i(s.N), i(s.K), alpha, A, i(s.lda),
-              B, i(s.ldb), beta, C, i(s.ldc));
+  cblas_dgemm(CblasRowMajor, trans(s.trans_a), trans(s.trans_b), i(s.M), i(s.N), i(s.K), alpha, A, i(s.lda), B,
+              i(s.ldb), beta, C, i(s.ldc));
 }
 
 }  // namespace

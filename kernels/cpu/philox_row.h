@@ -104,8 +104,7 @@ template <class F> inline void over_draws(const RowDraws& row, uint32_t first, i
 // factor[i] = kept if column i is kept, else 0, for n columns from block `first`. `kept` is keep_scale(p), or
 // 1 for a plain mask.
 template <class T>
-inline void keep_factors(T* factor, const RowDraws& row, uint32_t first, int64_t n, uint32_t threshold,
-                         T kept) {
+inline void keep_factors(T* factor, const RowDraws& row, uint32_t first, int64_t n, uint32_t threshold, T kept) {
   over_draws(row, first, n, [&](int64_t begin, int64_t count, const uint16_t* draws) {
     T* f = factor + begin;
 #pragma omp simd

@@ -23,8 +23,8 @@ void rms_norm_forward(Ctx& ctx, T* y, acc_t<T>* rstd, const T* x, const T* w, in
 }
 
 template <class T>
-void rms_norm_backward(Ctx& ctx, T* dx, acc_t<T>* dw, const T* dy, const T* x, const T* w,
-                       const acc_t<T>* rstd, int64_t N, int64_t C) {
+void rms_norm_backward(Ctx& ctx, T* dx, acc_t<T>* dw, const T* dy, const T* x, const T* w, const acc_t<T>* rstd,
+                       int64_t N, int64_t C) {
   sum_rows_into(ctx, dw, N, C, [&](T* partial, int64_t n) {
     const T *gy = dy + n * C, *row = x + n * C, r = rstd[n];
     if (partial != nullptr) {
@@ -42,8 +42,8 @@ void rms_norm_backward(Ctx& ctx, T* dx, acc_t<T>* dw, const T* dy, const T* x, c
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                              \
-  template void rms_norm_forward<T>(Ctx&, T*, T*, const T*, const T*, int64_t, int64_t, float);        \
+#define LL_INSTANTIATE(T)                                                                       \
+  template void rms_norm_forward<T>(Ctx&, T*, T*, const T*, const T*, int64_t, int64_t, float); \
   template void rms_norm_backward<T>(Ctx&, T*, T*, const T*, const T*, const T*, const T*, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

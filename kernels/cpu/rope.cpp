@@ -10,8 +10,7 @@ namespace {
 
 constexpr int64_t kAngleCost = 32;  // of a cosine and a sine, in elements
 
-template <class T>
-double angle(int32_t position, float f) {
+template <class T> double angle(int32_t position, float f) {
   if constexpr (std::is_same_v<T, double>) return static_cast<double>(position) * static_cast<double>(f);
   return static_cast<double>(static_cast<float>(position) * f);
 }
@@ -44,8 +43,7 @@ void rotate(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeS
 
 }  // namespace
 
-template <class T>
-void rope_forward(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& shape) {
+template <class T> void rope_forward(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& shape) {
   rotate(ctx, x, position, f, shape, 1);
 }
 

@@ -10,8 +10,7 @@ inline constexpr int64_t kRowBlock = 32;
 // for each of `outs`) and does what else the row needs while it is in cache. At the end outs[k] += the sum
 // of all k-th runs. An out may be null; if all are, there are no sums, and add_row gets a null p.
 template <int kSums, class T, class AddRow>
-inline void sum_rows_into_each(Ctx& ctx, T* const (&outs)[kSums], int64_t N, int64_t C,
-                               const AddRow& add_row) {
+inline void sum_rows_into_each(Ctx& ctx, T* const (&outs)[kSums], int64_t N, int64_t C, const AddRow& add_row) {
   bool wanted = false;
   for (T* out : outs) wanted = wanted || out != nullptr;
   if (!wanted) {

@@ -10,20 +10,16 @@
 namespace lowland::LL_CPU {
 
 // W elements of T.
-template <class T, int W> struct LanesOf {
-  typedef T type __attribute__((vector_size(W * sizeof(T))));
-};
+template <class T, int W> struct LanesOf { typedef T type __attribute__((vector_size(W * sizeof(T)))); };
 template <class T, int W> using Lanes = typename LanesOf<T, W>::type;
 
 // W elements at p as T.
-template <int W, class T>
-LL_INLINE Lanes<T, W> load_as(const T* p) {
+template <int W, class T> LL_INLINE Lanes<T, W> load_as(const T* p) {
   Lanes<T, W> v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-template <int W, class T>
-LL_INLINE Lanes<T, W> load_as(const bf16* p) {
+template <int W, class T> LL_INLINE Lanes<T, W> load_as(const bf16* p) {
   Lanes<uint16_t, W> half;
   __builtin_memcpy(&half, p, sizeof half);
   const auto wide = (Lanes<float, W>)(__builtin_convertvector(half, Lanes<uint32_t, W>) << 16);
@@ -38,16 +34,14 @@ template <class T> LL_INLINE T one_as(T x) { return x; }
 template <class T> LL_INLINE T one_as(bf16 x) { return static_cast<T>(static_cast<float>(x)); }
 
 // The lower half plus the upper half.
-template <class T, int W>
-LL_INLINE Lanes<T, W / 2> fold(const Lanes<T, W>& v) {
+template <class T, int W> LL_INLINE Lanes<T, W / 2> fold(const Lanes<T, W>& v) {
   Lanes<T, W / 2> half[2];
   __builtin_memcpy(half, &v, sizeof v);
   return half[0] + half[1];
 }
 
 // Sums of neighbours: of a, then of b.
-template <class T>
-LL_INLINE Lanes<T, 4> pair_sums(const Lanes<T, 4>& a, const Lanes<T, 4>& b) {
+template <class T> LL_INLINE Lanes<T, 4> pair_sums(const Lanes<T, 4>& a, const Lanes<T, 4>& b) {
   return __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
 }
 
@@ -78,8 +72,7 @@ LL_INLINE void finish_dots(T* out, Lanes<T, W>* sums, const T* a, const B* b, in
 }
 
 // out_r = a . b_r for R rows of B in T or bf16, `ld` apart.
-template <int R, class T, class B>
-LL_INLINE void dots(T* out, const T* a, const B* b, int64_t ld, int64_t K) {
+template <int R, class T, class B> LL_INLINE void dots(T* out, const T* a, const B* b, int64_t ld, int64_t K) {
   Lanes<T, kLanes<T>> sums[R] = {};
   finish_dots<R, kLanes<T>, T>(out, sums, a, b, ld, 0, K);
 }

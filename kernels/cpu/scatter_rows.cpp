@@ -5,8 +5,7 @@
 namespace lowland::LL_CPU {
 
 template <class T>
-void scatter_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C,
-                          int64_t stride) {
+void scatter_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C, int64_t stride) {
   parallel_for(ctx, K, row_grain(C), [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
       T* to = y + index[k] * C;

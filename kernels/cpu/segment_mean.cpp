@@ -4,8 +4,7 @@
 
 namespace lowland::LL_CPU {
 
-template <class T>
-void segment_mean_forward(Ctx& ctx, T* y, const T* x, const int32_t* cu, int64_t S, int64_t C) {
+template <class T> void segment_mean_forward(Ctx& ctx, T* y, const T* x, const int32_t* cu, int64_t S, int64_t C) {
   parallel_for(ctx, S, 1, [&](int64_t begin, int64_t end) {
     for (int64_t s = begin; s < end; ++s) {
       T* row = y + s * C;
@@ -34,8 +33,8 @@ void segment_mean_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* cu, int6
   for (int64_t i = cu[S] * C; i < N * C; ++i) dx[i] = 0;
 }
 
-#define LL_INSTANTIATE(T)                                                                                \
-  template void segment_mean_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);           \
+#define LL_INSTANTIATE(T)                                                                      \
+  template void segment_mean_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t); \
   template void segment_mean_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

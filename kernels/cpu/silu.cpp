@@ -24,8 +24,8 @@ template <class T> void silu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, 
   });
 }
 
-#define LL_INSTANTIATE(T)                                            \
-  template void silu_forward<T>(Ctx&, T*, const T*, int64_t);        \
+#define LL_INSTANTIATE(T)                                     \
+  template void silu_forward<T>(Ctx&, T*, const T*, int64_t); \
   template void silu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

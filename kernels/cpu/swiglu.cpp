@@ -5,8 +5,7 @@
 
 namespace lowland::LL_CPU {
 
-template <class T>
-void swiglu_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
+template <class T> void swiglu_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
   parallel_for(ctx, N, row_grain(3 * F), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T *gate = x + 2 * n * F, *up = gate + F;
@@ -17,8 +16,7 @@ void swiglu_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
   });
 }
 
-template <class T>
-void swiglu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t N, int64_t F) {
+template <class T> void swiglu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t N, int64_t F) {
   parallel_for(ctx, N, row_grain(3 * F), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T *gate = x + 2 * n * F, *up = gate + F, *d = dy + n * F;

@@ -5,9 +5,7 @@
 
 namespace lowland::LL_CPU {
 
-template <class T> struct Swish {
-  T value, slope;
-};
+template <class T> struct Swish { T value, slope; };
 
 template <class T> LL_INLINE T swish(T x, T k) {
   const T u = x < T(-1000) ? T(-1000) : x;

@@ -33,9 +33,7 @@ LL_INLINE ExpParts exp_parts(float x) {
 }
 
 // 2^n for n in [-126, 127].
-LL_INLINE float power_of_two(int32_t n) {
-  return __builtin_bit_cast(float, static_cast<uint32_t>(n + 127) << 23);
-}
+LL_INLINE float power_of_two(int32_t n) { return __builtin_bit_cast(float, static_cast<uint32_t>(n + 127) << 23); }
 
 LL_INLINE float vexp(float x) {
   float c = x < -105.0f ? -105.0f : x;
@@ -51,7 +49,7 @@ LL_INLINE float vtanh(float x) {
   float y = 2.0f * std::fabs(x);
   y = y > 20.0f ? 20.0f : y;
   const ExpParts e = exp_parts(y);
-  const float scale = power_of_two(e.n & 31);  // n is in 0..29; the mask is for NaN only
+  const float scale = power_of_two(e.n & 31);        // n is in 0..29; the mask is for NaN only
   const float m = scale * e.expm1 + (scale - 1.0f);  // e^(2|x|) - 1
   return std::copysign(m / (m + 2.0f), x);
 }
@@ -86,9 +84,7 @@ LL_INLINE float verf(float x) {
 }
 
 // cdf(x) = Phi(x) and pdf(x) = exp(-x^2 / 2) / sqrt(2 pi); one exponential serves both.
-template <class T> struct Normal {
-  T cdf, pdf;
-};
+template <class T> struct Normal { T cdf, pdf; };
 
 LL_INLINE Normal<float> vnormal(float x) {
   const float e = vexp(-0.5f * x * x);

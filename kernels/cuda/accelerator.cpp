@@ -46,8 +46,8 @@ class CudaAccelerator final : public Accelerator {
     int driver = 0, runtime = 0;
     LL_CUDA(cudaDriverGetVersion(&driver));
     LL_CUDA(cudaRuntimeGetVersion(&runtime));
-    info_ = {p.name, version_text(driver), version_text(runtime), index, 10 * p.major + p.minor, p.totalGlobalMem,
-             p.major >= 8};
+    info_ = {p.name,           version_text(driver), version_text(runtime), index, 10 * p.major + p.minor,
+             p.totalGlobalMem, p.major >= 8};
     LL_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
     cudaMemPoolProps props{};
     props.allocType = cudaMemAllocationTypePinned;

@@ -24,8 +24,8 @@ template <int W, int MT, bool kForKeys, bool kDrops> void launch_mma(Ctx& ctx, B
 // 128 own rows where registers (heads of up to 64) and the longest segment allow it.
 template <int W, bool kForKeys, bool kDrops> void launch_width(Ctx& ctx, const BackwardArgs<bf16>& args) {
   const AttentionShape& shape = args.shape;
-  const int64_t longest = kForKeys ? (shape.max_k > 0 ? shape.max_k : shape.NK)
-                                   : (shape.max_q > 0 ? shape.max_q : shape.NQ);
+  const int64_t longest =
+      kForKeys ? (shape.max_k > 0 ? shape.max_k : shape.NK) : (shape.max_q > 0 ? shape.max_q : shape.NQ);
   if constexpr (W <= 64) {
     if (longest > 64) return launch_mma<W, 2, kForKeys, kDrops>(ctx, args);
   }

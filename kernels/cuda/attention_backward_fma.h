@@ -13,10 +13,14 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
       static_cast<int>(sizeof(T)) * (4 * kSize + 2 * kRows * Tile::kScoreLd + 2 * kRows) + kRows * kRows / 8;
 
   LL_HD BackwardFma(Block& b, const BackwardArgs<T>& args, uint8_t* shared)
-      : b_(b), args_(args),
+      : b_(b),
+        args_(args),
         task_(args, work_of(b.index(), args.tiles, BackwardTask<T, kForKeys>::heads(args.shape))),
-        own_(reinterpret_cast<T*>(shared)), other_(own_ + 2 * kSize), p_(other_ + 2 * kSize),
-        ds_(p_ + kRows * Tile::kScoreLd), statistics_(ds_ + kRows * Tile::kScoreLd),
+        own_(reinterpret_cast<T*>(shared)),
+        other_(own_ + 2 * kSize),
+        p_(other_ + 2 * kSize),
+        ds_(p_ + kRows * Tile::kScoreLd),
+        statistics_(ds_ + kRows * Tile::kScoreLd),
         keep_(reinterpret_cast<uint8_t*>(statistics_ + 2 * kRows)) {}
 
   LL_HD void run() {
@@ -34,7 +38,7 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
     const int rows = task_.own_rows() - own < kOwn ? task_.own_rows() - own : kOwn;
     const int begin = task_.other_begin(own), end = task_.other_end(own + rows);
     PerThread<typename Tile::Sums> first, second;  // dq, or dk and dv
-    b_.sync();  // the tile before this one is done with the shared memory
+    b_.sync();                                     // the tile before this one is done with the shared memory
     b_.each([&](int t) {
       first[t] = second[t] = {};
       load(t, own_, kForKeys, own, rows, task_.head);
@@ -105,17 +109,16 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
   // From scores and do . v to probabilities, zero where dropped, and the gradient of the scores over scale.
   LL_HD void gradient(int t, typename Tile::Scores& p, typename Tile::Scores& ds, int own, int other) {
     const T scale = static_cast<T>(args_.shape.scale), kept = static_cast<T>(args_.shape.keep_scale);
-    LL_UNROLL for (int i = 0; i < kMicro; ++i)
-      LL_UNROLL for (int j = 0; j < kMicro; ++j) {
-        const int a = Tile::row(t, i), c = Tile::column(t, j), query = kForKeys ? c : a, key = kForKeys ? a : c;
-        const bool sees = task_.sees(own + a, other + c);
-        const T weight = sees ? std::exp(scale * p.v[i][j] - statistics_[query]) : T(0);
-        const int bit = query * kRows + key;
-        const bool keeps = !drops() || (sees && (keep_[bit / 8] >> (bit % 8) & 1) != 0);
-        const T dp = keeps ? (drops() ? kept * ds.v[i][j] : ds.v[i][j]) : T(0);
-        p.v[i][j] = keeps ? weight : T(0);
-        ds.v[i][j] = weight * (dp - statistics_[kRows + query]);
-      }
+    LL_UNROLL for (int i = 0; i < kMicro; ++i) LL_UNROLL for (int j = 0; j < kMicro; ++j) {
+      const int a = Tile::row(t, i), c = Tile::column(t, j), query = kForKeys ? c : a, key = kForKeys ? a : c;
+      const bool sees = task_.sees(own + a, other + c);
+      const T weight = sees ? std::exp(scale * p.v[i][j] - statistics_[query]) : T(0);
+      const int bit = query * kRows + key;
+      const bool keeps = !drops() || (sees && (keep_[bit / 8] >> (bit % 8) & 1) != 0);
+      const T dp = keeps ? (drops() ? kept * ds.v[i][j] : ds.v[i][j]) : T(0);
+      p.v[i][j] = keeps ? weight : T(0);
+      ds.v[i][j] = weight * (dp - statistics_[kRows + query]);
+    }
   }
 
   Block& b_;

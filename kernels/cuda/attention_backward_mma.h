@@ -13,9 +13,11 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
   static constexpr int kShared = (2 * kOwn + 4 * kOther) * kLd * 2 + 4 * kOther * 4 + 2 * kKeepBytes;
 
   LL_HD BackwardMma(Block& b, const BackwardArgs<bf16>& args, uint8_t* shared)
-      : b_(b), args_(args),
+      : b_(b),
+        args_(args),
         task_(args, work_of(b.index(), args.tiles, BackwardTask<bf16, kForKeys>::heads(args.shape))),
-        own_(reinterpret_cast<bf16*>(shared)), other_(own_ + 2 * kOwn * kLd),
+        own_(reinterpret_cast<bf16*>(shared)),
+        other_(own_ + 2 * kOwn * kLd),
         statistics_(reinterpret_cast<float*>(other_ + 4 * kOther * kLd)),
         keep_(reinterpret_cast<uint8_t*>(statistics_ + 4 * kOther)) {}
 
@@ -52,8 +54,7 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
           b_.sync();
           b_.each([&](int t) {
             const bool more = other + kOther < end;
-            if (more || h + 1 < last)
-              fetch_other(t, own, more ? other + kOther : begin, more ? h : h + 1, buffer ^ 1);
+            if (more || h + 1 < last) fetch_other(t, own, more ? other + kOther : begin, more ? h : h + 1, buffer ^ 1);
           });
           step(first, second, row, own, other, buffer);
         }
@@ -103,8 +104,8 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
     const int HD = static_cast<int>(args_.shape.HD), rows = (kForKeys ? task_.seg.nq : task_.seg.nk) - other;
     bf16* to = other_at(buffer);
     fetch_tile<Block, kOther, W>(copies_, t, to, a, kForKeys ? in.q.stride : in.k.stride, rows, HD, args_.vectors);
-    fetch_tile<Block, kOther, W>(copies_, t, to + kOther * kLd, d, kForKeys ? args_.dout.stride : in.v.stride, rows,
-                                 HD, args_.vectors);
+    fetch_tile<Block, kOther, W>(copies_, t, to + kOther * kLd, d, kForKeys ? args_.dout.stride : in.v.stride, rows, HD,
+                                 args_.vectors);
     copies_.commit(t);
     if (kForKeys && t < kOther) {
       float* out = statistics_ + buffer * 2 * kOther + t;
@@ -128,34 +129,32 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
     const float scale = static_cast<float>(args_.shape.scale) * kLog2e;
     const float kept_scale = static_cast<float>(args_.shape.keep_scale);
     b_.each([&](int t) {
-      LL_UNROLL for (int n = 0; n < kOther / 8; ++n)
-        LL_UNROLL for (int e = 0; e < 2; ++e) {
-          const int other = 8 * n + column_of(t) + e;
-          const float* column = statistics_ + buffer * 2 * kOther + other;
-          LL_UNROLL for (int r = 0; r < 2 * MT; ++r) {
-            float& x = p[t].c[r / 2][n].v[2 * (r % 2) + e];
-            float& g = ds[t].c[r / 2][n].v[2 * (r % 2) + e];
-            const float lse = kForKeys ? column[0] : row[t].lse[r], delta = kForKeys ? column[kOther] : row[t].delta[r];
-            x = fast_exp2(x * scale - lse);
-            if (kDrops && !kept(row_of(t, MT, r / 2, r % 2), other, buffer)) {
-              g = -x * delta;
-              x = 0;
-            } else {
-              g = x * ((kDrops ? kept_scale * g : g) - delta);
-            }
+      LL_UNROLL for (int n = 0; n < kOther / 8; ++n) LL_UNROLL for (int e = 0; e < 2; ++e) {
+        const int other = 8 * n + column_of(t) + e;
+        const float* column = statistics_ + buffer * 2 * kOther + other;
+        LL_UNROLL for (int r = 0; r < 2 * MT; ++r) {
+          float& x = p[t].c[r / 2][n].v[2 * (r % 2) + e];
+          float& g = ds[t].c[r / 2][n].v[2 * (r % 2) + e];
+          const float lse = kForKeys ? column[0] : row[t].lse[r], delta = kForKeys ? column[kOther] : row[t].delta[r];
+          x = fast_exp2(x * scale - lse);
+          if (kDrops && !kept(row_of(t, MT, r / 2, r % 2), other, buffer)) {
+            g = -x * delta;
+            x = 0;
+          } else {
+            g = x * ((kDrops ? kept_scale * g : g) - delta);
           }
         }
+      }
     });
   }
 
   LL_HD void mask(Scores& p, Scores& ds, int own, int other) {
     b_.each([&](int t) {
-      LL_UNROLL for (int r = 0; r < 2 * MT; ++r)
-        LL_UNROLL for (int n = 0; n < kOther / 8; ++n)
+      LL_UNROLL for (int r = 0; r < 2 * MT; ++r) LL_UNROLL for (int n = 0; n < kOther / 8; ++n)
           LL_UNROLL for (int e = 0; e < 2; ++e) {
-            if (task_.sees(own + row_of(t, MT, r / 2, r % 2), other + 8 * n + column_of(t) + e)) continue;
-            p[t].c[r / 2][n].v[2 * (r % 2) + e] = ds[t].c[r / 2][n].v[2 * (r % 2) + e] = 0;
-          }
+        if (task_.sees(own + row_of(t, MT, r / 2, r % 2), other + 8 * n + column_of(t) + e)) continue;
+        p[t].c[r / 2][n].v[2 * (r % 2) + e] = ds[t].c[r / 2][n].v[2 * (r % 2) + e] = 0;
+      }
     });
   }
 

@@ -28,7 +28,8 @@ template <class T, bool kForKeys> struct BackwardTask {
   int64_t head;  // of the keys for dk and dv, else of the queries
 
   LL_HD BackwardTask(const BackwardArgs<T>& a, const Work& work)
-      : args(a), seg(kForKeys ? key_segment(a.shape, work.segment) : query_segment(a.shape, work.segment)),
+      : args(a),
+        seg(kForKeys ? key_segment(a.shape, work.segment) : query_segment(a.shape, work.segment)),
         head(work.head) {}
   static LL_HD int64_t heads(const AttentionShape& shape) { return kForKeys ? shape.NKV : shape.NH; }
 

@@ -21,8 +21,8 @@ void set_attention_engine(const char* name);
 
 // What cuDNN needs besides pointers to numbers, computed on the device (attention_cudnn_rows.cu).
 struct RaggedOffsets {
-  int32_t* out;        // (S+1): cu * stride
-  const int32_t* cu;   // (S+1)
+  int32_t* out;       // (S+1): cu * stride
+  const int32_t* cu;  // (S+1)
   int64_t stride;
 };
 struct RaggedLists {

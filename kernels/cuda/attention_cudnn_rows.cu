@@ -6,8 +6,8 @@ namespace {
 
 constexpr int kThreads = 256;
 
-__global__ void ragged_lists_kernel(const __grid_constant__ RaggedLists lists, const int32_t* cu_q,
-                                    const int32_t* cu_k, int64_t S) {
+__global__ void ragged_lists_kernel(const __grid_constant__ RaggedLists lists, const int32_t* cu_q, const int32_t* cu_k,
+                                    int64_t S) {
   const int64_t s = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (s > S) return;
   for (int i = 0; i < lists.count; ++i) {

@@ -44,15 +44,14 @@ template <class T, int W> struct FmaTile {
       Vec<T> x[kMicro], y[kMicro];
       LL_UNROLL for (int i = 0; i < kMicro; ++i) x[i] = load_vec(a + row(t, i) * kLd + c);
       LL_UNROLL for (int j = 0; j < kMicro; ++j) y[j] = load_vec(b + column(t, j) * kLd + c);
-      LL_UNROLL for (int i = 0; i < kMicro; ++i)
-        LL_UNROLL for (int j = 0; j < kMicro; ++j)
+      LL_UNROLL for (int i = 0; i < kMicro; ++i) LL_UNROLL for (int j = 0; j < kMicro; ++j)
           LL_UNROLL for (int e = 0; e < kVec; ++e) scores.v[i][j] += x[i].v[e] * y[j].v[e];
     }
   }
 
   static LL_HD void store_scores(int t, T* to, const Scores& scores) {
-    LL_UNROLL for (int i = 0; i < kMicro; ++i)
-      LL_UNROLL for (int j = 0; j < kMicro; ++j) to[row(t, i) * kScoreLd + column(t, j)] = scores.v[i][j];
+    LL_UNROLL for (int i = 0; i < kMicro; ++i) LL_UNROLL for (int j = 0; j < kMicro; ++j)
+        to[row(t, i) * kScoreLd + column(t, j)] = scores.v[i][j];
   }
 
   // sums += p b, p by store_scores
@@ -62,8 +61,8 @@ template <class T, int W> struct FmaTile {
       LL_UNROLL for (int i = 0; i < kMicro; ++i) x[i] = p[row(t, i) * kScoreLd + k];
       LL_UNROLL for (int g = 0; g < kGroups; ++g) {
         const Vec<T> y = load_vec(b + k * kLd + column(t, g) * kVec);
-        LL_UNROLL for (int i = 0; i < kMicro; ++i)
-          LL_UNROLL for (int e = 0; e < kVec; ++e) sums.v[i][g][e] += x[i] * y.v[e];
+        LL_UNROLL for (int i = 0; i < kMicro; ++i) LL_UNROLL for (int e = 0; e < kVec; ++e) sums.v[i][g][e] +=
+            x[i] * y.v[e];
       }
     }
   }
@@ -71,19 +70,17 @@ template <class T, int W> struct FmaTile {
   // out (rows, HD) = factor_i sums
   static LL_HD void store(int t, T* out, int64_t stride, int rows, int HD, bool vectors, const Sums& sums,
                           const T (&factor)[kMicro]) {
-    LL_UNROLL for (int i = 0; i < kMicro; ++i)
-      LL_UNROLL for (int g = 0; g < kGroups; ++g) {
-        const int r = row(t, i), c = column(t, g) * kVec;
-        if (r >= rows || c >= HD) continue;
-        Vec<T> x;
-        LL_UNROLL for (int e = 0; e < kVec; ++e) x.v[e] = factor[i] * sums.v[i][g][e];
-        if (vectors) {
-          store_vec(out + r * stride + c, x);
-        } else {
-          LL_UNROLL for (int e = 0; e < kVec; ++e)
-            if (c + e < HD) out[r * stride + c + e] = x.v[e];
-        }
+    LL_UNROLL for (int i = 0; i < kMicro; ++i) LL_UNROLL for (int g = 0; g < kGroups; ++g) {
+      const int r = row(t, i), c = column(t, g) * kVec;
+      if (r >= rows || c >= HD) continue;
+      Vec<T> x;
+      LL_UNROLL for (int e = 0; e < kVec; ++e) x.v[e] = factor[i] * sums.v[i][g][e];
+      if (vectors) {
+        store_vec(out + r * stride + c, x);
+      } else {
+        LL_UNROLL for (int e = 0; e < kVec; ++e) if (c + e < HD) out[r * stride + c + e] = x.v[e];
       }
+    }
   }
 };
 

@@ -20,8 +20,8 @@ template <int W, int MT, bool kDrops> void launch_mma(Ctx& ctx, ForwardArgs<bf16
   args.tiles = tiles_of(shape.max_q, shape.NQ, Body::kQueries);
   const auto attention_forward_mma = attention_forward_mma_kernel<W, MT, kDrops>;
   allow_shared(attention_forward_mma, Body::kShared);
-  LL_CUDA_LAUNCH(ctx, grid_of((shape.S + 1) * shape.NH * args.tiles), kMmaThreads, Body::kShared,
-                 attention_forward_mma, args);
+  LL_CUDA_LAUNCH(ctx, grid_of((shape.S + 1) * shape.NH * args.tiles), kMmaThreads, Body::kShared, attention_forward_mma,
+                 args);
 }
 
 // 128 queries to a block read each key half as often, where segments are long enough to fill them and the device has

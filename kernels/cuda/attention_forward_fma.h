@@ -13,8 +13,13 @@ template <class Block, class T, int W> class ForwardFma {
       static_cast<int>(sizeof(T)) * (3 * kRows * Tile::kLd + kRows * Tile::kScoreLd) + kRows * kRows / 8;
 
   LL_HD ForwardFma(Block& b, const ForwardArgs<T>& args, uint8_t* shared)
-      : b_(b), args_(args), q_(reinterpret_cast<T*>(shared)), k_(q_ + kRows * Tile::kLd), v_(k_ + kRows * Tile::kLd),
-        p_(v_ + kRows * Tile::kLd), keep_(reinterpret_cast<uint8_t*>(p_ + kRows * Tile::kScoreLd)) {}
+      : b_(b),
+        args_(args),
+        q_(reinterpret_cast<T*>(shared)),
+        k_(q_ + kRows * Tile::kLd),
+        v_(k_ + kRows * Tile::kLd),
+        p_(v_ + kRows * Tile::kLd),
+        keep_(reinterpret_cast<uint8_t*>(p_ + kRows * Tile::kScoreLd)) {}
 
   LL_HD void run() {
     const Work work = work_of(b_.index(), args_.tiles, args_.shape.NH);
@@ -59,9 +64,9 @@ template <class Block, class T, int W> class ForwardFma {
       b_.each([&](int t) {
         if (drops()) drop(t, scores[t]);
         Tile::store_scores(t, p_, scores[t]);
-        LL_UNROLL for (int i = 0; i < kMicro; ++i)
-          LL_UNROLL for (int g = 0; g < Tile::kGroups; ++g)
-            LL_UNROLL for (int e = 0; e < Tile::kVec; ++e) sums[t].v[i][g][e] *= state[t].rescale[i];
+        LL_UNROLL for (int i = 0; i < kMicro; ++i) LL_UNROLL for (int g = 0; g < Tile::kGroups; ++g)
+            LL_UNROLL for (int e = 0; e < Tile::kVec; ++e) sums[t]
+                .v[i][g][e] *= state[t].rescale[i];
       });
       b_.sync();
       b_.each([&](int t) { Tile::multiply_scores(t, sums[t], p_, v_); });
@@ -93,8 +98,8 @@ template <class Block, class T, int W> class ForwardFma {
     const T scale = static_cast<T>(args_.shape.scale);
     LL_UNROLL for (int i = 0; i < kMicro; ++i) {
       const int end = visible_keys(seg_, args_.shape.causal, i0 + Tile::row(t, i)) - j0;
-      LL_UNROLL for (int j = 0; j < kMicro; ++j)
-        scores.v[i][j] = Tile::column(t, j) < end ? scale * scores.v[i][j] : T(-INFINITY);
+      LL_UNROLL for (int j = 0; j < kMicro; ++j) scores.v[i][j] =
+          Tile::column(t, j) < end ? scale * scores.v[i][j] : T(-INFINITY);
     }
   }
 
@@ -119,11 +124,10 @@ template <class Block, class T, int W> class ForwardFma {
   }
 
   LL_HD void drop(int t, typename Tile::Scores& p) {
-    LL_UNROLL for (int i = 0; i < kMicro; ++i)
-      LL_UNROLL for (int j = 0; j < kMicro; ++j) {
-        const int bit = Tile::row(t, i) * kRows + Tile::column(t, j);
-        if ((keep_[bit / 8] >> (bit % 8) & 1) == 0) p.v[i][j] = 0;
-      }
+    LL_UNROLL for (int i = 0; i < kMicro; ++i) LL_UNROLL for (int j = 0; j < kMicro; ++j) {
+      const int bit = Tile::row(t, i) * kRows + Tile::column(t, j);
+      if ((keep_[bit / 8] >> (bit % 8) & 1) == 0) p.v[i][j] = 0;
+    }
   }
 
   Block& b_;

@@ -13,7 +13,10 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
   static constexpr int kShared = (kQueries + 4 * kKeys) * kLd * 2 + (kDrops ? 2 * kQueries * kKeys / 8 : 0);
 
   LL_HD ForwardMma(Block& b, const ForwardArgs<bf16>& args, uint8_t* shared)
-      : b_(b), args_(args), q_(reinterpret_cast<bf16*>(shared)), kv_(q_ + kQueries * kLd),
+      : b_(b),
+        args_(args),
+        q_(reinterpret_cast<bf16*>(shared)),
+        kv_(q_ + kQueries * kLd),
         keep_(reinterpret_cast<uint8_t*>(kv_ + 4 * kKeys * kLd)) {}
 
   LL_HD void run() {
@@ -52,9 +55,7 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
     });
     PerThread<Sums<MT, W / 8>> sums;
     PerThread<Row> state;
-    b_.each([&](int t) {
-      LL_UNROLL for (int r = 0; r < 2 * MT; ++r) state[t].top[r] = -INFINITY;
-    });
+    b_.each([&](int t) { LL_UNROLL for (int r = 0; r < 2 * MT; ++r) state[t].top[r] = -INFINITY; });
     for (int j0 = 0, buffer = 0; j0 < keys; j0 += kKeys, buffer ^= 1) {
       b_.each([&](int t) { copies_.template wait<0>(t); });
       b_.sync();
@@ -92,11 +93,10 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
     b_.each([&](int t) {
       LL_UNROLL for (int r = 0; r < 2 * MT; ++r) {
         const int end = visible_keys(seg_, args_.shape.causal, i0 + row_of(t, MT, r / 2, r % 2)) - j0 - column_of(t);
-        LL_UNROLL for (int n = 0; n < kKeys / 8; ++n)
-          LL_UNROLL for (int e = 0; e < 2; ++e) {
-            float& score = scores[t].c[r / 2][n].v[2 * (r % 2) + e];
-            score = 8 * n + e < end ? score : -INFINITY;
-          }
+        LL_UNROLL for (int n = 0; n < kKeys / 8; ++n) LL_UNROLL for (int e = 0; e < 2; ++e) {
+          float& score = scores[t].c[r / 2][n].v[2 * (r % 2) + e];
+          score = 8 * n + e < end ? score : -INFINITY;
+        }
       }
     });
   }
@@ -116,15 +116,15 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
         const float shift = top[t] == -INFINITY ? 0 : top[t] * scale;
         const float rescale = fast_exp2(state[t].top[r] * scale - shift);
         float weight = state[t].weight[r] * rescale;
-        LL_UNROLL for (int n = 0; n < kKeys / 8; ++n)
-          LL_UNROLL for (int e = 0; e < 2; ++e) {
-            float& score = quad(t, n)[e];
-            weight += score = fast_exp2(score * scale - shift);
-          }
+        LL_UNROLL for (int n = 0; n < kKeys / 8; ++n) LL_UNROLL for (int e = 0; e < 2; ++e) {
+          float& score = quad(t, n)[e];
+          weight += score = fast_exp2(score * scale - shift);
+        }
         state[t].top[r] = top[t];
         state[t].weight[r] = weight;
-        LL_UNROLL for (int n = 0; n < W / 8; ++n)
-          LL_UNROLL for (int e = 0; e < 2; ++e) sums[t].c[r / 2][n].v[2 * (r % 2) + e] *= rescale;
+        LL_UNROLL for (int n = 0; n < W / 8; ++n) LL_UNROLL for (int e = 0; e < 2; ++e) sums[t]
+            .c[r / 2][n]
+            .v[2 * (r % 2) + e] *= rescale;
       });
     }
   }
@@ -134,11 +134,10 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
     b_.each([&](int t) {
       LL_UNROLL for (int r = 0; r < 2 * MT; ++r) {
         const uint8_t* row = keep + row_of(t, MT, r / 2, r % 2) * (kKeys / 8);
-        LL_UNROLL for (int n = 0; n < kKeys / 8; ++n)
-          LL_UNROLL for (int e = 0; e < 2; ++e) {
-            float& x = p[t].c[r / 2][n].v[2 * (r % 2) + e];
-            x = (row[n] >> (column_of(t) + e) & 1) != 0 ? x : 0;
-          }
+        LL_UNROLL for (int n = 0; n < kKeys / 8; ++n) LL_UNROLL for (int e = 0; e < 2; ++e) {
+          float& x = p[t].c[r / 2][n].v[2 * (r % 2) + e];
+          x = (row[n] >> (column_of(t) + e) & 1) != 0 ? x : 0;
+        }
       }
     });
   }
@@ -152,8 +151,7 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
       b_.each([&](int t) {
         const int i = row_of(t, MT, r / 2, r % 2);
         if (t % 4 == 0 && i < rows)
-          args_.lse[(row + i) * shape.NH + head_] =
-              state[t].top[r] * static_cast<float>(shape.scale) + logf(weight[t]);
+          args_.lse[(row + i) * shape.NH + head_] = state[t].top[r] * static_cast<float>(shape.scale) + logf(weight[t]);
         state[t].weight[r] = weight[t];
       });
     }

@@ -13,9 +13,7 @@ inline constexpr float kLog2e = 1.4426950408889634f;
 
 // A warp's share of a product of 16 MT rows and 8 NT columns: thread t holds row row_of(t, MT, m, i / 2) and column
 // 8 n + column_of(t) + i % 2 of the tile in c[m][n].v[i].
-template <int MT, int NT> struct Sums {
-  Quad c[MT][NT];
-};
+template <int MT, int NT> struct Sums { Quad c[MT][NT]; };
 LL_HD inline int row_of(int t, int MT, int m, int half) {
   return t / kWarp * 16 * MT + 16 * m + t % kWarp / 4 + 8 * half;
 }
@@ -47,19 +45,18 @@ LL_HD void multiply_rows(Block& b, typename Block::template PerThread<Sums<MT, N
   constexpr int kLd = kPitch<K>;
   LL_UNROLL for (int k = 0; k < K; k += 16) {
     typename Block::template PerThread<Pairs> x[MT], y;
-    LL_UNROLL for (int m = 0; m < MT; ++m)
-      load_matrices(b, [&](int t) -> Pairs& { return x[m][t]; }, [&](int t) {
-        return a + (t / kWarp * 16 * MT + 16 * m + t % 16) * kLd + k + t % kWarp / 16 * 8;
-      });
+    LL_UNROLL for (int m = 0; m < MT; ++m) load_matrices(
+        b, [&](int t) -> Pairs& { return x[m][t]; },
+        [&](int t) { return a + (t / kWarp * 16 * MT + 16 * m + t % 16) * kLd + k + t % kWarp / 16 * 8; });
     LL_UNROLL for (int n = 0; n < N; n += 16) {
-      load_matrices(b, [&](int t) -> Pairs& { return y[t]; }, [&](int t) {
-        return rows + (n + t % kWarp / 16 * 8 + t % 8) * kLd + k + t % 16 / 8 * 8;
-      });
+      load_matrices(
+          b, [&](int t) -> Pairs& { return y[t]; },
+          [&](int t) { return rows + (n + t % kWarp / 16 * 8 + t % 8) * kLd + k + t % 16 / 8 * 8; });
       LL_UNROLL for (int m = 0; m < MT; ++m) {
-        LL_UNROLL for (int half = 0; half < 2; ++half)
-          multiply_add(b, [&](int t) -> Quad& { return sums[t].c[m][n / 8 + half]; },
-                       [&](int t) -> const Pairs& { return x[m][t]; }, [&](int t) { return y[t].r[2 * half]; },
-                       [&](int t) { return y[t].r[2 * half + 1]; });
+        LL_UNROLL for (int half = 0; half < 2; ++half) multiply_add(
+            b, [&](int t) -> Quad& { return sums[t].c[m][n / 8 + half]; },
+            [&](int t) -> const Pairs& { return x[m][t]; }, [&](int t) { return y[t].r[2 * half]; },
+            [&](int t) { return y[t].r[2 * half + 1]; });
       }
     }
   }
@@ -82,14 +79,14 @@ LL_HD void multiply_sums(Block& b, typename Block::template PerThread<Sums<MT, N
       }
     });
     LL_UNROLL for (int n = 0; n < N; n += 16) {
-      load_matrices_transposed(b, [&](int t) -> Pairs& { return y[t]; }, [&](int t) {
-        return columns + (k + t % 16) * kPitch<N> + n + t % kWarp / 16 * 8;
-      });
+      load_matrices_transposed(
+          b, [&](int t) -> Pairs& { return y[t]; },
+          [&](int t) { return columns + (k + t % 16) * kPitch<N> + n + t % kWarp / 16 * 8; });
       LL_UNROLL for (int m = 0; m < MT; ++m) {
-        LL_UNROLL for (int half = 0; half < 2; ++half)
-          multiply_add(b, [&](int t) -> Quad& { return sums[t].c[m][n / 8 + half]; },
-                       [&](int t) -> const Pairs& { return x[m][t]; }, [&](int t) { return y[t].r[2 * half]; },
-                       [&](int t) { return y[t].r[2 * half + 1]; });
+        LL_UNROLL for (int half = 0; half < 2; ++half) multiply_add(
+            b, [&](int t) -> Quad& { return sums[t].c[m][n / 8 + half]; },
+            [&](int t) -> const Pairs& { return x[m][t]; }, [&](int t) { return y[t].r[2 * half]; },
+            [&](int t) { return y[t].r[2 * half + 1]; });
       }
     }
   }
@@ -97,19 +94,18 @@ LL_HD void multiply_sums(Block& b, typename Block::template PerThread<Sums<MT, N
 
 // out (rows, HD) = sums times factor(t, 2 m + half), through `stage`: (16 MT, W) for each warp, which no other reads.
 template <int MT, int W, class Block, class Factor>
-LL_HD void store_sums(Block& b, const typename Block::template PerThread<Sums<MT, W / 8>>& sums, bf16* stage,
-                      bf16* out, int64_t stride, int rows, int HD, bool vectors, const Factor& factor) {
+LL_HD void store_sums(Block& b, const typename Block::template PerThread<Sums<MT, W / 8>>& sums, bf16* stage, bf16* out,
+                      int64_t stride, int rows, int HD, bool vectors, const Factor& factor) {
   b.sync_warp();
   b.each([&](int t) {
-    LL_UNROLL for (int m = 0; m < MT; ++m)
-      LL_UNROLL for (int half = 0; half < 2; ++half) {
-        const float f = factor(t, 2 * m + half);
-        bf16* row = stage + row_of(t, MT, m, half) * kPitch<W> + column_of(t);
-        LL_UNROLL for (int n = 0; n < W / 8; ++n) {
-          const Quad& sum = sums[t].c[m][n];
-          *reinterpret_cast<uint32_t*>(row + 8 * n) = pack_bf16(f * sum.v[2 * half], f * sum.v[2 * half + 1]);
-        }
+    LL_UNROLL for (int m = 0; m < MT; ++m) LL_UNROLL for (int half = 0; half < 2; ++half) {
+      const float f = factor(t, 2 * m + half);
+      bf16* row = stage + row_of(t, MT, m, half) * kPitch<W> + column_of(t);
+      LL_UNROLL for (int n = 0; n < W / 8; ++n) {
+        const Quad& sum = sums[t].c[m][n];
+        *reinterpret_cast<uint32_t*>(row + 8 * n) = pack_bf16(f * sum.v[2 * half], f * sum.v[2 * half + 1]);
       }
+    }
   });
   b.sync_warp();
   b.each([&](int t) {

@@ -80,8 +80,7 @@ LL_HD void fill_keep(int t, uint8_t* keep, const AttentionShape& shape, PhiloxKe
 }
 
 // Rows of HD zeros, by the whole block.
-template <int kThreads, class T>
-LL_HD void zero_rows(int t, T* out, int64_t stride, int rows, int HD) {
+template <int kThreads, class T> LL_HD void zero_rows(int t, T* out, int64_t stride, int rows, int HD) {
   for (int64_t at = t; at < int64_t{rows} * HD; at += kThreads) out[at / HD * stride + at % HD] = T(0.0f);
 }
 

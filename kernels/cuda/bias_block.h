@@ -12,16 +12,17 @@ LL_HD void biased_tile(Block& b, T* y, const T* bias, int64_t N, int64_t C, cons
     Chunk<T, W> x[kTileRows][K] = {};
     const Chunk<T, W> own = load_chunk<W>(bias + c);
     LL_UNROLL
-    for (int i = 0; i < kTileRows; ++i)
-      LL_UNROLL
-      for (int k = 0; k < K; ++k)
-        if (n + i < N) x[i][k] = load_chunk<W>(in[k] + (n + i) * C + c);
+    for (int i = 0; i < kTileRows; ++i) LL_UNROLL
+    for (int k = 0; k < K; ++k)
+      if (n + i < N) x[i][k] = load_chunk<W>(in[k] + (n + i) * C + c);
     LL_UNROLL
     for (int i = 0; i < kTileRows; ++i) {
       if (n + i >= N) continue;
       store_each<W>(y + (n + i) * C + c, [&](int j) {
-        if constexpr (K == 1) return fn(x[i][0][j], own[j]);
-        else return fn(x[i][0][j], x[i][1][j], own[j]);
+        if constexpr (K == 1)
+          return fn(x[i][0][j], own[j]);
+        else
+          return fn(x[i][0][j], x[i][1][j], own[j]);
       });
     }
   });

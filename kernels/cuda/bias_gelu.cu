@@ -5,8 +5,7 @@
 
 namespace lowland::cuda {
 
-template <class T>
-void bias_gelu_forward(Ctx& ctx, T* y, const T* x, const T* b, int64_t N, int64_t C, GeluForm form) {
+template <class T> void bias_gelu_forward(Ctx& ctx, T* y, const T* x, const T* b, int64_t N, int64_t C, GeluForm form) {
   if (form == GeluForm::erf) {
     launch_biased(ctx, y, b, N, C, AfterBias<Gelu<T>>{}, x);
   } else {
@@ -23,8 +22,8 @@ void bias_gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, const T* b, in
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                                 \
-  template void bias_gelu_forward<T>(Ctx&, T*, const T*, const T*, int64_t, int64_t, GeluForm);           \
+#define LL_INSTANTIATE(T)                                                                       \
+  template void bias_gelu_forward<T>(Ctx&, T*, const T*, const T*, int64_t, int64_t, GeluForm); \
   template void bias_gelu_backward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, GeluForm);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

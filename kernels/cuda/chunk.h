@@ -15,8 +15,7 @@ template <class T, int W> struct alignas(sizeof(T) * W) Chunk {
 
 // Two bf16 stay one register until they are used.
 template <int W>
-  requires(W % 2 == 0)
-struct alignas(2 * W) Chunk<bf16, W> {
+requires(W % 2 == 0) struct alignas(2 * W) Chunk<bf16, W> {
   uint32_t v[W / 2];
   LL_HD float operator[](int j) const {
     const uint32_t bits = j % 2 == 0 ? v[j / 2] << 16 : v[j / 2] & 0xffff0000u;
@@ -45,8 +44,9 @@ template <class T, int W> LL_HD void store_chunk(T* p, const Chunk<T, W>& x) {
   if constexpr (sizeof x == 16) {  // in so many words: in some branches nvcc makes four stores of it
     uint32_t v[4];
     std::memcpy(v, &x, sizeof x);
-    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};"
-                 :: "l"(__cvta_generic_to_global(p)), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(p)), "r"(v[0]), "r"(v[1]),
+                 "r"(v[2]), "r"(v[3])
+                 : "memory");
   } else {
     *reinterpret_cast<Chunk<T, W>*>(p) = x;
   }

@@ -80,7 +80,7 @@ template <class Block, class A, int K> LL_HD void add_partial(Block& b, A* share
 
 inline constexpr int kSumThreads = 256;
 inline constexpr int kSumGroups = kSumThreads / kWarp;
-template <int W> inline constexpr int kSumColumns = kWarp * W;
+template <int W> inline constexpr int kSumColumns = kWarp* W;
 // Rows of a block, where `tiles` blocks share the columns: twice kSumBlocks in all, and at least four rows a warp.
 inline int64_t rows_of_column_sums(int64_t N, int64_t tiles) {
   const int64_t chunks = 2 * kSumBlocks / tiles < 1 ? 1 : 2 * kSumBlocks / tiles;
@@ -109,9 +109,8 @@ LL_HD void sum_columns(Block& b, acc_t<T>* shared, const PartialSums<acc_t<T>>& 
         for (int i = 0; i < kAtOnce; ++i)
           if (n + i * kSumGroups < end) part[i] = load_chunk<W>(x + (n + i * kSumGroups) * C + c);
         LL_UNROLL
-        for (int i = 0; i < kAtOnce; ++i)
-          LL_UNROLL
-          for (int j = 0; j < W; ++j) sum[j] += part[i][j];
+        for (int i = 0; i < kAtOnce; ++i) LL_UNROLL
+        for (int j = 0; j < W; ++j) sum[j] += part[i][j];
       }
     }
     LL_UNROLL

@@ -46,9 +46,7 @@ LL_HD void over_row(const T* row, int64_t V, const RowSpan& span, int t, const S
 }
 
 // max and sum of exponentials of what was met so far. `top` starts at the lowest number, so that -inf adds nothing.
-template <class A> struct OnlineSum {
-  A top = std::numeric_limits<A>::lowest(), sum = 0;
-};
+template <class A> struct OnlineSum { A top = std::numeric_limits<A>::lowest(), sum = 0; };
 template <bool Fast, class A> LL_HD void raise_to(OnlineSum<A>& s, A top) {
   if (top > s.top) {
     s.sum *= exp_of<Fast>(s.top - top);

@@ -5,13 +5,13 @@
 namespace lowland::cuda {
 
 struct DeviceAnswers {
-  int driver = 0, runtime = 0;      // as CUDA counts versions, 13000; driver 0: there is none
+  int driver = 0, runtime = 0;  // as CUDA counts versions, 13000; driver 0: there is none
   enum class Count { counted, driver_too_old, no_device, failed } answer = Count::counted;
-  std::string failure;              // CUDA's own words, where it failed
-  int count = 0, index = 0;         // GPUs, and the one that is wanted
-  bool answers = true, fits = true; // the GPU answers; this build has code for it
+  std::string failure;               // CUDA's own words, where it failed
+  int count = 0, index = 0;          // GPUs, and the one that is wanted
+  bool answers = true, fits = true;  // the GPU answers; this build has code for it
   std::string name;
-  int sm = 0;                       // 90 for compute capability 9.0
+  int sm = 0;  // 90 for compute capability 9.0
 };
 
 inline std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }

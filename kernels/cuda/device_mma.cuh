@@ -5,9 +5,7 @@
 
 namespace lowland::cuda {
 
-__device__ inline uint32_t shared_address(const void* p) {
-  return static_cast<uint32_t>(__cvta_generic_to_shared(p));
-}
+__device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
 template <int Threads, class To, class From>
 __device__ void load_matrices(DeviceBlock<Threads>&, const To& to, const From& from) {

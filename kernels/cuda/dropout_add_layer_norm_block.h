@@ -80,8 +80,8 @@ LL_HD void dropout_add_layer_norm_backward_rows(Block& b, typename Plan::A* shar
     }
     store_each<W>(a.dx + at, [&](int j) { return kept[j]; });
   };
-  norm_backward_rows<Plan, kSums>(b, shared, {a.dy, a.h, a.w, a.rstd, a.N, a.C}, to,
-                                  a.dz != nullptr || a.dx != nullptr, normal, write);
+  norm_backward_rows<Plan, kSums>(b, shared, {a.dy, a.h, a.w, a.rstd, a.N, a.C}, to, a.dz != nullptr || a.dx != nullptr,
+                                  normal, write);
 }
 
 }  // namespace lowland::cuda

@@ -23,8 +23,8 @@ template <int W> struct ChunkDraws {
   PhiloxBlock block;
   int first;
   LL_HD ChunkDraws(PhiloxKey key, int32_t example, int32_t position, int64_t c)
-      : block(philox(key, static_cast<uint32_t>(example), static_cast<uint32_t>(position),
-                     static_cast<uint32_t>(c / 8), 0)),
+      : block(philox(key, static_cast<uint32_t>(example), static_cast<uint32_t>(position), static_cast<uint32_t>(c / 8),
+                     0)),
         first(static_cast<int>(c % 8)) {}
   LL_HD uint32_t operator[](int j) const {
     if constexpr (W == 8) return draw16(block, j);

@@ -132,8 +132,7 @@ template <class T> LL_HD void blend_four(T* e, const double* v, double blend, do
 template <class Block>
 LL_HD double eflat_factor(Block& b, const EflatAdapter& d, double own, const double* norm2, const EflatTable& table,
                           const EflatOptions& o, const StepScalars* s) {
-  const double used =
-      o.global_norm ? sum_over(b, static_cast<int>(table.count), [&](int i) { return norm2[i]; }) : own;
+  const double used = o.global_norm ? sum_over(b, static_cast<int>(table.count), [&](int i) { return norm2[i]; }) : own;
   return used > 0 && used - used == 0 ? s->rho / (2 * d.scale * d.scale * sqrt(used)) : 0.0;
 }
 
@@ -142,9 +141,8 @@ template <class Block, class T>
 LL_HD void eflat_blend(Block& b, T* e, double* g_norm, const EflatArrays<T>& in, const EflatSolved& solved,
                        const EflatTable& table, const EflatOptions& o, const StepScalars* s, double* shared,
                        int64_t* row) {
-  const int64_t k = find_row(b, row, table.count, [&](int64_t i) {
-    return i < table.count ? table.adapters[i].row_block : table.row_blocks;
-  });
+  const int64_t k = find_row(
+      b, row, table.count, [&](int64_t i) { return i < table.count ? table.adapters[i].row_block : table.row_blocks; });
   const EflatAdapter d = table.adapters[k];
   const int r = static_cast<int>(d.r), groups = (r + 3) / 4, width = groups * 4;
   const int per_block = static_cast<int>(eflat_rows_per_block(d.r));
@@ -154,8 +152,10 @@ LL_HD void eflat_blend(Block& b, T* e, double* g_norm, const EflatArrays<T>& in,
   rows.wide = r % 4 == 0 && aligned16(rows.x) && aligned16(rows.g) && aligned16(rows.e);
   const double own = solved.norm2[k], factor = eflat_factor(b, d, own, solved.norm2, table, o, s);
   double *g = shared, *x = shared + kBlendRows / 2, *m = shared + kBlendRows;
-  if (rows.wide) load_rows<kVector<T>>(b, g, x, rows, o);
-  else load_rows<1>(b, g, x, rows, o);
+  if (rows.wide)
+    load_rows<kVector<T>>(b, g, x, rows, o);
+  else
+    load_rows<1>(b, g, x, rows, o);
   typename Block::template PerThread<BlendTile> tiles;
   b.each([&](int t) {
     tiles[t] = BlendTile{};

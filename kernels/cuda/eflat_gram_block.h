@@ -14,9 +14,7 @@ namespace lowland::cuda {
 inline constexpr int kGramThreads = 256;
 inline constexpr int kGramShared = 4096;  // doubles: 16 a thread, for the last sum
 
-template <class T> struct EflatArrays {
-  const T *values, *grads, *e;
-};
+template <class T> struct EflatArrays { const T *values, *grads, *e; };
 
 LL_HD inline int ceil4(int r) { return (r + 3) / 4 * 4; }
 
@@ -150,8 +148,10 @@ LL_HD void gram_pass(Block& b, double* out, const GramSide<T>& side, const GramP
   for (int p0 = 0; p0 < side.count; p0 += plan.positions) {
     const int n = side.count - p0 < plan.positions ? side.count - p0 : plan.positions;
     b.sync();
-    if (wide) load_positions<kVector<T>>(b, z, side, plan, p0, n, o);
-    else load_positions<1>(b, z, side, plan, p0, n, o);
+    if (wide)
+      load_positions<kVector<T>>(b, z, side, plan, p0, n, o);
+    else
+      load_positions<1>(b, z, side, plan, p0, n, o);
     b.sync();
     b.each([&](int t) {
       const int group = t / units;

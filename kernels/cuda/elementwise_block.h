@@ -10,11 +10,9 @@ namespace lowland::cuda {
 inline constexpr int kMapThreads = 256;
 inline constexpr int kMapChunks = 2;
 
-template <class T, int W> inline constexpr int64_t kMapTile = int64_t{kMapThreads} * kMapChunks * W;
+template <class T, int W> inline constexpr int64_t kMapTile = int64_t{kMapThreads} * kMapChunks* W;
 
-template <class T, int K> struct Inputs {
-  const T* p[K];
-};
+template <class T, int K> struct Inputs { const T* p[K]; };
 
 // fn takes one acc_t<T> of each of the K inputs and returns one. y may equal an input.
 template <int W, class Block, class T, class F, int K>
@@ -22,8 +20,10 @@ LL_HD void map_tile(Block& b, T* y, int64_t n, const F& fn, const Inputs<T, K>& 
   static_assert(K == 1 || K == 2);
   const int64_t tile = b.index() * kMapTile<T, W>, whole = n / W * W;
   const auto apply = [&fn](const Chunk<T, W>(&x)[K], int j) {
-    if constexpr (K == 1) return fn(x[0][j]);
-    else return fn(x[0][j], x[1][j]);
+    if constexpr (K == 1)
+      return fn(x[0][j]);
+    else
+      return fn(x[0][j], x[1][j]);
   };
   b.each([&](int t) {
     const int64_t first = tile + int64_t{t} * W;
@@ -43,8 +43,10 @@ LL_HD void map_tile(Block& b, T* y, int64_t n, const F& fn, const Inputs<T, K>& 
     if constexpr (W > 1) {
       if (b.index() == b.blocks() - 1 && t < n - whole) {
         const int64_t i = whole + t;
-        if constexpr (K == 1) y[i] = static_cast<T>(fn(wide(in.p[0][i])));
-        else y[i] = static_cast<T>(fn(wide(in.p[0][i]), wide(in.p[1][i])));
+        if constexpr (K == 1)
+          y[i] = static_cast<T>(fn(wide(in.p[0][i])));
+        else
+          y[i] = static_cast<T>(fn(wide(in.p[0][i]), wide(in.p[1][i])));
       }
     }
   });

@@ -36,8 +36,8 @@ __global__ void number_places_kernel(int32_t* places, int64_t N) {
   if (n < N) places[n] = static_cast<int32_t>(n);
 }
 
-template <int W, class T> __global__ void __launch_bounds__(kSumThreads)
-    embedding_backward_kernel(EmbeddingBackward<T> a) {
+template <int W, class T>
+__global__ void __launch_bounds__(kSumThreads) embedding_backward_kernel(EmbeddingBackward<T> a) {
   DeviceBlock<kSumThreads> b;
   embedding_backward_run<W>(b, shared_numbers<acc_t<T>>(), a);
 }
@@ -50,13 +50,11 @@ template <int W, class T> void launch_backward(Ctx& ctx, const EmbeddingBackward
 
 }  // namespace
 
-template <class T>
-void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
+template <class T> void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, const T* table, int64_t N, int64_t C) {
   launch_forward(ctx, y, ids, table, N, C);
 }
 
-template <class T>
-void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
+template <class T> void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
   launch_forward(ctx, y, ids, table, N, C);
 }
 
@@ -86,9 +84,9 @@ void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* 
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                                \
-  template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);              \
-  template void embedding_frozen<T>(Ctx&, T*, const int32_t*, const bf16*, int64_t, int64_t);            \
+#define LL_INSTANTIATE(T)                                                                     \
+  template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);   \
+  template void embedding_frozen<T>(Ctx&, T*, const int32_t*, const bf16*, int64_t, int64_t); \
   template void embedding_backward<T>(Ctx&, acc_t<T>*, const T*, const int32_t*, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

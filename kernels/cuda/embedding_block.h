@@ -17,8 +17,10 @@ LL_HD inline int64_t end_of_run(const int32_t* ids, int64_t begin, int64_t N) {
   int64_t inside = begin, end = N;  // ids[inside] is of the run, ids[end] is not
   while (end - inside > 1) {
     const int64_t middle = (inside + end) / 2;
-    if (ids[middle] == ids[begin]) inside = middle;
-    else end = middle;
+    if (ids[middle] == ids[begin])
+      inside = middle;
+    else
+      end = middle;
   }
   return end;
 }

@@ -41,8 +41,7 @@ void widened_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape
 }  // namespace
 
 template <class T>
-void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& shape, acc_t<T> alpha,
-                   acc_t<T> beta) {
+void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& shape, acc_t<T> alpha, acc_t<T> beta) {
   if constexpr (std::is_same_v<T, bf16>) {
     matmul<bf16>(ctx, C, A, B, shape, alpha, beta);
   } else if (shape.M == 0 || shape.N == 0 || shape.K == 0) {

@@ -99,9 +99,7 @@ template <bool Fast> LL_HD float erfc_scaled(float z) {
 }
 
 // cdf and pdf of the standard normal, from one exponential.
-template <class A> struct Normal {
-  A cdf, pdf;
-};
+template <class A> struct Normal { A cdf, pdf; };
 template <bool Fast> LL_HD Normal<float> normal(float x) {
   const float e = exp_of<Fast>(-0.5f * x * x);
   const float tail = 0.5f * e * erfc_scaled<Fast>(0.707106781f * fabsf(x));

@@ -22,8 +22,7 @@ __global__ void __launch_bounds__(kTileThreads) gather_rows_backward_kernel(Gath
 
 }  // namespace
 
-template <class T>
-void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C) {
+template <class T> void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C) {
   constexpr int W = kVector<T>;
   if (all_vectorise(C, y, x)) {
     const auto blocks = static_cast<unsigned>(tile_blocks<W>(K, C));
@@ -34,8 +33,7 @@ void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64
   }
 }
 
-template <class T>
-void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, int64_t K, int64_t C) {
+template <class T> void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, int64_t K, int64_t C) {
   const GatherRowsBackward<T> args{dx, dy, index, K, C};
   const auto blocks = static_cast<unsigned>(K);
   if (all_vectorise(C, dx, dy)) {
@@ -45,8 +43,8 @@ void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, in
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                          \
-  template void gather_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);      \
+#define LL_INSTANTIATE(T)                                                                     \
+  template void gather_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t); \
   template void gather_rows_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

@@ -19,9 +19,9 @@ namespace lowland::cuda {
 struct MatmulKey {
   int64_t M = 0, N = 0, K = 0, lda = 0, ldb = 0, ldc = 0;
   int trans_a = 0, trans_b = 0;
-  int in = 0, out = 0;                         // cudaDataType_t
-  int compute = 0;                             // cublasComputeType_t
-  int align_a = 0, align_b = 0, align_c = 0;   // bytes, at most 16
+  int in = 0, out = 0;                        // cudaDataType_t
+  int compute = 0;                            // cublasComputeType_t
+  int align_a = 0, align_b = 0, align_c = 0;  // bytes, at most 16
   int bias = 0, accumulates = 0;
   auto operator<=>(const MatmulKey&) const = default;
 };
@@ -62,8 +62,8 @@ inline Handles& handles_of(const Ctx& ctx) { return *static_cast<Handles*>(ctx.h
 
 }  // namespace lowland::cuda
 
-#define LL_CUBLAS(call)                                                                                  \
-  do {                                                                                                   \
-    const cublasStatus_t ll_status = (call);                                                             \
+#define LL_CUBLAS(call)                                                                                         \
+  do {                                                                                                          \
+    const cublasStatus_t ll_status = (call);                                                                    \
     if (ll_status != CUBLAS_STATUS_SUCCESS) ::lowland::cuda::fail_cublas(ll_status, #call, __FILE__, __LINE__); \
   } while (0)

@@ -26,17 +26,17 @@ template <class Kernel> void allow_shared(Kernel* kernel, int bytes) {
 
 }  // namespace lowland::cuda
 
-#define LL_CUDA(call)                                                                            \
-  do {                                                                                           \
-    const cudaError_t ll_status = (call);                                                        \
+#define LL_CUDA(call)                                                                               \
+  do {                                                                                              \
+    const cudaError_t ll_status = (call);                                                           \
     if (ll_status != cudaSuccess) ::lowland::cuda::fail_cuda(ll_status, #call, __FILE__, __LINE__); \
   } while (0)
 
 // LL_CUDA_LAUNCH(ctx, grid, block, shared_bytes, kernel, args...): nothing is launched for an empty grid.
-#define LL_CUDA_LAUNCH(ctx, grid, block, shared, kernel, ...)                                              \
-  do {                                                                                                     \
-    const dim3 ll_grid(grid);                                                                              \
-    if (ll_grid.x == 0 || ll_grid.y == 0 || ll_grid.z == 0) break;                                         \
-    kernel<<<ll_grid, dim3(block), (shared), ::lowland::cuda::stream_of(ctx)>>>(__VA_ARGS__);              \
-    ::lowland::cuda::check_launch((ctx), #kernel, __FILE__, __LINE__);                                     \
+#define LL_CUDA_LAUNCH(ctx, grid, block, shared, kernel, ...)                                 \
+  do {                                                                                        \
+    const dim3 ll_grid(grid);                                                                 \
+    if (ll_grid.x == 0 || ll_grid.y == 0 || ll_grid.z == 0) break;                            \
+    kernel<<<ll_grid, dim3(block), (shared), ::lowland::cuda::stream_of(ctx)>>>(__VA_ARGS__); \
+    ::lowland::cuda::check_launch((ctx), #kernel, __FILE__, __LINE__);                        \
   } while (0)

@@ -109,9 +109,7 @@ LL_HD void norm_backward_rows(Block& b, typename Plan::A* shared, const NormGrad
       const auto h = normal(n);
       each_part<Plan>(t, a.C, [&](int i, int c) {
         const auto w = load_chunk<Plan::W>(a.w + c);
-        write(n, c, [&](int j) {
-          return r * (w[j] * dy[t].part[i][j] - mean_g - h(saved[t].part[i][j]) * mean_gh);
-        });
+        write(n, c, [&](int j) { return r * (w[j] * dy[t].part[i][j] - mean_g - h(saved[t].part[i][j]) * mean_gh); });
       });
     });
   }
@@ -127,10 +125,9 @@ LL_HD void layer_norm_backward_rows(Block& b, typename Plan::A* shared,
     const A m = a.mean[n], r = a.rstd[n];
     return [m, r](A x) { return (x - m) * r; };
   };
-  norm_backward_rows<Plan, kSums>(b, shared, {a.dy, a.x, a.w, a.rstd, a.N, a.C}, to, a.dx != nullptr, normal,
-                                  [&](int64_t n, int c, const auto& dz) {
-                                    store_each<Plan::W>(a.dx + n * a.C + c, dz);
-                                  });
+  norm_backward_rows<Plan, kSums>(
+      b, shared, {a.dy, a.x, a.w, a.rstd, a.N, a.C}, to, a.dx != nullptr, normal,
+      [&](int64_t n, int c, const auto& dz) { store_each<Plan::W>(a.dx + n * a.C + c, dz); });
 }
 
 }  // namespace lowland::cuda

@@ -23,9 +23,7 @@ __global__ void __launch_bounds__(kLoraThreads) lora_down_backward_kernel(LoraBa
   lora_down_backward_tile<W, KT>(b, shared, out, in, k0);
 }
 
-template <int W, int KT> struct Tiles {
-  static constexpr int kWidth = W, kRanks = KT;
-};
+template <int W, int KT> struct Tiles { static constexpr int kWidth = W, kRanks = KT; };
 
 // fn(tiles, k0) for each run of ranks that a launch takes: one for all models in sight.
 template <class T, class F> void over_ranks(int64_t KR, bool wide, const F& fn) {
@@ -97,8 +95,8 @@ void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, cons
   if (dx != nullptr) matmul<T>(ctx, dx, dxa, a, {Trans::no, Trans::no, N, M, KR, KR, M, M}, one, one);
 }
 
-#define LL_INSTANTIATE(T)                                                                             \
-  template void lora_linear_down_forward<T>(Ctx&, T*, const T*, const T*, const LoraInput&);          \
+#define LL_INSTANTIATE(T)                                                                    \
+  template void lora_linear_down_forward<T>(Ctx&, T*, const T*, const T*, const LoraInput&); \
   template void lora_linear_down_backward<T>(Ctx&, T*, acc_t<T>*, const T*, const T*, const T*, const LoraInput&);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

@@ -20,10 +20,10 @@ inline constexpr int kLoraPitch = kLoraColumns + 4;  // neighbouring rows begin 
 template <class T> inline constexpr int kLoraRanks = sizeof(acc_t<T>) == 8 ? 16 : 64;
 
 // Numbers in shared memory: x, A, dxa; or a thread's 16 sums.
-template <int KT> inline constexpr int kLoraShared =
-    kLoraRows * kLoraPitch + KT * kLoraPitch + kLoraRows * KT > kLoraThreads * 16
-        ? kLoraRows * kLoraPitch + KT * kLoraPitch + kLoraRows * KT
-        : kLoraThreads * 16;
+template <int KT>
+inline constexpr int kLoraShared = kLoraRows* kLoraPitch + KT* kLoraPitch + kLoraRows* KT > kLoraThreads * 16
+                                       ? kLoraRows* kLoraPitch + KT* kLoraPitch + kLoraRows* KT
+                                       : kLoraThreads * 16;
 
 template <class T> struct LoraDown {
   const T *x, *a;
@@ -40,7 +40,7 @@ template <int W> LL_HD ChunkPlace chunk_place(int t, int i) {
   const int at = t + i * kLoraThreads;
   return {at / kAcross, at % kAcross * W};
 }
-template <int W> inline constexpr int kLoraChunks = kLoraRows * kLoraColumns / W / kLoraThreads;
+template <int W> inline constexpr int kLoraChunks = kLoraRows* kLoraColumns / W / kLoraThreads;
 
 // A thread's chunks of a tile of x or of dx.
 template <class T, int W> struct TileChunks {
@@ -58,8 +58,7 @@ LL_HD void load_tile(TileChunks<T, W>& to, const T* x, int t, int64_t row0, int6
 }
 
 // The factors of one chunk: zero or drops.scale.
-template <int W, class A>
-LL_HD void draw_chunk(A (&f)[W], const Drops<A>& drops, PhiloxKey key, int64_t n, int64_t c) {
+template <int W, class A> LL_HD void draw_chunk(A (&f)[W], const Drops<A>& drops, PhiloxKey key, int64_t n, int64_t c) {
   const ChunkDraws<W> draws(key, drops.example[n], drops.position[n], c);
   LL_UNROLL
   for (int j = 0; j < W; ++j) f[j] = draws[j] >= drops.threshold ? drops.scale : A(0);
@@ -119,8 +118,7 @@ LL_HD void lora_down_forward_rows(Block& b, acc_t<T>* shared, T* xa, const LoraD
       for (int i = 0; i < kLoraChunks<W>; ++i) {
         const ChunkPlace p = chunk_place<W>(t, i);
         A f[W] = {};
-        if (row0 + p.row < in.N && c0 + p.column < in.M)
-          draw_chunk<W>(f, in.drops, key, row0 + p.row, c0 + p.column);
+        if (row0 + p.row < in.N && c0 + p.column < in.M) draw_chunk<W>(f, in.drops, key, row0 + p.row, c0 + p.column);
         LL_UNROLL
         for (int j = 0; j < W; ++j) xs[p.row * kLoraPitch + p.column + j] = f[j] * next[t].v[i][j];
       }

@@ -37,8 +37,8 @@ std::string text_of(const MatmulKey& k) {
 
 cublasLtMatrixLayout_t layout_of(cudaDataType_t type, const BlasMatrix& m) {
   cublasLtMatrixLayout_t layout = nullptr;
-  LL_CUBLAS(cublasLtMatrixLayoutCreate(&layout, type, static_cast<uint64_t>(m.rows), static_cast<uint64_t>(m.columns),
-                                       m.ld));
+  LL_CUBLAS(
+      cublasLtMatrixLayoutCreate(&layout, type, static_cast<uint64_t>(m.rows), static_cast<uint64_t>(m.columns), m.ld));
   return layout;
 }
 
@@ -157,9 +157,9 @@ void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t 
   if (b != nullptr) bias_forward(ctx, y, b, N, O);
 }
 
-#define LL_INSTANTIATE(T)                                                                                       \
-  template void matmul<T>(Ctx&, T*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>);                \
-  template void matmul_acc<T>(Ctx&, acc_t<T>*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>);     \
+#define LL_INSTANTIATE(T)                                                                                   \
+  template void matmul<T>(Ctx&, T*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>);            \
+  template void matmul_acc<T>(Ctx&, acc_t<T>*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>); \
   template void linear_forward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

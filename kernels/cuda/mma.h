@@ -78,13 +78,12 @@ template <class To, class From> void load_matrices_transposed_of(int t, const To
   const int lane = t % kWarp, warp = t - lane;
   for (int m = 0; m < 4; ++m) {
     const int row = warp + 8 * m + 2 * (lane % 4);
-    to(t).r[m] = uint32_t{checked_row(from(row))[lane / 4].bits} |
-                 uint32_t{checked_row(from(row + 1))[lane / 4].bits} << 16;
+    to(t).r[m] = uint32_t{checked_row(from(row))[lane / 4].bits} | uint32_t{checked_row(from(row + 1))[lane / 4].bits}
+                                                                       << 16;
   }
 }
 
-template <int Threads, class To, class From>
-void load_matrices(HostBlock<Threads>&, const To& to, const From& from) {
+template <int Threads, class To, class From> void load_matrices(HostBlock<Threads>&, const To& to, const From& from) {
   for (int t = 0; t < Threads; ++t) load_matrices_of(t, to, from);
 }
 template <int Threads, class To, class From>

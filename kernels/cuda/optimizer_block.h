@@ -12,9 +12,7 @@ namespace lowland::cuda {
 inline constexpr int kOptimizerThreads = 256;
 template <int W> inline constexpr int64_t kOptimizerTile = int64_t{kOptimizerThreads} * W;
 
-template <class T> struct AdamWFactors {
-  T keep, scale, rate, correct, beta1, beta2, rest1, rest2, eps;
-};
+template <class T> struct AdamWFactors { T keep, scale, rate, correct, beta1, beta2, rest1, rest2, eps; };
 
 template <class T> LL_HD AdamWFactors<T> adamw_factors(const AdamWOptions& o, const StepScalars& s) {
   const double t = static_cast<double>(s.t);
@@ -66,9 +64,7 @@ LL_HD void adamw_tiles(Block& b, AdamWFactors<T>* shared, T* p, T* m, T* v, cons
   });
 }
 
-template <class T> struct SgdFactors {
-  T lr, momentum, decay, scale;
-};
+template <class T> struct SgdFactors { T lr, momentum, decay, scale; };
 
 template <class T> LL_HD void sgd_element(T& p, T* d, T g, bool decays, const SgdFactors<T>& f) {
   const T step = f.scale * g + (decays ? f.decay : T(0)) * p;

@@ -65,7 +65,7 @@ void replace_rows_backward(Ctx& ctx, T* dx, T* drows, const T* dy, const int32_t
   put(ctx, dx, static_cast<const T*>(nullptr), index, shape.K, shape.C);
 }
 
-#define LL_INSTANTIATE(T)                                                                                      \
+#define LL_INSTANTIATE(T)                                                                                       \
   template void replace_rows_forward<T>(Ctx&, T*, const T*, const T*, const int32_t*, const ReplaceRowsShape&); \
   template void replace_rows_backward<T>(Ctx&, T*, T*, const T*, const int32_t*, const ReplaceRowsShape&);
 LL_INSTANTIATE(float)

@@ -30,8 +30,7 @@ void rotate(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeS
 
 }  // namespace
 
-template <class T>
-void rope_forward(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& shape) {
+template <class T> void rope_forward(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& shape) {
   rotate(ctx, x, position, f, shape, 1);
 }
 

@@ -51,9 +51,7 @@ template <class T, int W> struct RopePairs {
   int table = 0;
   Chunk<T, W> u = {}, v = {};
 };
-template <class T, int W> struct RopeRound {
-  RopePairs<T, W> pairs[kRopeAtOnce];
-};
+template <class T, int W> struct RopeRound { RopePairs<T, W> pairs[kRopeAtOnce]; };
 
 // The thread's pairs of a round which begins at pair `first` of the block's rows.
 template <int W, class T> LL_HD void load_round(RopeRound<T, W>& to, T* x, const RopeShape& s, int first, int count) {
@@ -73,8 +71,8 @@ template <int W, class T> LL_HD void load_round(RopeRound<T, W>& to, T* x, const
   }
 }
 
-template <int W, class T> LL_HD void rotate_pairs(const RopePairs<T, W>& p, const acc_t<T>* cosines,
-                                                  const acc_t<T>* sines, int64_t half) {
+template <int W, class T>
+LL_HD void rotate_pairs(const RopePairs<T, W>& p, const acc_t<T>* cosines, const acc_t<T>* sines, int64_t half) {
   using A = acc_t<T>;
   constexpr int kPart = W < kVector<A> ? W : kVector<A>;  // of a 16-byte read
   Chunk<A, kPart> cosine[W / kPart], sine[W / kPart];
@@ -83,12 +81,10 @@ template <int W, class T> LL_HD void rotate_pairs(const RopePairs<T, W>& p, cons
     cosine[i] = load_chunk<kPart>(cosines + p.table + i * kPart);
     sine[i] = load_chunk<kPart>(sines + p.table + i * kPart);
   }
-  store_each<W>(p.low, [&](int j) {
-    return p.u[j] * cosine[j / kPart][j % kPart] - p.v[j] * sine[j / kPart][j % kPart];
-  });
-  store_each<W>(p.low + half, [&](int j) {
-    return p.v[j] * cosine[j / kPart][j % kPart] + p.u[j] * sine[j / kPart][j % kPart];
-  });
+  store_each<W>(p.low,
+                [&](int j) { return p.u[j] * cosine[j / kPart][j % kPart] - p.v[j] * sine[j / kPart][j % kPart]; });
+  store_each<W>(p.low + half,
+                [&](int j) { return p.v[j] * cosine[j / kPart][j % kPart] + p.u[j] * sine[j / kPart][j % kPart]; });
 }
 
 // shared: rope_shared_bytes.

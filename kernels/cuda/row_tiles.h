@@ -44,8 +44,10 @@ LL_HD void move_rows(Block& b, int64_t N, int64_t C, const To& to, const From& f
     LL_UNROLL
     for (int i = 0; i < kTileRows; ++i) {
       if (n + i >= N) continue;
-      if constexpr (std::is_same_v<Out, In>) store_chunk(at[i], part[i]);
-      else store_each<W>(at[i], [&](int j) { return static_cast<acc_t<Out>>(part[i][j]); });
+      if constexpr (std::is_same_v<Out, In>)
+        store_chunk(at[i], part[i]);
+      else
+        store_each<W>(at[i], [&](int j) { return static_cast<acc_t<Out>>(part[i][j]); });
     }
   });
 }
@@ -53,13 +55,15 @@ LL_HD void move_rows(Block& b, int64_t N, int64_t C, const To& to, const From& f
 // y_n = x_(index(n)), both without gaps between rows.
 template <int W, class Block, class Out, class In, class Index>
 LL_HD void copy_rows(Block& b, Out* y, const In* x, int64_t N, int64_t C, const Index& index) {
-  move_rows<W>(b, N, C, [=](int64_t n) { return y + n * C; }, [=](int64_t n) { return x + index(n) * C; });
+  move_rows<W>(
+      b, N, C, [=](int64_t n) { return y + n * C; }, [=](int64_t n) { return x + index(n) * C; });
 }
 
 // y_(index_k) = x_k, rows of x `stride` apart.
 template <int W, class Block, class T>
 LL_HD void scatter_rows(Block& b, T* y, const T* x, const int32_t* index, int64_t K, int64_t C, int64_t stride) {
-  move_rows<W>(b, K, C, [=](int64_t k) { return y + index[k] * C; }, [=](int64_t k) { return x + k * stride; });
+  move_rows<W>(
+      b, K, C, [=](int64_t k) { return y + index[k] * C; }, [=](int64_t k) { return x + k * stride; });
 }
 
 }  // namespace lowland::cuda

@@ -24,9 +24,8 @@ __global__ void __launch_bounds__(kSquaresThreads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(kSquaresThreads)
-    sam_scale_kernel(T* e_a, T* e_b, const double* squares, const T* g, SamTable table, bool joint,
-                     const StepScalars* s) {
+__global__ void __launch_bounds__(kSquaresThreads) sam_scale_kernel(T* e_a, T* e_b, const double* squares, const T* g,
+                                                                    SamTable table, bool joint, const StepScalars* s) {
   __shared__ int64_t row;
   if (s->finite == 0) return;
   DeviceBlock<kSquaresThreads> b;

@@ -23,8 +23,7 @@ __global__ void __launch_bounds__(kMeanThreads)
 
 }  // namespace
 
-template <class T>
-void segment_mean_forward(Ctx& ctx, T* y, const T* x, const int32_t* cu, int64_t S, int64_t C) {
+template <class T> void segment_mean_forward(Ctx& ctx, T* y, const T* x, const int32_t* cu, int64_t S, int64_t C) {
   if (all_vectorise(C, y, x)) {
     const auto blocks = static_cast<unsigned>(S * mean_tiles<kVector<T>>(C));
     LL_CUDA_LAUNCH(ctx, blocks, kMeanThreads, 0, segment_mean_forward_kernel<kVector<T>>, y, x, cu, C);
@@ -45,8 +44,8 @@ void segment_mean_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* cu, int6
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                                \
-  template void segment_mean_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);           \
+#define LL_INSTANTIATE(T)                                                                      \
+  template void segment_mean_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t); \
   template void segment_mean_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t, int64_t);
 LL_INSTANTIATE(float)
 LL_INSTANTIATE(double)

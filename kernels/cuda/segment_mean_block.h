@@ -30,9 +30,8 @@ LL_HD void segment_mean_tile(Block& b, T* y, const T* x, const int32_t* cu, int6
       for (int i = 0; i < kAtOnce; ++i)
         if (n + i < end) part[i] = load_chunk<W>(x + (n + i) * C + c);
       LL_UNROLL
-      for (int i = 0; i < kAtOnce; ++i)
-        LL_UNROLL
-        for (int j = 0; j < W; ++j) sum[j] += part[i][j];
+      for (int i = 0; i < kAtOnce; ++i) LL_UNROLL
+      for (int j = 0; j < W; ++j) sum[j] += part[i][j];
     }
     const A share = begin < end ? A(1) / static_cast<A>(end - begin) : A(0);
     store_each<W>(y + s * C + c, [&](int j) { return sum[j] * share; });

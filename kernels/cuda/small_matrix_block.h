@@ -59,9 +59,12 @@ LL_HD bool block_well_conditioned_inverse(Block& b, double* inv, const double* K
     const double over_pivot = 1 / pivot;
     over(b, r * r, [&](int at) {
       const int i = at / r, j = at % r;
-      if (i == k && j == k) inv[at] = -over_pivot;
-      else if (i == k || j == k) inv[at] = row[i == k ? j : i] * over_pivot;
-      else inv[at] -= row[i] * row[j] * over_pivot;
+      if (i == k && j == k)
+        inv[at] = -over_pivot;
+      else if (i == k || j == k)
+        inv[at] = row[i == k ? j : i] * over_pivot;
+      else
+        inv[at] -= row[i] * row[j] * over_pivot;
     });
   }
   over(b, r * r, [&](int i) { inv[i] = -inv[i]; });

@@ -24,9 +24,7 @@ LL_HD void swiglu_forward_tile(Block& b, T* y, const T* x, int64_t N, int64_t F)
 }
 
 // The gradients of gate and up, which are g and u. Limits as in Swish and SwishSlope.
-template <class T> struct SwigluSlopes {
-  acc_t<T> gate, up;
-};
+template <class T> struct SwigluSlopes { acc_t<T> gate, up; };
 template <class T> LL_HD SwigluSlopes<T> swiglu_slopes(acc_t<T> dy, acc_t<T> g, acc_t<T> u) {
   using A = acc_t<T>;
   const A low = g < A(-1000) ? A(-1000) : g, in = clamp_to(g, A(-1000), A(1000)), s = sigmoid<kFast<T>>(in);

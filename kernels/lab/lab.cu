@@ -104,8 +104,8 @@ Lab::Lab(int runs) : runs_(runs) {
                    static_cast<Word*>(to.get()), static_cast<const Word*>(from.get()), words);
   });
   const double theirs = median_ms([&] {
-    LL_CUDA(cudaMemcpyAsync(to.get(), from.get(), static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice,
-                            device_->stream));
+    LL_CUDA(
+        cudaMemcpyAsync(to.get(), from.get(), static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, device_->stream));
   });
   copy_gb_per_s_ = 2.0 * static_cast<double>(bytes) / std::min(own, theirs) / 1e6;
   std::printf("%s, L2 %.0f MB; copy of 4 x L2: %.0f GB/s (cudaMemcpy %.4f ms, 16-byte kernel %.4f ms)\n\n",
@@ -151,8 +151,8 @@ void Lab::measure(const Experiment& e) {
     r.gb_per_s = e.bytes / r.ms / 1e6;
     r.tflop_per_s = e.flops / r.ms / 1e9;
     r.share = r.gb_per_s / copy_gb_per_s_;
-    std::printf("%-24s %-24s %-44s %9.4f %8.0f %8.1f %6.2f %9.1e%s\n", r.op.c_str(), r.shape.c_str(),
-                r.version.c_str(), r.ms, r.gb_per_s, r.tflop_per_s, r.share, r.error, r.proved ? "" : "  WRONG");
+    std::printf("%-24s %-24s %-44s %9.4f %8.0f %8.1f %6.2f %9.1e%s\n", r.op.c_str(), r.shape.c_str(), r.version.c_str(),
+                r.ms, r.gb_per_s, r.tflop_per_s, r.share, r.error, r.proved ? "" : "  WRONG");
     std::fflush(stdout);
     results_.push_back(r);
   }
@@ -172,8 +172,8 @@ void Lab::write_json(const std::string& path) const {
     std::fprintf(file,
                  "%s  {\"op\": \"%s\", \"shape\": \"%s\", \"version\": \"%s\", \"ms\": %.6f, \"gb_per_s\": %.1f, "
                  "\"tflop_per_s\": %.2f, \"share_of_copy\": %.4f, \"error\": %.3e, \"proved\": %s}",
-                 separator, r.op.c_str(), r.shape.c_str(), r.version.c_str(), r.ms, r.gb_per_s, r.tflop_per_s,
-                 r.share, std::isfinite(r.error) ? r.error : 1e300, r.proved ? "true" : "false");
+                 separator, r.op.c_str(), r.shape.c_str(), r.version.c_str(), r.ms, r.gb_per_s, r.tflop_per_s, r.share,
+                 std::isfinite(r.error) ? r.error : 1e300, r.proved ? "true" : "false");
     separator = ",\n";
   }
   std::fprintf(file, "\n]}\n");

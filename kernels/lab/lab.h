@@ -42,7 +42,7 @@ template <class T> class DeviceArray {
     return values;
   }
   void upload(const std::vector<T>& values) { memory_.upload(values.data()); }  // as many as before
-  void poison() { memory_.fill(0xff); }  // NaN in every floating-point type
+  void poison() { memory_.fill(0xff); }                                         // NaN in every floating-point type
   void clear() { memory_.fill(0); }
 
  private:
@@ -56,10 +56,10 @@ struct Version {
 };
 
 struct Experiment {
-  std::string op;     // "rms_norm forward"
-  std::string shape;  // "24576 x 1024 bf16"
-  double bytes = 0;   // what any version must move: each input read once, each output written once
-  double flops = 0;   // 0: memory is the floor
+  std::string op;                 // "rms_norm forward"
+  std::string shape;              // "24576 x 1024 bf16"
+  double bytes = 0;               // what any version must move: each input read once, each output written once
+  double flops = 0;               // 0: memory is the floor
   std::function<void()> prepare;  // before a proof: outputs poisoned, or zero where the contract is +=
   std::function<double()> error;  // after it: the largest error against the CPU
   double tolerance = 0;

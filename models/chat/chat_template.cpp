@@ -59,8 +59,8 @@ bool is(const ChatMessage& message, const char* role) { return message.role == r
 void check_alternation(const Conversation& chat, const std::string& name) {
   for (size_t i = 0; i < chat.turns.size(); ++i) {
     LL_CHECK(is(chat.turns[i], i % 2 == 0 ? "user" : "assistant"),
-             "the chat template {} wants user and assistant by turns, and turn {} is of the role {}", name,
-             i + 1, chat.turns[i].role);
+             "the chat template {} wants user and assistant by turns, and turn {} is of the role {}", name, i + 1,
+             chat.turns[i].role);
   }
 }
 
@@ -205,8 +205,7 @@ Conversation take_apart(const std::vector<ChatMessage>& messages) {
       continue;
     }
     LL_CHECK(is(message, "user") || is(message, "assistant"),
-             "message {} has the role '{}', where system, user or assistant is expected", i + 1,
-             message.role);
+             "message {} has the role '{}', where system, user or assistant is expected", i + 1, message.role);
     chat.turns.push_back({message.role, content});
   }
   return chat;
@@ -214,32 +213,19 @@ Conversation take_apart(const std::vector<ChatMessage>& messages) {
 
 void render(const ChatTemplate& chat, const Conversation& conversation, Writer& out) {
   switch (chat.kind) {
-    case ChatKind::kLlama2:
-      return llama2(conversation, out);
-    case ChatKind::kLlama3:
-      return llama3(conversation, out, false);
-    case ChatKind::kLlama31:
-      return llama3(conversation, out, true);
-    case ChatKind::kQwen2:
-      return chatml(conversation, out, kHelpful);
-    case ChatKind::kQwen25:
-      return chatml(conversation, out, kQwenHelpful);
-    case ChatKind::kChatml:
-      return chatml(conversation, out, "");
-    case ChatKind::kMistral:
-      return mistral(conversation, out, {"[INST] ", " [/INST]", "", false, false});
-    case ChatKind::kMistralV1:
-      return mistral(conversation, out, {" [INST] ", " [/INST]", " ", false, false});
-    case ChatKind::kMistralV3:
-      return mistral(conversation, out, {"[INST] ", "[/INST]", " ", true, chat.strip_answer});
-    case ChatKind::kZephyr:
-      return zephyr(conversation, out);
-    case ChatKind::kVicuna:
-      return vicuna(conversation, out, kVicunaSystem);
-    case ChatKind::kLlavaHf:
-      return vicuna(conversation, out, "");
-    case ChatKind::kPlain:
-      return plain(conversation, out);
+    case ChatKind::kLlama2: return llama2(conversation, out);
+    case ChatKind::kLlama3: return llama3(conversation, out, false);
+    case ChatKind::kLlama31: return llama3(conversation, out, true);
+    case ChatKind::kQwen2: return chatml(conversation, out, kHelpful);
+    case ChatKind::kQwen25: return chatml(conversation, out, kQwenHelpful);
+    case ChatKind::kChatml: return chatml(conversation, out, "");
+    case ChatKind::kMistral: return mistral(conversation, out, {"[INST] ", " [/INST]", "", false, false});
+    case ChatKind::kMistralV1: return mistral(conversation, out, {" [INST] ", " [/INST]", " ", false, false});
+    case ChatKind::kMistralV3: return mistral(conversation, out, {"[INST] ", "[/INST]", " ", true, chat.strip_answer});
+    case ChatKind::kZephyr: return zephyr(conversation, out);
+    case ChatKind::kVicuna: return vicuna(conversation, out, kVicunaSystem);
+    case ChatKind::kLlavaHf: return vicuna(conversation, out, "");
+    case ChatKind::kPlain: return plain(conversation, out);
   }
 }
 
@@ -255,21 +241,17 @@ const std::vector<std::string>& chat_template_names() {
 ChatTemplate chat_template_of(const std::string& name) {
   const auto& names = chat_template_names();
   const auto at = std::find(names.begin(), names.end(), name);
-  LL_CHECK(at != names.end(), "there is no chat template '{}': the built-in ones are {}", name,
-           fmt::join(names, ", "));
+  LL_CHECK(at != names.end(), "there is no chat template '{}': the built-in ones are {}", name, fmt::join(names, ", "));
   return {static_cast<ChatKind>(at - names.begin())};
 }
 
-std::string name_of(const ChatTemplate& chat) {
-  return chat_template_names()[static_cast<size_t>(chat.kind)];
-}
+std::string name_of(const ChatTemplate& chat) { return chat_template_names()[static_cast<size_t>(chat.kind)]; }
 
-ChatText render_chat(const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
-                     const ChatOptions& options) {
+ChatText render_chat(const ChatTemplate& chat, const std::vector<ChatMessage>& messages, const ChatOptions& options) {
   const Conversation conversation = take_apart(messages);
   const std::string name = name_of(chat);
-  const bool mistral = chat.kind == ChatKind::kMistral || chat.kind == ChatKind::kMistralV1 ||
-                       chat.kind == ChatKind::kMistralV3;
+  const bool mistral =
+      chat.kind == ChatKind::kMistral || chat.kind == ChatKind::kMistralV1 || chat.kind == ChatKind::kMistralV3;
   LL_CHECK(!conversation.has_system || chat.kind != ChatKind::kMistral,
            "the chat template mistral has no system message (mistral-v1 and mistral-v3 have one)");
   if (mistral || chat.kind == ChatKind::kLlama2) check_alternation(conversation, name);

@@ -75,8 +75,7 @@ struct ChatText {
 // Error, one sentence: no message, an unknown role, a system message that is not the first or that the
 // template does not have, roles that do not alternate where the published template insists. Contents that are
 // not UTF-8 are repaired.
-ChatText render_chat(const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
-                     const ChatOptions& options);
+ChatText render_chat(const ChatTemplate& chat, const std::vector<ChatMessage>& messages, const ChatOptions& options);
 
 // The template a folder asks for: chat_template.jinja, or the chat_template of tokenizer_config.json or
 // chat_template.json (the one named default of several). It is recognised by what it is made of: every text

@@ -128,9 +128,7 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
 }
 
 bool fits(const Marks& marks, const JinjaTexts& found) {
-  const auto in_code = [&found](const std::string& part) {
-    return found.code.find(part) != std::string::npos;
-  };
+  const auto in_code = [&found](const std::string& part) { return found.code.find(part) != std::string::npos; };
   if (!std::all_of(marks.code.begin(), marks.code.end(), in_code)) return false;
   if (std::any_of(marks.not_code.begin(), marks.not_code.end(), in_code)) return false;
   for (const std::string& text : found.between) {
@@ -172,8 +170,8 @@ ChatTemplate recognise_chat_template(std::string_view jinja, const std::string& 
     chat.strip_answer = name != "mistral-v3 unstripped";
     return chat;
   }
-  fail("{}: its chat template is none of the built-in ones: name the one to use with --chat-template ({})",
-       source, fmt::join(chat_template_names(), ", "));
+  fail("{}: its chat template is none of the built-in ones: name the one to use with --chat-template ({})", source,
+       fmt::join(chat_template_names(), ", "));
 }
 
 ChatTemplate detect_chat_template(const std::string& folder) {

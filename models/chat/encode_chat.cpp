@@ -28,8 +28,8 @@ ChatIds encode_chat_text(const Tokenizer& tokenizer, const ChatText& text) {
   return out;
 }
 
-ChatIds encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                    const std::vector<ChatMessage>& messages, ChatOptions options) {
+ChatIds encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
+                    ChatOptions options) {
   const SpecialIds& special = tokenizer.special();
   if (options.bos.empty()) options.bos = tokenizer.piece(special.bos);
   if (options.eos.empty()) options.eos = tokenizer.piece(special.eos);

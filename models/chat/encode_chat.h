@@ -18,8 +18,8 @@ struct ChatIds {
 // Bos and eos of options are the tokenizer's own texts where they are empty. Ids are apply_chat_template's,
 // but that special tokens' texts within contents are encoded as text. Where the template leaves it to the
 // tokenizer, the tokens it puts in front of a text (`<s>`) are there, once.
-ChatIds encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                    const std::vector<ChatMessage>& messages, ChatOptions options = {});
+ChatIds encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
+                    ChatOptions options = {});
 
 // The same of a text that is rendered already.
 ChatIds encode_chat_text(const Tokenizer& tokenizer, const ChatText& text);

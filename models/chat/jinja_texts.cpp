@@ -20,8 +20,7 @@ class Tags {
   bool next(Tag& tag) {
     if (done_) return false;
     size_t at = 0;
-    while (at + 1 < rest_.size() &&
-           !(rest_[at] == '{' && std::string_view("{%#").find(rest_[at + 1]) != rest_.npos))
+    while (at + 1 < rest_.size() && !(rest_[at] == '{' && std::string_view("{%#").find(rest_[at + 1]) != rest_.npos))
       ++at;
     tag = {};
     if (at + 1 >= rest_.size()) {
@@ -97,8 +96,8 @@ bool has(std::string_view code, std::string_view part) { return code.find(part) 
 // Whether a branch or loop with this head is entered for tools only.
 bool for_tools(std::string_view code) {
   if (!has(code, "tool") && !has(code, "ipython")) return false;
-  return !code.starts_with("ifnot") && !code.starts_with("elifnot") &&
-         !has(code, "andnotmessage.tool_calls") && (!has(code, "toolsisnone") || has(code, "nottoolsisnone"));
+  return !code.starts_with("ifnot") && !code.starts_with("elifnot") && !has(code, "andnotmessage.tool_calls") &&
+         (!has(code, "toolsisnone") || has(code, "nottoolsisnone"));
 }
 
 // A literal that is compared, looked up or thrown is not put out.
@@ -107,8 +106,7 @@ bool is_silent(std::string_view code, const Literal& literal) {
   const std::string_view after = code.substr(literal.code_at + literal.text.size() + 2);
   const bool subscript = before.ends_with('[') && after.starts_with(']');
   const bool compared = before.ends_with("==") || before.ends_with("!=") || after.starts_with("==") ||
-                        after.starts_with("in") || after.starts_with("notin") ||
-                        before.ends_with("equalto',");
+                        after.starts_with("in") || after.starts_with("notin") || before.ends_with("equalto',");
   const bool filter = literal.text == "equalto" || before.ends_with("selectattr(");
   return subscript || compared || filter || has(before, "raise_exception(");
 }

@@ -20,8 +20,7 @@ std::string python_labels(const std::vector<std::string>& labels, bool id_first)
   std::string text;
   for (size_t i = 0; i < labels.size(); ++i) {
     text += i ? ", " : "";
-    text +=
-        id_first ? fmt::format("{}: {}", i, quoted(labels[i])) : fmt::format("{}: {}", quoted(labels[i]), i);
+    text += id_first ? fmt::format("{}: {}", i, quoted(labels[i])) : fmt::format("{}: {}", quoted(labels[i]), i);
   }
   return "{" + text + "}";
 }
@@ -85,8 +84,8 @@ std::optional<AdapterCard> read_adapter_card(const std::string& adapter_folder) 
 void check_base(const AdapterCard& card, const std::string& fingerprint, const std::string& adapter_folder,
                 const std::string& model_folder) {
   LL_CHECK(card.base_fingerprint.empty() || card.base_fingerprint == fingerprint,
-           "the adapter {} was trained on another base than {} (fingerprint {}, not {})", adapter_folder,
-           model_folder, card.base_fingerprint, fingerprint);
+           "the adapter {} was trained on another base than {} (fingerprint {}, not {})", adapter_folder, model_folder,
+           card.base_fingerprint, fingerprint);
 }
 
 std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card) {
@@ -100,8 +99,8 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card)
   }
   std::string text = fmt::format("---\nlibrary_name: peft\nbase_model: {}\ntags:\n- lora\n---\n\n", base);
   text += fmt::format("# LoRA adapter for {}\n\n", config.base_model_name_or_path);
-  text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n",
-                      card.task.empty() ? "" : " on " + card.task, config.r, config.lora_alpha);
+  text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n", card.task.empty() ? "" : " on " + card.task,
+                      config.r, config.lora_alpha);
   // A processor holds the tokenizer, and prepares pictures.
   const bool pictures = cls == "LlavaForConditionalGeneration";
   const std::string before = pictures ? "AutoProcessor" : "AutoTokenizer", name = pictures ? "processor" : "tokenizer";

@@ -15,7 +15,7 @@ struct AdapterCard {
   std::vector<std::string> labels;  // id2label; empty for language models
   std::string problem_type;         // "regression", "single_label_classification" or empty
   int64_t max_length = 0;
-  std::string prompt_style;         // of vision-language models: hf or llava; else empty
+  std::string prompt_style;        // of vision-language models: hf or llava; else empty
   std::string method_json = "{}";  // settings of the training method: a JSON object
   std::string base_fingerprint;    // fingerprint() of the base's weights
 

@@ -5,6 +5,7 @@
 namespace lowland {
 namespace {
 
+// clang-format off
 constexpr std::string_view kHarmless[] = {
     "transformers_version", "use_cache", "pretraining_tp", "auto_map", "return_dict", "output_hidden_states",
     "output_attentions", "torchscript", "use_bfloat16", "tf_legacy_loss", "is_encoder_decoder",
@@ -18,6 +19,7 @@ constexpr std::string_view kHarmless[] = {
     "decoder_start_token_id", "task_specific_params", "chunk_size_feed_forward", "_attn_implementation",
     "_attn_implementation_autoset", "attn_implementation", "unsloth_fixed", "unsloth_version", "_commit_hash",
     "max_sequence_length"};
+// clang-format on
 
 }  // namespace
 

@@ -40,8 +40,8 @@ bool is_hub_name(const std::string& name) {
     return false;
   if (std::count(name.begin(), name.end(), '/') > 1 || name.find("..") != std::string::npos) return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == '/';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.' || c == '/';
   });
 }
 
@@ -52,13 +52,11 @@ fs::path snapshot_of(const fs::path& repository) {
     std::string commit = read_file(reference.string(), 4096);
     while (!commit.empty() && (commit.back() == '\n' || commit.back() == ' ')) commit.pop_back();
     const fs::path main = repository / "snapshots" / commit;
-    if (!commit.empty() && commit.find('/') == std::string::npos && is_file(main / "config.json"))
-      return main;
+    if (!commit.empty() && commit.find('/') == std::string::npos && is_file(main / "config.json")) return main;
   }
   fs::path newest;
   std::error_code error;
-  for (fs::directory_iterator it(repository / "snapshots", error), end; !error && it != end;
-       it.increment(error)) {
+  for (fs::directory_iterator it(repository / "snapshots", error), end; !error && it != end; it.increment(error)) {
     if (!is_file(it->path() / "config.json")) continue;
     if (newest.empty() || fs::last_write_time(it->path()) > fs::last_write_time(newest)) newest = it->path();
   }
@@ -70,15 +68,13 @@ fs::path snapshot_of(const fs::path& repository) {
 std::string resolve_model_folder(const std::string& model) {
   LL_CHECK(!model.empty(), "--model needs a folder or the name of a model");
   if (is_folder(model)) {
-    LL_CHECK(is_file(fs::path(model) / "config.json"),
-             "{} has no config.json: it is not a Hugging Face model folder", model);
+    LL_CHECK(is_file(fs::path(model) / "config.json"), "{} has no config.json: it is not a Hugging Face model folder",
+             model);
     return model;
   }
-  LL_CHECK(!is_file(model), "{} is a file; --model needs the folder that holds config.json and the weights",
-           model);
+  LL_CHECK(!is_file(model), "{} is a file; --model needs the folder that holds config.json and the weights", model);
   if (!is_hub_name(model)) {
-    fail("there is no folder {}; to download a model to it: hf download ORG/NAME --local-dir {}", model,
-         model);
+    fail("there is no folder {}; to download a model to it: hf download ORG/NAME --local-dir {}", model, model);
   }
   std::string folder = "models--" + model;
   if (const size_t slash = folder.find('/'); slash != std::string::npos) folder.replace(slash, 1, "--");
@@ -98,9 +94,7 @@ bool ends_with(const std::string& s, const std::string& tail) {
   return s.size() >= tail.size() && s.compare(s.size() - tail.size(), tail.size(), tail) == 0;
 }
 
-bool starts_with(const std::string& s, const std::string& head) {
-  return s.compare(0, head.size(), head) == 0;
-}
+bool starts_with(const std::string& s, const std::string& head) { return s.compare(0, head.size(), head) == 0; }
 
 std::string without_old_names(std::string name) {
   for (const auto& [old, now] : {std::pair<std::string, std::string>{"LayerNorm.gamma", "LayerNorm.weight"},
@@ -155,8 +149,8 @@ void WeightMap::open(const std::string& base_prefix) {
   for (size_t i = 0; i < files_.size(); ++i) {
     for (const TensorInfo& t : files_[i]->tensors()) {
       const auto [at, fresh] = entries_.insert({canonical(t.name), {i, t.name}});
-      LL_CHECK(fresh, "{} has tensor `{}` twice, in {} and in {}", folder_, at->first,
-               files_[at->second.file]->path(), files_[i]->path());
+      LL_CHECK(fresh, "{} has tensor `{}` twice, in {} and in {}", folder_, at->first, files_[at->second.file]->path(),
+               files_[i]->path());
     }
   }
 }
@@ -167,9 +161,7 @@ std::string WeightMap::canonical(const std::string& name_in_file) const {
   return prefix_.empty() || is_head(name) ? name : prefix_ + name;
 }
 
-void WeightMap::add_file(const std::string& path) {
-  files_.push_back(std::make_shared<SafetensorsFile>(path));
-}
+void WeightMap::add_file(const std::string& path) { files_.push_back(std::make_shared<SafetensorsFile>(path)); }
 
 std::vector<std::string> WeightMap::names() const {
   std::vector<std::string> names;
@@ -180,8 +172,7 @@ std::vector<std::string> WeightMap::names() const {
 const WeightMap::Entry& WeightMap::entry(const std::string& name) const {
   const auto it = entries_.find(name);
   if (it == entries_.end()) {
-    fail("{} has no tensor `{}`, which its config.json asks for (it has {} tensors)", folder_, name,
-         entries_.size());
+    fail("{} has no tensor `{}`, which its config.json asks for (it has {} tensors)", folder_, name, entries_.size());
   }
   return it->second;
 }
@@ -221,12 +212,11 @@ std::vector<std::string> WeightMap::unused() const {
 std::string WeightMap::unused_message() const {
   std::vector<std::string> names = unused();
   if (names.empty()) return "";
-  std::stable_partition(names.begin(), names.end(),
-                        [](const std::string& n) { return !is_ignorable_weight(n); });
+  std::stable_partition(names.begin(), names.end(), [](const std::string& n) { return !is_ignorable_weight(n); });
   const size_t all = names.size(), shown = std::min<size_t>(all, 8);
   names.resize(shown);
-  return fmt::format("{} tensor{} of {} {} not used: {}{}", all, all == 1 ? "" : "s", folder_,
-                     all == 1 ? "is" : "are", fmt::join(names, ", "), all > shown ? ", ..." : "");
+  return fmt::format("{} tensor{} of {} {} not used: {}{}", all, all == 1 ? "" : "s", folder_, all == 1 ? "is" : "are",
+                     fmt::join(names, ", "), all > shown ? ", ..." : "");
 }
 
 }  // namespace lowland

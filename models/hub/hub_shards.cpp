@@ -30,8 +30,8 @@ void WeightMap::open_index(const std::string& index_path) {
     LL_CHECK(fs::exists(file), "{} names {}, which is not there: was the download cut off?", index_path, shard);
     add_file(file.string());
     for (const std::string& name : names) {
-      LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it",
-               index_path, name, shard);
+      LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it", index_path,
+               name, shard);
     }
   }
 }

@@ -13,8 +13,7 @@ void refuse_json(const std::string& text, const std::string& file, size_t byte) 
        byte > text.size() ? " (is the file cut off?)" : "");
 }
 
-JsonKeys::JsonKeys(const std::string& text, std::string file)
-    : file_(std::move(file)), root_(parse_json(text, file_)) {
+JsonKeys::JsonKeys(const std::string& text, std::string file) : file_(std::move(file)), root_(parse_json(text, file_)) {
   LL_CHECK(root_.is_object(), "{} is not a JSON object", file_);
 }
 
@@ -23,8 +22,7 @@ void JsonKeys::refuse(const char* key, const std::string& why) const { fail("{}:
 int64_t JsonKeys::whole(const char* key, int64_t otherwise) const {
   if (!has(key)) return otherwise;
   const double x = number(key, 0);
-  if (x != std::floor(x) || std::abs(x) > 1e15)
-    refuse(key, fmt::format("is {}, not a whole number", at(key).dump()));
+  if (x != std::floor(x) || std::abs(x) > 1e15) refuse(key, fmt::format("is {}, not a whole number", at(key).dump()));
   return static_cast<int64_t>(x);
 }
 

@@ -30,9 +30,7 @@ class JsonKeys {
   JsonKeys(const std::string& text, std::string file);
 
   const nlohmann::ordered_json& root() const { return root_; }
-  bool has(const char* key) const {
-    return root_.contains(key) && !root_[key].is_null();
-  }  // null is like absent
+  bool has(const char* key) const { return root_.contains(key) && !root_[key].is_null(); }  // null is like absent
   const nlohmann::ordered_json& at(const char* key) const { return root_[key]; }
 
   int64_t whole(const char* key, int64_t otherwise) const;

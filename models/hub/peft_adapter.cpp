@@ -19,8 +19,7 @@ constexpr const char* kWeightsFile = "adapter_model.safetensors";
 
 // True if `name` ends in `tail`, which is then cut off.
 bool strip_tail(std::string& name, const std::string& tail) {
-  if (name.size() <= tail.size() || name.compare(name.size() - tail.size(), tail.size(), tail) != 0)
-    return false;
+  if (name.size() <= tail.size() || name.compare(name.size() - tail.size(), tail.size(), tail) != 0) return false;
   name.resize(name.size() - tail.size());
   return true;
 }
@@ -43,8 +42,7 @@ std::string config_text(const std::string& folder) {
     fail("{} has no {}: it is not a peft adapter folder", folder, kConfigFile);
   }
   if (!fs::exists(base / kWeightsFile, error) && fs::exists(base / "adapter_model.bin", error)) {
-    fail("{} holds adapter_model.bin only: load it with peft and save it again, which writes {}", folder,
-         kWeightsFile);
+    fail("{} holds adapter_model.bin only: load it with peft and save it again, which writes {}", folder, kWeightsFile);
   }
   return read_file((base / kConfigFile).string(), 64 << 20);
 }
@@ -70,13 +68,13 @@ using Factors = std::map<std::string, LoraFactors>;
 
 void take_factor(const SafetensorsFile& file, const TensorInfo& t, const std::string& module, bool is_a,
                  Factors& found) {
-  LL_CHECK(t.shape.size() == 2 && t.shape[0] > 0 && t.shape[1] > 0,
-           "{}: tensor `{}` has shape {}, not two dimensions", file.path(), t.name, to_string(t.shape));
+  LL_CHECK(t.shape.size() == 2 && t.shape[0] > 0 && t.shape[1] > 0, "{}: tensor `{}` has shape {}, not two dimensions",
+           file.path(), t.name, to_string(t.shape));
   LoraFactors& f = found[module];
   f.module = module;
   const int64_t rank = is_a ? t.shape[0] : t.shape[1];
-  LL_CHECK(f.rank == 0 || f.rank == rank, "{}: lora_A and lora_B of `{}` have ranks {} and {}", file.path(),
-           module, is_a ? rank : f.rank, is_a ? f.rank : rank);
+  LL_CHECK(f.rank == 0 || f.rank == rank, "{}: lora_A and lora_B of `{}` have ranks {} and {}", file.path(), module,
+           is_a ? rank : f.rank, is_a ? f.rank : rank);
   f.rank = rank;
   (is_a ? f.in : f.out) = is_a ? t.shape[1] : t.shape[0];
   (is_a ? f.a : f.b) = floats_of(file, t);
@@ -87,15 +85,14 @@ void check_against_config(const SafetensorsFile& file, const AdapterConfig& conf
            f.a.empty() ? "lora_A" : "lora_B");
   LL_CHECK(config.targets(f.module), "{}: `{}` is not one of the target_modules of {}", file.path(), f.module,
            kConfigFile);
-  LL_CHECK(config.rank_of(f.module) == f.rank, "{}: `{}` has rank {}, but {} by {}", file.path(), f.module,
-           f.rank, config.rank_of(f.module), kConfigFile);
+  LL_CHECK(config.rank_of(f.module) == f.rank, "{}: `{}` has rank {}, but {} by {}", file.path(), f.module, f.rank,
+           config.rank_of(f.module), kConfigFile);
 }
 
 }  // namespace
 
 const LoraFactors* LoadedAdapter::find(const std::string& module) const {
-  const auto it =
-      std::find_if(modules.begin(), modules.end(), [&](const auto& m) { return m.module == module; });
+  const auto it = std::find_if(modules.begin(), modules.end(), [&](const auto& m) { return m.module == module; });
   return it == modules.end() ? nullptr : &*it;
 }
 
@@ -158,11 +155,10 @@ void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearMo
   for (const LinearModule& layer : model) layers[layer.name] = &layer;
   for (const LoraFactors& f : adapter.modules) {
     const auto it = layers.find(f.module);
-    LL_CHECK(it != layers.end(), "the adapter {} has `{}`, which is not a linear layer of the model", folder,
-             f.module);
+    LL_CHECK(it != layers.end(), "the adapter {} has `{}`, which is not a linear layer of the model", folder, f.module);
     LL_CHECK(it->second->in == f.in && it->second->out == f.out,
-             "the adapter {} has `{}` of {} x {}, but the model's is {} x {}: it belongs to another base",
-             folder, f.module, f.out, f.in, it->second->out, it->second->in);
+             "the adapter {} has `{}` of {} x {}, but the model's is {} x {}: it belongs to another base", folder,
+             f.module, f.out, f.in, it->second->out, it->second->in);
   }
   for (const LinearModule& layer : model) {
     LL_CHECK(adapter.find(layer.name) || !adapter.config.targets(layer.name),
@@ -174,13 +170,11 @@ namespace {
 
 void check_complete(const std::string& folder, const LoadedAdapter& adapter) {
   LL_CHECK(!adapter.modules.empty(), "cannot write the adapter {}: it has no modules", folder);
-  LL_CHECK(!adapter.config.target_modules.empty(), "cannot write the adapter {}: it has no target_modules",
-           folder);
+  LL_CHECK(!adapter.config.target_modules.empty(), "cannot write the adapter {}: it has no target_modules", folder);
   for (const LoraFactors& f : adapter.modules) {
-    LL_CHECK(
-        f.a.size() == static_cast<size_t>(f.rank * f.in) && f.b.size() == static_cast<size_t>(f.rank * f.out),
-        "cannot write the adapter {}: `{}` has {} and {} values for rank {}, {} x {}", folder, f.module,
-        f.a.size(), f.b.size(), f.rank, f.out, f.in);
+    LL_CHECK(f.a.size() == static_cast<size_t>(f.rank * f.in) && f.b.size() == static_cast<size_t>(f.rank * f.out),
+             "cannot write the adapter {}: `{}` has {} and {} values for rank {}, {} x {}", folder, f.module,
+             f.a.size(), f.b.size(), f.rank, f.out, f.in);
   }
   // Without them peft ends in a KeyError.
   LL_CHECK(adapter.config.task_type != "SEQ_CLS" || !adapter.head.empty(),
@@ -210,8 +204,7 @@ void write_weights(const std::string& path, const LoadedAdapter& adapter) {
 
 // Bit by bit: a NaN is equal to itself.
 bool same(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 void read_back(const std::string& folder, const LoadedAdapter& wanted) {
@@ -251,8 +244,7 @@ void save_adapter(const std::string& folder, LoadedAdapter adapter, const Adapte
   directory.commit();
 }
 
-std::string base_model_name(const std::string& flag, const std::string& name_or_path,
-                            const std::string& folder) {
+std::string base_model_name(const std::string& flag, const std::string& name_or_path, const std::string& folder) {
   if (!flag.empty()) return flag;
   if (!name_or_path.empty()) return name_or_path;
   const fs::path path = fs::absolute(folder).lexically_normal();

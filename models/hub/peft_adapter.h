@@ -66,7 +66,6 @@ void save_adapter(const std::string& folder, LoadedAdapter adapter, const Adapte
 
 // base_model_name_or_path: the user's --base-model-name, else config.json's _name_or_path, else ORG/NAME if
 // the folder is a snapshot of the Hugging Face cache, else the absolute path.
-std::string base_model_name(const std::string& flag, const std::string& name_or_path,
-                            const std::string& folder);
+std::string base_model_name(const std::string& flag, const std::string& name_or_path, const std::string& folder);
 
 }  // namespace lowland

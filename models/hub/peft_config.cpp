@@ -13,8 +13,7 @@ using nlohmann::json;
 // What would change the result and is not computed here.
 void refuse_unsupported(const JsonKeys& keys) {
   const std::string type = keys.text("peft_type", "");
-  if (type != "LORA")
-    keys.refuse("peft_type", fmt::format("is {}, not LORA", type.empty() ? "missing" : type));
+  if (type != "LORA") keys.refuse("peft_type", fmt::format("is {}, not LORA", type.empty() ? "missing" : type));
   for (const char* key : {"use_dora", "lora_bias", "fan_in_fan_out", "use_qalora"}) {
     if (keys.flag(key, false)) keys.refuse(key, "is true, which is not supported");
   }
@@ -22,8 +21,8 @@ void refuse_unsupported(const JsonKeys& keys) {
     keys.refuse("bias", fmt::format("is {}; only none is supported", bias));
   }
   for (const char* key :
-       {"trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens",
-        "arrow_config", "kasa_config", "monteclora_config", "use_bdlora"}) {
+       {"trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens", "arrow_config",
+        "kasa_config", "monteclora_config", "use_bdlora"}) {
     if (!keys.has(key)) continue;
     const auto& value = keys.at(key);
     const bool off = (value.is_boolean() && !value.get<bool>()) || (value.is_structured() && value.empty());
@@ -58,8 +57,7 @@ ModuleTargets read_targets(const JsonKeys& keys, const char* key) {
   return targets;
 }
 
-template <class T>
-std::vector<std::pair<std::string, T>> read_pattern(const JsonKeys& keys, const char* key) {
+template <class T> std::vector<std::pair<std::string, T>> read_pattern(const JsonKeys& keys, const char* key) {
   std::vector<std::pair<std::string, T>> pattern;
   if (!keys.has(key)) return pattern;
   if (!keys.at(key).is_object()) keys.refuse(key, "does not map modules to numbers");
@@ -71,8 +69,7 @@ std::vector<std::pair<std::string, T>> read_pattern(const JsonKeys& keys, const 
   return pattern;
 }
 
-template <class T>
-const T* find_in(const std::vector<std::pair<std::string, T>>& pattern, const std::string& module) {
+template <class T> const T* find_in(const std::vector<std::pair<std::string, T>>& pattern, const std::string& module) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : pattern) keys.push_back(key);
   const int i = find_pattern(module, keys);
@@ -113,8 +110,7 @@ AdapterConfig AdapterConfig::from_json(const std::string& text, const std::strin
   if (keys.has("layers_to_transform")) {
     const auto& layers = keys.at("layers_to_transform");
     const auto add = [&](const nlohmann::ordered_json& layer) {
-      if (!layer.is_number_integer())
-        keys.refuse("layers_to_transform", "holds something else than layer numbers");
+      if (!layer.is_number_integer()) keys.refuse("layers_to_transform", "holds something else than layer numbers");
       c.layers_to_transform.push_back(layer.get<int64_t>());
     };
     if (layers.is_array()) {

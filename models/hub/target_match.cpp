@@ -24,11 +24,9 @@ std::string message_of(int code) {
 
 // The number of groups + 1, or 0 without a match.
 int run(pcre2_code* code, const std::string& expression, const std::string& path, MatchData& data) {
-  const int n =
-      pcre2_match(code, units(path), path.size(), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, data.get(), nullptr);
+  const int n = pcre2_match(code, units(path), path.size(), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, data.get(), nullptr);
   if (n > 0) return n;
-  if (n != PCRE2_ERROR_NOMATCH)
-    fail("the expression `{}` fails on `{}`: {}", expression, path, message_of(n));
+  if (n != PCRE2_ERROR_NOMATCH) fail("the expression `{}` fails on `{}`: {}", expression, path, message_of(n));
   return 0;
 }
 
@@ -38,8 +36,7 @@ ModulePattern::ModulePattern(const std::string& expression) : expression_(expres
   int error = 0;
   PCRE2_SIZE at = 0;
   pcre2_code* code = pcre2_compile(units(expression), expression.size(), 0, &error, &at, nullptr);
-  if (!code)
-    fail("`{}` is not a regular expression: {}, at character {}", expression, message_of(error), at + 1);
+  if (!code) fail("`{}` is not a regular expression: {}, at character {}", expression, message_of(error), at + 1);
   code_ = std::shared_ptr<void>(code, [](void* p) { pcre2_code_free(static_cast<pcre2_code*>(p)); });
 }
 
@@ -97,9 +94,8 @@ bool matches_target(const std::string& path, const ModuleTargets& targets) {
 
 bool is_within(const std::string& path, const std::vector<std::string>& names) {
   const std::string dotted = "." + path + ".";
-  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-    return dotted.find("." + name + ".") != std::string::npos;
-  });
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return dotted.find("." + name + ".") != std::string::npos; });
 }
 
 int find_pattern(const std::string& path, const std::vector<std::string>& keys) {

@@ -47,7 +47,8 @@ Image squared(const ImageSettings& s, Image image, const std::string& name) {
 struct Stretch {
   int64_t begin, length, offset;
   Stretch(int64_t whole, int64_t crop)
-      : begin(whole > crop ? (whole - crop) / 2 : 0), length(std::min(whole, crop)),
+      : begin(whole > crop ? (whole - crop) / 2 : 0),
+        length(std::min(whole, crop)),
         offset(whole > crop ? 0 : (crop - whole + 1) / 2) {}
 };
 
@@ -62,10 +63,10 @@ ImageProcessor::ImageProcessor(const ImageSettings& settings) : settings_(settin
   height_ = s.center_crop ? s.crop_height : square ? s.shortest_edge : s.height;
   width_ = s.center_crop ? s.crop_width : square ? s.shortest_edge : s.width;
   const auto in_range = [](int64_t side) { return side >= 1 && side <= kMostSide; };
-  LL_CHECK(in_range(height_) && in_range(width_) &&
-               (!s.resize || (s.shortest_edge == 0 ? in_range(s.height) && in_range(s.width)
-                                                   : in_range(s.shortest_edge))),
-           "a processor's size must be from 1 to {} pixels: {}", kMostSide, s.describe());
+  LL_CHECK(
+      in_range(height_) && in_range(width_) &&
+          (!s.resize || (s.shortest_edge == 0 ? in_range(s.height) && in_range(s.width) : in_range(s.shortest_edge))),
+      "a processor's size must be from 1 to {} pixels: {}", kMostSide, s.describe());
   for (size_t c = 0; c < 3; ++c) {
     LL_CHECK(!s.normalize || s.std[c] > 0, "a processor's image_std must be above 0: {}", s.describe());
     for (size_t v = 0; v < 256; ++v) {

@@ -17,7 +17,7 @@ namespace lowland {
 struct ImageSettings {
   bool pad_to_square = false;
   bool resize = true;
-  int64_t shortest_edge = 0;          // 0: height and width are given
+  int64_t shortest_edge = 0;  // 0: height and width are given
   int64_t height = 0, width = 0;
   Resample filter = Resample::bicubic;
   bool center_crop = true;

@@ -11,6 +11,7 @@ namespace lowland {
 namespace {
 
 // Keys that this file reads.
+// clang-format off
 constexpr std::string_view kRead[] = {
     "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
     "num_attention_heads", "num_key_value_heads", "head_dim", "hidden_act", "max_position_embeddings",
@@ -19,6 +20,7 @@ constexpr std::string_view kRead[] = {
     "use_sliding_window", "max_window_layers", "layer_types", "bos_token_id", "eos_token_id", "pad_token_id",
     "dtype", "torch_dtype", "_name_or_path", "architectures", "quantization_config", "partial_rotary_factor",
     "is_decoder", "add_cross_attention", "pruned_heads"};
+// clang-format on
 
 void check_keys(const JsonKeys& keys) {
   refuse_unknown_keys(keys, kRead);
@@ -29,8 +31,7 @@ void check_keys(const JsonKeys& keys) {
     keys.refuse("hidden_act", fmt::format("is {}; only silu is supported", activation));
   if (keys.number("partial_rotary_factor", 1) != 1)
     keys.refuse("partial_rotary_factor", "is not 1, which is not supported");
-  if (keys.flag("add_cross_attention", false))
-    keys.refuse("add_cross_attention", "is true, which is not supported");
+  if (keys.flag("add_cross_attention", false)) keys.refuse("add_cross_attention", "is true, which is not supported");
   if (keys.has("pruned_heads") && !keys.at("pruned_heads").empty())
     keys.refuse("pruned_heads", "is set, which is not supported");
 }
@@ -60,8 +61,7 @@ void read_sizes(const JsonKeys& keys, LlamaConfig& c) {
   c.num_attention_heads = keys.whole("num_attention_heads", c.num_attention_heads);
   // A Llama without the key has as many key heads as query heads; so has any file that says null.
   const bool as_heads = keys.root().contains("num_key_value_heads") || c.model_type == "llama";
-  c.num_key_value_heads =
-      keys.whole("num_key_value_heads", as_heads ? c.num_attention_heads : c.num_key_value_heads);
+  c.num_key_value_heads = keys.whole("num_key_value_heads", as_heads ? c.num_attention_heads : c.num_key_value_heads);
   c.max_position_embeddings = keys.whole("max_position_embeddings", c.max_position_embeddings);
   const std::pair<const char*, int64_t> sizes[] = {{"vocab_size", c.vocab_size},
                                                    {"hidden_size", c.hidden_size},
@@ -76,9 +76,8 @@ void read_sizes(const JsonKeys& keys, LlamaConfig& c) {
     keys.refuse("num_key_value_heads", fmt::format("is {}, which does not divide num_attention_heads, {}",
                                                    c.num_key_value_heads, c.num_attention_heads));
   if (!keys.has("head_dim") && c.hidden_size % c.num_attention_heads != 0)
-    keys.refuse("hidden_size",
-                fmt::format("is {}, not a multiple of num_attention_heads, {}, and there is no head_dim",
-                            c.hidden_size, c.num_attention_heads));
+    keys.refuse("hidden_size", fmt::format("is {}, not a multiple of num_attention_heads, {}, and there is no head_dim",
+                                           c.hidden_size, c.num_attention_heads));
   c.head_dim = keys.whole("head_dim", c.hidden_size / c.num_attention_heads);
   if (c.head_dim < 2 || c.head_dim % 2 != 0 || c.head_dim > 1024)
     keys.refuse("head_dim", fmt::format("is {}, not an even number up to 1024", c.head_dim));
@@ -104,14 +103,12 @@ void read_rope(const JsonKeys& keys, const std::string& file, LlamaConfig& c) {
     if (s.type != "llama3") continue;
     s.low_freq_factor = rope.number("low_freq_factor", s.low_freq_factor);
     s.high_freq_factor = rope.number("high_freq_factor", s.high_freq_factor);
-    s.original_max_position_embeddings =
-        rope.whole("original_max_position_embeddings", c.max_position_embeddings);
+    s.original_max_position_embeddings = rope.whole("original_max_position_embeddings", c.max_position_embeddings);
     if (!(s.low_freq_factor > 0 && s.high_freq_factor > s.low_freq_factor))
       rope.refuse("high_freq_factor", fmt::format("is {}, low_freq_factor is {}: they must rise from above 0",
                                                   s.high_freq_factor, s.low_freq_factor));
     if (s.original_max_position_embeddings < 1)
-      rope.refuse("original_max_position_embeddings",
-                  fmt::format("is {}", s.original_max_position_embeddings));
+      rope.refuse("original_max_position_embeddings", fmt::format("is {}", s.original_max_position_embeddings));
   }
   if (!(c.rope_theta > 1)) keys.refuse("rope_theta", fmt::format("is {}, not above 1", c.rope_theta));
 }
@@ -120,8 +117,7 @@ void read_window(const JsonKeys& keys, LlamaConfig& c) {
   const auto told = [&](int64_t otherwise) {  // null: none
     return keys.root().contains("sliding_window") ? keys.whole("sliding_window", 0) : otherwise;
   };
-  if (c.model_type == "llama" && told(0) != 0)
-    keys.refuse("sliding_window", "is set, which a llama does not know");
+  if (c.model_type == "llama" && told(0) != 0) keys.refuse("sliding_window", "is set, which a llama does not know");
   if (c.model_type == "mistral") c.sliding_window = told(4096);
   if (c.model_type == "qwen2") {
     const bool some = keys.whole("max_window_layers", 28) < c.num_hidden_layers;
@@ -130,8 +126,7 @@ void read_window(const JsonKeys& keys, LlamaConfig& c) {
   const std::vector<std::string> layers = keys.texts("layer_types");
   for (const std::string& layer : layers)
     if (layer != "full_attention" && layer != "sliding_attention")
-      keys.refuse("layer_types",
-                  fmt::format("holds {}; full_attention and sliding_attention are supported", layer));
+      keys.refuse("layer_types", fmt::format("holds {}; full_attention and sliding_attention are supported", layer));
   const bool slides = std::find(layers.begin(), layers.end(), "sliding_attention") != layers.end();
   if (!layers.empty() && !slides) c.sliding_window = 0;
   if (c.sliding_window < 0) keys.refuse("sliding_window", fmt::format("is {}", c.sliding_window));
@@ -165,8 +160,7 @@ LlamaConfig LlamaConfig::from_json(const std::string& text, const std::string& f
   const JsonKeys keys(text, file_name);
   const std::string type = keys.text("model_type", "");
   if (type != "llama" && type != "mistral" && type != "qwen2")
-    fail("{}: model_type is {}; llama, mistral and qwen2 are supported", file_name,
-         type.empty() ? "missing" : type);
+    fail("{}: model_type is {}; llama, mistral and qwen2 are supported", file_name, type.empty() ? "missing" : type);
   check_keys(keys);
   LlamaConfig c = defaults_of(type);
   read_sizes(keys, c);

@@ -39,8 +39,8 @@ struct LlamaConfig {
   double initializer_range = 0.02;
   int64_t bos_token_id = -1, pad_token_id = -1;  // -1: none
   std::vector<int32_t> eos_token_ids;            // one, several or none
-  std::string dtype;         // "float32", "bfloat16", ... as the file says; empty if it does not
-  std::string name_or_path;  // `_name_or_path`
+  std::string dtype;                             // "float32", "bfloat16", ... as the file says; empty if it does not
+  std::string name_or_path;                      // `_name_or_path`
   std::vector<std::string> architectures;
 
   static LlamaConfig from_json(const std::string& text, const std::string& file_name);
@@ -50,8 +50,7 @@ struct LlamaConfig {
 
   // Longest segment: within it a sliding window hides nothing.
   int64_t max_tokens() const {
-    return sliding_window > 0 && sliding_window < max_position_embeddings ? sliding_window
-                                                                          : max_position_embeddings;
+    return sliding_window > 0 && sliding_window < max_position_embeddings ? sliding_window : max_position_embeddings;
   }
 };
 

@@ -22,16 +22,14 @@ KvCache::KvCache(Context& context, const LlamaConfig& config, DType dtype, std::
 }
 
 nn::Rows KvCache::append(const std::vector<std::vector<int32_t>>& tokens) {
-  LL_CHECK(tokens.size() == sequences(), "new tokens for {} sequences, the cache has {}", tokens.size(),
-           sequences());
-  std::vector<int32_t> ids, position, example, select, select_position, select_example, cu = {0},
-                                                                                        cu_select = {0};
+  LL_CHECK(tokens.size() == sequences(), "new tokens for {} sequences, the cache has {}", tokens.size(), sequences());
+  std::vector<int32_t> ids, position, example, select, select_position, select_example, cu = {0}, cu_select = {0};
   std::vector<int32_t> new_rows, cu_q = {0}, cu_k = {0};
   const auto i32 = [](auto n) { return static_cast<int32_t>(n); };
   for (size_t s = 0; s < tokens.size(); ++s) {
     const auto n = static_cast<int64_t>(tokens[s].size());
-    LL_CHECK(length_[s] + n <= capacity(s), "sequence {} has {} tokens and room for {}: {} more do not fit",
-             s, length_[s], capacity(s), n);
+    LL_CHECK(length_[s] + n <= capacity(s), "sequence {} has {} tokens and room for {}: {} more do not fit", s,
+             length_[s], capacity(s), n);
     for (int64_t i = 0; i < n; ++i) {
       position.push_back(i32(length_[s] + i));
       example.push_back(i32(s));
@@ -70,8 +68,7 @@ nn::Rows KvCache::append(const std::vector<std::vector<int32_t>>& tokens) {
 
 void KvCache::cut(size_t sequence, int64_t length) {
   LL_CHECK(sequence < sequences() && length >= 0 && length <= length_[sequence],
-           "cannot cut a sequence of {} tokens to {}", sequence < sequences() ? length_[sequence] : 0,
-           length);
+           "cannot cut a sequence of {} tokens to {}", sequence < sequences() ? length_[sequence] : 0, length);
   length_[sequence] = length;
 }
 

@@ -31,9 +31,9 @@ class KvCache {
 
   // --- for the decoder: of the tokens appended last
   const Tensor& layer(size_t index) const { return layers_[index]; }  // (all positions, 2 NKV HD)
-  const Tensor& new_rows() const { return new_rows_; }  // (N) i32: where their keys and values belong
-  const Tensor& cu_q() const { return cu_q_; }          // (2 S + 1) i32
-  const Tensor& cu_k() const { return cu_k_; }          // (2 S + 1) i32
+  const Tensor& new_rows() const { return new_rows_; }                // (N) i32: where their keys and values belong
+  const Tensor& cu_q() const { return cu_q_; }                        // (2 S + 1) i32
+  const Tensor& cu_k() const { return cu_k_; }                        // (2 S + 1) i32
 
  private:
   Context& context_;

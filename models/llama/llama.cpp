@@ -38,32 +38,29 @@ Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
   const Bias mlp_bias = bias_if(config_.mlp_bias);
   nn::ParameterSet& set = parameters_;
   using Parts = std::vector<Linear::Part>;
-  return {
-      nn::RmsNorm(set, prefix + "input_layernorm", C, eps),
-      own(std::make_unique<Linear>(
-          set, Parts{{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}}, C,
-          bias_if(config_.qkv_bias))),
-      own(std::make_unique<Linear>(set, attention + "o_proj", C, q, bias_if(config_.output_bias))),
-      nn::RmsNorm(set, prefix + "post_attention_layernorm", C, eps),
-      own(std::make_unique<Linear>(set, Parts{{mlp + "gate_proj", F}, {mlp + "up_proj", F}}, C, mlp_bias)),
-      own(std::make_unique<Linear>(set, mlp + "down_proj", C, F, mlp_bias)),
-      set.next_op()};
+  return {nn::RmsNorm(set, prefix + "input_layernorm", C, eps),
+          own(std::make_unique<Linear>(
+              set, Parts{{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}}, C,
+              bias_if(config_.qkv_bias))),
+          own(std::make_unique<Linear>(set, attention + "o_proj", C, q, bias_if(config_.output_bias))),
+          nn::RmsNorm(set, prefix + "post_attention_layernorm", C, eps),
+          own(std::make_unique<Linear>(set, Parts{{mlp + "gate_proj", F}, {mlp + "up_proj", F}}, C, mlp_bias)),
+          own(std::make_unique<Linear>(set, mlp + "down_proj", C, F, mlp_bias)),
+          set.next_op()};
 }
 
 const Tensor& Llama::frequencies() const {
   if (!frequencies_)
-    frequencies_ =
-        Tensor::from<float>(context(), {config_.head_dim / 2}, rope_frequencies(config_));  // (HD/2)
+    frequencies_ = Tensor::from<float>(context(), {config_.head_dim / 2}, rope_frequencies(config_));  // (HD/2)
   return frequencies_;
 }
 
 Tensor Llama::embed(const Tensor& ids) const {
-  arena().refresh();  // the table may be trained
+  arena().refresh();                                             // the table may be trained
   return ops::embedding(ids, tokens_->weight().value, dtype());  // (N, C)
 }
 
-Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Mode& mode,
-                     const KvCache* cache) const {
+Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Mode& mode, const KvCache* cache) const {
   const int64_t NH = config_.num_attention_heads, NKV = config_.num_key_value_heads, HD = config_.head_dim;
   qkv = ops::rope(std::move(qkv), rows.all.position, frequencies(), NH + NKV);  // (N, (NH + 2 NKV) HD)
   AttentionOptions options;
@@ -84,8 +81,7 @@ Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Mode& mod
   return ops::attention(qkv, kv, options);  // (N, NH HD)
 }
 
-Tensor Llama::block(size_t index, const Tensor& x, const Rows& rows, const Mode& mode,
-                    const KvCache* cache) const {
+Tensor Llama::block(size_t index, const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
   const Layer& layer = layers_[index];
   // After the last attention only the selected rows are read by the head: from there on, only they are
   // computed.
@@ -108,11 +104,10 @@ void Llama::check_rows(const Tensor& x, const Rows& rows) const {
            "the decoder takes ({},{}) embedded rows, not {}", rows.N, config_.hidden_size, describe(x));
   const int32_t* bounds = rows.cu_seqlens.host();
   for (int64_t s = 0; s < rows.S; ++s)
-    LL_CHECK(
-        bounds[s + 1] - bounds[s] <= max_length(), "segment {} has {} tokens; {} is {}", s,
-        bounds[s + 1] - bounds[s],
-        max_length() < config_.max_position_embeddings ? "the sliding window" : "the longest the model takes",
-        max_length());
+    LL_CHECK(bounds[s + 1] - bounds[s] <= max_length(), "segment {} has {} tokens; {} is {}", s,
+             bounds[s + 1] - bounds[s],
+             max_length() < config_.max_position_embeddings ? "the sliding window" : "the longest the model takes",
+             max_length());
 }
 
 Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
@@ -121,9 +116,7 @@ Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const 
   Tensor h = x;  // (N, C)
   for (size_t i = 0; i < layers_.size(); ++i) {
     const nvtx::Range range(fmt::format("layer.{}", i).c_str());
-    const auto run = [this, i, rows, mode, cache](const Tensor& in) {
-      return block(i, in, rows, mode, cache);
-    };
+    const auto run = [this, i, rows, mode, cache](const Tensor& in) { return block(i, in, rows, mode, cache); };
     h = recompute() && cache == nullptr ? checkpoint(run, h) : run(h);  // (N, C); last: (K, C)
   }
   if (rows.K == rows.N) h = ops::gather_rows(h, rows.select);  // (K, C)

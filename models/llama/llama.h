@@ -26,8 +26,7 @@ class Llama final : public nn::Model {
   // x (N, C), one row for each of `rows` (whose ids are not read) -> the selected rows after the last norm,
   // (K, C). With a cache: the rows are those that KvCache::append gave, and see the cached ones before them.
   // Throws Error on a segment longer than max_length().
-  Tensor decode(const Tensor& x, const nn::Rows& rows, const nn::Mode& mode,
-                const KvCache* cache = nullptr) const;
+  Tensor decode(const Tensor& x, const nn::Rows& rows, const nn::Mode& mode, const KvCache* cache = nullptr) const;
   // x (K, C) -> (K, V)
   Tensor logits(const Tensor& x) const;
   // Cross-entropy of the next tokens: x (K, C), targets (K) i32 -> (1), without whole logits.
@@ -51,10 +50,8 @@ class Llama final : public nn::Model {
     uint64_t attention_op;
   };
   Layer make_layer(const std::string& base, int64_t index);
-  Tensor block(size_t index, const Tensor& x, const nn::Rows& rows, const nn::Mode& mode,
-               const KvCache* cache) const;
-  Tensor attend(size_t index, Tensor qkv, const nn::Rows& rows, const nn::Mode& mode,
-                const KvCache* cache) const;
+  Tensor block(size_t index, const Tensor& x, const nn::Rows& rows, const nn::Mode& mode, const KvCache* cache) const;
+  Tensor attend(size_t index, Tensor qkv, const nn::Rows& rows, const nn::Mode& mode, const KvCache* cache) const;
   void check_rows(const Tensor& x, const nn::Rows& rows) const;
   const Tensor& frequencies() const;
 

@@ -18,16 +18,14 @@ struct Header {
 Header read_header(std::ifstream& file, const std::string& path) {
   Header h{};
   LL_CHECK(file.read(reinterpret_cast<char*>(&h), sizeof h), "{} is too short for a llama2.c model", path);
-  LL_CHECK(h.dim != kLaterVersions, "{} is a llama2.c model of version {}; version 0 is read", path,
-           h.hidden_dim);
+  LL_CHECK(h.dim != kLaterVersions, "{} is a llama2.c model of version {}; version 0 is read", path, h.hidden_dim);
   const auto size = [](int32_t n) { return n >= 1 && n <= (1 << 24); };
   const int32_t V = std::abs(h.vocab_size);
-  LL_CHECK(
-      size(h.dim) && size(h.hidden_dim) && size(h.layers) && size(h.heads) && size(h.kv_heads) && size(V) &&
-          size(h.seq_len) && h.dim % (2 * h.heads) == 0 && h.heads % h.kv_heads == 0,
-      "{} is not a llama2.c model: its header says dim {}, hidden_dim {}, layers {}, heads {}, kv_heads {}, "
-      "vocab_size {}, seq_len {}",
-      path, h.dim, h.hidden_dim, h.layers, h.heads, h.kv_heads, h.vocab_size, h.seq_len);
+  LL_CHECK(size(h.dim) && size(h.hidden_dim) && size(h.layers) && size(h.heads) && size(h.kv_heads) && size(V) &&
+               size(h.seq_len) && h.dim % (2 * h.heads) == 0 && h.heads % h.kv_heads == 0,
+           "{} is not a llama2.c model: its header says dim {}, hidden_dim {}, layers {}, heads {}, kv_heads {}, "
+           "vocab_size {}, seq_len {}",
+           path, h.dim, h.hidden_dim, h.layers, h.heads, h.kv_heads, h.vocab_size, h.seq_len);
   return h;
 }
 
@@ -40,14 +38,12 @@ std::ifstream open(const std::string& path) {
 // Reads the tensors in the order of the file.
 class Reader {
  public:
-  Reader(Llama& model, const std::string& path)
-      : model_(model), file_(open(path)), header_(read_header(file_, path)) {
+  Reader(Llama& model, const std::string& path) : model_(model), file_(open(path)), header_(read_header(file_, path)) {
     const LlamaConfig& c = model.config();
     const int64_t tables = header_.seq_len * c.head_dim;  // cos and sin, not used any more
     const int64_t expected = static_cast<int64_t>(sizeof(Header)) + 4 * (model.parameters().count() + tables);
     const auto bytes = static_cast<int64_t>(fs::file_size(path));
-    LL_CHECK(bytes == expected, "{} has {} bytes; a llama2.c model of its header has {}", path, bytes,
-             expected);
+    LL_CHECK(bytes == expected, "{} has {} bytes; a llama2.c model of its header has {}", path, bytes, expected);
   }
 
   void read(const std::string& name) { put(name, next(name)); }
@@ -77,8 +73,7 @@ class Reader {
  private:
   std::vector<float> next(const std::string& name) {
     std::vector<float> values(static_cast<size_t>(model_.parameters().find(name).numel()));
-    file_.read(reinterpret_cast<char*>(values.data()),
-               static_cast<std::streamsize>(values.size() * sizeof(float)));
+    file_.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
     LL_CHECK(file_.good(), "the file ended in {}", name);
     return values;
   }

@@ -23,18 +23,15 @@ double uniform(uint64_t seed, uint32_t sequence, uint32_t position) {
 }  // namespace
 
 void check_sampling(const Sampling& s) {
-  LL_CHECK(s.temperature >= 0 && std::isfinite(s.temperature), "temperature must be at least 0, got {}",
-           s.temperature);
+  LL_CHECK(s.temperature >= 0 && std::isfinite(s.temperature), "temperature must be at least 0, got {}", s.temperature);
   LL_CHECK(s.top_k >= 0, "top-k must be at least 0, got {}", s.top_k);
   LL_CHECK(s.top_p > 0 && s.top_p <= 1, "top-p must be in (0, 1], got {}", s.top_p);
 }
 
 int32_t sample(std::span<const float> logits, const Sampling& s, uint32_t sequence, uint32_t position) {
   LL_CHECK(!logits.empty(), "there is no logit to choose from");
-  for (const float x : logits)
-    LL_CHECK(!std::isnan(x), "the model's logits are not numbers at position {}", position);
-  if (s.temperature == 0)
-    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  for (const float x : logits) LL_CHECK(!std::isnan(x), "the model's logits are not numbers at position {}", position);
+  if (s.temperature == 0) return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto larger = [&](int32_t a, int32_t b) {

@@ -12,8 +12,7 @@ namespace {
 // Settings that change the network, and the one value Lowland computes.
 void check_supported(const JsonKeys& keys) {
   const std::string activation = keys.text("hidden_act", "gelu");
-  if (activation != "gelu")
-    keys.refuse("hidden_act", fmt::format("is {}; only gelu is supported", activation));
+  if (activation != "gelu") keys.refuse("hidden_act", fmt::format("is {}; only gelu is supported", activation));
   const std::string positions = keys.text("position_embedding_type", "absolute");
   if (positions != "absolute") {
     keys.refuse("position_embedding_type", fmt::format("is {}; only absolute is supported", positions));
@@ -49,8 +48,8 @@ std::vector<std::string> read_labels(const JsonKeys& keys) {
   std::vector<std::string> labels(map.size());
   std::vector<bool> seen(map.size());
   for (const auto& [id, label] : map.items()) {
-    const bool digits = !id.empty() && id.size() < 8 &&
-                        std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits =
+        !id.empty() && id.size() < 8 && std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
     const size_t i = digits ? std::stoul(id) : map.size();
     if (i >= map.size() || seen[i])
       keys.refuse("id2label", fmt::format("has {} ids, but not 0 to {}", map.size(), map.size() - 1));
@@ -72,8 +71,8 @@ void check_sizes(const JsonKeys& keys, const RobertaConfig& c) {
     if (value < 1 || value > (int64_t{1} << 31)) keys.refuse(key, fmt::format("is {}", value));
   }
   if (c.hidden_size % c.num_attention_heads != 0) {
-    keys.refuse("hidden_size", fmt::format("is {}, not a multiple of num_attention_heads, {}", c.hidden_size,
-                                           c.num_attention_heads));
+    keys.refuse("hidden_size",
+                fmt::format("is {}, not a multiple of num_attention_heads, {}", c.hidden_size, c.num_attention_heads));
   }
   if (c.pad_token_id < 0 || c.pad_token_id >= c.vocab_size)
     keys.refuse("pad_token_id", fmt::format("is {}", c.pad_token_id));
@@ -82,10 +81,9 @@ void check_sizes(const JsonKeys& keys, const RobertaConfig& c) {
                 fmt::format("is {}, which leaves room for no token", c.max_position_embeddings));
   }
   if (!(c.layer_norm_eps > 0)) keys.refuse("layer_norm_eps", "must be above 0");
-  const std::pair<const char*, double> dropouts[] = {
-      {"hidden_dropout_prob", c.hidden_dropout_prob},
-      {"attention_probs_dropout_prob", c.attention_probs_dropout_prob},
-      {"classifier_dropout", c.head_dropout()}};
+  const std::pair<const char*, double> dropouts[] = {{"hidden_dropout_prob", c.hidden_dropout_prob},
+                                                     {"attention_probs_dropout_prob", c.attention_probs_dropout_prob},
+                                                     {"classifier_dropout", c.head_dropout()}};
   for (const auto& [key, p] : dropouts) {
     if (!(p >= 0 && p < 1)) keys.refuse(key, fmt::format("is {}, outside [0, 1)", p));
   }
@@ -111,8 +109,7 @@ RobertaConfig RobertaConfig::from_json(const std::string& text, const std::strin
   c.type_vocab_size = keys.whole("type_vocab_size", c.type_vocab_size);
   c.layer_norm_eps = keys.number("layer_norm_eps", c.layer_norm_eps);
   c.hidden_dropout_prob = keys.number("hidden_dropout_prob", c.hidden_dropout_prob);
-  c.attention_probs_dropout_prob =
-      keys.number("attention_probs_dropout_prob", c.attention_probs_dropout_prob);
+  c.attention_probs_dropout_prob = keys.number("attention_probs_dropout_prob", c.attention_probs_dropout_prob);
   if (keys.has("classifier_dropout")) c.classifier_dropout = keys.number("classifier_dropout", 0);
   c.initializer_range = keys.number("initializer_range", c.initializer_range);
   c.pad_token_id = keys.whole("pad_token_id", c.pad_token_id);
@@ -124,10 +121,8 @@ RobertaConfig RobertaConfig::from_json(const std::string& text, const std::strin
   c.set_labels(read_labels(keys));
   c.problem_type = keys.text("problem_type", "");
   const bool known = c.problem_type.empty() || c.problem_type == "regression" ||
-                     c.problem_type == "single_label_classification" ||
-                     c.problem_type == "multi_label_classification";
-  if (!known)
-    keys.refuse("problem_type", fmt::format("is {}, which transformers does not know", c.problem_type));
+                     c.problem_type == "single_label_classification" || c.problem_type == "multi_label_classification";
+  if (!known) keys.refuse("problem_type", fmt::format("is {}, which transformers does not know", c.problem_type));
   c.dtype = keys.text("dtype", keys.text("torch_dtype", ""));  // version 5, version 4
   c.name_or_path = keys.text("_name_or_path", "");
   c.architectures = keys.texts("architectures");
@@ -163,8 +158,7 @@ std::string RobertaConfig::to_json() const {
   j["position_embedding_type"] = "absolute";
   j["hidden_dropout_prob"] = hidden_dropout_prob;
   j["attention_probs_dropout_prob"] = attention_probs_dropout_prob;
-  j["classifier_dropout"] =
-      classifier_dropout ? nlohmann::json(*classifier_dropout) : nlohmann::json(nullptr);
+  j["classifier_dropout"] = classifier_dropout ? nlohmann::json(*classifier_dropout) : nlohmann::json(nullptr);
   j["initializer_range"] = initializer_range;
   j["pad_token_id"] = pad_token_id;
   j["bos_token_id"] = bos_token_id;

@@ -18,8 +18,7 @@ struct RobertaConfig {
   int64_t num_hidden_layers = 12;
   int64_t num_attention_heads = 12;
   int64_t intermediate_size = 3072;
-  int64_t max_position_embeddings =
-      512;  // two more than the tokens of a segment: positions start at pad_token_id + 1
+  int64_t max_position_embeddings = 512;  // two more than the tokens of a segment: positions start at pad_token_id + 1
   int64_t type_vocab_size = 2;
   double layer_norm_eps = 1e-12;
   double hidden_dropout_prob = 0.1;

@@ -20,8 +20,8 @@ Roberta::Roberta(RobertaConfig config, RobertaHead head) : config_(std::move(con
   words_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "word_embeddings", config_.vocab_size, C);
   positions_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "position_embeddings",
                                                config_.max_position_embeddings, C);
-  types_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "token_type_embeddings",
-                                           config_.type_vocab_size, C);
+  types_ =
+      std::make_unique<nn::Embedding>(parameters_, embeddings + "token_type_embeddings", config_.type_vocab_size, C);
   embedding_norm_ = std::make_unique<nn::LayerNorm>(parameters_, embeddings + "LayerNorm", C, config_.layer_norm_eps);
   embedding_op_ = parameters_.next_op();
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(i));
@@ -45,8 +45,7 @@ Roberta::Layer Roberta::make_layer(int64_t index) {
   using Parts = std::vector<Linear::Part>;
   return {
       own(std::make_unique<Linear>(
-          set, Parts{{attention + "self.query", C}, {attention + "self.key", C}, {attention + "self.value", C}},
-          C)),
+          set, Parts{{attention + "self.query", C}, {attention + "self.key", C}, {attention + "self.value", C}}, C)),
       own(std::make_unique<Linear>(set, attention + "output.dense", C, C)),
       nn::LayerNorm(set, attention + "output.LayerNorm", C, eps),
       own(std::make_unique<Linear>(set, prefix + "intermediate.dense", F, C)),
@@ -63,9 +62,9 @@ Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
   const nn::Parameter& table = positions_->weight();
   const Tensor position = ops::embedding(rows.all.position, table.slice(first, table.shape[0]));  // (N, C)
   const Tensor type = ops::embedding(Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32), types_->weight().value);
-  const Tensor x = ops::add(ops::add(words_->forward(rows.ids), type), position);                 // (N, C)
+  const Tensor x = ops::add(ops::add(words_->forward(rows.ids), type), position);  // (N, C)
   return ops::dropout(embedding_norm_->forward(x),
-                      mode.dropout(config_.hidden_dropout_prob, embedding_op_, rows.all));        // (N, C)
+                      mode.dropout(config_.hidden_dropout_prob, embedding_op_, rows.all));  // (N, C)
 }
 
 Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, const Mode& mode, bool last) const {
@@ -88,41 +87,41 @@ Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, con
     const Tensor kv = layer.qkv->forward_parts(x, 1, 2, rows.all, mode);             // (N, 2 C)
     o = ops::attention(q, kv, options);                                              // (K, C)
   } else {
-    o = ops::attention(layer.qkv->forward(x, rows.all, mode), options);              // (N, C)
+    o = ops::attention(layer.qkv->forward(x, rows.all, mode), options);  // (N, C)
   }
   const double p = config_.hidden_dropout_prob;
-  o = layer.attention_output->forward(o, out_rows, mode);                            // (K or N, C)
+  o = layer.attention_output->forward(o, out_rows, mode);  // (K or N, C)
   const Tensor h = layer.attention_norm.forward(o, residual, mode.dropout(p, layer.attention_output_op, out_rows));
-  Tensor f = ops::gelu(layer.intermediate->forward(h, out_rows, mode));              // (K or N, F)
-  f = layer.output->forward(f, out_rows, mode);                                      // (K or N, C)
+  Tensor f = ops::gelu(layer.intermediate->forward(h, out_rows, mode));  // (K or N, F)
+  f = layer.output->forward(f, out_rows, mode);                          // (K or N, C)
   return layer.output_norm.forward(f, h, mode.dropout(p, layer.output_op, out_rows));
 }
 
 Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
   LL_CHECK(rows.K > 0, "no row of the batch is selected");
   arena().refresh();
-  Tensor x = embed(rows, mode);                                                      // (N, C)
+  Tensor x = embed(rows, mode);  // (N, C)
   for (const Layer& layer : layers_) {
     const nvtx::Range range(fmt::format("layer.{}", &layer - layers_.data()).c_str());
     const bool last = &layer == &layers_.back();
     const auto run = [this, &layer, rows, mode, last](const Tensor& in) { return block(layer, in, rows, mode, last); };
-    x = recompute() ? checkpoint(run, x) : run(x);                                    // (N, C); last: (K, C)
+    x = recompute() ? checkpoint(run, x) : run(x);  // (N, C); last: (K, C)
   }
-  if (rows.K == rows.N) x = ops::gather_rows(x, rows.select);                        // (K, C)
+  if (rows.K == rows.N) x = ops::gather_rows(x, rows.select);  // (K, C)
   return head_ == RobertaHead::classification ? classify(x, rows, mode) : predict_tokens(x, rows, mode);
 }
 
 Tensor Roberta::classify(const Tensor& x, const Rows& rows, const Mode& mode) const {
   const double p = config_.head_dropout();
-  Tensor h = ops::dropout(x, mode.dropout(p, head_in_op_, rows.selected));           // (S, C)
-  h = ops::tanh(dense_->forward(h, rows.selected, mode));                            // (S, C)
-  h = ops::dropout(h, mode.dropout(p, head_out_op_, rows.selected));                 // (S, C)
-  return out_proj_->forward(h, rows.selected, mode);                                 // (S, labels)
+  Tensor h = ops::dropout(x, mode.dropout(p, head_in_op_, rows.selected));  // (S, C)
+  h = ops::tanh(dense_->forward(h, rows.selected, mode));                   // (S, C)
+  h = ops::dropout(h, mode.dropout(p, head_out_op_, rows.selected));        // (S, C)
+  return out_proj_->forward(h, rows.selected, mode);                        // (S, labels)
 }
 
 Tensor Roberta::predict_tokens(const Tensor& x, const Rows& rows, const Mode& mode) const {
   const Tensor h = lm_norm_->forward(ops::gelu(dense_->forward(x, rows.selected, mode)));  // (K, C)
-  return ops::linear(h, words_->weight().value, lm_bias_->value);                    // (K, V)
+  return ops::linear(h, words_->weight().value, lm_bias_->value);                          // (K, V)
 }
 
 }  // namespace lowland

@@ -10,8 +10,7 @@ namespace lowland {
 namespace {
 
 bool first_is(std::string_view text, UnicodeClass wanted) {
-  return !text.empty() &&
-         (unicode_classes()[utf8_next(text.data(), text.data() + text.size()).code] & wanted);
+  return !text.empty() && (unicode_classes()[utf8_next(text.data(), text.data() + text.size()).code] & wanted);
 }
 
 // Start of the last character of text, which is not empty.
@@ -29,15 +28,13 @@ size_t blanks_at_start(std::string_view text) {
 }
 
 size_t without_blanks_at_end(std::string_view text) {
-  while (!text.empty() && first_is(text.substr(last_character(text)), kS))
-    text = text.substr(0, last_character(text));
+  while (!text.empty() && first_is(text.substr(last_character(text)), kS)) text = text.substr(0, last_character(text));
   return text.size();
 }
 
 bool stands_alone(std::string_view text, size_t start, size_t stop) {
   const std::string_view before = text.substr(0, start);
-  return (before.empty() || !first_is(before.substr(last_character(before)), kW)) &&
-         !first_is(text.substr(stop), kW);
+  return (before.empty() || !first_is(before.substr(last_character(before)), kW)) && !first_is(text.substr(stop), kW);
 }
 
 bool overlaps(std::span<const TextRange> ranges, size_t start, size_t stop) {
@@ -48,8 +45,7 @@ bool overlaps(std::span<const TextRange> ranges, size_t start, size_t stop) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer)
-    : tokens_(std::move(tokens)) {
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer) : tokens_(std::move(tokens)) {
   for (size_t i = 0; i < tokens_.size(); ++i) {
     const AddedToken& token = tokens_[i];
     if (token.content.empty()) continue;
@@ -76,8 +72,8 @@ const AddedTokens::Found* AddedTokens::match(const Table& table, std::string_vie
 
 // Follows find_matches of the tokenizers library: matches do not overlap, and one that is passed over
 // (special, or not a word of its own) still uses up its text; one that touches verbatim text does not.
-void AddedTokens::split(Pass pass, std::string_view text, bool parse_special,
-                        std::span<const TextRange> verbatim, std::vector<Part>& parts) const {
+void AddedTokens::split(Pass pass, std::string_view text, bool parse_special, std::span<const TextRange> verbatim,
+                        std::vector<Part>& parts) const {
   if (text.empty()) return;
   const Table& table = pass == Pass::kPlain ? plain_ : normalized_;
   size_t done = 0;

@@ -15,9 +15,9 @@ namespace lowland {
 struct AddedToken {
   std::string content;
   int32_t id = -1;
-  bool special = true;  // left out by decode(skip_special), and not looked for when parse_special is false
-  bool lstrip = false;  // takes the spaces to its left along
-  bool rstrip = false;  // takes the spaces to its right along
+  bool special = true;       // left out by decode(skip_special), and not looked for when parse_special is false
+  bool lstrip = false;       // takes the spaces to its left along
+  bool rstrip = false;       // takes the spaces to its right along
   bool single_word = false;  // only where no word character is beside it
   bool normalized = false;   // looked for after the ones that are not, in the normalized text
 };

@@ -41,8 +41,7 @@ BpeModel::BpeModel(std::vector<std::string> pieces, const std::string& vocab_sou
     const bool fresh = id_of_.emplace(pieces_[id], static_cast<int32_t>(id)).second;
     LL_CHECK(fresh, "{}: the piece '{}' has two ids", vocab_source, pieces_[id]);
     if (!options_.ignore_merges || !options_.byte_level) continue;
-    if (auto bytes = alphabet.bytes_of(pieces_[id]))
-      id_of_bytes_.emplace(std::move(*bytes), static_cast<int32_t>(id));
+    if (auto bytes = alphabet.bytes_of(pieces_[id])) id_of_bytes_.emplace(std::move(*bytes), static_cast<int32_t>(id));
   }
   fallback_id_.fill(-1);
   for (unsigned b = 0; b < 256; ++b) {
@@ -54,17 +53,17 @@ BpeModel::BpeModel(std::vector<std::string> pieces, const std::string& vocab_sou
   }
 }
 
-void BpeModel::set_merges(const MergeList& merges, const std::string& vocab_source,
-                          const std::string& merges_source, int first_line) {
+void BpeModel::set_merges(const MergeList& merges, const std::string& vocab_source, const std::string& merges_source,
+                          int first_line) {
   merges_ = MergeTable(merges.size());
   for (size_t rank = 0; rank < merges.size(); ++rank) {
     const std::string &left = merges[rank].first, &right = merges[rank].second;
     const auto known = [&](const std::string& piece, const char* role) {
       const int32_t id = id_of(piece);
       if (id >= 0) return id;
-      const std::string where =
-          first_line < 0 ? fmt::format("{}: merge {}", merges_source, rank)
-                         : fmt::format("{}:{}", merges_source, static_cast<size_t>(first_line) + rank);
+      const std::string where = first_line < 0
+                                    ? fmt::format("{}: merge {}", merges_source, rank)
+                                    : fmt::format("{}:{}", merges_source, static_cast<size_t>(first_line) + rank);
       fail("{}: {} '{}' of the merge '{} {}' is not in the vocabulary ({})", where, role, piece, left, right,
            vocab_source);
     };

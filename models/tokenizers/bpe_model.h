@@ -108,7 +108,7 @@ class BpeModel {
   BpeOptions options_;
   std::unordered_map<std::string_view, int32_t> id_of_;   // keys point into pieces_
   std::unordered_map<std::string, int32_t> id_of_bytes_;  // filled only for ignore_merges at the byte level
-  std::array<int32_t, 256> byte_id_;  // byte level: of each byte; else: of each character of one byte, or -1
+  std::array<int32_t, 256> byte_id_;      // byte level: of each byte; else: of each character of one byte, or -1
   std::array<int32_t, 256> fallback_id_;  // of `<0x00>` ...; -1 everywhere if one is missing
   MergeTable merges_;
 };

@@ -58,8 +58,8 @@ struct BpeTokenizer::Run {
   }
 };
 
-BpeTokenizer::BpeTokenizer(BpeModel model, std::vector<AddedToken> added, BpePipeline pipeline,
-                           SpecialIds special, InputTemplate around)
+BpeTokenizer::BpeTokenizer(BpeModel model, std::vector<AddedToken> added, BpePipeline pipeline, SpecialIds special,
+                           InputTemplate around)
     : Tokenizer(special, std::move(around)),
       model_(std::move(model)),
       pipeline_(std::move(pipeline)),
@@ -125,8 +125,7 @@ void BpeTokenizer::encode(std::string_view text, EncodeOptions options, Scratch&
 
 void BpeTokenizer::encode_with_ends(std::string_view text, EncodeOptions options, std::vector<int32_t>& out,
                                     std::vector<uint32_t>& ends) const {
-  LL_CHECK(!pipeline_.repair_utf8 || utf8_valid(text),
-           "a text whose ids are to be located is not valid UTF-8");
+  LL_CHECK(!pipeline_.repair_utf8 || utf8_valid(text), "a text whose ids are to be located is not valid UTF-8");
   LL_CHECK(text.size() < UINT32_MAX, "a text of {} bytes is too long to locate its ids", text.size());
   WordScratch scratch(*this, false);
   out.clear();
@@ -152,14 +151,12 @@ void BpeTokenizer::encode_text(std::string_view text, EncodeOptions options, Run
   }
 }
 
-void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, EncodeOptions options,
-                                     Run& run) const {
+void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, EncodeOptions options, Run& run) const {
   std::vector<TextRange> verbatim;
   const auto here = static_cast<size_t>(text.data() - run.base);
   for (const TextRange& range : options.verbatim) {
     if (range.end > here && range.begin < here + text.size())
-      verbatim.push_back(
-          {std::max(range.begin, here) - here, std::min(range.end, here + text.size()) - here});
+      verbatim.push_back({std::max(range.begin, here) - here, std::min(range.end, here + text.size()) - here});
   }
   if (!pipeline_.normalizer.empty()) {
     MappedText& made = run.scratch.normalized;
@@ -168,9 +165,9 @@ void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, 
     pipeline_.normalizer.run(made, mapped);
     for (TextRange& range : verbatim) {  // to the same stretch of the normalized text
       const auto behind = [&](size_t source) {
-        return static_cast<size_t>(std::upper_bound(made.source_end.begin(), made.source_end.end(),
-                                                    static_cast<uint32_t>(here + source)) -
-                                   made.source_end.begin());
+        return static_cast<size_t>(
+            std::upper_bound(made.source_end.begin(), made.source_end.end(), static_cast<uint32_t>(here + source)) -
+            made.source_end.begin());
       };
       range = {behind(range.begin), behind(range.end)};
     }
@@ -232,14 +229,10 @@ void BpeTokenizer::encode_parts(std::string_view text, Run& run) const {
 
 const char* BpeTokenizer::word_end(const char* p, const char* end) const {
   switch (pipeline_.words) {
-    case Words::kGpt2:
-      return gpt2_word_end(classes_, p, end);
-    case Words::kMarked:
-      return single_mark_end(p, end);
-    case Words::kMarkRuns:
-      return marked_word_end(p, end);
-    default:
-      return end;
+    case Words::kGpt2: return gpt2_word_end(classes_, p, end);
+    case Words::kMarked: return single_mark_end(p, end);
+    case Words::kMarkRuns: return marked_word_end(p, end);
+    default: return end;
   }
 }
 
@@ -255,14 +248,12 @@ void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
   WordCache* cache = run.scratch.cache ? &*run.scratch.cache : nullptr;
   const char *p = text.data(), *end = p + text.size();
   std::optional<ExpressionCursor> cursor;
-  if (pipeline_.words == Words::kExpression)
-    cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
+  if (pipeline_.words == Words::kExpression) cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
   while (p < end) {
     const char* stop = cursor ? cursor->next() : word_end(p, end);
     const std::string_view word(p, static_cast<size_t>(stop - p));
     const bool fits = cache && word.size() <= WordCache::kMaxBytes;
-    const WordCache::Key key =
-        fits ? WordCache::key_of(word, static_cast<size_t>(end - p)) : WordCache::Key{};
+    const WordCache::Key key = fits ? WordCache::key_of(word, static_cast<size_t>(end - p)) : WordCache::Key{};
     p = stop;
     if (const WordCache::Entry* entry = fits ? cache->find(key) : nullptr) {
       std::copy_n(entry->ids, WordCache::kMaxIds, block + used);
@@ -281,8 +272,7 @@ void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
 void BpeTokenizer::encode_words_with_ends(std::string_view text, Run& run) const {
   const char *p = text.data(), *end = p + text.size();
   std::optional<ExpressionCursor> cursor;
-  if (pipeline_.words == Words::kExpression)
-    cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
+  if (pipeline_.words == Words::kExpression) cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
   while (p < end) {
     const char* stop = cursor ? cursor->next() : word_end(p, end);
     const auto ids = model_.encode({p, static_cast<size_t>(stop - p)}, run.scratch.merge);

@@ -54,8 +54,7 @@ class BpeTokenizer final : public Tokenizer {
                InputTemplate around);
 
   using Tokenizer::encode;
-  void encode(std::string_view text, EncodeOptions options, Scratch& scratch,
-              std::vector<int32_t>& out) const override;
+  void encode(std::string_view text, EncodeOptions options, Scratch& scratch, std::vector<int32_t>& out) const override;
   void encode_with_ends(std::string_view text, EncodeOptions options, std::vector<int32_t>& out,
                         std::vector<uint32_t>& ends) const override;
   std::unique_ptr<Scratch> make_scratch() const override;

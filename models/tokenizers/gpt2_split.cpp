@@ -65,8 +65,7 @@ const char* gpt2_word_end(const UnicodeClasses& classes, const char* p, const ch
   if (first.kind == kS) return space_end(classes, p, end);
   q += first.length;
   if (first.kind == kL) {  // ASCII letters first: most of all text
-    while (q < end && static_cast<unsigned char>(*q) < 0x80 && kAscii[static_cast<unsigned char>(*q)] == kL)
-      ++q;
+    while (q < end && static_cast<unsigned char>(*q) < 0x80 && kAscii[static_cast<unsigned char>(*q)] == kL) ++q;
   }
   while (q < end) {
     const Char c = read(classes, q);

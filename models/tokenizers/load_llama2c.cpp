@@ -60,10 +60,8 @@ std::unique_ptr<Tokenizer> load_llama2c(const std::filesystem::path& path) {
   pipeline.repair_utf8 = false;
   pipeline.decode = {.bytes = DecodeRules::Bytes::kBytes, .byte_pieces = true, .strip_after = kBos};
   const SpecialIds special{.bos = kBos, .eos = kEos, .unk = kUnk};
-  const InputTemplate around{.single = {kBos, InputTemplate::kA},
-                             .pair = {kBos, InputTemplate::kA, InputTemplate::kB}};
-  return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special,
-                                        around);
+  const InputTemplate around{.single = {kBos, InputTemplate::kA}, .pair = {kBos, InputTemplate::kA, InputTemplate::kB}};
+  return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
 }
 
 }  // namespace lowland

@@ -16,10 +16,8 @@ void check_reproduced(const SentencePieceFile& model, const std::string& name) {
   const auto refuse = [&name](const std::string& what) {
     fail("{}: a sentencepiece model {} is not reproduced", name, what);
   };
-  constexpr const char* kTypes[] = {"of an unknown type", "of type unigram", "", "of type word",
-                                    "of type char"};
-  if (model.model_type != 2)
-    refuse(kTypes[model.model_type >= 1 && model.model_type <= 4 ? model.model_type : 0]);
+  constexpr const char* kTypes[] = {"of an unknown type", "of type unigram", "", "of type word", "of type char"};
+  if (model.model_type != 2) refuse(kTypes[model.model_type >= 1 && model.model_type <= 4 ? model.model_type : 0]);
   if (model.has_rules) refuse("with the normalization rules '" + model.normalization + "'");
   if (model.remove_extra_whitespaces) refuse("with remove_extra_whitespaces");
   if (!model.escape_whitespaces) refuse("without escape_whitespaces");
@@ -51,8 +49,7 @@ std::vector<AddedToken> added_of(const SentencePieceFile& file, const fs::path& 
                                  const BpeModel& model, const std::map<std::string, AddedToken>& roles) {
   std::vector<AddedToken> added = read_added_tokens(folder, config, model, roles);
   for (AddedToken& token : added) {
-    if (token.special)
-      token.normalized = false;  // the class that reads the model looks for them in plain text
+    if (token.special) token.normalized = false;  // the class that reads the model looks for them in plain text
   }
   for (size_t id = 0; id < file.pieces.size(); ++id) {
     const auto& piece = file.pieces[id];
@@ -112,9 +109,8 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& path) {
     std::vector<AddedToken> added = added_of(file, folder, config, model, roles);
     const SpecialIds special = special_ids(roles, model, added);
     const json& legacy = config.contains("legacy") ? config.at("legacy") : json(true);
-    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added),
-                                          pipeline_of(file, legacy != false), special,
-                                          template_of(config, special));
+    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), pipeline_of(file, legacy != false),
+                                          special, template_of(config, special));
   } catch (const json::exception& e) {
     fail("{}: tokenizer_config.json or added_tokens.json is not laid out as Hugging Face writes it ({})",
          folder.string(), e.what());

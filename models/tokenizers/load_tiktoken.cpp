@@ -59,14 +59,12 @@ std::vector<std::string> read_pieces(const std::string& text, const std::string&
     const size_t space = std::min(line.find(' '), line.size());
     const std::string_view rank = line.substr(std::min(space + 1, line.size()));
     LL_CHECK(base64_decode(line.substr(0, space), bytes) && rank == std::to_string(pieces.size()),
-             "{}:{}: '{}' is not a piece in base64 and its rank {}", name, number, line.substr(0, 80),
-             pieces.size());
+             "{}:{}: '{}' is not a piece in base64 and its rank {}", name, number, line.substr(0, 80), pieces.size());
     std::string& piece = pieces.emplace_back();
     for (const char byte : bytes) piece += alphabet.character(static_cast<uint8_t>(byte));
   }
-  LL_CHECK(pieces.size() <= kLlama3Pieces,
-           "{}: it has {} pieces, and Llama 3's {} are the most that is reproduced", name, pieces.size(),
-           kLlama3Pieces);
+  LL_CHECK(pieces.size() <= kLlama3Pieces, "{}: it has {} pieces, and Llama 3's {} are the most that is reproduced",
+           name, pieces.size(), kLlama3Pieces);
   return pieces;
 }
 
@@ -116,8 +114,7 @@ std::unique_ptr<Tokenizer> load_tiktoken(const fs::path& path) {
   try {
     added = read_added_tokens(folder, config, model, roles);
   } catch (const json::exception& e) {
-    fail("{}: tokenizer_config.json is not laid out as Hugging Face writes it ({})", folder.string(),
-         e.what());
+    fail("{}: tokenizer_config.json is not laid out as Hugging Face writes it ({})", folder.string(), e.what());
   }
   const auto names = special_names(is_llama31(folder));
   for (int32_t i = 0; i < kSpecials; ++i) {
@@ -131,8 +128,7 @@ std::unique_ptr<Tokenizer> load_tiktoken(const fs::path& path) {
   pipeline.words = Words::kExpression;
   InputTemplate around{.single = {special.bos, InputTemplate::kA},
                        .pair = {special.bos, InputTemplate::kA, special.bos, InputTemplate::kB}};
-  return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special,
-                                        around);
+  return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
 }
 
 }  // namespace lowland

@@ -46,8 +46,7 @@ BpeOptions Reader::model_options(const json& model, bool byte_level) const {
   return options;
 }
 
-void Reader::set_unknown(const json& model, BpeOptions& options,
-                         const std::vector<std::string>& pieces) const {
+void Reader::set_unknown(const json& model, BpeOptions& options, const std::vector<std::string>& pieces) const {
   const json& unknown = json_part(model, "unk_token");
   if (options.byte_level || unknown.is_null()) return;
   const auto at = std::find(pieces.begin(), pieces.end(), unknown.get<std::string>());
@@ -80,8 +79,8 @@ std::vector<AddedToken> Reader::added_tokens(const json& list, const BpeModel& m
   for (const json& object : list) {
     AddedToken token = added_token_of(object);
     const int32_t known = model.id_of(token.content);
-    LL_CHECK(known < 0 || known == token.id, "{}: the added token '{}' has id {}, but {} in the vocabulary",
-             name_, token.content, token.id, known);
+    LL_CHECK(known < 0 || known == token.id, "{}: the added token '{}' has id {}, but {} in the vocabulary", name_,
+             token.content, token.id, known);
     LL_CHECK(token.id >= 0 && token.id < size + 100000, "{}: the id of the added token '{}' is {}", name_,
              token.content, token.id);
     out.push_back(std::move(token));

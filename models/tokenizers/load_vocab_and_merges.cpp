@@ -41,8 +41,8 @@ Merges read_merges(const fs::path& path) {
 void check_class(const json& config, const fs::path& path) {
   if (!config.contains("tokenizer_class") || !config.at("tokenizer_class").is_string()) return;
   const auto name = config.at("tokenizer_class").get<std::string>();
-  for (const char* known : {"Roberta", "GPT2", "Bart", "Longformer", "LED", "Qwen2", "PreTrainedTokenizer",
-                            "TokenizersBackend"}) {
+  for (const char* known :
+       {"Roberta", "GPT2", "Bart", "Longformer", "LED", "Qwen2", "PreTrainedTokenizer", "TokenizersBackend"}) {
     if (name.starts_with(known)) return;
   }
   fail(
@@ -70,8 +70,7 @@ std::vector<AddedToken> added_tokens(const fs::path& folder, const json& config,
     token.id = model.id_of(token.content);
     if (token.id >= 0) put_added_token(added, std::move(token));
   };
-  for (const char* content : {"<s>", "<pad>", "</s>", "<unk>", "<|endoftext|>"})
-    put_known({.content = content});
+  for (const char* content : {"<s>", "<pad>", "</s>", "<unk>", "<|endoftext|>"}) put_known({.content = content});
   put_known({.content = "<mask>", .lstrip = true});
   return added;
 }
@@ -90,26 +89,24 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& vocab, const fs
     std::vector<AddedToken> added = added_tokens(folder, config, model, roles);
     const auto size = static_cast<int32_t>(model.pieces().size());
     for (const AddedToken& token : added) {
-      LL_CHECK(token.id >= 0 && token.id < size + 100000, "{}: the id of the added token '{}' is {}",
-               folder.string(), token.content, token.id);
+      LL_CHECK(token.id >= 0 && token.id < size + 100000, "{}: the id of the added token '{}' is {}", folder.string(),
+               token.content, token.id);
     }
     const SpecialIds special = special_ids(roles, model, added);
     if (config.value("tokenizer_class", "").starts_with("Qwen2")) {
-      return std::make_unique<BpeTokenizer>(std::move(model), std::move(added),
-                                            qwen2_pipeline(config_path.string()), special, InputTemplate());
+      return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), qwen2_pipeline(config_path.string()),
+                                            special, InputTemplate());
     }
     const bool gpt2 = config.value("tokenizer_class", "").starts_with("GPT2") || model.id_of("<s>") < 0;
     InputTemplate around;
     if (!gpt2 && special.bos >= 0 && special.eos >= 0) {
       around.single = {special.bos, InputTemplate::kA, special.eos};
-      around.pair = {special.bos, InputTemplate::kA, special.eos,
-                     special.eos, InputTemplate::kB, special.eos};
+      around.pair = {special.bos, InputTemplate::kA, special.eos, special.eos, InputTemplate::kB, special.eos};
     }
     BpePipeline pipeline;
     pipeline.words = Words::kGpt2;
     if (config.value("add_prefix_space", false)) pipeline.prefix = Prefix::kSpace;
-    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special,
-                                          around);
+    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
   } catch (const std::logic_error& e) {  // json's type errors, std::stol's
     fail("{}: tokenizer_config.json or added_tokens.json is not laid out as Hugging Face writes it ({})",
          folder.string(), e.what());

@@ -5,9 +5,7 @@
 namespace lowland {
 namespace {
 
-bool mark_at(const char* p, const char* end) {
-  return end - p >= 3 && std::memcmp(p, kMark.data(), kMark.size()) == 0;
-}
+bool mark_at(const char* p, const char* end) { return end - p >= 3 && std::memcmp(p, kMark.data(), kMark.size()) == 0; }
 
 const char* next_mark(const char* p, const char* end) {
   while (p < end && !mark_at(p, end)) ++p;

@@ -35,11 +35,8 @@ json roles_of(const BpeVocabulary& vocabulary) {
     if (has(token)) roles[role] = token;
   }
   if (has("<mask>")) {
-    roles["mask_token"] = {{"content", "<mask>"},
-                           {"lstrip", true},
-                           {"normalized", false},
-                           {"rstrip", false},
-                           {"single_word", false}};
+    roles["mask_token"] = {
+        {"content", "<mask>"}, {"lstrip", true}, {"normalized", false}, {"rstrip", false}, {"single_word", false}};
   }
   return roles;
 }
@@ -57,8 +54,9 @@ std::string tokenizer_json(const BpeVocabulary& vocabulary, const std::string& v
   std::map<int64_t, ordered_json> added;  // by id
   for (const json& role : roles) {
     const std::string token = content(role);
-    added[id_of(token)] = {{"id", id_of(token)},     {"content", token},   {"single_word", false},
-                           {"lstrip", role.is_object()}, {"rstrip", false}, {"normalized", false}, {"special", true}};
+    added[id_of(token)] = {
+        {"id", id_of(token)}, {"content", token},    {"single_word", false}, {"lstrip", role.is_object()},
+        {"rstrip", false},    {"normalized", false}, {"special", true}};
   }
   ordered_json j{{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
   j["added_tokens"] = ordered_json::array();
@@ -110,9 +108,8 @@ void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder,
   if (config.contains("mask_token")) {  // this file, and only this one, marks an object with flags
     config["mask_token"].update({{"__type", "AddedToken"}, {"special", true}});
   }
-  config.update({{"add_prefix_space", false},
-                 {"model_max_length", max_length},
-                 {"tokenizer_class", "RobertaTokenizer"}});
+  config.update(
+      {{"add_prefix_space", false}, {"model_max_length", max_length}, {"tokenizer_class", "RobertaTokenizer"}});
   write(dir / "tokenizer_config.json", config.dump(2) + "\n");
 }
 

@@ -22,15 +22,9 @@ class Fields {
     const uint64_t key = varint();
     field = {key >> 3, 0, {}};
     switch (key & 7) {
-      case 0:
-        field.value = varint();
-        break;
-      case 1:
-        (void)take(8);
-        break;
-      case 2:
-        field.contents = take(varint());
-        break;
+      case 0: field.value = varint(); break;
+      case 1: (void)take(8); break;
+      case 2: field.contents = take(varint()); break;
       case 5: {
         const std::string_view four = take(4);
         uint32_t value;
@@ -38,8 +32,7 @@ class Fields {
         field.value = value;
         break;
       }
-      default:
-        broken();
+      default: broken();
     }
     return true;
   }

@@ -33,8 +33,7 @@ class Rewriter {
 
  private:
   [[noreturn]] void refuse(std::string_view what) const {
-    fail("{}: the expression '{}' of the pre_tokenizer has {}, which is not reproduced", source_, text_,
-         what);
+    fail("{}: the expression '{}' of the pre_tokenizer has {}, which is not reproduced", source_, text_, what);
   }
   char peek(size_t ahead) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
 

@@ -63,8 +63,7 @@ SplitExpression::SplitExpression(const std::string& expression, const std::strin
   }
   uint32_t empty = 0;
   pcre2_pattern_info(code_->compiled, PCRE2_INFO_MATCHEMPTY, &empty);
-  LL_CHECK(empty == 0, "{}: the expression '{}' of the pre_tokenizer matches the empty text", source,
-           expression);
+  LL_CHECK(empty == 0, "{}: the expression '{}' of the pre_tokenizer matches the empty text", source, expression);
   pcre2_jit_compile(code_->compiled, PCRE2_JIT_COMPLETE);  // without it the same, slower
 }
 SplitExpression::~SplitExpression() = default;
@@ -73,11 +72,7 @@ SplitExpression& SplitExpression::operator=(SplitExpression&&) noexcept = defaul
 
 ExpressionCursor::ExpressionCursor(const SplitExpression& expression, std::string_view text,
                                    SplitExpression::Scratch& scratch)
-    : expression_(expression),
-      scratch_(*scratch.impl_),
-      shape_(text),
-      at_(text.data()),
-      ascii_(is_ascii(text)) {
+    : expression_(expression), scratch_(*scratch.impl_), shape_(text), at_(text.data()), ascii_(is_ascii(text)) {
   if (ascii_) return;
   scratch_.shape.clear();
   append_shape(text, scratch_.shape);
@@ -96,8 +91,8 @@ const char* ExpressionCursor::next() {
     if (found == PCRE2_ERROR_JIT_STACKLIMIT)
       found = pcre2_match(code, subject, shape_.size(), start, PCRE2_NO_JIT, scratch_.match, nullptr);
     LL_CHECK(found >= 0 || found == PCRE2_ERROR_NOMATCH,
-             "{}: the expression '{}' gives up on a text of {} bytes (PCRE2 error {})",
-             expression_.code_->source, expression_.code_->text, shape_.size(), found);
+             "{}: the expression '{}' gives up on a text of {} bytes (PCRE2 error {})", expression_.code_->source,
+             expression_.code_->text, shape_.size(), found);
     const size_t* match = pcre2_get_ovector_pointer(scratch_.match);
     if (found < 0) {
       shape_at_ = shape_.size();

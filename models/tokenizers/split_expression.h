@@ -45,8 +45,7 @@ class SplitExpression {
 class ExpressionCursor {
  public:
   // REQUIRES valid UTF-8; text, expression and scratch outlive the cursor.
-  ExpressionCursor(const SplitExpression& expression, std::string_view text,
-                   SplitExpression::Scratch& scratch);
+  ExpressionCursor(const SplitExpression& expression, std::string_view text, SplitExpression::Scratch& scratch);
   // The end of the word that starts where the last one ended. REQUIRES that there is one.
   const char* next();
 

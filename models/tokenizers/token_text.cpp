@@ -25,9 +25,7 @@ size_t unfinished(std::string_view bytes) {
   return 0;
 }
 
-std::string_view without_space(std::string_view text) {
-  return text.starts_with(' ') ? text.substr(1) : text;
-}
+std::string_view without_space(std::string_view text) { return text.starts_with(' ') ? text.substr(1) : text; }
 
 }  // namespace
 

@@ -92,8 +92,8 @@ class Tokenizer {
   // What is too long loses tokens at the end, the longer text first (longest_first of Hugging Face, its ties
   // included). Returns the number of tokens cut off: 0 if nothing was. Error if max_length has no room for
   // the special tokens.
-  int64_t build_inputs(std::span<const int32_t> a, std::optional<std::span<const int32_t>> b,
-                       int64_t max_length, std::vector<int32_t>& out) const;
+  int64_t build_inputs(std::span<const int32_t> a, std::optional<std::span<const int32_t>> b, int64_t max_length,
+                       std::vector<int32_t>& out) const;
 
  protected:
   Tokenizer(SpecialIds special, InputTemplate around) : special_(special), around_(std::move(around)) {}

@@ -23,13 +23,11 @@ json read_json_file(const fs::path& path) {
 
 std::vector<std::string> pieces_of(const json& vocab, const std::string& source) {
   constexpr uint64_t kMaxId = 1 << 24;  // a wrong id must not ask for gigabytes
-  LL_CHECK(vocab.is_object() && !vocab.empty(), "{}: the vocabulary is not a JSON object of pieces and ids",
-           source);
+  LL_CHECK(vocab.is_object() && !vocab.empty(), "{}: the vocabulary is not a JSON object of pieces and ids", source);
   std::vector<std::string> pieces;
   for (const auto& [piece, value] : vocab.items()) {
     LL_CHECK(value.is_number_unsigned() && value.get<uint64_t>() < kMaxId,
-             "{}: the id of '{}' is {}, not a whole number from 0 to {}", source, piece, value.dump(),
-             kMaxId - 1);
+             "{}: the id of '{}' is {}, not a whole number from 0 to {}", source, piece, value.dump(), kMaxId - 1);
     LL_CHECK(!piece.empty(), "{}: a piece is empty", source);
     const auto id = value.get<size_t>();
     if (id >= pieces.size()) pieces.resize(id + 1);
@@ -174,8 +172,7 @@ std::unique_ptr<Tokenizer> load_file(const fs::path& file) {
   if (head[0] == 0x0A && head[2] == 0x0A) return load_sentencepiece(file);
   if (head[0] > 0 && head[1] < 4 && head[2] == 0 && head[3] == 0) return load_llama2c(file);
   if (std::isalnum(head[0]) && std::isalnum(head[1])) return load_tiktoken(file);
-  fail("{}: not a tokenizer: neither tokenizer.json, nor a sentencepiece, tiktoken or llama2.c file",
-       file.string());
+  fail("{}: not a tokenizer: neither tokenizer.json, nor a sentencepiece, tiktoken or llama2.c file", file.string());
 }
 
 }  // namespace

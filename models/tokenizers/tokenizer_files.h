@@ -36,8 +36,7 @@ void put_added_token(std::vector<AddedToken>& added, AddedToken token);
 // The tokens of tokenizer_config.json's added_tokens_decoder and of added_tokens.json, which have flags of
 // their own, then those with a role.
 std::vector<AddedToken> read_added_tokens(const std::filesystem::path& folder, const nlohmann::json& config,
-                                          const BpeModel& model,
-                                          const std::map<std::string, AddedToken>& roles);
+                                          const BpeModel& model, const std::map<std::string, AddedToken>& roles);
 
 // Ids for those roles, or for the usual spellings where no file names them.
 SpecialIds special_ids(const std::map<std::string, AddedToken>& roles, const BpeModel& model,

@@ -16,9 +16,7 @@ std::string json_type(const json& component) {
   return component.is_object() ? component.value("type", std::string("without a type")) : "none";
 }
 
-void TokenizerJsonParts::refuse(const std::string& what) const {
-  fail("{}: {} is not reproduced", file_, what);
-}
+void TokenizerJsonParts::refuse(const std::string& what) const { fail("{}: {} is not reproduced", file_, what); }
 
 void TokenizerJsonParts::add_normalizer(const json& component, std::vector<Normalizer::Step>& steps) const {
   const std::string type = json_type(component);
@@ -101,15 +99,13 @@ DecodeRules TokenizerJsonParts::decoder_sequence(const json& list) const {
   for (const json& item : list) {
     const std::string type = json_type(item);
     const json& pattern = json_part(item, "pattern");
-    if (type == "Replace" && json_part(pattern, "String") == std::string(kMark) &&
-        item.at("content") == " ") {
+    if (type == "Replace" && json_part(pattern, "String") == std::string(kMark) && item.at("content") == " ") {
       marks = true;
     } else if (type == "ByteFallback" && !fused) {
       rules.byte_pieces = true;
     } else if (type == "Fuse") {
       fused = true;
-    } else if (type == "Strip" && fused && item.at("content") == " " && item.at("start") == 1 &&
-               item.at("stop") == 0) {
+    } else if (type == "Strip" && fused && item.at("content") == " " && item.at("start") == 1 && item.at("stop") == 0) {
       rules.start = DecodeRules::Start::kStripSpace;
     } else {
       refuse("decoder Sequence with " + type + " there");
@@ -145,8 +141,8 @@ BpePipeline TokenizerJsonParts::pipeline(const json& whole, bool& byte_level) co
 }
 
 int32_t TokenizerJsonParts::special_id(const json& id) const {
-  LL_CHECK(id.is_number_unsigned() && id.get<uint64_t>() < INT32_MAX,
-           "{}: {} in the post_processor is not an id", file_, id.dump());
+  LL_CHECK(id.is_number_unsigned() && id.get<uint64_t>() < INT32_MAX, "{}: {} in the post_processor is not an id",
+           file_, id.dump());
   return id.get<int32_t>();
 }
 

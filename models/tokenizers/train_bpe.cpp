@@ -103,8 +103,7 @@ class Trainer {
     const ByteAlphabet alphabet;
     std::vector<uint8_t> bytes(256);
     for (unsigned b = 0; b < 256; ++b) bytes[b] = static_cast<uint8_t>(b);
-    std::sort(bytes.begin(), bytes.end(),
-              [&](uint8_t a, uint8_t b) { return alphabet.code(a) < alphabet.code(b); });
+    std::sort(bytes.begin(), bytes.end(), [&](uint8_t a, uint8_t b) { return alphabet.code(a) < alphabet.code(b); });
     for (const uint8_t b : bytes) byte_id_[b] = add_piece(alphabet.character(b));
     LL_CHECK(options_.vocab_size >= static_cast<int64_t>(result_.pieces.size()),
              "a vocabulary of {} has no room for {} special tokens and 256 bytes", options_.vocab_size,

@@ -30,8 +30,7 @@ struct BpeVocabulary {
 // word.
 BpeVocabulary train_bpe(const std::vector<std::string>& files, const TrainBpeOptions& options = {});
 // The same from texts in memory.
-BpeVocabulary train_bpe_on_text(const std::vector<std::string_view>& texts,
-                                const TrainBpeOptions& options = {});
+BpeVocabulary train_bpe_on_text(const std::vector<std::string_view>& texts, const TrainBpeOptions& options = {});
 
 // Writes tokenizer.json, vocab.json, merges.txt, special_tokens_map.json and tokenizer_config.json into folder,
 // which is made if need be; transformers' AutoTokenizer and RobertaTokenizer and load_tokenizer read them.

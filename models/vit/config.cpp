@@ -9,24 +9,29 @@ namespace lowland {
 namespace {
 
 // Keys of a vision_config that are read, or that belong to the text beside it or to how weights are drawn.
+// clang-format off
 constexpr std::string_view kRead[] = {
-    "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-    "num_channels", "image_size", "patch_size", "projection_dim", "hidden_act", "layer_norm_eps",
-    "attention_dropout", "dropout", "initializer_range", "initializer_factor", "dtype", "torch_dtype",
-    "_name_or_path", "architectures", "quantization_config", "pruned_heads", "vocab_size", "bos_token_id",
-    "eos_token_id", "pad_token_id"};
+    "model_type",     "hidden_size",       "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "num_channels",   "image_size",        "patch_size",        "projection_dim",    "hidden_act",
+    "layer_norm_eps", "attention_dropout", "dropout",           "initializer_range", "initializer_factor",
+    "dtype",          "torch_dtype",       "_name_or_path",     "architectures",     "quantization_config",
+    "pruned_heads",   "vocab_size",        "bos_token_id",      "eos_token_id",      "pad_token_id"};
+// clang-format on
 
 void check_sizes(const JsonKeys& keys, const VitConfig& c) {
-  const std::pair<const char*, int64_t> sizes[] = {
-      {"hidden_size", c.hidden_size},         {"intermediate_size", c.intermediate_size},
-      {"num_hidden_layers", c.num_hidden_layers}, {"num_attention_heads", c.num_attention_heads},
-      {"num_channels", c.num_channels},       {"image_size", c.image_size},
-      {"patch_size", c.patch_size},           {"projection_dim", c.projection_dim}};
+  const std::pair<const char*, int64_t> sizes[] = {{"hidden_size", c.hidden_size},
+                                                   {"intermediate_size", c.intermediate_size},
+                                                   {"num_hidden_layers", c.num_hidden_layers},
+                                                   {"num_attention_heads", c.num_attention_heads},
+                                                   {"num_channels", c.num_channels},
+                                                   {"image_size", c.image_size},
+                                                   {"patch_size", c.patch_size},
+                                                   {"projection_dim", c.projection_dim}};
   for (const auto& [key, value] : sizes)
     if (value < 1 || value > (int64_t{1} << 20)) keys.refuse(key, fmt::format("is {}", value));
   if (c.hidden_size % c.num_attention_heads != 0)
-    keys.refuse("hidden_size", fmt::format("is {}, not a multiple of num_attention_heads, {}", c.hidden_size,
-                                           c.num_attention_heads));
+    keys.refuse("hidden_size",
+                fmt::format("is {}, not a multiple of num_attention_heads, {}", c.hidden_size, c.num_attention_heads));
   if (c.patch_size > c.image_size)
     keys.refuse("patch_size", fmt::format("is {}, larger than image_size, {}", c.patch_size, c.image_size));
   if (!(c.layer_norm_eps > 0)) keys.refuse("layer_norm_eps", "must be above 0");

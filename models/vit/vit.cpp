@@ -88,26 +88,26 @@ Vit::Rows Vit::pack(const ImageBatch& images) const {
 }
 
 Tensor Vit::position_rows(const Rows& rows) const {
-  const Tensor& table = positions_->weight().value;                                     // (1 + NP, C)
+  const Tensor& table = positions_->weight().value;  // (1 + NP, C)
   const int64_t side = config_.side();
-  if (rows.side == side) return ops::embedding(rows.place, table, dtype());             // (N, C)
+  if (rows.side == side) return ops::embedding(rows.place, table, dtype());  // (N, C)
   Tensor& map = interpolations_[rows.side];
   if (!map)
     map = Tensor::from<double>(context(), {1 + rows.NP, 1 + config_.patches()}, interpolate_positions(side, rows.side))
               .to(dtype());
   const Tensor learnt = table.dtype() == dtype() ? table : table.to(dtype());
-  return ops::embedding(rows.place, ops::matmul(map, learnt));                          // (N, C)
+  return ops::embedding(rows.place, ops::matmul(map, learnt));  // (N, C)
 }
 
 Tensor Vit::embed(const ImageBatch& images, const Rows& rows) const {
   const int64_t C = config_.hidden_size, P = config_.patch_size;
   const Tensor weight = patch_embedding_->value.reshape({C, config_.num_channels * P * P});
-  Tensor patches = ops::patchify(images.pixels.to(dtype()), P);                         // (S NP, D P P)
-  patches = ops::linear(patches, weight, Tensor());                                     // (S NP, C)
-  const Tensor first = Tensor::zeros(context(), {rows.N}, DType::i32);                  // (N)
-  Tensor x = ops::embedding(first, class_embedding_->value.reshape({1, C}));            // (N, C): class tokens
-  x = ops::replace_rows(std::move(x), patches, rows.patches);                           // (N, C)
-  return pre_norm_->forward(ops::add(x, position_rows(rows)));                          // (N, C)
+  Tensor patches = ops::patchify(images.pixels.to(dtype()), P);               // (S NP, D P P)
+  patches = ops::linear(patches, weight, Tensor());                           // (S NP, C)
+  const Tensor first = Tensor::zeros(context(), {rows.N}, DType::i32);        // (N)
+  Tensor x = ops::embedding(first, class_embedding_->value.reshape({1, C}));  // (N, C): class tokens
+  x = ops::replace_rows(std::move(x), patches, rows.patches);                 // (N, C)
+  return pre_norm_->forward(ops::add(x, position_rows(rows)));                // (N, C)
 }
 
 Tensor Vit::block(const Layer& layer, const Tensor& x, const Rows& rows, const Mode& mode) const {
@@ -117,12 +117,12 @@ Tensor Vit::block(const Layer& layer, const Tensor& x, const Rows& rows, const M
   options.cu_q = rows.cu;
   options.max_q = options.max_k = 1 + rows.NP;
   options.dropout = mode.dropout(config_.attention_dropout, layer.attention_op, rows.ids);
-  Tensor o = layer.qkv->forward(layer.norm1.forward(x), rows.ids, mode);                // (N, 3 C)
-  o = layer.output->forward(ops::attention(o, options), rows.ids, mode);                // (N, C)
-  const Tensor h = ops::add(x, o);                                                      // (N, C)
-  o = layer.fc1->forward(layer.norm2.forward(h), rows.ids, mode);                       // (N, F)
-  o = config_.activation == GeluForm::quick ? ops::quick_gelu(o) : ops::gelu(o);        // (N, F)
-  return ops::add(h, layer.fc2->forward(o, rows.ids, mode));                            // (N, C)
+  Tensor o = layer.qkv->forward(layer.norm1.forward(x), rows.ids, mode);          // (N, 3 C)
+  o = layer.output->forward(ops::attention(o, options), rows.ids, mode);          // (N, C)
+  const Tensor h = ops::add(x, o);                                                // (N, C)
+  o = layer.fc1->forward(layer.norm2.forward(h), rows.ids, mode);                 // (N, F)
+  o = config_.activation == GeluForm::quick ? ops::quick_gelu(o) : ops::gelu(o);  // (N, F)
+  return ops::add(h, layer.fc2->forward(o, rows.ids, mode));                      // (N, C)
 }
 
 bool Vit::learns() const {
@@ -136,11 +136,11 @@ Tensor Vit::run(const ImageBatch& images, const Rows& rows, int64_t blocks, cons
   arena().refresh();
   std::optional<NoGrad> frozen;  // recomputed blocks would be recorded, whether they learn or not
   if (!learns()) frozen.emplace(context());
-  Tensor x = embed(images, rows);                                                       // (N, C)
+  Tensor x = embed(images, rows);  // (N, C)
   for (int64_t i = 0; i < blocks; ++i) {
     const Layer& layer = layers_[static_cast<size_t>(i)];
     const auto one = [this, &layer, rows, mode](const Tensor& in) { return block(layer, in, rows, mode); };
-    x = recompute() ? checkpoint(one, x) : one(x);                                      // (N, C)
+    x = recompute() ? checkpoint(one, x) : one(x);  // (N, C)
   }
   return x;
 }
@@ -152,7 +152,7 @@ int64_t Vit::blocks_before(int64_t layer) const {
 }
 
 Tensor Vit::hidden(const ImageBatch& images, int64_t layer, const Mode& mode) const {
-  return run(images, pack(images), blocks_before(layer), mode);                         // (N, C)
+  return run(images, pack(images), blocks_before(layer), mode);  // (N, C)
 }
 
 Tensor Vit::patches(const ImageBatch& images, int64_t layer, const Mode& mode) const {
@@ -162,18 +162,18 @@ Tensor Vit::patches(const ImageBatch& images, int64_t layer, const Mode& mode) c
 
 Tensor Vit::pooled(const ImageBatch& images, const Mode& mode) const {
   const Rows rows = pack(images);
-  const Tensor x = run(images, rows, config_.num_hidden_layers, mode);                  // (N, C)
-  return post_norm_->forward(ops::gather_rows(x, rows.classes));                        // (S, C)
+  const Tensor x = run(images, rows, config_.num_hidden_layers, mode);  // (N, C)
+  return post_norm_->forward(ops::gather_rows(x, rows.classes));        // (S, C)
 }
 
 Tensor Vit::forward(const ImageBatch& images, const Mode& mode) const {
   LL_CHECK(classifier_ != nullptr, "this vision tower has no classifier");
   const Rows rows = pack(images);
-  Tensor x = run(images, rows, config_.num_hidden_layers, mode);                        // (N, C)
-  x = ops::segment_mean(ops::gather_rows(x, rows.patches), rows.cu_patches);            // (S, C)
+  Tensor x = run(images, rows, config_.num_hidden_layers, mode);              // (N, C)
+  x = ops::segment_mean(ops::gather_rows(x, rows.patches), rows.cu_patches);  // (S, C)
   std::vector<int32_t> zeros(images.number.size(), 0);
   const auto tensor = [&](const std::vector<int32_t>& v) { return Tensor::from<int32_t>(context(), {rows.S}, v); };
-  return classifier_->forward(x, {tensor(images.example), tensor(zeros)}, mode);        // (S, labels)
+  return classifier_->forward(x, {tensor(images.example), tensor(zeros)}, mode);  // (S, labels)
 }
 
 }  // namespace lowland

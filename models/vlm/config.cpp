@@ -9,12 +9,14 @@ namespace lowland {
 namespace {
 
 // Keys that are read, or that the parts or the tokenizer say again.
+// clang-format off
 constexpr std::string_view kRead[] = {
     "model_type", "vision_config", "text_config", "projector_hidden_act", "multimodal_projector_bias",
     "vision_feature_layer", "vision_feature_select_strategy", "image_token_id", "image_token_index",
     "image_seq_length", "ignore_index", "tie_word_embeddings", "dtype", "torch_dtype", "_name_or_path",
     "architectures", "quantization_config", "vocab_size", "hidden_size", "initializer_range", "bos_token_id",
     "eos_token_id", "pad_token_id"};
+// clang-format on
 
 // LLaVA's defaults where the file has no vision_config.
 VitConfig llava_tower() {
@@ -73,8 +75,7 @@ bool is_vlm_config(const std::string& config_json) {
 VlmConfig VlmConfig::from_json(const std::string& text, const std::string& file_name) {
   const JsonKeys keys(text, file_name);
   const std::string type = keys.text("model_type", "");
-  if (type != "llava")
-    fail("{}: model_type is {}; llava is supported", file_name, type.empty() ? "missing" : type);
+  if (type != "llava") fail("{}: model_type is {}; llava is supported", file_name, type.empty() ? "missing" : type);
   if (keys.has("quantization_config"))
     keys.refuse("quantization_config", "is set: quantised weights are not supported");
   refuse_unknown_keys(keys, kRead);

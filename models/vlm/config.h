@@ -12,9 +12,9 @@ namespace lowland {
 struct VlmConfig {
   VitConfig vision;
   LlamaConfig text;
-  int64_t image_token_id = 32000;       // image_token_index in version 4
-  int64_t vision_feature_layer = -2;    // hidden state of the tower that the projector reads
-  bool keep_class_token = false;        // vision_feature_select_strategy: full keeps it, default drops it
+  int64_t image_token_id = 32000;     // image_token_index in version 4
+  int64_t vision_feature_layer = -2;  // hidden state of the tower that the projector reads
+  bool keep_class_token = false;      // vision_feature_select_strategy: full keeps it, default drops it
   bool projector_bias = true;
   std::string dtype;         // as the file says; empty if it does not
   std::string name_or_path;  // `_name_or_path`

@@ -16,8 +16,8 @@ std::string moved(const std::string& name, const std::string& from, const std::s
 // The folder's rows on top, fresh ones below: an embedding that has grown.
 void read_grown(WeightMap& weights, const std::string& name, const Tensor& into) {
   const Shape shape = weights.info(name).shape;
-  const bool fits = shape.size() == into.shape().size() && shape.size() == 2 && shape[1] == into.dim(1) &&
-                    shape[0] <= into.dim(0);
+  const bool fits =
+      shape.size() == into.shape().size() && shape.size() == 2 && shape[1] == into.dim(1) && shape[0] <= into.dim(0);
   LL_CHECK(fits, "tensor `{}` of {} is {}, which does not fit into {}", name, weights.folder(), to_string(shape),
            to_string(into.shape()));
   weights.read_into(name, into.slice_rows(0, shape[0]));
@@ -57,8 +57,10 @@ void load_parts(Vlm& model, const std::string& tower_folder, const std::string& 
     } else if (name == "lm_head.weight") {
       read_grown(language, name, tensor);
     } else if (const std::string in_text = moved(name, kVlmLanguage, "model"); !in_text.empty()) {
-      if (in_text == "model.embed_tokens.weight") read_grown(language, in_text, tensor);
-      else language.read_into(in_text, tensor);
+      if (in_text == "model.embed_tokens.weight")
+        read_grown(language, in_text, tensor);
+      else
+        language.read_into(in_text, tensor);
     }
   }
   model.initialise_adapters(seed);

@@ -6,18 +6,16 @@ namespace lowland {
 namespace {
 
 // The longest old prefix stands first.
-constexpr std::pair<const char*, const char*> kToNew[] = {
-    {"language_model.model.", "model.language_model."},
-    {"language_model.lm_head.", "lm_head."},
-    {"vision_tower.vision_model.", "model.vision_tower."},
-    {"vision_tower.", "model.vision_tower."},
-    {"model.vision_tower.vision_model.", "model.vision_tower."},
-    {"multi_modal_projector.", "model.multi_modal_projector."}};
-constexpr std::pair<const char*, const char*> kToOld[] = {
-    {"model.language_model.", "language_model.model."},
-    {"lm_head.", "language_model.lm_head."},
-    {"model.vision_tower.", "vision_tower.vision_model."},
-    {"model.multi_modal_projector.", "multi_modal_projector."}};
+constexpr std::pair<const char*, const char*> kToNew[] = {{"language_model.model.", "model.language_model."},
+                                                          {"language_model.lm_head.", "lm_head."},
+                                                          {"vision_tower.vision_model.", "model.vision_tower."},
+                                                          {"vision_tower.", "model.vision_tower."},
+                                                          {"model.vision_tower.vision_model.", "model.vision_tower."},
+                                                          {"multi_modal_projector.", "model.multi_modal_projector."}};
+constexpr std::pair<const char*, const char*> kToOld[] = {{"model.language_model.", "language_model.model."},
+                                                          {"lm_head.", "language_model.lm_head."},
+                                                          {"model.vision_tower.", "vision_tower.vision_model."},
+                                                          {"model.multi_modal_projector.", "multi_modal_projector."}};
 
 template <size_t n>
 std::string with_prefix_changed(const std::string& name, const std::pair<const char*, const char*> (&table)[n]) {

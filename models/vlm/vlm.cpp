@@ -25,29 +25,29 @@ Tensor Vlm::features(const ImageBatch& images, const Mode& mode) const {
   LL_CHECK(images.pixels && images.pixels.rank() == 4 && images.pixels.dim(2) == config_.vision.image_size,
            "the model takes images of {} pixels a side, not {}", config_.vision.image_size, describe(images.pixels));
   const int64_t layer = config_.vision_feature_layer;
-  return config_.keep_class_token ? tower_->hidden(images, layer, mode)                 // (I (1 + NP), CV)
-                                  : tower_->patches(images, layer, mode);               // (I NP, CV)
+  return config_.keep_class_token ? tower_->hidden(images, layer, mode)    // (I (1 + NP), CV)
+                                  : tower_->patches(images, layer, mode);  // (I NP, CV)
 }
 
 Tensor Vlm::project(const Tensor& features, const nn::RowIds& ids, const Mode& mode) const {
-  const Tensor h = ops::gelu(linear_1_->forward(features, ids, mode));                  // (I T, C)
-  return linear_2_->forward(h, ids, mode);                                              // (I T, C)
+  const Tensor h = ops::gelu(linear_1_->forward(features, ids, mode));  // (I T, C)
+  return linear_2_->forward(h, ids, mode);                              // (I T, C)
 }
 
 Tensor Vlm::embed(const Rows& rows, const PlacedImages& images, const Mode& mode) const {
   arena().refresh();
-  Tensor x = language_->embed(rows.ids);                                                // (N, C)
+  Tensor x = language_->embed(rows.ids);  // (N, C)
   if (!images.any()) return x;
   const Tensor features = images.features ? images.features : this->features(images.images, mode);  // (I T, CV)
-  LL_CHECK(features.rank() == 2 && features.dim(0) == images.rows.numel() &&
-               features.dim(1) == config_.vision.hidden_size,
-           "{} rows of the batch are images', but the features are {}", images.rows.numel(), describe(features));
-  const Tensor projected = project(features, images.ids, mode);                         // (I T, C)
-  return ops::replace_rows(std::move(x), projected, images.rows);                       // (N, C)
+  LL_CHECK(
+      features.rank() == 2 && features.dim(0) == images.rows.numel() && features.dim(1) == config_.vision.hidden_size,
+      "{} rows of the batch are images', but the features are {}", images.rows.numel(), describe(features));
+  const Tensor projected = project(features, images.ids, mode);    // (I T, C)
+  return ops::replace_rows(std::move(x), projected, images.rows);  // (N, C)
 }
 
 Tensor Vlm::forward(const Rows& rows, const PlacedImages& images, const Mode& mode) const {
-  return language_->logits(language_->decode(embed(rows, images, mode), rows, mode));   // (K, V)
+  return language_->logits(language_->decode(embed(rows, images, mode), rows, mode));  // (K, V)
 }
 
 Tensor Vlm::loss(const Rows& rows, const PlacedImages& images, const Tensor& targets, const Mode& mode,
@@ -92,9 +92,8 @@ PlacedImages place_images(Context& context, const std::vector<nn::Segment>& segm
       position.push_back(static_cast<int32_t>(i));
     }
     const auto found = static_cast<int64_t>(rows.size() - before);
-    LL_CHECK(found == images[s] * config.image_tokens(),
-             "segment {} has {} image tokens and {} images, which take {}", s, found, images[s],
-             images[s] * config.image_tokens());
+    LL_CHECK(found == images[s] * config.image_tokens(), "segment {} has {} image tokens and {} images, which take {}",
+             s, found, images[s], images[s] * config.image_tokens());
     for (int64_t i = 0; i < images[s]; ++i) {
       placed.images.example.push_back(static_cast<int32_t>(segment.example));
       placed.images.number.push_back(static_cast<int32_t>(i));

@@ -71,8 +71,9 @@ TEST_CASE("pretrain leaves no folder where it is refused") {
                                                        {"--vocab-size", "300", "--dev", w / "nowhere"},
                                                        {"--vocab-size", "300", "--text", w / "empty.txt"}};
   for (const auto& more : wrong) {
-    std::vector<std::string> flags = {"pretrain", "--text", tiny_task() / "text.txt", "--model-config",
-                                      tiny_task() / "config.json", "--out", w / "refused"};
+    std::vector<std::string> flags = {
+        "pretrain", "--text",     tiny_task() / "text.txt", "--model-config", tiny_task() / "config.json",
+        "--out",    w / "refused"};
     flags.insert(flags.end(), more.begin(), more.end());
     const Outcome o = run_program(flags);
     INFO(o.err);

@@ -67,10 +67,9 @@ TEST_CASE("examples: user text never makes a special token") {
 
 TEST_CASE("examples: over-long ones are cut or dropped, and counted; documents leave no token unlearnt") {
   Maker maker;
-  const std::vector<LanguageRecord> records = {
-      {{}, "a", " b", "1"},
-      {{}, "a", " b c d e f g h i j k l m n o p", "2"},
-      {{}, "a b c d e f g h i j k l", " m", "3"}};
+  const std::vector<LanguageRecord> records = {{{}, "a", " b", "1"},
+                                               {{}, "a", " b c d e f g h i j k l m n o p", "2"},
+                                               {{}, "a b c d e f g h i j k l", " m", "3"}};
   const LanguageSplit cut = ExampleMaker(*maker.tokenizer, maker.settings, kTokenizer, 8).make_split(records);
   CHECK(cut.examples.size() == 2);
   CHECK(cut.cut == 1);

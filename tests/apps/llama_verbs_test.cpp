@@ -37,10 +37,9 @@ const Workspace& tiny_language() {
             R"({"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,)"
             R"("num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64, "vocab_size": 300,)"
             R"("tie_word_embeddings": true, "initializer_range": 0.3})");  // rows of the head that differ
-    const Outcome o = run_llama({"pretrain", "--text", w / "text.txt", "--model-config", w / "config.json",
-                                 "--vocab-size", "300", "--epochs", "20", "--lr", "5e-3", "--batch-size", "8",
-                                 "--threads", "1",
-                                 "--out", w / "pretrained"});
+    const Outcome o =
+        run_llama({"pretrain", "--text", w / "text.txt", "--model-config", w / "config.json", "--vocab-size", "300",
+                   "--epochs", "20", "--lr", "5e-3", "--batch-size", "8", "--threads", "1", "--out", w / "pretrained"});
     INFO(o.err);
     REQUIRE(o.exit_code == 0);
     return &w;
@@ -50,10 +49,37 @@ const Workspace& tiny_language() {
 
 std::vector<std::string> flags(const std::string& method, const std::string& out) {
   const Workspace& w = tiny_language();
-  return {"finetune", "--model", w / "pretrained/model", "--train", w / "train.jsonl", "--dev", w / "dev.jsonl",
-          "--method", method, "--targets", "all-linear", "--rank", "4", "--lr", "1e-2", "--epochs", "4",
-          "--batch-size", "8", "--save-steps", "5", "--eval-steps", "8", "--logging-steps", "4", "--seed", "7",
-          "--threads", "1", "--out", out};
+  return {"finetune",
+          "--model",
+          w / "pretrained/model",
+          "--train",
+          w / "train.jsonl",
+          "--dev",
+          w / "dev.jsonl",
+          "--method",
+          method,
+          "--targets",
+          "all-linear",
+          "--rank",
+          "4",
+          "--lr",
+          "1e-2",
+          "--epochs",
+          "4",
+          "--batch-size",
+          "8",
+          "--save-steps",
+          "5",
+          "--eval-steps",
+          "8",
+          "--logging-steps",
+          "4",
+          "--seed",
+          "7",
+          "--threads",
+          "1",
+          "--out",
+          out};
 }
 
 json info_of(const std::string& run) { return json::parse(read_text(run + "/run.json")); }
@@ -95,8 +121,8 @@ TEST_CASE("lowland-llama: finetune, evaluate, generate, merge, probe on one run"
   const Outcome many = run_llama({"generate", "--run", run, "--prompts", w / "prompts.txt", "--max-new-tokens", "5"});
   INFO(many.err);
   REQUIRE(many.exit_code == 0);
-  const Outcome one = run_llama({"generate", "--model", w / "merged", "--prompt", "the colour of the fig is",
-                                 "--max-new-tokens", "5"});
+  const Outcome one =
+      run_llama({"generate", "--model", w / "merged", "--prompt", "the colour of the fig is", "--max-new-tokens", "5"});
   INFO(one.err);
   REQUIRE(one.exit_code == 0);
   const json first = json::parse(many.out.substr(0, many.out.find('\n')));
@@ -127,9 +153,13 @@ TEST_CASE("lowland-llama: accumulation, token budgets and recomputation give the
 TEST_CASE("lowland-llama: inspect shows what finetune then does, and memory is as foretold") {
   const Workspace w;
   const Workspace& task = tiny_language();
-  const std::vector<std::string> shared = {"--model", task / "pretrained/model", "--train", task / "train.jsonl",
-                                           "--dev", task / "dev.jsonl", "--targets", "all-linear", "--method",
-                                           "eflat-lora", "--batch-size", "8", "--threads", "1"};
+  const std::vector<std::string> shared = {"--model",      task / "pretrained/model",
+                                           "--train",      task / "train.jsonl",
+                                           "--dev",        task / "dev.jsonl",
+                                           "--targets",    "all-linear",
+                                           "--method",     "eflat-lora",
+                                           "--batch-size", "8",
+                                           "--threads",    "1"};
   for (const char* recompute : {"none", "block", "auto"}) {
     const std::string run = w / recompute;
     std::vector<std::string> args = {"finetune", "--epochs", "1", "--recompute", recompute, "--out", run};
@@ -177,8 +207,8 @@ TEST_CASE("lowland-llama: modules trained in full besides the adapters") {
   CHECK(config.at("modules_to_save") == json{"model.norm"});
   const double after = info_of(w / "run").at("last").at("eval_loss");
   CHECK(std::abs(loss_of({"evaluate", "--run", w / "run"}) - after) < 1e-6);
-  const Outcome merged = run_llama({"merge", "--model", task / "pretrained/model", "--adapter", w / "run/adapter",
-                                    "--out", w / "merged"});
+  const Outcome merged =
+      run_llama({"merge", "--model", task / "pretrained/model", "--adapter", w / "run/adapter", "--out", w / "merged"});
   INFO(merged.err);
   REQUIRE(merged.exit_code == 0);
   CHECK(std::abs(loss_of({"evaluate", "--model", w / "merged", "--dev", task / "dev.jsonl"}) - after) < 1e-5);
@@ -245,8 +275,19 @@ TEST_CASE("lowland-llama: a killed run resumes to the same bits") {
 TEST_CASE("lowland-llama: conversations") {
   const Workspace w;
   const Workspace& task = tiny_language();
-  std::vector<std::string> args = {"finetune", "--model", task / "pretrained/model", "--train", task / "chat.jsonl",
-                                   "--dev-fraction", "0", "--max-steps", "2", "--threads", "1", "--out", w / "chat"};
+  std::vector<std::string> args = {"finetune",
+                                   "--model",
+                                   task / "pretrained/model",
+                                   "--train",
+                                   task / "chat.jsonl",
+                                   "--dev-fraction",
+                                   "0",
+                                   "--max-steps",
+                                   "2",
+                                   "--threads",
+                                   "1",
+                                   "--out",
+                                   w / "chat"};
   const Outcome untold = run_llama(args);  // the folder has no template
   CHECK(untold.exit_code == 1);
   CHECK(untold.err.find("--chat-template") != std::string::npos);

@@ -122,9 +122,9 @@ const Workspace& tiny_task() {
             R"("layer_norm_eps":1e-5,"pad_token_id":1,"bos_token_id":0,"eos_token_id":2})");
     w.write("data/SST-2/train.tsv", table(0, 96));
     w.write("data/SST-2/dev.tsv", table(5000, 40));
-    const Outcome o = run_program({"pretrain", "--text", w / "text.txt", "--model-config", w / "config.json",
-                                   "--vocab-size", "300", "--epochs", "2", "--batch-size", "8", "--threads", "1",
-                                   "--out", w / "pretrained"});
+    const Outcome o =
+        run_program({"pretrain", "--text", w / "text.txt", "--model-config", w / "config.json", "--vocab-size", "300",
+                     "--epochs", "2", "--batch-size", "8", "--threads", "1", "--out", w / "pretrained"});
     INFO(o.err);
     REQUIRE(o.exit_code == 0);
     return &w;
@@ -134,10 +134,37 @@ const Workspace& tiny_task() {
 
 std::vector<std::string> finetune_flags(const std::string& method, const std::string& out) {
   const Workspace& w = tiny_task();
-  return {"finetune", "--model", w / "pretrained/model", "--data", w / "data", "--task", "sst2", "--method", method,
-          "--rank", "4", "--lr", method == "full" ? "5e-4" : "5e-3", "--epochs", "2", "--batch-size", "8",
-          "--lora-dropout", method == "full" ? "0" : "0.1", "--save-steps", "3", "--eval-steps", "5",
-          "--logging-steps", "4", "--seed", "7", "--threads", "1", "--out", out};
+  return {"finetune",
+          "--model",
+          w / "pretrained/model",
+          "--data",
+          w / "data",
+          "--task",
+          "sst2",
+          "--method",
+          method,
+          "--rank",
+          "4",
+          "--lr",
+          method == "full" ? "5e-4" : "5e-3",
+          "--epochs",
+          "2",
+          "--batch-size",
+          "8",
+          "--lora-dropout",
+          method == "full" ? "0" : "0.1",
+          "--save-steps",
+          "3",
+          "--eval-steps",
+          "5",
+          "--logging-steps",
+          "4",
+          "--seed",
+          "7",
+          "--threads",
+          "1",
+          "--out",
+          out};
 }
 
 std::vector<nlohmann::json> read_metrics(const std::string& run) {

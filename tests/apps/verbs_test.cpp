@@ -55,8 +55,8 @@ TEST_CASE("finetune, evaluate, predict, merge, probe, compare, inspect on one ru
   for (const auto& [label, score] : predictions[0].at("scores").items()) sum += score.get<double>();
   CHECK(std::abs(sum - 1) < 1e-9);
 
-  const Outcome merged = run_program({"merge", "--model", task / "pretrained/model", "--adapter", run + "/adapter",
-                                      "--out", w / "merged"});
+  const Outcome merged = run_program(
+      {"merge", "--model", task / "pretrained/model", "--adapter", run + "/adapter", "--out", w / "merged"});
   INFO(merged.err);
   REQUIRE(merged.exit_code == 0);
   const Outcome again = run_program({"predict", w / "lines.txt", "--model", w / "merged", "--task", "sst2"});
@@ -88,8 +88,8 @@ TEST_CASE("finetune, evaluate, predict, merge, probe, compare, inspect on one ru
   CHECK(read_text(w / "both.html").find("<svg") != std::string::npos);
   CHECK(read_text(w / "both.html").find("Loss along a random direction") != std::string::npos);
 
-  const Outcome inspected = run_program({"inspect", "--model", task / "pretrained/model", "--data", task / "data",
-                                         "--task", "sst2", "--show", "1"});
+  const Outcome inspected = run_program(
+      {"inspect", "--model", task / "pretrained/model", "--data", task / "data", "--task", "sst2", "--show", "1"});
   INFO(inspected.err);
   REQUIRE(inspected.exit_code == 0);
   CHECK(inspected.out.find("trainable params: ") != std::string::npos);

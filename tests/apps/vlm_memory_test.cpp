@@ -18,8 +18,9 @@ void must(const Outcome& o) {
 void write_questions(const Workspace& w) {
   std::string train, text;
   for (int i = 0; i < 24; ++i) {
-    const auto file = [](int number) { return "classes/" + std::string(number % 2 == 0 ? "even/" : "odd/") +
-                                              std::to_string(number) + ".png"; };
+    const auto file = [](int number) {
+      return "classes/" + std::string(number % 2 == 0 ? "even/" : "odd/") + std::to_string(number) + ".png";
+    };
     w.write(file(i), flat_picture(9 + i, {10 * i, 200 - i, i}));
     json q = {{"image", file(i % 3 == 0 ? 0 : i)}, {"answer", i % 2 == 0 ? "even" : "odd"}};
     std::string asked = "is it even";
@@ -117,7 +118,7 @@ TEST_CASE("lowland-vlm: memory of a tower learnt by classes is as foretold") {
   };
   const int64_t kept = pretrain("kept", {}), accumulated = pretrain("accumulated", {"--grad-accum", "3"});
   CHECK(pretrain("again", {"--recompute", "block"}) < kept);
-  CHECK(accumulated > kept);       // the pixels of the whole step are there
+  CHECK(accumulated > kept);  // the pixels of the whole step are there
   CHECK(accumulated < 3 * kept);
   CHECK(pretrain("auto", {"--recompute", "auto"}) == kept);
 }

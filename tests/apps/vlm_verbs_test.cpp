@@ -63,10 +63,35 @@ const Workspace& tiny_task_of_pictures() {
 
 std::vector<std::string> flags(const std::string& method, const std::string& out) {
   const Workspace& w = tiny_task_of_pictures();
-  return {"finetune", "--model", w / "base/model", "--train", w / "train.jsonl", "--test", w / "test.jsonl",
-          "--method", method, "--targets", "all-linear", "--projector", "full", "--lr", "1e-2", "--epochs", "20",
-          "--batch-size", "8", "--seed", "7", "--save-steps", "20", "--dev-fraction", "0.1", "--threads", "1",
-          "--out", out};
+  return {"finetune",
+          "--model",
+          w / "base/model",
+          "--train",
+          w / "train.jsonl",
+          "--test",
+          w / "test.jsonl",
+          "--method",
+          method,
+          "--targets",
+          "all-linear",
+          "--projector",
+          "full",
+          "--lr",
+          "1e-2",
+          "--epochs",
+          "20",
+          "--batch-size",
+          "8",
+          "--seed",
+          "7",
+          "--save-steps",
+          "20",
+          "--dev-fraction",
+          "0.1",
+          "--threads",
+          "1",
+          "--out",
+          out};
 }
 
 json evaluated(std::vector<std::string> args) {
@@ -108,8 +133,9 @@ TEST_CASE("lowland-vlm: pretrain, finetune, evaluate, predict, chat, merge, prob
   }
   w.write("choices.jsonl", choices);
   const auto chosen = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> args{"evaluate", "--run", run, "--test", w / "choices.jsonl", "--split", "test",
-                                  "--choose", "likelihood", "--threads", "1"};
+    std::vector<std::string> args{"evaluate",          "--run",     run,    "--test",
+                                  w / "choices.jsonl", "--split",   "test", "--choose",
+                                  "likelihood",        "--threads", "1"};
     args.insert(args.end(), more.begin(), more.end());
     const Outcome o = run_vlm(args);
     must(o);
@@ -227,8 +253,17 @@ TEST_CASE("lowland-vlm: bad input ends in one sentence") {
   int runs = 0;
   const auto on = [&](const std::string& line) {
     w.write("q.jsonl", line + "\n");
-    return std::vector<std::string>{"finetune", "--model", base, "--train", w / "q.jsonl", "--dev-fraction", "0",
-                                    "--out", w / ("out" + std::to_string(++runs)), "--threads", "1"};
+    return std::vector<std::string>{"finetune",
+                                    "--model",
+                                    base,
+                                    "--train",
+                                    w / "q.jsonl",
+                                    "--dev-fraction",
+                                    "0",
+                                    "--out",
+                                    w / ("out" + std::to_string(++runs)),
+                                    "--threads",
+                                    "1"};
   };
   refused({"finetune", "--out", w / "out"}, "--model names the base checkpoint, and is missing");
   refused(on(R"({"image":"none.png","question":"q","answer":"a"})"), "q.jsonl:1: the picture ");
@@ -259,9 +294,9 @@ TEST_CASE("lowland-vlm: bad input ends in one sentence") {
           "--projector full: the adapter ");
   refused({"evaluate", "--run", run, "--test", w / "q.jsonl", "--split", "test", "--prompt-style", "llava"},
           "--prompt-style llava: the adapter ");
-  refused({"evaluate", "--run", run, "--test", w / "q.jsonl", "--split", "test", "--skip-bad-images",
-           "--shuffle-images"},
-          "--shuffle-images: the test split has no two questions with different images");
+  refused(
+      {"evaluate", "--run", run, "--test", w / "q.jsonl", "--split", "test", "--skip-bad-images", "--shuffle-images"},
+      "--shuffle-images: the test split has no two questions with different images");
   refused({"finetune", "--model", base, "--train", w / "q.jsonl", "--skip-bad-images", "--dev-fraction", "0",
            "--modules-to-save", "lm_head", "--out", w / "o4"},
           "--modules-to-save lm_head: ");

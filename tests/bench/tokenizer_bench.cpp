@@ -55,9 +55,8 @@ void time(const char* name, const Tokenizer& tokenizer, Tokenizer::Scratch& scra
     bytes += text.size();
   }
   const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  fmt::print("{:<28} {:>9} texts {:>11} tokens {:>8.3f} s {:>7.1f} M tokens/s {:>7.1f} MB/s\n", name,
-             texts.size(), tokens, s, static_cast<double>(tokens) / s / 1e6,
-             static_cast<double>(bytes) / s / 1e6);
+  fmt::print("{:<28} {:>9} texts {:>11} tokens {:>8.3f} s {:>7.1f} M tokens/s {:>7.1f} MB/s\n", name, texts.size(),
+             tokens, s, static_cast<double>(tokens) / s / 1e6, static_cast<double>(bytes) / s / 1e6);
 }
 
 }  // namespace

@@ -66,8 +66,7 @@ TEST_CASE("detect: a form of its own of chatml, and changes that make it another
 TEST_CASE("detect: where a folder keeps its template") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()),
-                       doctest::Contains("no chat template here: neither chat_template.jinja, nor one in"),
-                       Error);
+                       doctest::Contains("no chat template here: neither chat_template.jinja, nor one in"), Error);
   folder.write("tokenizer_config.json", "{\"bos_token\": null}");
   CHECK_THROWS_AS(detect_chat_template(folder.string()), Error);
   folder.write("chat_template.json", json({{"chat_template", kChatml}}).dump());
@@ -76,8 +75,8 @@ TEST_CASE("detect: where a folder keeps its template") {
   folder.write("tokenizer_config.json", json({{"chat_template", list}}).dump());
   CHECK(name_of(detect_chat_template(folder.string())) == "chatml");
   folder.write("tokenizer_config.json", json({{"chat_template", {list[0]}}}).dump());
-  CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()),
-                       doctest::Contains("without one that is named default"), Error);
+  CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()), doctest::Contains("without one that is named default"),
+                       Error);
   folder.write("chat_template.jinja", "other");
   CHECK_THROWS_WITH_AS(detect_chat_template(folder.string()),
                        doctest::Contains("chat_template.jinja: its chat template is none"), Error);

@@ -31,8 +31,7 @@ TEST_CASE("encode_chat: one <s>, whoever writes it") {
   const auto tokenizer = small("sp.json");
   for (const char* name : {"llama2", "mistral", "mistral-v1", "mistral-v3", "vicuna", "llava-hf", "plain"}) {
     CAPTURE(name);
-    const ChatIds chat =
-        encode_chat(*tokenizer, chat_template_of(name), {{"user", "a truth"}, {"assistant", "wife"}});
+    const ChatIds chat = encode_chat(*tokenizer, chat_template_of(name), {{"user", "a truth"}, {"assistant", "wife"}});
     CHECK(chat.ids.at(0) == 1);
     CHECK(chat.ids.at(1) != 1);
     CHECK(std::count(chat.ids.begin(), chat.ids.end(), 1) == 1);
@@ -47,13 +46,11 @@ TEST_CASE("encode_chat: the loss is on the answers with their end") {
   const auto tokenizer = small("sp.json");
   const std::vector<ChatMessage> messages = {
       {"user", "a man"}, {"assistant", "wife"}, {"user", "it"}, {"assistant", "truth"}};
-  CHECK(answers_of(*tokenizer, encode_chat(*tokenizer, chat_template_of("vicuna"), messages)) ==
-        "wife</s> truth</s>");
+  CHECK(answers_of(*tokenizer, encode_chat(*tokenizer, chat_template_of("vicuna"), messages)) == "wife</s> truth</s>");
   // [/INST] is a token of this vocabulary, behind which the tokenizer puts a mark of its own.
   CHECK(answers_of(*tokenizer, encode_chat(*tokenizer, chat_template_of("llama2"), messages)) ==
         " wife </s>  truth </s>");
-  CHECK(answers_of(*tokenizer, encode_chat(*tokenizer, chat_template_of("zephyr"), messages)) ==
-        "wife</s>truth</s>");
+  CHECK(answers_of(*tokenizer, encode_chat(*tokenizer, chat_template_of("zephyr"), messages)) == "wife</s>truth</s>");
   const auto llama3 = small("bytes.json");
   CHECK(answers_of(*llama3, encode_chat(*llama3, chat_template_of("llama3.1"), messages)) ==
         "wife<|eot_id|>truth<|eot_id|>");
@@ -73,7 +70,6 @@ TEST_CASE("encode_chat: contents never make a special token") {
 
 TEST_CASE("encode_chat: contents that are not UTF-8 are repaired") {
   const auto tokenizer = small("sp.json");
-  const ChatIds chat =
-      encode_chat(*tokenizer, chat_template_of("plain"), {{"user", "a\xff"}, {"assistant", "\x80"}});
+  const ChatIds chat = encode_chat(*tokenizer, chat_template_of("plain"), {{"user", "a\xff"}, {"assistant", "\x80"}});
   CHECK(answers_of(*tokenizer, chat) == "\ufffd</s>");
 }

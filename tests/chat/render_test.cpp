@@ -20,9 +20,7 @@ std::vector<ChatMessage> messages_of(const json& list) {
 }
 
 std::string text_of(const std::string& name, const std::vector<ChatMessage>& messages, bool prompt = false) {
-  return render_chat(chat_template_of(name), messages,
-                     {.bos = "<s>", .eos = "</s>", .generation_prompt = prompt})
-      .text;
+  return render_chat(chat_template_of(name), messages, {.bos = "<s>", .eos = "</s>", .generation_prompt = prompt}).text;
 }
 
 std::string error_of(const std::string& name, const std::vector<ChatMessage>& messages) {
@@ -66,8 +64,7 @@ TEST_CASE("chat: contents are what was handed in, stripped where the template st
     std::string contents;
     for (const TextRange& range : got.contents)
       contents += strip(got.text.substr(range.begin, range.end - range.begin));
-    CHECK(contents ==
-          (name == "mistral-v3" ? "UA" : "SUA"));  // its system message stands in a last user's turn only
+    CHECK(contents == (name == "mistral-v3" ? "UA" : "SUA"));  // its system message stands in a last user's turn only
     CHECK(got.answers.size() == 1);
   }
 }
@@ -79,8 +76,7 @@ TEST_CASE("chat: LLaVA's two styles, plain, the date") {
         "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
         "helpful, detailed, "
         "and polite answers to the user's questions. USER: <image>\nQ ASSISTANT: A</s>USER: R ASSISTANT:");
-  CHECK(text_of("plain", {{"system", "S"}, {"user", "U"}, {"assistant", "A"}, {"user", "V"}}) ==
-        "S\nU\nA</s>V\n");
+  CHECK(text_of("plain", {{"system", "S"}, {"user", "U"}, {"assistant", "A"}, {"user", "V"}}) == "S\nU\nA</s>V\n");
   const ChatText dated = render_chat(chat_template_of("llama3.1"), turns, {.date = "01 Jan 2030"});
   CHECK(dated.text.find("Today Date: 01 Jan 2030\n\n<|eot_id|>") != std::string::npos);
 }
@@ -93,8 +89,7 @@ TEST_CASE("chat: bad conversations") {
         "message 1 has the role 'tool', where system, user or assistant is expected");
   CHECK(error_of("llama2", {{"user", ""}, {"user", ""}}) ==
         "the chat template llama2 wants user and assistant by turns, and turn 2 is of the role user");
-  CHECK(error_of("mistral", {{"system", ""}, {"user", ""}})
-            .starts_with("the chat template mistral has no system"));
+  CHECK(error_of("mistral", {{"system", ""}, {"user", ""}}).starts_with("the chat template mistral has no system"));
   CHECK(error_of("alpaca", {{"user", ""}})
             .starts_with("there is no chat template 'alpaca': the built-in ones are llama2,"));
 }

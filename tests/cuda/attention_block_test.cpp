@@ -32,9 +32,8 @@ template <int W, int MT, bool kDrops> void forward_mma(const cuda::ForwardArgs<b
   using Body = cuda::ForwardMma<cuda::HostBlock<cuda::kMmaThreads>, W, MT, kDrops>;
   cuda::ForwardArgs<bf16> a = args;
   a.tiles = cuda::tiles_of(args.shape.max_q, args.shape.NQ, Body::kQueries);
-  run_grid<cuda::kMmaThreads>((S + 1) * NH * a.tiles, Body::kShared, [&](auto& block, uint8_t* shared) {
-    Body(block, a, shared).run();
-  });
+  run_grid<cuda::kMmaThreads>((S + 1) * NH * a.tiles, Body::kShared,
+                              [&](auto& block, uint8_t* shared) { Body(block, a, shared).run(); });
 }
 
 template <int MT, bool kDrops> void forward_mma(const cuda::ForwardArgs<bf16>& args) {
@@ -97,8 +96,14 @@ template <int MT, int kOther> AttentionResult backward_mma(AttentionData<bf16>& 
   d.c.p > 0 ? forward_mma<1, true>(forward) : forward_mma<1, false>(forward);
   const std::vector<float> delta = delta_of<bf16>(d, {o.data.data(), o.stride}, vectors);
   dq.data = d.dout;
-  const cuda::BackwardArgs<bf16> args{{dq.rows(), dk.rows(), dv.rows()}, {dq.data.data(), dq.stride}, lse.data.data(),
-                                      delta.data(), d.in, d.shape, 0, vectors};
+  const cuda::BackwardArgs<bf16> args{{dq.rows(), dk.rows(), dv.rows()},
+                                      {dq.data.data(), dq.stride},
+                                      lse.data.data(),
+                                      delta.data(),
+                                      d.in,
+                                      d.shape,
+                                      0,
+                                      vectors};
   d.c.p > 0 ? backward_mma<MT, kOther, true>(args) : backward_mma<MT, kOther, false>(args);
   return {{}, {}, dq.values(), dk.values(), dv.values(), {}, {}};
 }
@@ -112,8 +117,9 @@ void check_gradients(const AttentionResult& got, const AttentionResult& right, d
   CHECK(zero_elsewhere(got.dv, right.seen));
 }
 
-template <class T, int W> void run_fma(cuda::ForwardArgs<T> forward, cuda::BackwardArgs<T> backward,
-                                       const std::function<std::vector<T>()>& delta, std::vector<T>& deltas) {
+template <class T, int W>
+void run_fma(cuda::ForwardArgs<T> forward, cuda::BackwardArgs<T> backward, const std::function<std::vector<T>()>& delta,
+             std::vector<T>& deltas) {
   using Block = cuda::HostBlock<cuda::kFmaThreads>;
   using Forward = cuda::ForwardFma<Block, T, W>;
   using Keys = cuda::BackwardFma<Block, T, W, true>;
@@ -139,12 +145,20 @@ template <class T> AttentionResult run_fma(AttentionData<T>& d) {
   Output<T> lse(d.shape.NQ, d.c.NH, 0);
   dq.data = d.dout;  // dq stands in do's memory, as it may
   const cuda::ForwardArgs<T> forward{o.rows(), lse.data.data(), d.in, d.shape, 0, vectors};
-  const cuda::BackwardArgs<T> backward{{dq.rows(), dk.rows(), dv.rows()}, {dq.data.data(), dq.stride}, lse.data.data(),
-                                       nullptr, d.in, d.shape, 0, vectors};
+  const cuda::BackwardArgs<T> backward{{dq.rows(), dk.rows(), dv.rows()},
+                                       {dq.data.data(), dq.stride},
+                                       lse.data.data(),
+                                       nullptr,
+                                       d.in,
+                                       d.shape,
+                                       0,
+                                       vectors};
   const auto delta = [&] { return delta_of<T>(d, {o.data.data(), o.stride}, vectors); };
   std::vector<T> deltas;
-  const auto width = d.c.HD <= 32 ? run_fma<T, 32> : d.c.HD <= 64 ? run_fma<T, 64> : d.c.HD <= 96 ? run_fma<T, 96>
-                                                                                                 : run_fma<T, 128>;
+  const auto width = d.c.HD <= 32   ? run_fma<T, 32>
+                     : d.c.HD <= 64 ? run_fma<T, 64>
+                     : d.c.HD <= 96 ? run_fma<T, 96>
+                                    : run_fma<T, 128>;
   width(forward, backward, delta, deltas);
   return {o.values(), lse.values(), dq.values(), dk.values(), dv.values(), {}, {}};
 }

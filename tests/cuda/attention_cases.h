@@ -17,9 +17,9 @@ struct AttentionCase {
   int64_t NH = 2, NKV = 2, HD = 64;
   bool causal = false;
   double p = 0;
-  int64_t tail = 0;          // rows after the last segment
-  int64_t longest = 0;       // 0: as long as it is
-  int64_t pad = 0;           // columns between the q, k and v of one matrix: 1 makes 16-byte loads impossible
+  int64_t tail = 0;     // rows after the last segment
+  int64_t longest = 0;  // 0: as long as it is
+  int64_t pad = 0;      // columns between the q, k and v of one matrix: 1 makes 16-byte loads impossible
   bool live_step = false;
   std::string name = {};
 
@@ -99,7 +99,7 @@ template <class T> struct AttentionData {
 };
 
 struct AttentionResult {
-  Doubles o, lse, dq, dk, dv;  // (NQ, NH HD), (NQ, NH), (NQ, NH HD), (NK, NKV HD) twice
+  Doubles o, lse, dq, dk, dv;    // (NQ, NH HD), (NQ, NH), (NQ, NH HD), (NK, NKV HD) twice
   std::vector<bool> sees, seen;  // of the oracle: (NQ) query sees a key, (NK) key is seen
 };
 
@@ -119,8 +119,7 @@ inline double keep_factor(const AttentionCase& c, int32_t example, int32_t posit
 }
 
 // One query of one head: from the formulas of kernels/attention.h, with every probability written down.
-template <class T>
-void oracle_query(AttentionResult& r, const AttentionData<T>& d, size_t s, int64_t h, int32_t i) {
+template <class T> void oracle_query(AttentionResult& r, const AttentionData<T>& d, size_t s, int64_t h, int32_t i) {
   const AttentionCase& c = d.c;
   const int64_t HD = c.HD, kv = h / (c.NH / c.NKV), row = d.cu_q[s] + i;
   const int32_t keys = c.causal ? std::min(c.nk[s], c.nk[s] - c.nq[s] + i + 1) : c.nk[s];
@@ -212,15 +211,23 @@ inline std::vector<AttentionCase> attention_cases() {
   for (const bool causal : {false, true}) {
     for (const int32_t n : {1, 31, 33, 65, 257})
       cases.push_back({.nq = {n}, .nk = {n}, .NH = 1, .NKV = 1, .HD = 64, .causal = causal});
-    cases.push_back({.nq = {40, 0, 133, 7}, .nk = {40, 0, 133, 7}, .NH = 4, .NKV = 2, .HD = 32, .causal = causal,
-                     .tail = 150});
-    cases.push_back({.nq = {3, 33, 0, 9}, .nk = {70, 130, 5, 0}, .NH = 4, .NKV = 1, .HD = 80, .causal = causal,
-                     .tail = 3});
+    cases.push_back(
+        {.nq = {40, 0, 133, 7}, .nk = {40, 0, 133, 7}, .NH = 4, .NKV = 2, .HD = 32, .causal = causal, .tail = 150});
+    cases.push_back(
+        {.nq = {3, 33, 0, 9}, .nk = {70, 130, 5, 0}, .NH = 4, .NKV = 1, .HD = 80, .causal = causal, .tail = 3});
     cases.push_back({.nq = {65, 20}, .nk = {65, 20}, .NH = 2, .NKV = 2, .HD = 96, .causal = causal, .p = 0.3});
-    cases.push_back({.nq = {90, 66}, .nk = {90, 66}, .NH = 2, .NKV = 1, .HD = 128, .causal = causal, .p = 0.1,
-                     .tail = 1, .longest = 200, .live_step = true});
-    cases.push_back({.nq = {17, 70}, .nk = {81, 139}, .NH = 2, .NKV = 2, .HD = 64, .causal = causal, .p = 0.5,
-                     .tail = 0});
+    cases.push_back({.nq = {90, 66},
+                     .nk = {90, 66},
+                     .NH = 2,
+                     .NKV = 1,
+                     .HD = 128,
+                     .causal = causal,
+                     .p = 0.1,
+                     .tail = 1,
+                     .longest = 200,
+                     .live_step = true});
+    cases.push_back(
+        {.nq = {17, 70}, .nk = {81, 139}, .NH = 2, .NKV = 2, .HD = 64, .causal = causal, .p = 0.5, .tail = 0});
     cases.push_back({.nq = {35}, .nk = {35}, .NH = 2, .NKV = 2, .HD = 20, .causal = causal, .pad = 1});
   }
   cases.push_back({.nq = {129, 64}, .nk = {50, 128}, .NH = 1, .NKV = 1, .HD = 64});  // more queries than keys

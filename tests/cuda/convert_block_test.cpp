@@ -27,7 +27,9 @@ template <class T> struct Aligned {
     std::memcpy(data(), values.data(), values.size() * sizeof(T));
   }
   T* data() { return reinterpret_cast<T*>(groups.data()); }
-  struct alignas(16) Group { char bytes[16]; };
+  struct alignas(16) Group {
+    char bytes[16];
+  };
   std::vector<Group> groups;
 };
 

@@ -34,8 +34,8 @@ Oracle oracle(const Values& x, const std::vector<int32_t>& target, const CrossEn
     o.lse[static_cast<size_t>(n)] = lse;
     o.loss += s.scale * ((1 - e) * (lse - x[at + static_cast<size_t>(t)]) + (e > 0 ? e * (lse - mean) : 0.0));
     for (size_t v = 0; v < static_cast<size_t>(s.V); ++v)
-      o.dx[at + v] = dloss * s.scale *
-                     (std::exp(x[at + v] - lse) - (static_cast<int64_t>(v) == t ? 1 - e : 0.0) - e / V);
+      o.dx[at + v] =
+          dloss * s.scale * (std::exp(x[at + v] - lse) - (static_cast<int64_t>(v) == t ? 1 - e : 0.0) - e / V);
   }
   return o;
 }

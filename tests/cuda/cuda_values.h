@@ -9,7 +9,6 @@
 
 namespace lowland::test {
 
-
 template <class T> std::vector<T> typed(const Values& values) {
   std::vector<T> out;
   for (const double v : values) out.push_back(static_cast<T>(static_cast<acc_t<T>>(v)));

@@ -96,7 +96,7 @@ template <class T> void check(const std::vector<Size>& sizes, int64_t gap, const
 }
 
 // Ranks around the tiles of four, above every width, with several passes over z; B = 0; more than one block a side.
-const std::vector<Size> kOdd = {{1, 1, 1},      {7, 5, 3, 0}, {31, 33, 4}, {33, 257, 8}, {600, 300, 8},
+const std::vector<Size> kOdd = {{1, 1, 1},      {7, 5, 3, 0}, {31, 33, 4}, {33, 257, 8},  {600, 300, 8},
                                 {257, 100, 16}, {5, 6, 5},    {3, 4, 8},   {100, 80, 33}, {70, 90, 48}};
 const std::vector<Size> kReal = {{768, 768, 8}, {768, 768, 8, 0}, {1024, 1024, 16}};
 

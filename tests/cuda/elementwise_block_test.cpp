@@ -64,12 +64,16 @@ template <class T> void check_all(double tolerance) {
   using A = acc_t<T>;
   check_one<T>(Gelu<T>{}, gelu, tolerance);
   check_two<T>(GeluSlope<T>{}, gelu_slope, tolerance);
-  check_one<T>(Tanh<T>{}, [](double x) { return std::tanh(x); }, tolerance);
-  check_two<T>(TanhSlope<T>{}, [](double dy, double y) { return dy * (1 - y * y); }, tolerance);
+  check_one<T>(
+      Tanh<T>{}, [](double x) { return std::tanh(x); }, tolerance);
+  check_two<T>(
+      TanhSlope<T>{}, [](double dy, double y) { return dy * (1 - y * y); }, tolerance);
   for (const double alpha : {1.0, 1.702}) {
     const auto a = static_cast<A>(alpha);
-    check_one<T>(Swish<T>{a}, [=](double x) { return swish(x, alpha); }, tolerance);
-    check_two<T>(SwishSlope<T>{a}, [=](double dy, double x) { return swish_slope(dy, x, alpha); }, tolerance);
+    check_one<T>(
+        Swish<T>{a}, [=](double x) { return swish(x, alpha); }, tolerance);
+    check_two<T>(
+        SwishSlope<T>{a}, [=](double dy, double x) { return swish_slope(dy, x, alpha); }, tolerance);
   }
   check_two<T>([](A a, A b) { return a + b; }, [](double a, double b) { return a + b; }, tolerance);
 }

@@ -65,9 +65,18 @@ template <class T> struct Case {
   std::vector<T> x, w, b, dy, y, dx;
   std::vector<A> mean, rstd, dw, db;
   Case(int64_t rows, int64_t columns)
-      : N(rows), C(columns), x(random_typed<T>(N * C, 1, 2.0)), w(random_typed<T>(C, 2)), b(random_typed<T>(C, 3)),
-        dy(random_typed<T>(N * C, 4)), y(x.size(), T(99.0f)), dx(x.size(), T(99.0f)),
-        mean(static_cast<size_t>(N), A(99)), rstd(mean), dw(w.size(), A(0.5)), db(w.size(), A(-0.5)) {}
+      : N(rows),
+        C(columns),
+        x(random_typed<T>(N * C, 1, 2.0)),
+        w(random_typed<T>(C, 2)),
+        b(random_typed<T>(C, 3)),
+        dy(random_typed<T>(N * C, 4)),
+        y(x.size(), T(99.0f)),
+        dx(x.size(), T(99.0f)),
+        mean(static_cast<size_t>(N), A(99)),
+        rstd(mean),
+        dw(w.size(), A(0.5)),
+        db(w.size(), A(-0.5)) {}
 };
 
 template <class T> void check_layer_norm(int64_t N, int64_t C, bool wide_rows) {
@@ -79,11 +88,11 @@ template <class T> void check_layer_norm(int64_t N, int64_t C, bool wide_rows) {
   const Gradient want = backward(to_double(t.dy), o.h, o.rstd, to_double(t.w), N, C);
   with_row_plan<T>(C, wide_rows, [&](auto plan) {
     using Plan = decltype(plan);
-    const LayerNormForward<T> to{t.y.data(), t.mean.data(), t.rstd.data(), t.x.data(), t.w.data(), t.b.data(),
-                                 N,          C,             kEps};
+    const LayerNormForward<T> to{t.y.data(), t.mean.data(), t.rstd.data(), t.x.data(), t.w.data(), t.b.data(), N,
+                                 C,          kEps};
     host_over_rows<Plan>(N, [&](auto& b) { layer_norm_forward_rows<Plan>(b, to); });
-    LayerNormBackward<T> back{t.dx.data(), nullptr, nullptr, t.dy.data(), t.x.data(), t.w.data(),
-                              t.mean.data(), t.rstd.data(), N, C};
+    LayerNormBackward<T> back{t.dx.data(), nullptr,       nullptr,       t.dy.data(), t.x.data(),
+                              t.w.data(),  t.mean.data(), t.rstd.data(), N,           C};
     host_over_rows<Plan>(N, [&](auto& b) {
       layer_norm_backward_rows<Plan, false>(b, static_cast<A*>(nullptr), back, PartialSums<A>{nullptr, Plan::kRows});
     });
@@ -150,9 +159,8 @@ template <class T, bool kDrops> void check_fused(int64_t N, int64_t C, bool wide
   const auto drops = drops_of<A>(rows);
   with_row_plan<T>(C, wide_rows, [&](auto plan) {
     using Plan = decltype(plan);
-    DropoutAddLayerNormForward<T> to{t.y.data(), nullptr,      nullptr, t.x.data(), residual.data(),
-                                     t.w.data(), t.b.data(), rows,    N,          C,
-                                     kEps};
+    DropoutAddLayerNormForward<T> to{t.y.data(), nullptr, nullptr, t.x.data(), residual.data(), t.w.data(), t.b.data(),
+                                     rows,       N,       C,       kEps};
     host_over_rows<Plan>(N, [&](auto& b) { dropout_add_layer_norm_forward_rows<Plan, kDrops>(b, to, drops); });
     const std::vector<T> unsaved = t.y;
     to.h = h.data();
@@ -167,8 +175,8 @@ template <class T, bool kDrops> void check_fused(int64_t N, int64_t C, bool wide
   const Values saved = to_double(h);  // the gradient is that of what was saved
   const Gradient want = backward(to_double(t.dy), saved, to_double(t.rstd), to_double(t.w), N, C);
   t.dx = h;  // dx over h, dz over dy
-  const DropoutAddLayerNormBackward<T> back{dz.data(), t.dx.data(), t.dw.data(), t.db.data(), dz.data(), t.dx.data(),
-                                            t.w.data(), t.rstd.data(), rows, N, C};
+  const DropoutAddLayerNormBackward<T> back{dz.data(),  t.dx.data(),   t.dw.data(), t.db.data(), dz.data(), t.dx.data(),
+                                            t.w.data(), t.rstd.data(), rows,        N,           C};
   with_row_plan<T>(C, wide_rows, [&](auto plan) {
     using Plan = decltype(plan);
     host_sum_over_rows<Plan, A, 2>({t.dw.data(), t.db.data()}, N, C, [&](auto& b, A* shared, const auto& sums) {

@@ -42,8 +42,7 @@ template <int W, class T> void check_put(int64_t N, int64_t K, int64_t C) {
     std::vector<T> y = random_typed<T>(N * C, 2);
     Values want = to_double(y);
     for (int64_t k = 0; k < K; ++k)
-      for (int64_t c = 0; c < C; ++c)
-        want[at(index[at(k)] * C + c)] = zero ? 0.0 : to_double(rows)[at(k * C + c)];
+      for (int64_t c = 0; c < C; ++c) want[at(index[at(k)] * C + c)] = zero ? 0.0 : to_double(rows)[at(k * C + c)];
     for (int64_t i = 0; i < tile_blocks<W>(K, C); ++i) {
       HostBlock<kTileThreads> b(i);
       put_rows<W>(b, y.data(), zero ? nullptr : rows.data(), index.data(), K, C);

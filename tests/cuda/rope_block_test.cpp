@@ -78,8 +78,7 @@ template <int W, class T> void check(const Rows& r) {
       CHECK(error_of(y, rotated<T>(to_double(x), r, direction)) <= rounding<T>(16));
       bool kept = true;
       for (size_t i = 0; i < x.size(); ++i)
-        if (static_cast<int64_t>(i) % width >= r.heads * r.HD)
-          kept = kept && std::memcmp(&x[i], &y[i], sizeof(T)) == 0;
+        if (static_cast<int64_t>(i) % width >= r.heads * r.HD) kept = kept && std::memcmp(&x[i], &y[i], sizeof(T)) == 0;
       CHECK(kept);
     }
   }

@@ -35,8 +35,8 @@ template <int W, class T, class Table> void check_copy(int64_t N, int64_t V, int
   bool same = true;
   for (int64_t n = 0; n < N; ++n)
     for (int64_t c = 0; c < C; ++c)
-      same = same && got[static_cast<size_t>(n * C + c)] ==
-                         from[static_cast<size_t>(ids[static_cast<size_t>(n)] * C + c)];
+      same =
+          same && got[static_cast<size_t>(n * C + c)] == from[static_cast<size_t>(ids[static_cast<size_t>(n)] * C + c)];
   CHECK(same);
 }
 

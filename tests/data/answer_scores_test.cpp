@@ -90,6 +90,7 @@ TEST_CASE("multiple choice: over all, by ScienceQA's groups, and what could not 
   CHECK(score.accuracy() == 0.5);
   std::string line;
   for (const Metric& m : score.metrics()) line += fmt::format("{} {} ", m.name, *m.value);
-  CHECK(line == "accuracy 0.5 accuracy_NAT 0.5 accuracy_LAN 0.5 accuracy_TXT 1 accuracy_IMG 0 accuracy_NO 0 "
-                "accuracy_G1-6 0.5 accuracy_G7-12 0 accuracy_own 1 ");
+  CHECK(line ==
+        "accuracy 0.5 accuracy_NAT 0.5 accuracy_LAN 0.5 accuracy_TXT 1 accuracy_IMG 0 accuracy_NO 0 "
+        "accuracy_G1-6 0.5 accuracy_G7-12 0 accuracy_own 1 ");
 }

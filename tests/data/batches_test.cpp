@@ -38,8 +38,7 @@ std::vector<std::set<int64_t>> steps(const std::vector<MicroBatch>& batches) {
 
 TEST_CASE("batches: every example once, sizes and marks right") {
   for (const int64_t n : {1, 31, 32, 33, 257, 5000}) {
-    for (const auto& [batch, accum] :
-         {std::pair<int64_t, int64_t>{1, 1}, {32, 1}, {8, 4}, {7, 3}, {6000, 1}}) {
+    for (const auto& [batch, accum] : {std::pair<int64_t, int64_t>{1, 1}, {32, 1}, {8, 4}, {7, 3}, {6000, 1}}) {
       const BatchPlan plan(some_lengths(n), {.batch_size = batch, .grad_accum = accum});
       const std::vector<MicroBatch> epoch = plan.epoch(3);
       CHECK(static_cast<int64_t>(epoch.size()) == plan.micro_batches_per_epoch());
@@ -103,8 +102,6 @@ TEST_CASE("batches: evaluation in file order, bad options") {
   const auto batches = BatchPlan::in_order(5, 2);
   CHECK(batches == std::vector<std::vector<int64_t>>{{0, 1}, {2, 3}, {4}});
   CHECK(contains(error_of([] { BatchPlan({}, {}); }), "no example to train on"));
-  CHECK(contains(error_of([] { BatchPlan({1}, {.batch_size = 0}); }),
-                 "the batch size must be at least 1, got 0"));
-  CHECK(contains(error_of([] { BatchPlan({1}, {.grad_accum = 0}); }),
-                 "accumulation must be at least 1, got 0"));
+  CHECK(contains(error_of([] { BatchPlan({1}, {.batch_size = 0}); }), "the batch size must be at least 1, got 0"));
+  CHECK(contains(error_of([] { BatchPlan({1}, {.grad_accum = 0}); }), "accumulation must be at least 1, got 0"));
 }

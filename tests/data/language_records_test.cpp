@@ -12,7 +12,7 @@ using test::TempFolder;
 TEST_CASE("language records: the shapes that people have") {
   const TempFolder folder;
   const std::string file = folder.write("a.jsonl",
-      R"({"text": "all of it"}
+                                        R"({"text": "all of it"}
 {"prompt": "Q", "completion": " A", "id": 7}
 
 {"instruction": "Add.", "input": "1 2", "output": "3"}

@@ -37,8 +37,7 @@ TEST_CASE("load_task: GLUE files by header, folder in any spelling, BOM, CR, quo
   CHECK_FALSE(data.test.labelled);
   CHECK(data.test.examples[1].label == -1);
   CHECK(load("sst2", glue.path("sst_2")).train.examples.size() == 2);
-  const TextDataset first =
-      load_task(task_info("sst2"), glue.path(), {.max_train_samples = 1, .max_eval_samples = 5});
+  const TextDataset first = load_task(task_info("sst2"), glue.path(), {.max_train_samples = 1, .max_eval_samples = 5});
   CHECK(first.train.examples.size() == 1);
   CHECK(first.dev.examples.size() == 1);
 }
@@ -58,9 +57,8 @@ TEST_CASE("load_task: CoLA has no header but in its test file") {
 
 TEST_CASE("load_task: pairs, scores, both halves of MNLI") {
   const TempFolder f;
-  f.write(
-      "MRPC/train.tsv",
-      "\xEF\xBB\xBFQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n1\t7\t8\tA.\tB.\r\n0\t7\t8\tC.\tD.\r\n");
+  f.write("MRPC/train.tsv",
+          "\xEF\xBB\xBFQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n1\t7\t8\tA.\tB.\r\n0\t7\t8\tC.\tD.\r\n");
   const Example pair = load("mrpc", f.path("MRPC")).train.examples[0];
   CHECK(pair.has_pair);
   CHECK(pair.text_a + pair.text_b == "A.B.");
@@ -74,8 +72,7 @@ TEST_CASE("load_task: pairs, scores, both halves of MNLI") {
 
   f.write("MNLI/dev_matched.tsv", "index\tsentence1\tsentence2\tgold_label\n0\ta\tb\tneutral\n1\ta\tb\t-\n");
   f.write("MNLI/dev_mismatched.tsv", "index\tsentence1\tsentence2\tgold_label\n0\ta\tb\tcontradiction\n");
-  f.write("MNLI/train.tsv",
-          "index\tsentence1\tsentence2\tlabel1\tgold_label\n0\ta\tb\tneutral\tentailment\n");
+  f.write("MNLI/train.tsv", "index\tsentence1\tsentence2\tlabel1\tgold_label\n0\ta\tb\tneutral\tentailment\n");
   const TextDataset mnli = load("mnli", f.path(), {});
   CHECK(mnli.train.examples[0].label == 0);
   CHECK(mnli.dev.examples[0].label == 1);
@@ -85,9 +82,8 @@ TEST_CASE("load_task: pairs, scores, both halves of MNLI") {
 
 TEST_CASE("load_task: QQP rows that lack a column and SNLI's `-` are skipped and counted") {
   const TempFolder f;
-  f.write(
-      "QQP/train.tsv",
-      "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t2\t3\ta\tb\t1\n1\t2\t3\tc\n2\t3\t4\td\t\t0\n");
+  f.write("QQP/train.tsv",
+          "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t2\t3\ta\tb\t1\n1\t2\t3\tc\n2\t3\t4\td\t\t0\n");
   const Split qqp = load("qqp", f.path()).train;
   CHECK(qqp.examples.size() == 2);
   CHECK(qqp.skipped == 1);
@@ -118,10 +114,8 @@ TEST_CASE("load_task: k-shot folders share a test file") {
   CHECK(data.test.file == f.path("mr/16-42/test.csv"));
   f.write("subj/train.csv", "text,label\nit is,1\nI am,0\n");
   CHECK(load("subj", f.path()).train.examples[0].label == 1);
-  CHECK(contains(error_of([&] { load("mr", f.path()); }),
-                 "holds no mr files but the folders 16-13, 16-42; give one"));
-  CHECK(contains(error_of([&] { load("mr", f.path("mr")); }),
-                 "holds the folders 16-13, 16-42; give one of them"));
+  CHECK(contains(error_of([&] { load("mr", f.path()); }), "holds no mr files but the folders 16-13, 16-42; give one"));
+  CHECK(contains(error_of([&] { load("mr", f.path("mr")); }), "holds the folders 16-13, 16-42; give one of them"));
   CHECK(contains(error_of([&] { load("trec", f.path("mr/16-42")); }), "is a folder of task mr, not of trec"));
 }
 
@@ -143,8 +137,7 @@ TEST_CASE("load_task: sent-conv, dev carved from train") {
   CHECK(without_dev.train.examples.size() == 3);  // training never sees what would be dev
   CHECK(load("trec", f.path(), kDevOnly).dev.examples[0].text_a == data.dev.examples[0].text_a);
   f.write("stsa.fine.train", "4 fine\nnone\n");
-  CHECK(contains(error_of([&] { load("sst5", f.path()); }),
-                 "stsa.fine.train:2: expected a label, a space and a text"));
+  CHECK(contains(error_of([&] { load("sst5", f.path()); }), "stsa.fine.train:2: expected a label, a space and a text"));
 }
 
 TEST_CASE("load_task: mistakes are named with file and line") {
@@ -152,8 +145,7 @@ TEST_CASE("load_task: mistakes are named with file and line") {
   f.write("a/SST-2/train.tsv", "sentence\tlabel\nx\t1\ny\t2\n");
   CHECK(contains(error_of([&] { load("sst2", f.path("a")); }),
                  "train.tsv:3: label `2` is not one of task sst2: 0 (negative), 1 (positive)"));
-  CHECK(
-      contains(error_of([&] { load("cola", f.path("a/SST-2")); }), "is a folder of task sst2, not of cola"));
+  CHECK(contains(error_of([&] { load("cola", f.path("a/SST-2")); }), "is a folder of task sst2, not of cola"));
   f.write("mr/mine/train.tsv", "sentence\tlabel\nx\t1\ny\t0\n");  // only the folder's own name counts
   CHECK(load("sst2", f.path("mr/mine")).train.examples.size() == 2);
   f.write("b/STS-B/train.tsv", "sentence1\tsentence2\tscore\na\tb\tnan\n");
@@ -171,8 +163,7 @@ TEST_CASE("load_task: mistakes are named with file and line") {
                  "has no test file of task rte (test.tsv, test.csv"));
   CHECK(contains(error_of([&] { load("rte", f.path("g")); }), "does not exist"));
   CHECK(contains(error_of([&] { load("qnli", f.path("f")); }), "holds no data of task qnli"));
-  CHECK(contains(error_of([&] { load("rte", f.path("d/RTE/train.tsv")); }),
-                 "is a file; give task rte the folder"));
+  CHECK(contains(error_of([&] { load("rte", f.path("d/RTE/train.tsv")); }), "is a file; give task rte the folder"));
 }
 
 TEST_CASE("predict_input: lines, tables, standard mistakes") {
@@ -183,19 +174,15 @@ TEST_CASE("predict_input: lines, tables, standard mistakes") {
     for (const Example& e : in.examples) all += fmt::format("[{}|{}]", e.text_a, e.has_pair ? e.text_b : "-");
     return all;
   };
-  CHECK(texts(read_predict_input(single, f.write("a.txt", "one\r\n\ntwo\tthree"))) ==
-        "[one|-][|-][two\tthree|-]");
+  CHECK(texts(read_predict_input(single, f.write("a.txt", "one\r\n\ntwo\tthree"))) == "[one|-][|-][two\tthree|-]");
   CHECK(texts(read_predict_input(pair, f.write("b.txt", "a\tb\n\td\n"))) == "[a|b][|d]");
   CHECK(texts(read_predict_input(single, f.write("c.csv", "id,sentence\n1,\"x\ny\"\n"))) == "[x\ny|-]");
-  CHECK(texts(read_predict_input(pair, f.write("d.jsonl", "{\"sentence1\":\"a\",\"sentence2\":\"b\"}\n"))) ==
-        "[a|b]");
-  CHECK(texts(read_predict_input(pair, f.write("e.tsv", "index\tsentence1\tsentence2\n0\ta\tb\n"))) ==
-        "[a|b]");
+  CHECK(texts(read_predict_input(pair, f.write("d.jsonl", "{\"sentence1\":\"a\",\"sentence2\":\"b\"}\n"))) == "[a|b]");
+  CHECK(texts(read_predict_input(pair, f.write("e.tsv", "index\tsentence1\tsentence2\n0\ta\tb\n"))) == "[a|b]");
   CHECK(texts(read_predict_input(pair, f.write("f.tsv", "a\tb\n"))) == "[a|b]");
   CHECK(std::isnan(read_predict_input(single, f.path("a.txt")).examples[0].score));
   CHECK(contains(error_of([&] { read_predict_input(pair, f.write("g.txt", "a\tb\nc\n")); }),
                  "g.txt:2: task rte takes two texts"));
   CHECK(contains(error_of([&] { read_predict_input(single, f.write("h.txt", "")); }), "h.txt holds no text"));
-  CHECK(contains(error_of([&] { read_predict_input(single, f.write("i.csv", "text\nx\n")); }),
-                 "no column `sentence`"));
+  CHECK(contains(error_of([&] { read_predict_input(single, f.write("i.csv", "text\nx\n")); }), "no column `sentence`"));
 }

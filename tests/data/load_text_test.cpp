@@ -31,8 +31,7 @@ std::string rows(int n, const std::function<std::string(int)>& label) {
 TEST_CASE("load_text: CSV, TSV and JSONL; labels sorted") {
   const TempFolder f;
   const TextDataset csv = load_text(
-      train_file(f.write("a.csv", "label,text\nneg,\"two\nlines, \"\"quoted\"\"\"\nPos,x\nneg,y\n")),
-      kTrainOnly);
+      train_file(f.write("a.csv", "label,text\nneg,\"two\nlines, \"\"quoted\"\"\"\nPos,x\nneg,y\n")), kTrainOnly);
   CHECK(csv.task.labels == Labels{"Pos", "neg"});
   CHECK(csv.train.examples[0].text_a == "two\nlines, \"quoted\"");
   CHECK(csv.train.examples[0].label == 1);
@@ -41,8 +40,8 @@ TEST_CASE("load_text: CSV, TSV and JSONL; labels sorted") {
   const TextDataset tsv = load_text(train_file(f.write("a.tsv", "text\tlabel\na\t10\nb\t9\n")), kTrainOnly);
   CHECK(tsv.task.labels == Labels{"9", "10"});
   CHECK_FALSE(tsv.task.regression);
-  TextFiles files = train_file(
-      f.write("a.jsonl", "{\"q\":\"a\",\"p\":\"b\",\"y\":true}\n{\"q\":\"c\",\"p\":\"d\",\"y\":false}\n"));
+  TextFiles files =
+      train_file(f.write("a.jsonl", "{\"q\":\"a\",\"p\":\"b\",\"y\":true}\n{\"q\":\"c\",\"p\":\"d\",\"y\":false}\n"));
   files.text_column = std::string("q");
   files.pair_column = std::string("p");
   files.label_column = std::string("y");
@@ -63,31 +62,25 @@ TEST_CASE("load_text: float labels mean regression, integers and JSON strings cl
   CHECK(mixed.train.examples.size() == 2);
   CHECK(mixed.train.examples.back().score == -25);
   CHECK(load_text(train_file(f.write("b.tsv", "text\tlabel\na\t1.0\nb\t1.0\n")), kTrainOnly).task.regression);
-  CHECK(load_text(
-            train_file(f.write("c.jsonl", "{\"text\":\"a\",\"label\":1.0}\n{\"text\":\"b\",\"label\":2}\n")),
-            kTrainOnly)
+  CHECK(load_text(train_file(f.write("c.jsonl", "{\"text\":\"a\",\"label\":1.0}\n{\"text\":\"b\",\"label\":2}\n")),
+                  kTrainOnly)
             .task.regression);
-  CHECK_FALSE(
-      load_text(train_file(f.write(
-                    "d.jsonl", "{\"text\":\"a\",\"label\":\"1.5\"}\n{\"text\":\"b\",\"label\":\"2.5\"}\n")),
-                kTrainOnly)
-          .task.regression);
-  CHECK_FALSE(
-      load_text(train_file(f.write("e.tsv", "text\tlabel\na\t1.5\nb\tx\n")), kTrainOnly).task.regression);
-  CHECK(contains(
-      error_of([&] { load_text(train_file(f.write("g.tsv", "text\tlabel\na\t1.5\nb\tnan\n")), kTrainOnly); }),
-      "g.tsv:3: the score `nan` is not a number"));
+  CHECK_FALSE(load_text(train_file(f.write("d.jsonl",
+                                           "{\"text\":\"a\",\"label\":\"1.5\"}\n{\"text\":\"b\",\"label\":\"2.5\"}\n")),
+                        kTrainOnly)
+                  .task.regression);
+  CHECK_FALSE(load_text(train_file(f.write("e.tsv", "text\tlabel\na\t1.5\nb\tx\n")), kTrainOnly).task.regression);
+  CHECK(
+      contains(error_of([&] { load_text(train_file(f.write("g.tsv", "text\tlabel\na\t1.5\nb\tnan\n")), kTrainOnly); }),
+               "g.tsv:3: the score `nan` is not a number"));
 }
 
 TEST_CASE("load_text: dev drawn by seed and stratified, or given") {
   const TempFolder f;
-  const std::string train = f.write("t.tsv", rows(200, [](int i) {
-                                      return i % 4 == 0 ? "a" : i == 7 ? "rare" : "b";
-                                    }));
+  const std::string train = f.write("t.tsv", rows(200, [](int i) { return i % 4 == 0 ? "a" : i == 7 ? "rare" : "b"; }));
   const auto dev_rows = [&](uint64_t seed) {
     std::vector<int64_t> lines;
-    for (const Example& e : load_text(train_file(train), {.seed = seed}).dev.examples)
-      lines.push_back(e.line);
+    for (const Example& e : load_text(train_file(train), {.seed = seed}).dev.examples) lines.push_back(e.line);
     return lines;
   };
   const TextDataset data = load_text(train_file(train), {});
@@ -129,10 +122,7 @@ TEST_CASE("load_text: known labels, test without labels, remapping") {
   CHECK(data.test.examples[0].label == -1);
   CHECK(data.task.labels == Labels{"yes", "no"});
   CHECK(contains(error_of([&] { load_text(files, eval); }), "the labels are not known: give --train FILE"));
-  CHECK(contains(error_of([&] {
-                   load_text(files, eval, text_task({"no", "yes"}, true));
-                 }),
-                 "give --text-pair-column"));
+  CHECK(contains(error_of([&] { load_text(files, eval, text_task({"no", "yes"}, true)); }), "give --text-pair-column"));
 }
 
 TEST_CASE("load_text: mistakes are named with file and line") {
@@ -154,8 +144,7 @@ TEST_CASE("load_text: mistakes are named with file and line") {
   CHECK(contains(message("k.csv", "text,label\n\"a,b\n"), "k.csv:2: the quote opened"));
   TextFiles files = train_file(f.write("t.csv", "text,label\na,x\nb,y\n"));
   files.dev = f.write("d.csv", "text,label\na,x\nb,z\n");
-  CHECK(
-      contains(error_of([&] { load_text(files, {}); }), "d.csv:3: label `z` is not one of task text: x, y"));
+  CHECK(contains(error_of([&] { load_text(files, {}); }), "d.csv:3: label `z` is not one of task text: x, y"));
   CHECK(contains(error_of([&] { load_text({}, {}); }), "needs --train FILE"));
   CHECK(contains(error_of([&] { load_text(files, {.test = true}); }), "needs --test FILE"));
 }

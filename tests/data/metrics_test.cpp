@@ -38,8 +38,7 @@ TEST_CASE("metrics: equal to scikit-learn") {
   CHECK(cases.size() == 16);
   for (const auto& c : cases) {
     CAPTURE(c["name"].get<std::string>());
-    const auto predicted = c["predicted"].get<std::vector<int>>(),
-               labels = c["labels"].get<std::vector<int>>();
+    const auto predicted = c["predicted"].get<std::vector<int>>(), labels = c["labels"].get<std::vector<int>>();
     CHECK(close(accuracy(predicted, labels), c["accuracy"]));
     CHECK(close(f1(predicted, labels), c["f1"]));
     CHECK(close(matthews_correlation(predicted, labels), c["matthews_correlation"]));
@@ -75,8 +74,7 @@ TEST_CASE("metrics: by task, in order") {
   CHECK(one.warning(task_info("cola")) == "every prediction is `acceptable`");
 
   const TaskInfo swapped = remap_labels(task_info("mrpc"), {{"equivalent", 0}, {"not_equivalent", 1}});
-  CHECK(compute_metrics(swapped, logits({1, 0, 1, 1}), std::vector<double>{1, 0, 0, 1}).find("f1") ==
-        mrpc.find("f1"));
+  CHECK(compute_metrics(swapped, logits({1, 0, 1, 1}), std::vector<double>{1, 0, 0, 1}).find("f1") == mrpc.find("f1"));
 }
 
 TEST_CASE("metrics: an undefined correlation is null") {

@@ -50,7 +50,7 @@ TEST_CASE("json records: lines or a list, each with its place") {
 TEST_CASE("vqa: one answer, several, none; pictures before the question or where it says") {
   const TempFolder folder;
   const std::string file = folder.write("q.jsonl",
-      R"({"image": "a.png", "question": "what colour?", "answer": "red", "id": 7}
+                                        R"({"image": "a.png", "question": "what colour?", "answer": "red", "id": 7}
 {"image": ["a.png", "b.png"], "question": "which is <image> and which <image>?", "answers": ["x", "y", "y"]}
 {"question": "2 and 2?", "answer": 4, "question_id": "q3"}
 {"image": "c.jpg", "question": "what?", "answers": [{"answer": "no", "answer_confidence": "yes"}]}

@@ -40,8 +40,7 @@ TEST_CASE("shared data: GLUE") {
   const TextDataset sst2 = load_task(task_info("sst2"), glue, kAll),
                     cola = load_task(task_info("cola"), glue + "/CoLA", kAll),
                     rte = load_task(task_info("rte"), glue + "/RTE", kAll),
-                    stsb = load_task(task_info("stsb"), glue, kAll),
-                    wnli = load_task(task_info("wnli"), glue, kAll);
+                    stsb = load_task(task_info("stsb"), glue, kAll), wnli = load_task(task_info("wnli"), glue, kAll);
   check_rows(sst2, 67349, 872, 1821);
   CHECK(bytes(sst2.train) == 3604019);
   check_rows(cola, 8551, 1043, 1063);
@@ -64,8 +63,7 @@ TEST_CASE("shared data: GLUE") {
   const TextDataset qnli = load_task(task_info("qnli"), glue, no_train);
   check_rows(qnli, 0, 5463, 5463);
   CHECK(bytes(qnli.dev) == 1259044);
-  CHECK(
-      contains(error_of([&] { load_task(task_info("qnli"), glue, {}); }), "has no train file of task qnli"));
+  CHECK(contains(error_of([&] { load_task(task_info("qnli"), glue, {}); }), "has no train file of task qnli"));
 }
 
 TEST_CASE("shared data: sent-conv") {
@@ -73,8 +71,7 @@ TEST_CASE("shared data: sent-conv") {
   if (data.empty()) return;
   const std::string folder = data + "/sent-conv";
   check_rows(load_task(task_info("sst5"), folder, kAll), 8544, 1101, 2210);
-  const TextDataset trec = load_task(task_info("trec"), folder, kAll),
-                    mr = load_task(task_info("mr"), folder, {});
+  const TextDataset trec = load_task(task_info("trec"), folder, kAll), mr = load_task(task_info("mr"), folder, {});
   check_rows(trec, 5452 - 545, 545, 500);
   CHECK(trec.train.repaired == 1);
   check_rows(mr, 10662 - 1066, 1066, 0);
@@ -91,15 +88,13 @@ TEST_CASE("shared data: k-shot folders") {
     const char *task, *folder;
     int64_t classes, test, bytes, label_sum;
   };
-  for (const Case& c :
-       {Case{"cola", "CoLA", 2, 1043, -1, -1}, Case{"rte", "RTE", 2, 277, -1, -1},
-        Case{"snli", "SNLI", 3, 0, -1, -1}, Case{"sst2", "SST-2", 2, 872, -1, -1},
-        Case{"mr", "mr", 2, 2000, 226849, 1000}, Case{"subj", "subj", 2, 2000, 259358, 1000},
-        Case{"sst5", "sst-5", 5, 2210, 226316, 4537}, Case{"trec", "trec", 6, 500, 17979, 1196}}) {
+  for (const Case& c : {Case{"cola", "CoLA", 2, 1043, -1, -1}, Case{"rte", "RTE", 2, 277, -1, -1},
+                        Case{"snli", "SNLI", 3, 0, -1, -1}, Case{"sst2", "SST-2", 2, 872, -1, -1},
+                        Case{"mr", "mr", 2, 2000, 226849, 1000}, Case{"subj", "subj", 2, 2000, 259358, 1000},
+                        Case{"sst5", "sst-5", 5, 2210, 226316, 4537}, Case{"trec", "trec", 6, 500, 17979, 1196}}) {
     for (const char* seed : {"13", "21", "42", "87", "100"}) {
       const LoadOptions options = {.test = c.test > 0};
-      const TextDataset set =
-          load_task(task_info(c.task), data + "/kshot/" + c.folder + "/16-" + seed, options);
+      const TextDataset set = load_task(task_info(c.task), data + "/kshot/" + c.folder + "/16-" + seed, options);
       check_rows(set, 16 * c.classes, 16 * c.classes, c.test);
       // SNLI's 16 a class were drawn by label1; the gold label differs for a few.
       const int64_t balanced = 16 * c.classes * (c.classes - 1) / 2;

@@ -71,10 +71,7 @@ TEST_CASE("task: label2id that does not fit is refused and named") {
                    remap_labels(rte, {{"entailment", 1}, {"not_entailment", 1}});
                  }),
                  "ids must be 0 to 1"));
-  CHECK(contains(error_of([&] {
-                   remap_labels(rte, {{"entailment", 0}, {"ENTAILMENT", 1}});
-                 }),
-                 "does not match"));
+  CHECK(contains(error_of([&] { remap_labels(rte, {{"entailment", 0}, {"ENTAILMENT", 1}}); }), "does not match"));
   CHECK_FALSE(labels_match(rte, {{"CONTRADICTION", 0}, {"NEUTRAL", 1}, {"ENTAILMENT", 2}}));
   CHECK(labels_match(rte, {{"NOT_ENTAILMENT", 0}, {"ENTAILMENT", 1}}));
   CHECK(labels_match(rte, {{"LABEL_0", 0}, {"LABEL_1", 1}}));

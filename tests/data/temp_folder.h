@@ -51,8 +51,7 @@ inline std::string shared_data() {
 }
 
 // The message of the Error that fn throws.
-template <class Fn>
-std::string error_of(Fn&& fn) {
+template <class Fn> std::string error_of(Fn&& fn) {
   try {
     fn();
   } catch (const Error& error) {

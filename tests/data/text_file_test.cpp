@@ -30,8 +30,8 @@ std::vector<Cells> csv(const std::string& content) {
 }  // namespace
 
 TEST_CASE("text_file: UTF-8 is kept, other bytes are read as Windows-1252") {
-  for (const std::string valid : {"", "plain", "crème brûlée", "\xE2\x80\x93", "\xF0\x9F\x98\x80",
-                                  "\xF4\x8F\xBF\xBF", "\xED\x9F\xBF", "\xEE\x80\x80", "\xC2\x80"}) {
+  for (const std::string valid : {"", "plain", "crème brûlée", "\xE2\x80\x93", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF",
+                                  "\xED\x9F\xBF", "\xEE\x80\x80", "\xC2\x80"}) {
     std::string text = valid;
     CHECK_FALSE(repair_utf8(text));
     CHECK(text == valid);
@@ -74,8 +74,7 @@ TEST_CASE("text_file: CSV quoting") {
   CHECK(csv("a,,\n\n,\n\"\",\"\"") == std::vector<Cells>{{"a", "", ""}, {"", ""}, {"", ""}});
   CHECK(csv("it's 5\" wide,b") == std::vector<Cells>{{"it's 5\" wide", "b"}});
   CHECK(csv("").empty());
-  CHECK(contains(error_of([] { csv("a\n\"b\nc"); }),
-                 "a.csv:2: the quote opened in this record is never closed"));
+  CHECK(contains(error_of([] { csv("a\n\"b\nc"); }), "a.csv:2: the quote opened in this record is never closed"));
   CHECK(contains(error_of([] { csv("a\n\"b\"c"); }), "a.csv:2: text follows a closing quote"));
 }
 
@@ -85,8 +84,7 @@ TEST_CASE("records: suffixes, headers and keys") {
   CHECK(contains(error_of([] { table_format("a.txt"); }), "a.txt: the suffix must be .tsv, .csv or .jsonl"));
   const TempFolder folder;
   const auto open = [&](const std::string& name, const std::string& content, TableFormat format) {
-    return RecordReader(folder.write(name, content),
-                        {.format = format, .names = {"text", "label"}, .required = 2});
+    return RecordReader(folder.write(name, content), {.format = format, .names = {"text", "label"}, .required = 2});
   };
   CHECK(contains(error_of([&] { open("e.tsv", "", TableFormat::tsv); }), "e.tsv is empty"));
   CHECK(contains(error_of([&] { open("h.tsv", "txt\tlabel\n", TableFormat::tsv); }),
@@ -96,8 +94,8 @@ TEST_CASE("records: suffixes, headers and keys") {
   CHECK(wide.next(cells) == RecordReader::Status::row);
   CHECK(cells[0].text == "a \"quote");
   CHECK(contains(error_of([&] { wide.next(cells); }), "w.tsv:3: expected 2 columns, found 3"));
-  RecordReader json = open("j.jsonl", "{\"text\": \"caf\xE9\", \"label\": 1.0}\n\n{\"text\": \"b\"}\n[1]\n",
-                           TableFormat::jsonl);
+  RecordReader json =
+      open("j.jsonl", "{\"text\": \"caf\xE9\", \"label\": 1.0}\n\n{\"text\": \"b\"}\n[1]\n", TableFormat::jsonl);
   CHECK(json.next(cells) == RecordReader::Status::row);
   CHECK(cells[0].text == "café");
   CHECK(cells[1].text == "1.0");

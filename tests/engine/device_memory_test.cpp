@@ -79,10 +79,12 @@ TEST_CASE("short of memory: a tape that an error leaves behind does not keep its
   step(1);
   step(1);
   const size_t live = device->memory().live_bytes();
-  CHECK_THROWS_AS(cache.run("other", {leaf}, [&](const std::vector<Tensor>&) {
-    const Tensor y = ops::scale(leaf, 2);
-    megabytes(*device, 20);
-  }), Error);
+  CHECK_THROWS_AS(cache.run("other", {leaf},
+                            [&](const std::vector<Tensor>&) {
+                              const Tensor y = ops::scale(leaf, 2);
+                              megabytes(*device, 20);
+                            }),
+                  Error);
   CHECK(device->tape().size() == 0);
   CHECK(device->memory().live_bytes() == live);
 }

@@ -64,7 +64,10 @@ TEST_CASE("device allocator: accounting, and a step's blocks lie where they lay"
   const auto device = a_device();
   DeviceAllocator& memory = *device->device_memory();
   const size_t before = memory.live_bytes();
-  { const Tensor t = Tensor::empty(*device, {1000}, DType::f32); CHECK(memory.live_bytes() == before + 4096); }
+  {
+    const Tensor t = Tensor::empty(*device, {1000}, DType::f32);
+    CHECK(memory.live_bytes() == before + 4096);
+  }
   CHECK(memory.live_bytes() == before);
   std::vector<void*> first;
   size_t needed = 0;
@@ -73,7 +76,10 @@ TEST_CASE("device allocator: accounting, and a step's blocks lie where they lay"
     memory.begin_step();
     {
       const Tensor a = Tensor::empty(*device, {300}, DType::f32);
-      { const Tensor b = Tensor::empty(*device, {5000}, DType::f32); seen.push_back(b.raw()); }
+      {
+        const Tensor b = Tensor::empty(*device, {5000}, DType::f32);
+        seen.push_back(b.raw());
+      }
       const Tensor c = Tensor::empty(*device, {100}, DType::f32);
       seen.push_back(a.raw());
       seen.push_back(c.raw());
@@ -114,9 +120,9 @@ TEST_CASE("emulated device: a kernel that is given an address of the host is ref
   AttentionShape shape;
   const std::vector<int32_t> bounds = {0, 4};
   shape.cu_k = bounds.data();
-  CHECK_THROWS_WITH_AS(LL_LAUNCH_MASTER(x, attention_forward, Rows<T>{x.data<T>(), 4}, nullptr, AttentionInputs<T>{},
-                                        shape),
-                       "[attention_forward] is given an address of the host's memory", Error);
+  CHECK_THROWS_WITH_AS(
+      LL_LAUNCH_MASTER(x, attention_forward, Rows<T>{x.data<T>(), 4}, nullptr, AttentionInputs<T>{}, shape),
+      "[attention_forward] is given an address of the host's memory", Error);
 #endif
 }
 
@@ -227,7 +233,16 @@ TEST_CASE("LL_COMPARE: reports the largest error of each kernel") {
     std::fill(y, y + 4, 0.0f);
     const auto compare = make_compare_always(device, memory, host.kernels(), &report);
     for (int i = 0; i < 2; ++i)
-      compare->launch(host.kernels(), "wrong", [&](Ctx&) { y[1] = 2.5f; y[2] = 1; }, [&](Ctx&) { y[1] = 2; y[2] = 1; });
+      compare->launch(
+          host.kernels(), "wrong",
+          [&](Ctx&) {
+            y[1] = 2.5f;
+            y[2] = 1;
+          },
+          [&](Ctx&) {
+            y[1] = 2;
+            y[2] = 1;
+          });
     CHECK(y[1] == 2.5f);  // the device's result stays
     memory.release(y);
   }

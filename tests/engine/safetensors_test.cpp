@@ -23,8 +23,7 @@ struct Folder {
   std::string path;
   Folder() {
     static int number = 0;
-    path =
-        (fs::temp_directory_path() / fmt::format("lowland-safetensors-{}-{}", ::getpid(), number++)).string();
+    path = (fs::temp_directory_path() / fmt::format("lowland-safetensors-{}-{}", ::getpid(), number++)).string();
     fs::create_directories(path);
   }
   ~Folder() { fs::remove_all(path); }
@@ -52,10 +51,8 @@ std::string complaint(const std::string& content) {
   return "";
 }
 
-std::string entry(const std::string& name, const std::string& dtype, const std::string& shape, int begin,
-                  int end) {
-  return fmt::format(R"("{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", name, dtype, shape, begin,
-                     end);
+std::string entry(const std::string& name, const std::string& dtype, const std::string& shape, int begin, int end) {
+  return fmt::format(R"("{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", name, dtype, shape, begin, end);
 }
 
 Context& cpu() {
@@ -79,10 +76,8 @@ TEST_CASE("half: every value goes to float and back; rounding is to nearest, tie
     const float middle = 0.5f * (x + next);
     const uint32_t even = (h & 1u) ? h + 1 : h;
     if (float_to_half(middle) != even) CHECK_MESSAGE(false, "middle above half " << h);
-    if (float_to_half(std::nextafter(middle, x)) != h)
-      CHECK_MESSAGE(false, "below the middle above half " << h);
-    if (float_to_half(std::nextafter(middle, next)) != h + 1)
-      CHECK_MESSAGE(false, "above the middle above half " << h);
+    if (float_to_half(std::nextafter(middle, x)) != h) CHECK_MESSAGE(false, "below the middle above half " << h);
+    if (float_to_half(std::nextafter(middle, next)) != h + 1) CHECK_MESSAGE(false, "above the middle above half " << h);
   }
   CHECK(half_to_float(0x3c00) == 1.0f);
   CHECK(half_to_float(0x0001) == 0x1p-24f);
@@ -127,10 +122,9 @@ TEST_CASE("safetensors: what is written is read, in every dtype") {
 TEST_CASE("safetensors: errors of use name file, tensor and shapes") {
   const Folder folder;
   const std::string path = folder / "x.safetensors";
-  write_file_atomically(
-      path, with_header("{" + entry("w", "F32", "[2]", 0, 8) + "," + entry("q", "I4", "[4]", 8, 10) + "," +
-                            entry("n", "I64", "[1]", 10, 18) + "}",
-                        std::string(18, '\1')));
+  write_file_atomically(path, with_header("{" + entry("w", "F32", "[2]", 0, 8) + "," + entry("q", "I4", "[4]", 8, 10) +
+                                              "," + entry("n", "I64", "[1]", 10, 18) + "}",
+                                          std::string(18, '\1')));
   const SafetensorsFile file(path);
   const Tensor three = Tensor::zeros(cpu(), {3}, DType::f32), four = Tensor::zeros(cpu(), {4}, DType::f32);
   const auto says = [&](const std::string& name, const Tensor& into) {
@@ -144,10 +138,8 @@ TEST_CASE("safetensors: errors of use name file, tensor and shapes") {
   CHECK(says("absent", three) == path + " has no tensor `absent`");
   CHECK(says("w", three) == "tensor `w` of " + path + " has shape (2) where (3) is needed");
   CHECK(says("q", four) == "tensor `q` of " + path + " has dtype I4, which cannot be read as f32");
-  CHECK(says("n", Tensor::zeros(cpu(), {1}, DType::i32)).find("I64, which cannot be read as i32") !=
-        std::string::npos);
-  CHECK(says("n", Tensor::zeros(cpu(), {1}, DType::f32)).find("I64, which cannot be read as f32") !=
-        std::string::npos);
+  CHECK(says("n", Tensor::zeros(cpu(), {1}, DType::i32)).find("I64, which cannot be read as i32") != std::string::npos);
+  CHECK(says("n", Tensor::zeros(cpu(), {1}, DType::f32)).find("I64, which cannot be read as f32") != std::string::npos);
 }
 
 TEST_CASE("safetensors: a borrowed tensor is the file's memory, and outlives the reader") {
@@ -181,8 +173,7 @@ TEST_CASE("safetensors: a broken file is refused in one sentence") {
         "DIR/x.safetensors is not a safetensors file: it has 3 bytes, the header's length alone takes 8");
   CHECK(complaint("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n") ==
         bad + "it is a Git LFS pointer, not the file itself: `git lfs pull` fetches that");
-  CHECK(complaint(std::string(7, '\0') + "\1{}").find("more than the 100000000 allowed") !=
-        std::string::npos);
+  CHECK(complaint(std::string(7, '\0') + "\1{}").find("more than the 100000000 allowed") != std::string::npos);
   CHECK(complaint("\x40" + std::string(7, '\0') + "{}") ==
         bad + "its header has 64 bytes, but only 2 follow (is the file cut off?)");
   CHECK(complaint(with_header("", "")) == bad + "its header is not JSON");
@@ -198,29 +189,25 @@ TEST_CASE("safetensors: a broken file is refused in one sentence") {
         bad + "tensor `w` ends at byte 8 of the data, which has 4 (is the file cut off?)");
   CHECK(complaint(with_header("{" + entry("w", "F32", "[3]", 0, 8) + "}", eight)) ==
         bad + "tensor `w` of shape (3) and dtype F32 has 8 bytes");
-  CHECK(complaint(with_header(
-            "{" + entry("w", "F32", "[4611686018427387904,4611686018427387904]", 0, 8) + "}", eight)) ==
-        bad + "tensor `w` of shape (4611686018427387904,4611686018427387904) and dtype F32 has 8 bytes");
-  CHECK(complaint(with_header(
-            "{" + entry("v", "F32", "[1]", 0, 4) + "," + entry("w", "F32", "[1]", 2, 6) + "}", "123456")) ==
-        bad + "tensor `w` begins at byte 2 of the data where 4 is next: tensors overlap");
+  CHECK(
+      complaint(with_header("{" + entry("w", "F32", "[4611686018427387904,4611686018427387904]", 0, 8) + "}", eight)) ==
+      bad + "tensor `w` of shape (4611686018427387904,4611686018427387904) and dtype F32 has 8 bytes");
   CHECK(complaint(
-            with_header("{" + entry("v", "F32", "[1]", 0, 4) + "," + entry("w", "F32", "[1]", 8, 12) + "}",
-                        "123456789012")) ==
+            with_header("{" + entry("v", "F32", "[1]", 0, 4) + "," + entry("w", "F32", "[1]", 2, 6) + "}", "123456")) ==
+        bad + "tensor `w` begins at byte 2 of the data where 4 is next: tensors overlap");
+  CHECK(complaint(with_header("{" + entry("v", "F32", "[1]", 0, 4) + "," + entry("w", "F32", "[1]", 8, 12) + "}",
+                              "123456789012")) ==
         bad + "tensor `w` begins at byte 8 of the data where 4 is next: tensors leave a gap");
   CHECK(complaint(with_header("{" + entry("w", "F32", "[1]", 0, 4) + "}", eight)) ==
         bad + "4 bytes follow the last tensor");
-  CHECK(complaint(with_header(
-            "{" + entry("w", "F32", "[1]", 0, 4) + "," + entry("w", "F32", "[1]", 4, 8) + "}", eight)) ==
-        bad + "its header has `w` twice");
+  CHECK(complaint(with_header("{" + entry("w", "F32", "[1]", 0, 4) + "," + entry("w", "F32", "[1]", 4, 8) + "}",
+                              eight)) == bad + "its header has `w` twice");
   CHECK(complaint(with_header(R"({"__metadata__":{"a":1}})", "")) ==
         bad + "its __metadata__ entry `a` is not a string");
-  CHECK(complaint(with_header(R"({"__metadata__":null,)" + entry("w", "F32", "[2]", 0, 8) + "}", eight)) ==
-        "");
-  CHECK(complaint(with_header(R"({"__metadata__":{},)" + entry("e", "F32", "[0,3]", 0, 0) + "}  ", "")) ==
-        "");
-  CHECK_THROWS_WITH_AS(SafetensorsFile("/nonexistent/x"),
-                       "cannot open /nonexistent/x: No such file or directory", Error);
+  CHECK(complaint(with_header(R"({"__metadata__":null,)" + entry("w", "F32", "[2]", 0, 8) + "}", eight)) == "");
+  CHECK(complaint(with_header(R"({"__metadata__":{},)" + entry("e", "F32", "[0,3]", 0, 0) + "}  ", "")) == "");
+  CHECK_THROWS_WITH_AS(SafetensorsFile("/nonexistent/x"), "cannot open /nonexistent/x: No such file or directory",
+                       Error);
   CHECK_THROWS_WITH_AS(SafetensorsFile("/tmp"), "cannot open /tmp: it is not a file", Error);
 }
 
@@ -257,8 +244,7 @@ TEST_CASE("safetensors: the writer rounds to f16 and bf16 once") {
   const Tensor half = file.load(cpu(), "a", DType::f32), brain = file.load(cpu(), "b", DType::bf16),
                b = x.to(DType::bf16);
   for (int64_t i = 0; i < n; ++i) {
-    if (half.data<float>()[i] != half_to_float(float_to_half(x.data<float>()[i])))
-      CHECK_MESSAGE(false, "half " << i);
+    if (half.data<float>()[i] != half_to_float(float_to_half(x.data<float>()[i]))) CHECK_MESSAGE(false, "half " << i);
   }
   CHECK(std::memcmp(brain.raw(), b.raw(), b.nbytes()) == 0);
 }

@@ -33,9 +33,7 @@ void put(const std::string& path, const std::string& content) {
   std::fclose(file);
 }
 
-std::string golden(const std::string& name) {
-  return std::string(LL_SOURCE_DIR) + "/tests/golden/hub/" + name;
-}
+std::string golden(const std::string& name) { return std::string(LL_SOURCE_DIR) + "/tests/golden/hub/" + name; }
 
 Context& cpu() {
   static Context context;
@@ -87,8 +85,8 @@ std::string with_length(const std::string& header, const std::string& data) {
 TEST_CASE("fuzz: every truncation of a safetensors file is refused") {
   const Folder folder;
   const std::string path = folder.path + "/x.safetensors";
-  save_safetensors(
-      path, {{"a", Tensor::zeros(cpu(), {2, 3}, DType::f32)}, {"b", Tensor::zeros(cpu(), {5}, DType::bf16)}});
+  save_safetensors(path,
+                   {{"a", Tensor::zeros(cpu(), {2, 3}, DType::f32)}, {"b", Tensor::zeros(cpu(), {5}, DType::bf16)}});
   const std::string whole = read_file(path);
   CHECK(try_file(path));
   for (size_t n = 0; n < whole.size(); ++n) {
@@ -128,9 +126,8 @@ TEST_CASE("fuzz: deep nesting and huge claims") {
   put(path, with_length("{\"a\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}", ""));
   CHECK(!try_file(path));
   put(path,
-      with_length(
-          R"({"a":{"dtype":"F32","shape":[0,9223372036854775807,9223372036854775807],"data_offsets":[0,0]}})",
-          ""));
+      with_length(R"({"a":{"dtype":"F32","shape":[0,9223372036854775807,9223372036854775807],"data_offsets":[0,0]}})",
+                  ""));
   try_file(path);
   put(path, with_length(R"({"a":{"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,0]}})", ""));
   CHECK(!try_file(path));
@@ -151,11 +148,9 @@ TEST_CASE("fuzz: random damage to config.json, an index, adapter_config.json and
     } catch (const Error&) {}
   };
   for (int i = 0; i < 3000; ++i) {
-    attempt(
-        [&] { RobertaConfig::from_json(mutate(config, random, 0, config.size()), "config.json").to_json(); });
+    attempt([&] { RobertaConfig::from_json(mutate(config, random, 0, config.size()), "config.json").to_json(); });
     attempt([&] {
-      const auto c =
-          AdapterConfig::from_json(mutate(adapter, random, 0, adapter.size()), "adapter_config.json");
+      const auto c = AdapterConfig::from_json(mutate(adapter, random, 0, adapter.size()), "adapter_config.json");
       c.targets("roberta.encoder.layer.0.attention.self.key");
       c.scale_of("roberta.encoder.layer.1.attention.self.key");
     });

@@ -19,9 +19,7 @@ inline Context& cpu() {
   return context;
 }
 
-inline std::string golden(const std::string& name) {
-  return std::string(LL_SOURCE_DIR) + "/tests/golden/hub/" + name;
-}
+inline std::string golden(const std::string& name) { return std::string(LL_SOURCE_DIR) + "/tests/golden/hub/" + name; }
 
 inline const nlohmann::json& expected() {
   static const nlohmann::json values = nlohmann::json::parse(read_file(golden("expected.json")));
@@ -33,8 +31,7 @@ struct Folder {
   std::string path;
   Folder() {
     static int number = 0;
-    path = (std::filesystem::temp_directory_path() / fmt::format("lowland-hub-{}-{}", ::getpid(), number++))
-               .string();
+    path = (std::filesystem::temp_directory_path() / fmt::format("lowland-hub-{}-{}", ::getpid(), number++)).string();
     std::filesystem::create_directories(path);
   }
   ~Folder() { std::filesystem::remove_all(path); }
@@ -51,8 +48,6 @@ template <class F> std::string complaint(const F& f) {
   return "";
 }
 
-inline bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace lowland::test

@@ -20,9 +20,7 @@ void put(const std::string& path, const std::string& content = "{}") {
 
 struct Variable {
   std::string name;
-  Variable(const std::string& n, const std::string& value) : name(n) {
-    ::setenv(name.c_str(), value.c_str(), 1);
-  }
+  Variable(const std::string& n, const std::string& value) : name(n) { ::setenv(name.c_str(), value.c_str(), 1); }
   ~Variable() { ::unsetenv(name.c_str()); }
 };
 
@@ -81,8 +79,7 @@ TEST_CASE("hub folder: unused and missing tensors are named") {
   CHECK(has(weights.unused_message(),
             "5 tensors of " + golden("mlm") + " are not used: lm_head.bias, lm_head.dense.bias"));
   CHECK(complaint([&] { weights.info("classifier.dense.weight"); }) ==
-        golden("mlm") +
-            " has no tensor `classifier.dense.weight`, which its config.json asks for (it has 42 tensors)");
+        golden("mlm") + " has no tensor `classifier.dense.weight`, which its config.json asks for (it has 42 tensors)");
 }
 
 TEST_CASE("hub folder: broken folders are refused in one sentence") {
@@ -107,8 +104,7 @@ TEST_CASE("hub folder: a model is found as a folder, then in the cache") {
   const Variable cache("HF_HOME", home.path);
   CHECK(resolve_model_folder(golden("mlm")) == golden("mlm"));
   CHECK(has(complaint([&] { resolve_model_folder(home.path); }), "has no config.json"));
-  CHECK(
-      has(complaint([&] { resolve_model_folder("/no/such"); }), "hf download ORG/NAME --local-dir /no/such"));
+  CHECK(has(complaint([&] { resolve_model_folder("/no/such"); }), "hf download ORG/NAME --local-dir /no/such"));
   CHECK(has(complaint([&] { resolve_model_folder("acme/tiny"); }), "hf download acme/tiny --local-dir tiny"));
   put(home / "hub/models--acme--tiny/snapshots/aaa/config.json");
   CHECK(resolve_model_folder("acme/tiny") == home / "hub/models--acme--tiny/snapshots/aaa");
@@ -135,8 +131,7 @@ TEST_CASE("hub folder: a folder written here equals the one that transformers wr
     WeightMap weights(golden(name), "roberta");
     std::vector<NamedTensor> tensors;
     for (const std::string& n : weights.names()) {
-      tensors.emplace_back(
-          n, weights.load(cpu(), n, name == std::string("seqcls-f32") ? DType::f32 : DType::bf16));
+      tensors.emplace_back(n, weights.load(cpu(), n, name == std::string("seqcls-f32") ? DType::f32 : DType::bf16));
     }
     const RobertaConfig config = RobertaConfig::from_folder(golden(name));
     write_model_files(folder.path, config.to_json(), tensors);
@@ -189,12 +184,10 @@ TEST_CASE("RobertaConfig: what is not computed is refused by name") {
   CHECK(says(R"("hidden_size":"x")") == "F: hidden_size is \"x\", not a number");
   CHECK(says(R"("hidden_size":100)") == "F: hidden_size is 100, not a multiple of num_attention_heads, 12");
   CHECK(says(R"("num_hidden_layers":2.5)") == "F: num_hidden_layers is 2.5, not a whole number");
-  CHECK(says(R"("max_position_embeddings":2)") ==
-        "F: max_position_embeddings is 2, which leaves room for no token");
+  CHECK(says(R"("max_position_embeddings":2)") == "F: max_position_embeddings is 2, which leaves room for no token");
   CHECK(says(R"("hidden_dropout_prob":1)") == "F: hidden_dropout_prob is 1, outside [0, 1)");
   CHECK(says(R"("id2label":{"0":"a","2":"b"})") == "F: id2label has 2 ids, but not 0 to 1");
-  CHECK(says(R"("problem_type":"ranking")") ==
-        "F: problem_type is ranking, which transformers does not know");
+  CHECK(says(R"("problem_type":"ranking")") == "F: problem_type is ranking, which transformers does not know");
   CHECK(complaint([] { RobertaConfig::from_json("[", "F"); }) == "F:1: not valid JSON (is the file cut off?)");
   CHECK(complaint([] { RobertaConfig::from_json("{\n\"a\": 1,\n,\n}", "F"); }) == "F:3: not valid JSON");
 }

@@ -96,8 +96,7 @@ TEST_CASE("peft: what is written reads back, with exactly the agreed keys") {
     save_adapter(out, adapter, card());  // replaces
     const LoadedAdapter back = load_adapter(out);
     CHECK(back.modules.size() == adapter.modules.size());
-    CHECK(read_file(out + "/adapter_model.safetensors") ==
-          read_file(golden(name) + "/adapter_model.safetensors"));
+    CHECK(read_file(out + "/adapter_model.safetensors") == read_file(golden(name) + "/adapter_model.safetensors"));
     std::vector<std::string> keys{"alpha_pattern",
                                   "base_model_name_or_path",
                                   "bias",
@@ -142,8 +141,7 @@ TEST_CASE("peft: all-linear is written as sorted full names, whole alphas as int
             "a SEQ_CLS adapter needs the head's tensors"));
   adapter = load_adapter(golden("adapter-seqcls"));
   adapter.modules[0].module = "roberta.nowhere";
-  CHECK(has(complaint([&] { save_adapter(folder / "a", adapter, card()); }),
-            "is not one of the target_modules"));
+  CHECK(has(complaint([&] { save_adapter(folder / "a", adapter, card()); }), "is not one of the target_modules"));
   CHECK(load_adapter(folder / "a").modules.size() == 4);  // what was there is still whole
 }
 
@@ -173,8 +171,7 @@ TEST_CASE("peft: tensors and config must agree, and every tensor must be underst
   CHECK(has(refusal("rank_pattern", {{"layer.0.attention.self.value", 2}}), "has rank 4, but 2"));
   CHECK(has(refusal("target_modules", {"query"}), "value` is not one of the target_modules"));
   CHECK(has(refusal("exclude_modules", {"value"}), "value` is not one of the target_modules"));
-  CHECK(has(refusal("layers_to_transform", {0}),
-            "layer.1.attention.self.query` is not one of the target_modules"));
+  CHECK(has(refusal("layers_to_transform", {0}), "layer.1.attention.self.query` is not one of the target_modules"));
   CHECK(refusal("layers_to_transform", {0, 1}) == "");
   CHECK(has(refusal_of_tensor(layer + ".lora_A.weight", ""), "has no lora_A"));
   CHECK(has(refusal_of_tensor(layer + ".lora_B.weight", ""), "has no lora_B"));
@@ -196,17 +193,14 @@ TEST_CASE("peft: the adapter must fit the model") {
   CHECK(has(complaint([&] { check_adapter_fits(adapter, wide, "A"); }), "it belongs to another base"));
   std::vector<LinearModule> more = model;
   more.push_back({"roberta.encoder.layer.2.attention.self.query", 16, 16});
-  CHECK(has(complaint([&] { check_adapter_fits(adapter, more, "A"); }),
-            "has no factors for `roberta.encoder.layer.2"));
+  CHECK(has(complaint([&] { check_adapter_fits(adapter, more, "A"); }), "has no factors for `roberta.encoder.layer.2"));
   model.erase(model.begin());
-  CHECK(
-      has(complaint([&] { check_adapter_fits(adapter, model, "A"); }), "is not a linear layer of the model"));
+  CHECK(has(complaint([&] { check_adapter_fits(adapter, model, "A"); }), "is not a linear layer of the model"));
 }
 
 TEST_CASE("peft: folders that are not adapters") {
   const Folder folder;
-  CHECK(complaint([&] { load_adapter(folder / "none"); }) ==
-        "there is no adapter folder " + (folder / "none"));
+  CHECK(complaint([&] { load_adapter(folder / "none"); }) == "there is no adapter folder " + (folder / "none"));
   CHECK(has(complaint([&] { load_adapter(folder.path); }), "it is not a peft adapter folder"));
   fs::create_directories(folder / "other");
   fs::copy(golden("adapter-seqcls"), folder / "other");
@@ -217,9 +211,7 @@ TEST_CASE("peft: folders that are not adapters") {
 
 TEST_CASE("peft: target matching") {
   const std::string query = "roberta.encoder.layer.0.attention.self.query";
-  const auto matches = [&](const std::string& flag) {
-    return matches_target(query, ModuleTargets::from_flag(flag));
-  };
+  const auto matches = [&](const std::string& flag) { return matches_target(query, ModuleTargets::from_flag(flag)); };
   CHECK(matches("query"));
   CHECK(matches("key, query"));
   CHECK(matches("self.query"));

@@ -64,8 +64,8 @@ TEST_CASE("resize: bit for bit Pillow's") {
 }
 
 TEST_CASE("resize: within rounding of sums in double precision") {
-  for (const Sizes& sizes : std::vector<Sizes>{
-           {1, 1, 31, 33}, {31, 33, 1, 1}, {257, 65, 33, 31}, {33, 40, 257, 41}, {640, 480, 448, 336}}) {
+  for (const Sizes& sizes :
+       std::vector<Sizes>{{1, 1, 31, 33}, {31, 33, 1, 1}, {257, 65, 33, 31}, {33, 40, 257, 41}, {640, 480, 448, 336}}) {
     const auto [w, h, to_w, to_h] = sizes;
     INFO(sizes[0] << " x " << sizes[1] << " to " << sizes[2] << " x " << sizes[3]);
     const Image image = noise(w, h, 7);
@@ -81,8 +81,8 @@ TEST_CASE("resize: within rounding of sums in double precision") {
 }
 
 TEST_CASE("resize: a window is that part of the whole") {
-  for (const Sizes& sizes : std::vector<Sizes>{
-           {50, 37, 33, 29}, {17, 64, 60, 21}, {40, 40, 40, 13}, {40, 40, 13, 40}, {9, 9, 9, 9}}) {
+  for (const Sizes& sizes :
+       std::vector<Sizes>{{50, 37, 33, 29}, {17, 64, 60, 21}, {40, 40, 40, 13}, {40, 40, 13, 40}, {9, 9, 9, 9}}) {
     const auto [w, h, to_w, to_h] = sizes;
     const Image image = noise(w, h, 3);
     for (const Resample filter : {Resample::bicubic, Resample::bilinear}) {

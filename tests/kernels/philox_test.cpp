@@ -24,8 +24,7 @@ TEST_CASE("philox: known answers of Random123 for philox4x32-10") {
        {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
   };
   for (const Known& k : known) {
-    const PhiloxBlock b =
-        philox({k.key[0], k.key[1]}, k.counter[0], k.counter[1], k.counter[2], k.counter[3]);
+    const PhiloxBlock b = philox({k.key[0], k.key[1]}, k.counter[0], k.counter[1], k.counter[2], k.counter[3]);
     for (int i = 0; i < 4; ++i) CHECK(b.v[i] == k.out[i]);
   }
 }
@@ -38,8 +37,7 @@ TEST_CASE("philox: a row's draws equal the scalar ones") {
     cpu_test::draw_blocks(draws.data(), row, first, blocks);
     bool equal = true;
     for (int64_t i = 0; i < 8 * blocks; ++i) {
-      const PhiloxBlock b =
-          philox(row.key, row.example, row.position, first + static_cast<uint32_t>(i / 8), 0);
+      const PhiloxBlock b = philox(row.key, row.example, row.position, first + static_cast<uint32_t>(i / 8), 0);
       equal = equal && draws[static_cast<size_t>(i)] == draw16(b, static_cast<int>(i % 8));
     }
     CHECK(equal);

@@ -44,8 +44,7 @@ struct Case {
   }
 };
 
-template <class Width, class Height>
-void check(Width width, Height height) {
+template <class Width, class Height> void check(Width width, Height height) {
   for (const auto& sizes : std::vector<std::array<int64_t, 4>>{
            {1, 1, 1, 1}, {31, 7, 9, 33}, {33, 31, 5, 16}, {7, 257, 4, 15}, {257, 33, 40, 17}}) {
     const auto [in, out, taps, lines] = sizes;

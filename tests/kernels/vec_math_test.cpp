@@ -17,8 +17,7 @@ double ulps(float y, double ref) {
 }
 
 // The largest value of error(x) over floats of all magnitudes and both signs below `limit`.
-template <class F>
-double worst_of(float limit, const F& error) {
+template <class F> double worst_of(float limit, const F& error) {
   double worst = 0;
   for (uint32_t bits = 0; std::bit_cast<float>(bits) < limit; bits += 997) {
     const float x = std::bit_cast<float>(bits);
@@ -36,16 +35,13 @@ namespace vm = lowland::cpu_test;
 constexpr float kInf = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
 
 TEST_CASE("vec_math: errors in units of the last place") {
-  const double exp_error =
-      worst_of(88.7f, [](float x) { return ulps(vm::vexp(x), std::exp(static_cast<double>(x))); });
-  const double sigmoid_error = worst_of(
-      80.0f, [](float x) { return ulps(vm::vsigmoid(x), 1 / (1 + std::exp(-static_cast<double>(x)))); });
+  const double exp_error = worst_of(88.7f, [](float x) { return ulps(vm::vexp(x), std::exp(static_cast<double>(x))); });
+  const double sigmoid_error =
+      worst_of(80.0f, [](float x) { return ulps(vm::vsigmoid(x), 1 / (1 + std::exp(-static_cast<double>(x)))); });
   const double tanh_error =
       worst_of(30.0f, [](float x) { return ulps(vm::vtanh(x), std::tanh(static_cast<double>(x))); });
-  const double erf_error =
-      worst_of(12.0f, [](float x) { return ulps(vm::verf(x), std::erf(static_cast<double>(x))); });
-  MESSAGE("vexp " << exp_error << " vsigmoid " << sigmoid_error << " vtanh " << tanh_error << " verf "
-                  << erf_error);
+  const double erf_error = worst_of(12.0f, [](float x) { return ulps(vm::verf(x), std::erf(static_cast<double>(x))); });
+  MESSAGE("vexp " << exp_error << " vsigmoid " << sigmoid_error << " vtanh " << tanh_error << " verf " << erf_error);
   CHECK(exp_error <= 1.05);
   CHECK(sigmoid_error <= 2.5);
   CHECK(tanh_error <= 2.5);

@@ -38,20 +38,16 @@ TEST_CASE("LlamaConfig: what a file omits is transformers' default of its model_
 TEST_CASE("LlamaConfig: sliding windows") {
   CHECK(read(R"({"model_type": "mistral", "sliding_window": null})").sliding_window == 0);
   CHECK(read(R"({"model_type": "mistral", "sliding_window": 100})").max_tokens() == 100);
-  CHECK(
-      read(
-          R"({"model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 4, "sliding_window": 64})")
-          .max_tokens() == 64);
-  CHECK(read(R"({"model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 32})")
-            .sliding_window == 0);
+  CHECK(read(R"({"model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 4, "sliding_window": 64})")
+            .max_tokens() == 64);
+  CHECK(read(R"({"model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 32})").sliding_window == 0);
   CHECK(read(R"({"model_type": "qwen2", "layer_types": ["full_attention"]})").sliding_window == 0);
   CHECK_THROWS_WITH_AS(read(R"({"model_type": "llama", "sliding_window": 64})"),
                        "config.json: sliding_window is set, which a llama does not know", Error);
 }
 
 TEST_CASE("LlamaConfig: rope in the spellings of version 4, old version 4 and version 5") {
-  const LlamaConfig four =
-      read(R"({"model_type": "llama", "rope_theta": 500000.0, "max_position_embeddings": 131072,
+  const LlamaConfig four = read(R"({"model_type": "llama", "rope_theta": 500000.0, "max_position_embeddings": 131072,
       "rope_scaling": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                        "original_max_position_embeddings": 8192, "rope_type": "llama3"}})");
   const LlamaConfig five = read(R"({"model_type": "llama", "max_position_embeddings": 131072,
@@ -96,8 +92,7 @@ TEST_CASE("LlamaConfig: what is written is read back as the same network") {
       {R"({"model_type": "llama", "attention_bias": true, "mlp_bias": true, "head_dim": 64, "torch_dtype": "bfloat16",
             "rope_scaling": {"rope_type": "llama3", "factor": 32, "low_freq_factor": 1, "high_freq_factor": 4,
                              "original_max_position_embeddings": 8192}, "eos_token_id": [2, 3]})",
-       R"({"model_type": "mistral", "sliding_window": 100})",
-       R"({"model_type": "mistral", "sliding_window": null})",
+       R"({"model_type": "mistral", "sliding_window": 100})", R"({"model_type": "mistral", "sliding_window": null})",
        R"({"model_type": "qwen2", "tie_word_embeddings": true, "use_sliding_window": true, "max_window_layers": 2})"}) {
     const LlamaConfig once = read(text), twice = read(once.to_json());
     CHECK(once.to_json() == twice.to_json());
@@ -114,8 +109,7 @@ TEST_CASE("LlamaConfig: what is not computed is refused by name") {
   };
   CHECK_THROWS_WITH_AS(read(R"({"model_type": "gemma"})"),
                        "config.json: model_type is gemma; llama, mistral and qwen2 are supported", Error);
-  CHECK_THROWS_WITH_AS(read("{}"),
-                       "config.json: model_type is missing; llama, mistral and qwen2 are supported", Error);
+  CHECK_THROWS_WITH_AS(read("{}"), "config.json: model_type is missing; llama, mistral and qwen2 are supported", Error);
   refused(R"("rope_scaling": {"rope_type": "yarn", "factor": 4})",
           "config.json: rope_scaling: rope_type is yarn; default, linear and llama3 are supported");
   refused(R"("attn_logit_softcapping": 50.0)",
@@ -126,7 +120,6 @@ TEST_CASE("LlamaConfig: what is not computed is refused by name") {
   refused(R"("num_key_value_heads": 5)",
           "config.json: num_key_value_heads is 5, which does not divide num_attention_heads, 32");
   refused(R"("head_dim": 7)", "config.json: head_dim is 7, not an even number up to 1024");
-  refused(R"("partial_rotary_factor": 0.5)",
-          "config.json: partial_rotary_factor is not 1, which is not supported");
+  refused(R"("partial_rotary_factor": 0.5)", "config.json: partial_rotary_factor is not 1, which is not supported");
   CHECK(read(R"({"model_type": "llama", "some_new_switch": false, "another": null})").vocab_size == 32000);
 }

@@ -48,8 +48,7 @@ TEST_CASE("stories260K: 200 greedy tokens are what llama2.c prints in 200 steps"
     GenerateOptions options;
     options.max_new_tokens = 200;
     options.stop = model.config().eos_token_ids;
-    generate(model, {{tokenizer->special().bos}}, options,
-             [&](size_t, int32_t id) { stream->feed(id, text); });
+    generate(model, {{tokenizer->special().bos}}, options, [&](size_t, int32_t id) { stream->feed(id, text); });
     stream->finish(text);
     std::string expected = read_file(kStories + "/greedy200.txt");
     while (!expected.empty() && expected.back() == '\n') expected.pop_back();
@@ -67,12 +66,10 @@ TEST_CASE("stories260K: a cache filled in one step or token by token gives the s
   const std::vector<int32_t> ids = {1, 403, 407, 261, 378, 9, 77};
   const nn::Rows rows = nn::pack(context, {{ids, 0, {6}}});
   const std::vector<double> whole = model.forward(rows, nn::Mode::evaluation()).to_vector<double>();
-  KvCache at_once(context, model.config(), DType::f64, {3, 9}),
-      stepwise(context, model.config(), DType::f64, {7});
+  KvCache at_once(context, model.config(), DType::f64, {3, 9}), stepwise(context, model.config(), DType::f64, {7});
   const auto logits = [&](KvCache& cache, const std::vector<std::vector<int32_t>>& tokens) {
     const nn::Rows r = cache.append(tokens);
-    return model.logits(model.decode(model.embed(r.ids), r, nn::Mode::evaluation(), &cache))
-        .to_vector<double>();
+    return model.logits(model.decode(model.embed(r.ids), r, nn::Mode::evaluation(), &cache)).to_vector<double>();
   };
   const std::vector<double> one = logits(at_once, {{}, ids});
   std::vector<double> last;
@@ -81,8 +78,7 @@ TEST_CASE("stories260K: a cache filled in one step or token by token gives the s
     CHECK(std::abs(one[v] - whole[v]) < 1e-11);
     CHECK(std::abs(last[v] - whole[v]) < 1e-11);
   }
-  CHECK_THROWS_WITH_AS(stepwise.append({{5}}), "sequence 0 has 7 tokens and room for 7: 1 more do not fit",
-                       Error);
+  CHECK_THROWS_WITH_AS(stepwise.append({{5}}), "sequence 0 has 7 tokens and room for 7: 1 more do not fit", Error);
 }
 
 TEST_CASE("llama2.c files: what is not one is refused") {
@@ -93,8 +89,7 @@ TEST_CASE("llama2.c files: what is not one is refused") {
     file.write(reinterpret_cast<const char*>(words.data()), static_cast<std::streamsize>(4 * words.size()));
     return (folder / "x.bin").string();
   };
-  CHECK_THROWS_WITH_AS(read_llama2c_config(write({64})),
-                       doctest::Contains("is too short for a llama2.c model"), Error);
+  CHECK_THROWS_WITH_AS(read_llama2c_config(write({64})), doctest::Contains("is too short for a llama2.c model"), Error);
   CHECK_THROWS_WITH_AS(read_llama2c_config(write({0x616b3432, 2, 0, 0, 0, 0, 0})),
                        doctest::Contains("is a llama2.c model of version 2; version 0 is read"), Error);
   CHECK_THROWS_WITH_AS(read_llama2c_config(write({64, 172, 5, 7, 4, 512, 512})),

@@ -88,8 +88,7 @@ double largest_loss_difference(Golden& golden, DType dtype) {
     const std::string k = std::to_string(t % 4);
     const nn::Rows rows = golden.rows(golden.ints("train/ids_" + k), golden.ints("train/cu_seqlens_" + k));
     a.model.arena().zero_grads();
-    const Tensor loss =
-        mean_loss(a.model.forward(rows, {true, 0, t}), golden.labels(golden.ints("train/labels_" + k)));
+    const Tensor loss = mean_loss(a.model.forward(rows, {true, 0, t}), golden.labels(golden.ints("train/labels_" + k)));
     losses.push_back(loss.item());
     golden.context.tape().backward(loss);
     method->step(1e-2, 0, loss);
@@ -181,8 +180,8 @@ TEST_CASE("RoBERTa, regression: loss and the head's gradients equal transformers
   const Tensor loss = ops::mse(y, Tensor::from<double>(golden.context, {n}, targets), 1.0 / static_cast<double>(n));
   CHECK(std::abs(loss.item() - golden.values("regression/loss")[0]) <= 1e-10);
   golden.context.tape().backward(loss);
-  for (const char* name : {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight",
-                           "classifier.out_proj.bias"}) {
+  for (const char* name :
+       {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias"}) {
     const std::vector<double> ref = golden.values(std::string("regression/grad/") + name);
     CHECK(difference(host(model.parameters().find(name).grad()), ref) <= kStored * norm(ref));
   }

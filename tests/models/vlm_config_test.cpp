@@ -53,10 +53,12 @@ TEST_CASE("VlmConfig: what transformers writes beside is let pass, what nobody r
         "image_seq_length":576,"image_token_index":9,"chunk_size_feed_forward":0,"id2label":{"0":"LABEL_0"},
         "is_encoder_decoder":false,"output_attentions":false,"problem_type":null,"return_dict":true,
         "tie_word_embeddings":false,"torch_dtype":"float16","transformers_version":"4.37.0","vocab_size":32064,
-        "pad_token_id":0)" + whole + R"(,"text_config":{"vocab_size":32064},"vision_config":{"model_type":
+        "pad_token_id":0)" +
+           whole + R"(,"text_config":{"vocab_size":32064},"vision_config":{"model_type":
         "clip_vision_model","attention_dropout":0.0,"dropout":0.0,"initializer_factor":1.0,"initializer_range":0.02,
         "hidden_act":"quick_gelu","layer_norm_eps":1e-05,"num_channels":3,"pruned_heads":{},"temperature":1.0,
-        "use_bfloat16":false)" + tower + "}}";
+        "use_bfloat16":false)" +
+           tower + "}}";
   };
   const auto read = [&](const std::string& whole, const std::string& tower) {
     return VlmConfig::from_json(config(whole, tower), "config.json");
@@ -67,8 +69,8 @@ TEST_CASE("VlmConfig: what transformers writes beside is let pass, what nobody r
   CHECK_THROWS_WITH_AS(read("", R"(,"use_mean_pooling":true)"),
                        "config.json: vision_config: use_mean_pooling is true, a setting that Lowland does not know",
                        Error);
-  CHECK_THROWS_WITH_AS(read("", R"(,"pruned_heads":{"0":[1]})").vision.num_channels,
-                       doctest::Contains("pruned_heads"), Error);
+  CHECK_THROWS_WITH_AS(read("", R"(,"pruned_heads":{"0":[1]})").vision.num_channels, doctest::Contains("pruned_heads"),
+                       Error);
 }
 
 TEST_CASE("Vlm: image tokens become rows, marks beside them") {

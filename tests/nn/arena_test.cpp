@@ -14,7 +14,7 @@ namespace {
 
 // Two adapters that read one input of width 5, ranks 3, and a head; given in a mixed-up order.
 std::vector<ArenaSpec> specs() {
-  return {{"head.bias", {2}, Role::undecayed}, {"q.B", {7, 3}, Role::lora_b}, {"q.A", {3, 5}, Role::lora_a},
+  return {{"head.bias", {2}, Role::undecayed},    {"q.B", {7, 3}, Role::lora_b}, {"q.A", {3, 5}, Role::lora_a},
           {"head.weight", {2, 7}, Role::decayed}, {"v.A", {3, 5}, Role::lora_a}, {"v.B", {4, 3}, Role::lora_b}};
 }
 std::vector<AdapterSpec> adapters() { return {{"q", "q.A", "q.B", 7, 5, 3, 2.0}, {"v", "v.A", "v.B", 4, 5, 3, 2.0}}; }

@@ -12,9 +12,7 @@ using lowland::test::cpu;
 
 namespace {
 
-std::vector<Segment> segments() {
-  return {{{4, 5, 6}, 0, {0}}, {{7}, 1, {0}}, {{8, 9, 10, 11, 12}, 2, {0}}};
-}
+std::vector<Segment> segments() { return {{{4, 5, 6}, 0, {0}}, {{7}, 1, {0}}, {{8, 9, 10, 11, 12}, 2, {0}}}; }
 
 std::vector<int32_t> ints(const Tensor& t) { return t.to_vector<int32_t>(); }
 
@@ -57,9 +55,19 @@ TEST_CASE("rows: buckets round sizes up with rows that belong to nobody") {
 }
 
 TEST_CASE("rows: sizes of buckets") {
-  for (const auto& [n, bucket] : std::vector<std::pair<int64_t, int64_t>>{
-           {0, 8}, {1, 8}, {8, 8}, {9, 16}, {64, 64}, {65, 128}, {512, 512}, {513, 576}, {1024, 1024}, {1025, 1152},
-           {4096, 4096}, {4097, 4608}, {100000, 106496}})
+  for (const auto& [n, bucket] : std::vector<std::pair<int64_t, int64_t>>{{0, 8},
+                                                                          {1, 8},
+                                                                          {8, 8},
+                                                                          {9, 16},
+                                                                          {64, 64},
+                                                                          {65, 128},
+                                                                          {512, 512},
+                                                                          {513, 576},
+                                                                          {1024, 1024},
+                                                                          {1025, 1152},
+                                                                          {4096, 4096},
+                                                                          {4097, 4608},
+                                                                          {100000, 106496}})
     CHECK(bucket_of(n) == bucket);
 }
 

@@ -49,7 +49,10 @@ struct Batch {
         example[row] = first_example + static_cast<int32_t>(s);
         position[row] = nk[s] - nq[s] + i;
       }
-    o.dropout = {.p = p, .seed = 3, .step = 5, .op = 7,
+    o.dropout = {.p = p,
+                 .seed = 3,
+                 .step = 5,
+                 .op = 7,
                  .example = Tensor::from<int32_t>(context, {NQ()}, example),
                  .position = Tensor::from<int32_t>(context, {NQ()}, position)};
     return o;
@@ -92,8 +95,7 @@ Values oracle(const Batch& b, const Layout& q, const Layout& k, const Layout& v)
         }
         for (double& x : w) total += x = std::exp(x - top);
         for (int32_t j = 0; j < keys; ++j) {
-          const double u =
-              keep_factor(b, static_cast<int32_t>(s), h, i, j) * w[static_cast<size_t>(j)] / total;
+          const double u = keep_factor(b, static_cast<int32_t>(s), h, i, j) * w[static_cast<size_t>(j)] / total;
           for (int64_t c = 0; c < b.HD; ++c)
             out[static_cast<size_t>((row * b.NH + h) * b.HD + c)] += u * v.at(cu_k[s] + j, kv, c, b.HD);
         }
@@ -103,8 +105,7 @@ Values oracle(const Batch& b, const Layout& q, const Layout& k, const Layout& v)
 
 Values packed_oracle(const Batch& b, const Values& qkv) {
   const size_t stride = static_cast<size_t>((b.NH + 2 * b.NKV) * b.HD), k = static_cast<size_t>(b.NH * b.HD);
-  return oracle(b, {&qkv, 0, stride}, {&qkv, k, stride},
-                {&qkv, k + static_cast<size_t>(b.NKV * b.HD), stride});
+  return oracle(b, {&qkv, 0, stride}, {&qkv, k, stride}, {&qkv, k + static_cast<size_t>(b.NKV * b.HD), stride});
 }
 
 void check_packed(const std::string& name, const Batch& b) {
@@ -118,14 +119,16 @@ void check_separate(const std::string& name, const Batch& b) {
   const size_t q_stride = static_cast<size_t>(b.NH * b.HD), v = static_cast<size_t>(b.NKV * b.HD);
   check_op({.name = name,
             .inputs = {{{b.NQ(), b.NH * b.HD}}, {{b.NK(), 2 * b.NKV * b.HD}}},
-            .run = [&](const std::vector<Tensor>& in) {
-              AttentionOptions o = b.options(cpu());
-              if (!o.cu_k) o.cu_k = o.cu_q;
-              return ops::attention(in[0], in[1], o);
-            },
-            .oracle = [&](const std::vector<Values>& in) {
-              return oracle(b, {&in[0], 0, q_stride}, {&in[1], 0, 2 * v}, {&in[1], v, 2 * v});
-            }});
+            .run =
+                [&](const std::vector<Tensor>& in) {
+                  AttentionOptions o = b.options(cpu());
+                  if (!o.cu_k) o.cu_k = o.cu_q;
+                  return ops::attention(in[0], in[1], o);
+                },
+            .oracle =
+                [&](const std::vector<Values>& in) {
+                  return oracle(b, {&in[0], 0, q_stride}, {&in[1], 0, 2 * v}, {&in[1], v, 2 * v});
+                }});
 }
 
 // Output and gradient of one packed run, as doubles.
@@ -154,13 +157,10 @@ TEST_CASE("attention: values and gradients of packed rows") {
   check_packed("several tiles", {.nq = {3, 257}, .nk = {3, 257}, .NH = 1, .NKV = 1, .HD = 8});
   check_packed("more than one span", {.nq = {300}, .nk = {300}, .NH = 1, .NKV = 1, .HD = 3});
   check_packed("causal", {.nq = {1, 31, 33}, .nk = {1, 31, 33}, .causal = true});
-  check_packed("causal, several tiles",
-               {.nq = {257}, .nk = {257}, .NH = 1, .NKV = 1, .HD = 8, .causal = true});
+  check_packed("causal, several tiles", {.nq = {257}, .nk = {257}, .NH = 1, .NKV = 1, .HD = 8, .causal = true});
   check_packed("grouped heads", {.nq = {9, 33}, .nk = {9, 33}, .NH = 6, .NKV = 2, .HD = 16});
-  check_packed("grouped heads, causal",
-               {.nq = {70}, .nk = {70}, .NH = 4, .NKV = 1, .HD = 32, .causal = true});
-  check_packed("empty segments and a tail",
-               {.nq = {0, 5, 0, 0, 17, 0}, .nk = {0, 5, 0, 0, 17, 0}, .tail = 3});
+  check_packed("grouped heads, causal", {.nq = {70}, .nk = {70}, .NH = 4, .NKV = 1, .HD = 32, .causal = true});
+  check_packed("empty segments and a tail", {.nq = {0, 5, 0, 0, 17, 0}, .nk = {0, 5, 0, 0, 17, 0}, .tail = 3});
   check_packed("no segments", {.nq = {}, .nk = {}, .tail = 4});
   for (const int64_t HD : {1, 17, 40, 64, 80, 128, 160})
     check_packed("head_dim " + std::to_string(HD), {.nq = {13}, .nk = {13}, .NH = 2, .NKV = 1, .HD = HD});
@@ -191,8 +191,7 @@ TEST_CASE("attention: a decoder's step, few queries after many keys") {
 
 TEST_CASE("attention: dropout draws what scalar Philox draws") {
   check_packed("dropout", {.nq = {1, 31, 33}, .nk = {1, 31, 33}, .p = 0.1});
-  check_packed("dropout, tiles",
-               {.nq = {257}, .nk = {257}, .NH = 2, .NKV = 1, .HD = 4, .p = 0.3, .first_example = 9});
+  check_packed("dropout, tiles", {.nq = {257}, .nk = {257}, .NH = 2, .NKV = 1, .HD = 4, .p = 0.3, .first_example = 9});
   check_packed("dropout, causal", {.nq = {75}, .nk = {75}, .causal = true, .p = 0.5});
   check_separate("dropout, head rows", {.nq = {1, 1, 2}, .nk = {12, 65, 9}, .p = 0.2});
 }
@@ -261,8 +260,8 @@ TEST_CASE("attention: queries of their own give what the packed form gives on th
     kv.insert(kv.end(), x.begin() + row * width + 64, x.begin() + (row + 1) * width);
   Batch heads = b;
   heads.nq = {1, 1};
-  const Tensor y = ops::attention(Tensor::from<double>(cpu(), {2, 64}, q),
-                                  Tensor::from<double>(cpu(), {130, 64}, kv), heads.options(cpu()));
+  const Tensor y = ops::attention(Tensor::from<double>(cpu(), {2, 64}, q), Tensor::from<double>(cpu(), {130, 64}, kv),
+                                  heads.options(cpu()));
   const Values all = packed.to_vector<double>(), some = y.to_vector<double>();
   CHECK(rows_of(some, 0, 1, 64) == rows_of(all, 0, 1, 64));
   CHECK(rows_of(some, 1, 2, 64) == rows_of(all, 30, 31, 64));
@@ -349,8 +348,7 @@ TEST_CASE("attention: what does not fit is refused") {
   const Tensor kv = Tensor::zeros(cpu(), {10, 16}, DType::f32);
   CHECK_THROWS_WITH_AS(ops::attention(q, kv, o), doctest::Contains("queries of their own need cu_k"), Error);
   o.cu_k = cu({0, 9});
-  CHECK_THROWS_WITH_AS(ops::attention(q, kv, o), doctest::Contains("at least as many keys as queries"),
-                       Error);
+  CHECK_THROWS_WITH_AS(ops::attention(q, kv, o), doctest::Contains("at least as many keys as queries"), Error);
   CHECK_THROWS_WITH_AS(ops::attention(q, q, o), doctest::Contains("kv must be (N, 2 NKV HD)"), Error);
   CHECK_THROWS_WITH_AS(ops::attention(q, kv.to(DType::f64), o), doctest::Contains("one dtype"), Error);
 }

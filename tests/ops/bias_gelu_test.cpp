@@ -24,12 +24,13 @@ TEST_CASE("bias_gelu: values and gradients of both forms") {
       check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C),
                 .inputs = {{.shape = {N, C}, .scale = 2.0}, {{C}}},
                 .run = [form](const std::vector<Tensor>& in) { return ops::bias_gelu(in[0], in[1], form); },
-                .oracle = [form, C = C](const std::vector<Values>& in) {
-                  Values y = in[0];
-                  for (size_t i = 0; i < y.size(); ++i)
-                    y[i] = activation(y[i] + in[1][i % static_cast<size_t>(C)], form);
-                  return y;
-                }});
+                .oracle =
+                    [form, C = C](const std::vector<Values>& in) {
+                      Values y = in[0];
+                      for (size_t i = 0; i < y.size(); ++i)
+                        y[i] = activation(y[i] + in[1][i % static_cast<size_t>(C)], form);
+                      return y;
+                    }});
 }
 
 TEST_CASE("bias_gelu: the erf form is gelu of a sum, bit for bit") {

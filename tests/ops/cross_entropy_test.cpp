@@ -62,8 +62,7 @@ TEST_CASE("cross_entropy: values and gradients") {
     CrossEntropyOptions o;
     o.label_smoothing = smoothing;
     o.scale = 1.0 / 21;
-    for (const auto& [N, V] :
-         {std::pair<int64_t, int64_t>{1, 1}, {1, 2}, {31, 3}, {33, 33}, {70, 257}, {4, 2500}})
+    for (const auto& [N, V] : {std::pair<int64_t, int64_t>{1, 1}, {1, 2}, {31, 3}, {33, 33}, {70, 257}, {4, 2500}})
       check(N, V, o);
   }
   check(4, 50265, {.ignore_index = 1});  // roberta's vocabulary; the padding id is ignored
@@ -75,8 +74,7 @@ TEST_CASE("cross_entropy: known values") {
   const double lse = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0));
   CHECK(ops::cross_entropy(leaf({2, 3}, x), targets_of({0, -100}), o).item() == doctest::Approx(lse - 1));
   o.label_smoothing = 0.3;  // torch: F.cross_entropy(x[:1], [0], label_smoothing=0.3) = 2.107606
-  CHECK(ops::cross_entropy(leaf({2, 3}, x), targets_of({0, -100}), o).item() ==
-        doctest::Approx(lse - 0.7 - 0.3 * 2));
+  CHECK(ops::cross_entropy(leaf({2, 3}, x), targets_of({0, -100}), o).item() == doctest::Approx(lse - 0.7 - 0.3 * 2));
   CHECK(ops::cross_entropy(leaf({1, 2}, {900, -900}), targets_of({1}), {}).item() == 1800.0);
   cpu().tape().clear();
 }
@@ -127,7 +125,8 @@ TEST_CASE("cross_entropy: the loss does not depend on the number of threads") {
   const Values x = random_values(77 * 1300, 3);
   const auto loss = [&](Context& context) {
     return ops::cross_entropy(Tensor::from<double>(context, {77, 1300}, x).to(DType::f32),
-                              Tensor::from<int32_t>(context, {77}, some_targets(77, 1300, -100)), {}).item();
+                              Tensor::from<int32_t>(context, {77}, some_targets(77, 1300, -100)), {})
+        .item();
   };
   CHECK(loss(one) == loss(five));
 }
@@ -138,11 +137,10 @@ TEST_CASE("cross_entropy: what does not fit is refused") {
                        "[cross_entropy] target 4 of row 2 is neither in [0, 4) nor the ignored -100", Error);
   CHECK_THROWS_WITH_AS(ops::cross_entropy(x, targets_of({0, -1, 1}), {}),
                        "[cross_entropy] target -1 of row 1 is neither in [0, 4) nor the ignored -100", Error);
-  CHECK_THROWS_WITH_AS(
-      ops::cross_entropy(x, targets_of({0, 1}), {}),
-      "[cross_entropy] targets must be (N) i32, one for each row of logits | logits: (3,4) f32 cpu | "
-      "targets: (2) i32 cpu",
-      Error);
+  CHECK_THROWS_WITH_AS(ops::cross_entropy(x, targets_of({0, 1}), {}),
+                       "[cross_entropy] targets must be (N) i32, one for each row of logits | logits: (3,4) f32 cpu | "
+                       "targets: (2) i32 cpu",
+                       Error);
   CHECK_THROWS_WITH_AS(ops::cross_entropy(x, targets_of({0, 1, 2}), {.label_smoothing = 1.5}),
                        doctest::Contains("label_smoothing must be in [0, 1]"), Error);
 }

@@ -14,8 +14,8 @@ namespace {
 
 OpCase case_of(int64_t N, int64_t C, double p, int marked = 15) {
   const Dropout dropout = dropout_of(p, N);
-  return {.name = "N " + std::to_string(N) + " C " + std::to_string(C) + " p " + std::to_string(p) +
-                  " marked " + std::to_string(marked),
+  return {.name = "N " + std::to_string(N) + " C " + std::to_string(C) + " p " + std::to_string(p) + " marked " +
+                  std::to_string(marked),
           .inputs = {{.shape = {N, C}, .differentiate = (marked & 1) != 0},
                      {.shape = {N, C}, .differentiate = (marked & 2) != 0},
                      {.shape = {C}, .differentiate = (marked & 4) != 0},
@@ -55,9 +55,8 @@ TEST_CASE("dropout_add_layer_norm: equals the three ops it fuses, gradients too"
       in.push_back(Tensor::from<double>(cpu(), shape, random_values(numel_of(shape), 31 + in.size())));
       in.back().set_requires_grad();
     }
-    const Tensor y = fused
-                         ? ops::dropout_add_layer_norm(in[0], in[1], in[2], in[3], 1e-5, dropout)
-                         : ops::layer_norm(ops::add(in[1], ops::dropout(in[0], dropout)), in[2], in[3], 1e-5);
+    const Tensor y = fused ? ops::dropout_add_layer_norm(in[0], in[1], in[2], in[3], 1e-5, dropout)
+                           : ops::layer_norm(ops::add(in[1], ops::dropout(in[0], dropout)), in[2], in[3], 1e-5);
     results[fused].push_back(y.to_vector<double>());
     cpu().tape().backward_to(0, y, Tensor::from<double>(cpu(), {N, C}, random_values(N * C, 8)));
     for (const Tensor& t : in) results[fused].push_back(t.grad().to_vector<double>());
@@ -65,8 +64,7 @@ TEST_CASE("dropout_add_layer_norm: equals the three ops it fuses, gradients too"
   for (size_t i = 0; i < results[0].size(); ++i) CHECK(max_abs_diff(results[0][i], results[1][i]) <= 1e-12);
 }
 
-TEST_CASE(
-    "dropout_add_layer_norm: keeps no memory of x and residual, and nothing at all when nothing is trained") {
+TEST_CASE("dropout_add_layer_norm: keeps no memory of x and residual, and nothing at all when nothing is trained") {
   Tensor x = Tensor::zeros(cpu(), {4, 8}, DType::f32), residual = Tensor::zeros_like(x);
   const Tensor w = Tensor::zeros(cpu(), {8}, DType::f32), b = Tensor::zeros_like(w);
   CHECK_FALSE(ops::dropout_add_layer_norm(x, residual, w, b, 1e-5, {}).requires_grad());
@@ -80,8 +78,7 @@ TEST_CASE(
 }
 
 TEST_CASE("dropout_add_layer_norm: a residual of another shape is refused with shapes") {
-  const Tensor x = Tensor::zeros(cpu(), {2, 8}, DType::f32),
-               residual = Tensor::zeros(cpu(), {3, 8}, DType::f32);
+  const Tensor x = Tensor::zeros(cpu(), {2, 8}, DType::f32), residual = Tensor::zeros(cpu(), {3, 8}, DType::f32);
   const Tensor w = Tensor::zeros(cpu(), {8}, DType::f32);
   CHECK_THROWS_WITH_AS(
       ops::dropout_add_layer_norm(x, residual, w, w, 1e-5, {}),

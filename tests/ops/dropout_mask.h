@@ -14,7 +14,11 @@ inline Dropout dropout_of(double p, int64_t N) {
     example.push_back(static_cast<int32_t>(100 + n % 3));
     position.push_back(static_cast<int32_t>(n / 3));
   }
-  return {.p = p, .seed = 7, .step = 11, .op = 5, .example = Tensor::from<int32_t>(cpu(), {N}, example),
+  return {.p = p,
+          .seed = 7,
+          .step = 11,
+          .op = 5,
+          .example = Tensor::from<int32_t>(cpu(), {N}, example),
           .position = Tensor::from<int32_t>(cpu(), {N}, position)};
 }
 
@@ -26,9 +30,9 @@ inline Values mask_of(const Dropout& dropout, int64_t N, int64_t C) {
   const std::vector<int32_t> position = dropout.position.to_vector<int32_t>();
   for (int64_t n = 0; n < N; ++n) {
     for (int64_t c = 0; c < C; ++c) {
-      const PhiloxBlock block = philox(dropout.draws().key, static_cast<uint32_t>(example[static_cast<size_t>(n)]),
-                                       static_cast<uint32_t>(position[static_cast<size_t>(n)]),
-                                       static_cast<uint32_t>(c / 8), 0);
+      const PhiloxBlock block =
+          philox(dropout.draws().key, static_cast<uint32_t>(example[static_cast<size_t>(n)]),
+                 static_cast<uint32_t>(position[static_cast<size_t>(n)]), static_cast<uint32_t>(c / 8), 0);
       const bool kept = draw16(block, static_cast<int>(c % 8)) >= drop_threshold(dropout.p);
       mask[static_cast<size_t>(n * C + c)] = kept ? 1 / (1 - dropout.p) : 0;
     }

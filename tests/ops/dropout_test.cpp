@@ -10,8 +10,7 @@ using namespace lowland;
 using namespace lowland::test;
 
 TEST_CASE("dropout: values and gradients with the scalar generator's mask") {
-  for (const auto& [N, C] :
-       {std::pair<int64_t, int64_t>{1, 1}, {3, 31}, {33, 33}, {70, 257}, {5, 768}, {2, 3072}}) {
+  for (const auto& [N, C] : {std::pair<int64_t, int64_t>{1, 1}, {3, 31}, {33, 33}, {70, 257}, {5, 768}, {2, 3072}}) {
     for (const double p : {0.1, 0.5}) {
       const Dropout dropout = dropout_of(p, N);
       check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C) + " p " + std::to_string(p),
@@ -51,8 +50,7 @@ TEST_CASE("dropout: a row's mask does not depend on where the row lies in the ba
   Dropout half = dropout;
   half.example = dropout.example.slice_rows(6, N);
   half.position = dropout.position.slice_rows(6, N);
-  CHECK(ops::dropout(x.slice_rows(6, N), half).to_vector<double>() ==
-        y.slice_rows(6, N).clone().to_vector<double>());
+  CHECK(ops::dropout(x.slice_rows(6, N), half).to_vector<double>() == y.slice_rows(6, N).clone().to_vector<double>());
 }
 
 TEST_CASE("dropout: p = 0 is the tensor itself, p = 1 leaves nothing") {
@@ -79,9 +77,9 @@ TEST_CASE("dropout: a probability outside [0, 1] and missing positions are refus
   const Tensor x = Tensor::zeros(cpu(), {4, 8}, DType::f32);
   CHECK_THROWS_WITH_AS(ops::dropout(x, dropout_of(1.5, 4)),
                        "[dropout] the probability of dropout must be in [0, 1] | x: (4,8) f32 cpu", Error);
-  CHECK_THROWS_WITH_AS(
-      ops::dropout(x, dropout_of(0.5, 3)),
-      "[dropout] dropout needs the example and the position of every row, i32 | x: (4,8) f32 cpu", Error);
+  CHECK_THROWS_WITH_AS(ops::dropout(x, dropout_of(0.5, 3)),
+                       "[dropout] dropout needs the example and the position of every row, i32 | x: (4,8) f32 cpu",
+                       Error);
   Dropout nowhere;
   nowhere.p = 0.5;
   CHECK_THROWS_AS(ops::dropout(x, nowhere), Error);

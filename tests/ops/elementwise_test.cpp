@@ -86,6 +86,5 @@ TEST_CASE("add: the backward keeps no memory of its inputs") {
 TEST_CASE("add: two shapes are refused") {
   const Tensor a = Tensor::zeros(cpu(), {2, 8}, DType::f32), b = Tensor::zeros(cpu(), {8, 2}, DType::f32);
   CHECK_THROWS_WITH_AS(ops::add(a, b),
-                       "[add] a and b must have one shape and dtype | a: (2,8) f32 cpu | b: (8,2) f32 cpu",
-                       Error);
+                       "[add] a and b must have one shape and dtype | a: (2,8) f32 cpu | b: (8,2) f32 cpu", Error);
 }

@@ -48,8 +48,7 @@ TEST_CASE("embedding: any number of threads gives the same bits") {
     Tensor table = Tensor::zeros(context, {20, 100}, DType::f32);
     table.set_requires_grad();
     const Tensor y = ops::embedding(ids_of(context, 500, 20), table);
-    context.tape().backward_to(
-        0, y, Tensor::from<double>(context, {500, 100}, random_values(50000, 4)).to(DType::f32));
+    context.tape().backward_to(0, y, Tensor::from<double>(context, {500, 100}, random_values(50000, 4)).to(DType::f32));
     seen.push_back(table.grad().to_vector<float>());
   }
   CHECK(seen[0] == seen[1]);
@@ -63,8 +62,7 @@ TEST_CASE("embedding: a frozen table records nothing") {
 }
 
 TEST_CASE("embedding: no ids give no rows") {
-  const Tensor y =
-      ops::embedding(Tensor::zeros(cpu(), {0}, DType::i32), Tensor::zeros(cpu(), {4, 8}, DType::f32));
+  const Tensor y = ops::embedding(Tensor::zeros(cpu(), {0}, DType::i32), Tensor::zeros(cpu(), {4, 8}, DType::f32));
   CHECK(y.shape() == Shape{0, 8});
 }
 

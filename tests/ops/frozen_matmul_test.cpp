@@ -81,8 +81,7 @@ TEST_CASE("frozen_matmul: the result does not depend on the number of threads") 
   const Values x = random_values(40 * 90, 1), w = random_values(900 * 90, 2);
   const auto run_on = [&](Context& context, int64_t rows) {
     const Tensor input = Tensor::from<double>(context, {40, 90}, x).to(DType::f32);
-    return ops::linear(input.slice_rows(0, rows), Tensor::from<double>(context, {900, 90}, w).to(DType::bf16),
-                       Tensor())
+    return ops::linear(input.slice_rows(0, rows), Tensor::from<double>(context, {900, 90}, w).to(DType::bf16), Tensor())
         .to_vector<float>();
   };
   CHECK(run_on(one, 40) == run_on(three, 40));
@@ -97,8 +96,7 @@ TEST_CASE("embedding: of a frozen bf16 table") {
     CHECK(host(y) == host(ops::embedding(ids, table.to(dtype))));
   }
   CHECK_THROWS_WITH_AS(ops::embedding(ids, values({9, 3}, 1, DType::f64), DType::f32),
-                       doctest::Contains("table must have the dtype of the rows, or be frozen and bf16"),
-                       Error);
+                       doctest::Contains("table must have the dtype of the rows, or be frozen and bf16"), Error);
 }
 
 TEST_CASE("linear: a trained weight in bf16 is refused") {

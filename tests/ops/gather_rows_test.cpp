@@ -18,12 +18,13 @@ void check(int64_t N, int64_t C, const std::vector<int32_t>& index) {
   check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C),
             .inputs = {{{N, C}}},
             .run = [&](const std::vector<Tensor>& in) { return ops::gather_rows(in[0], index_of(index)); },
-            .oracle = [&](const std::vector<Values>& in) {
-              Values y;
-              for (const int32_t n : index)
-                for (int64_t c = 0; c < C; ++c) y.push_back(in[0][static_cast<size_t>(n * C + c)]);
-              return y;
-            },
+            .oracle =
+                [&](const std::vector<Values>& in) {
+                  Values y;
+                  for (const int32_t n : index)
+                    for (int64_t c = 0; c < C; ++c) y.push_back(in[0][static_cast<size_t>(n * C + c)]);
+                  return y;
+                },
             .tolerance_f32 = 1e-7,
             .tolerance_f64 = 0});
 }
@@ -51,11 +52,10 @@ TEST_CASE("gather_rows: rows that are not named get a zero gradient, and gradien
 
 TEST_CASE("gather_rows: an index outside the rows is refused") {
   const Tensor x = Tensor::zeros(cpu(), {4, 8}, DType::f32);
-  CHECK_THROWS_WITH_AS(ops::gather_rows(x, index_of({0, 4})),
-                       "[gather_rows] index 4 at place 1 is outside [0, 4)", Error);
-  CHECK_THROWS_WITH_AS(ops::gather_rows(x, index_of({-1})),
-                       "[gather_rows] index -1 at place 0 is outside [0, 4)", Error);
-  CHECK_THROWS_WITH_AS(ops::gather_rows(x, x),
-                       "[gather_rows] index must be (K) i32 | x: (4,8) f32 cpu | index: (4,8) f32 cpu",
+  CHECK_THROWS_WITH_AS(ops::gather_rows(x, index_of({0, 4})), "[gather_rows] index 4 at place 1 is outside [0, 4)",
                        Error);
+  CHECK_THROWS_WITH_AS(ops::gather_rows(x, index_of({-1})), "[gather_rows] index -1 at place 0 is outside [0, 4)",
+                       Error);
+  CHECK_THROWS_WITH_AS(ops::gather_rows(x, x),
+                       "[gather_rows] index must be (K) i32 | x: (4,8) f32 cpu | index: (4,8) f32 cpu", Error);
 }

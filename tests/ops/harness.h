@@ -25,7 +25,7 @@ struct OpCase {
   std::vector<Input> inputs;
   std::function<Tensor(const std::vector<Tensor>&)> run;
   std::function<Values(const std::vector<Values>&)> oracle;  // flat, row-major; absent: gradients only
-  double tolerance_f32 = 2e-6;   // max |y - ref| / max(1, max|ref|)
+  double tolerance_f32 = 2e-6;                               // max |y - ref| / max(1, max|ref|)
   double tolerance_f64 = 1e-12;
   double tolerance_bf16 = 2e-2;  // against the oracle of the inputs rounded to bf16; 0: no bf16 for this op
   double tolerance_grad = 1e-7;  // |analytic - numeric| / max(1, max|analytic|), finite differences in f64

@@ -19,8 +19,7 @@ Tensor targets_of(const std::vector<int32_t>& t) {
 // Two rows of three are ignored, or none.
 std::vector<int32_t> some_targets(int64_t N, int64_t V, bool all) {
   std::vector<int32_t> t;
-  for (int64_t n = 0; n < N; ++n)
-    t.push_back(static_cast<int32_t>(!all && n % 3 != 1 ? -100 : (n * 7919 + 5) % V));
+  for (int64_t n = 0; n < N; ++n) t.push_back(static_cast<int32_t>(!all && n % 3 != 1 ? -100 : (n * 7919 + 5) % V));
   return t;
 }
 
@@ -32,8 +31,7 @@ struct Result {
 Values host(const Tensor& t) { return t.defined() ? t.to(DType::f64).to_vector<double>() : Values(); }
 
 // By the op with chunks of `chunk` rows; chunk -1: by linear and cross_entropy.
-Result run(int64_t N, int64_t C, int64_t V, bool all, int64_t chunk, bool train_w, DType dtype,
-           DType frozen) {
+Result run(int64_t N, int64_t C, int64_t V, bool all, int64_t chunk, bool train_w, DType dtype, DType frozen) {
   Tensor x = Tensor::from<double>(cpu(), {N, C}, random_values(N * C, 1)).to(dtype);
   Tensor w = Tensor::from<double>(cpu(), {V, C}, random_values(V * C, 2)).to(frozen);
   x.set_requires_grad();
@@ -43,8 +41,8 @@ Result run(int64_t N, int64_t C, int64_t V, bool all, int64_t chunk, bool train_
   o.label_smoothing = 0.1;
   o.chunk_rows = chunk;
   const Tensor t = targets_of(some_targets(N, V, all));
-  const Tensor loss = chunk < 0 ? ops::cross_entropy(ops::linear(x, w, Tensor()), t, o)
-                                : ops::linear_cross_entropy(x, w, t, o);
+  const Tensor loss =
+      chunk < 0 ? ops::cross_entropy(ops::linear(x, w, Tensor()), t, o) : ops::linear_cross_entropy(x, w, t, o);
   cpu().tape().backward(ops::scale(loss, 2.0));
   return {loss.item(), host(x.grad()), host(w.grad())};
 }
@@ -85,20 +83,16 @@ TEST_CASE("linear_cross_entropy: gradients by finite differences") {
   const std::vector<int32_t> t = some_targets(11, 9, false);
   LinearCrossEntropyOptions o;
   o.chunk_rows = 2;
-  check_op({.name = "x and w",
-            .inputs = {{{11, 5}}, {{9, 5}}},
-            .run =
-                [&](const std::vector<Tensor>& in) {
-                  return ops::linear_cross_entropy(in[0], in[1], targets_of(t), o);
-                },
-            .oracle = {}});
-  check_op({.name = "x",
-            .inputs = {{{11, 5}}, {{9, 5}, false}},
-            .run =
-                [&](const std::vector<Tensor>& in) {
-                  return ops::linear_cross_entropy(in[0], in[1], targets_of(t), o);
-                },
-            .oracle = {}});
+  check_op(
+      {.name = "x and w",
+       .inputs = {{{11, 5}}, {{9, 5}}},
+       .run = [&](const std::vector<Tensor>& in) { return ops::linear_cross_entropy(in[0], in[1], targets_of(t), o); },
+       .oracle = {}});
+  check_op(
+      {.name = "x",
+       .inputs = {{{11, 5}}, {{9, 5}, false}},
+       .run = [&](const std::vector<Tensor>& in) { return ops::linear_cross_entropy(in[0], in[1], targets_of(t), o); },
+       .oracle = {}});
 }
 
 TEST_CASE("linear_cross_entropy: the logits are never whole") {
@@ -129,8 +123,7 @@ TEST_CASE("linear_cross_entropy: no row with a target gives a zero loss and a ze
 TEST_CASE("linear_cross_entropy: what does not fit is refused") {
   const Tensor x = Tensor::zeros(cpu(), {2, 3}, DType::f32), w = Tensor::zeros(cpu(), {4, 3}, DType::f32);
   CHECK_THROWS_WITH_AS(ops::linear_cross_entropy(x, w, targets_of({0, 4}), {}),
-                       "[linear_cross_entropy] target 4 of row 1 is neither in [0, 4) nor the ignored -100",
-                       Error);
+                       "[linear_cross_entropy] target 4 of row 1 is neither in [0, 4) nor the ignored -100", Error);
   CHECK_THROWS_WITH_AS(ops::linear_cross_entropy(x, w, targets_of({0}), {}),
                        doctest::Contains("targets must be (N) i32, one for each row of x"), Error);
 }

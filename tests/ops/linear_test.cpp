@@ -37,13 +37,12 @@ TEST_CASE("linear: values and gradients") {
   };
   for (const Case c : {Case{1, 1, 1}, {1, 33, 31}, {31, 7, 257}, {257, 33, 5}, {8, 768, 96}})
     for (const bool bias : {false, true}) {
-      OpCase op{.name = fmt::format("N {} M {} O {} bias {}", c.N, c.M, c.O, bias),
-                .inputs = {{{c.N, c.M}}, {{c.O, c.M}, true, 1 / std::sqrt(static_cast<double>(c.M))}},
-                .run =
-                    [](const std::vector<Tensor>& in) {
-                      return ops::linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor());
-                    },
-                .oracle = [=](const std::vector<Values>& in) { return oracle(in, c.N, c.M, c.O); }};
+      OpCase op{
+          .name = fmt::format("N {} M {} O {} bias {}", c.N, c.M, c.O, bias),
+          .inputs = {{{c.N, c.M}}, {{c.O, c.M}, true, 1 / std::sqrt(static_cast<double>(c.M))}},
+          .run =
+              [](const std::vector<Tensor>& in) { return ops::linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor()); },
+          .oracle = [=](const std::vector<Values>& in) { return oracle(in, c.N, c.M, c.O); }};
       if (bias) op.inputs.push_back({{c.O}});
       check_op(op);
     }
@@ -88,19 +87,16 @@ TEST_CASE("linear: saves nothing of x for a frozen weight") {
 TEST_CASE("linear: several readers of one x add up, and so do two passes into a bound buffer") {
   const Tensor w1 = f64({4, 6}, 1), w2 = f64({7, 6}, 2);
   Tensor x = f64({3, 6}, 3), w3 = f64({2, 6}, 4), bias = f64({2}, 6);
-  const Tensor w_grad = Tensor::zeros(cpu(), {2, 6}, DType::f64),
-               bias_grad = Tensor::zeros(cpu(), {2}, DType::f64);
+  const Tensor w_grad = Tensor::zeros(cpu(), {2, 6}, DType::f64), bias_grad = Tensor::zeros(cpu(), {2}, DType::f64);
   x.set_requires_grad();
   w3.set_grad_buffer(w_grad);
   bias.set_grad_buffer(bias_grad);
   Values dx(18, 0.0), dw(12, 0.0), db(2, 0.0);
   for (int pass = 0; pass < 2; ++pass) {
-    const Tensor y1 = ops::linear(x, w1, Tensor()), y2 = ops::linear(x, w2, Tensor()),
-                 y3 = ops::linear(x, w3, bias);
+    const Tensor y1 = ops::linear(x, w1, Tensor()), y2 = ops::linear(x, w2, Tensor()), y3 = ops::linear(x, w3, bias);
     const auto sum = [](const Tensor& y) {
-      return ops::matmul(
-          y.reshape({1, y.numel()}),
-          Tensor::from<double>(cpu(), {y.numel(), 1}, Values(static_cast<size_t>(y.numel()), 1.0)));
+      return ops::matmul(y.reshape({1, y.numel()}),
+                         Tensor::from<double>(cpu(), {y.numel(), 1}, Values(static_cast<size_t>(y.numel()), 1.0)));
     };
     cpu().tape().backward(ops::add(ops::add(sum(y1), sum(y2)), sum(y3)));
     for (const Tensor& w : {w1, w2, w3.detach()}) {
@@ -129,9 +125,9 @@ TEST_CASE("linear: rows of a larger matrix are a weight") {
 
 TEST_CASE("linear: shapes that do not fit are refused") {
   const Tensor x = Tensor::zeros(cpu(), {2, 8}, DType::f32), w = Tensor::zeros(cpu(), {3, 7}, DType::f32);
-  CHECK_THROWS_WITH_AS(
-      ops::linear(x, w, Tensor()),
-      "[linear] w must be (O, M) for x (N, M) | x: (2,8) f32 cpu | w: (3,7) f32 cpu | bias: absent", Error);
+  CHECK_THROWS_WITH_AS(ops::linear(x, w, Tensor()),
+                       "[linear] w must be (O, M) for x (N, M) | x: (2,8) f32 cpu | w: (3,7) f32 cpu | bias: absent",
+                       Error);
   CHECK_THROWS_AS(ops::linear(x, Tensor::zeros(cpu(), {3, 8}, DType::f32), w), Error);
   CHECK_THROWS_AS(ops::linear(x, Tensor::zeros(cpu(), {3, 8}, DType::f64), Tensor()), Error);
 }

@@ -24,8 +24,7 @@ struct Case {
   double p = 0, scale = 1.5;
   int64_t KR() const { return static_cast<int64_t>(parts.size()) * R; }
   std::string name() const {
-    return fmt::format("N {} M {} O {} R {} parts {} perturbed {} p {}", N, M, O, R, parts.size(), perturbed,
-                       p);
+    return fmt::format("N {} M {} O {} R {} parts {} perturbed {} p {}", N, M, O, R, parts.size(), perturbed, p);
   }
 };
 
@@ -226,8 +225,8 @@ TEST_CASE("lora_linear: G_A A^T = B^T G_B for each part, at the point that the f
       const Tensor a = read(3, 6);
       for (int64_t k = 0; k < 2; ++k) {
         const auto b = static_cast<size_t>(4 + k);
-        const Tensor left = ops::matmul(in[3].grad().slice_rows(3 * k, 3 * k + 3),
-                                        a.slice_rows(3 * k, 3 * k + 3), false, true);
+        const Tensor left =
+            ops::matmul(in[3].grad().slice_rows(3 * k, 3 * k + 3), a.slice_rows(3 * k, 3 * k + 3), false, true);
         const Tensor right = ops::matmul(read(b, b + 3), in[b].grad(), true, false);
         CHECK(max_abs_diff(values(left), values(right)) < 1e-12);
       }

@@ -35,11 +35,11 @@ TEST_CASE("matmul: values and gradients, all transpositions") {
     for (const int flags : {0, 1, 2, 3}) {
       const bool ta = (flags & 1) != 0, tb = (flags & 2) != 0;
       const double rms = 1 / std::sqrt(static_cast<double>(c.K));
-      check_op({.name = fmt::format("{} x {} x {} trans {} {}", c.M, c.N, c.K, ta, tb),
-                .inputs = {{ta ? Shape{c.K, c.M} : Shape{c.M, c.K}, true, rms},
-                           {tb ? Shape{c.N, c.K} : Shape{c.K, c.N}}},
-                .run = [ta, tb](const std::vector<Tensor>& in) { return ops::matmul(in[0], in[1], ta, tb); },
-                .oracle = [=](const std::vector<Values>& in) { return oracle(in[0], in[1], c, ta, tb); }});
+      check_op(
+          {.name = fmt::format("{} x {} x {} trans {} {}", c.M, c.N, c.K, ta, tb),
+           .inputs = {{ta ? Shape{c.K, c.M} : Shape{c.M, c.K}, true, rms}, {tb ? Shape{c.N, c.K} : Shape{c.K, c.N}}},
+           .run = [ta, tb](const std::vector<Tensor>& in) { return ops::matmul(in[0], in[1], ta, tb); },
+           .oracle = [=](const std::vector<Values>& in) { return oracle(in[0], in[1], c, ta, tb); }});
     }
 }
 
@@ -74,8 +74,7 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
       const Tensor b = Tensor::from<double>(context, {K, ldb}, bv).to(DType::f32);
       const Tensor c = Tensor::from<double>(context, {M, ldc}, cv).to(DType::f32);
       const MatmulShape s{Trans::no, Trans::no, M, N, K, lda, ldb, ldc};
-      const auto run =
-          context.kernels().backend == Backend::cpu_v4 ? cpu_v4::matmul<float> : cpu_v3::matmul<float>;
+      const auto run = context.kernels().backend == Backend::cpu_v4 ? cpu_v4::matmul<float> : cpu_v3::matmul<float>;
       run(context.kernels(), c.data<float>() + 1, a.data<float>() + 2, b.data<float>() + 3, s, 0.25f,
           static_cast<float>(beta));
       const Values got = c.to(DType::f64).to_vector<double>();
@@ -87,8 +86,7 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
           if (n >= 1 && n < N + 1) {
             want *= beta;
             for (int64_t k = 0; k < K; ++k)
-              want += 0.25 * av[static_cast<size_t>(m * lda + 2 + k)] *
-                      bv[static_cast<size_t>(k * ldb + 3 + n - 1)];
+              want += 0.25 * av[static_cast<size_t>(m * lda + 2 + k)] * bv[static_cast<size_t>(k * ldb + 3 + n - 1)];
           }
           worst = std::max(worst, std::abs(got[at] - want));
         }
@@ -102,8 +100,7 @@ TEST_CASE("matmul: shapes that do not fit are refused") {
   const Tensor a = Tensor::zeros(cpu(), {2, 3}, DType::f32), b = Tensor::zeros(cpu(), {2, 4}, DType::f32);
   CHECK_THROWS_WITH_AS(
       ops::matmul(a, b),
-      "[matmul] the inner dimensions of op(a) and op(b) must be equal | a: (2,3) f32 cpu | b: (2,4) f32 cpu",
-      Error);
+      "[matmul] the inner dimensions of op(a) and op(b) must be equal | a: (2,3) f32 cpu | b: (2,4) f32 cpu", Error);
   CHECK_NOTHROW(ops::matmul(a, b, true));
   CHECK_THROWS_AS(ops::matmul(a, b.to(DType::f64), true), Error);
   CHECK_THROWS_AS(ops::matmul(a.reshape({6}), b), Error);

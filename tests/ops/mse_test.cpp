@@ -36,8 +36,7 @@ TEST_CASE("mse: what does not fit is refused") {
   const Tensor x = Tensor::zeros(cpu(), {3, 1}, DType::f32), two = Tensor::zeros(cpu(), {3, 2}, DType::f32);
   CHECK_THROWS_WITH_AS(ops::mse(two, two, 1),
                        "[mse] x must be (N, 1) or (N) | x: (3,2) f32 cpu | target: (3,2) f32 cpu", Error);
-  CHECK_THROWS_WITH_AS(ops::mse(x, two, 1), doctest::Contains("target must have as many elements as x"),
-                       Error);
+  CHECK_THROWS_WITH_AS(ops::mse(x, two, 1), doctest::Contains("target must have as many elements as x"), Error);
   CHECK_THROWS_WITH_AS(ops::mse(x, x.to(DType::f64), 1), doctest::Contains("and its dtype"), Error);
   Tensor leaf = Tensor::zeros(cpu(), {3}, DType::f32);
   leaf.set_requires_grad();

@@ -37,7 +37,10 @@ Values convolution(const Values& x, const Values& w, const Pictures& p) {
 }  // namespace
 
 TEST_CASE("patchify: with a matmul it is a convolution, and the weight gets its gradient") {
-  for (const Pictures& p : {Pictures{1, 1, 1, 1, 1, 1}, {2, 3, 4, 4, 2, 5}, {3, 3, 9, 6, 3, 7}, {1, 2, 33, 22, 11, 3},
+  for (const Pictures& p : {Pictures{1, 1, 1, 1, 1, 1},
+                            {2, 3, 4, 4, 2, 5},
+                            {3, 3, 9, 6, 3, 7},
+                            {1, 2, 33, 22, 11, 3},
                             {1, 3, 28, 28, 14, 31}}) {
     const int64_t columns = p.D * p.P * p.P;
     check_op({.name = "S " + std::to_string(p.S) + " P " + std::to_string(p.P),
@@ -60,6 +63,6 @@ TEST_CASE("patchify: patches that do not tile the picture, and pictures with gra
   x.set_requires_grad();
   CHECK_THROWS_WITH_AS(ops::patchify(x, 3),
                        "[patchify] x must not need a gradient: pictures are not trained | x: (1,3,6,9) f32 cpu", Error);
-  CHECK_THROWS_WITH_AS(ops::patchify(x.reshape({3, 6, 9}), 3),
-                       "[patchify] x must be (S, D, H, W) | x: (3,6,9) f32 cpu", Error);
+  CHECK_THROWS_WITH_AS(ops::patchify(x.reshape({3, 6, 9}), 3), "[patchify] x must be (S, D, H, W) | x: (3,6,9) f32 cpu",
+                       Error);
 }

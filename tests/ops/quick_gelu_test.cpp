@@ -47,8 +47,7 @@ TEST_CASE("quick_gelu: what bias_gelu computes without a bias, bit for bit") {
 }
 
 TEST_CASE("quick_gelu: limits and NaN, in every lane of a vector") {
-  constexpr float kInf = std::numeric_limits<float>::infinity(),
-                  kNaN = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInf = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
   const auto at = [](float x) {
     const std::vector<float> y =
         ops::quick_gelu(Tensor::from<float>(cpu(), {40}, std::vector<float>(40, x))).to_vector<float>();

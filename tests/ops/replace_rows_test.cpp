@@ -19,13 +19,14 @@ void check(int64_t N, int64_t C, const std::vector<int32_t>& index) {
   check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C) + " K " + std::to_string(K),
             .inputs = {{{N, C}}, {{K, C}}},
             .run = [&](const std::vector<Tensor>& in) { return ops::replace_rows(in[0], in[1], index_of(index)); },
-            .oracle = [&](const std::vector<Values>& in) {
-              Values y = in[0];
-              for (size_t k = 0; k < index.size(); ++k)
-                for (size_t c = 0; c < static_cast<size_t>(C); ++c)
-                  y[static_cast<size_t>(index[k] * C) + c] = in[1][k * static_cast<size_t>(C) + c];
-              return y;
-            },
+            .oracle =
+                [&](const std::vector<Values>& in) {
+                  Values y = in[0];
+                  for (size_t k = 0; k < index.size(); ++k)
+                    for (size_t c = 0; c < static_cast<size_t>(C); ++c)
+                      y[static_cast<size_t>(index[k] * C) + c] = in[1][k * static_cast<size_t>(C) + c];
+                  return y;
+                },
             .tolerance_f32 = 1e-7,
             .tolerance_f64 = 0});
 }

@@ -25,8 +25,7 @@ std::vector<int32_t> positions(int64_t N) {
 std::vector<float> frequencies(int64_t HD) {
   std::vector<float> f;
   for (int64_t i = 0; i < HD / 2; ++i)
-    f.push_back(
-        static_cast<float>(std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(HD))));
+    f.push_back(static_cast<float>(std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(HD))));
   return f;
 }
 
@@ -54,14 +53,9 @@ Values oracle(const Values& x, const Shapes& s) {
 }  // namespace
 
 TEST_CASE("rope: values and gradients") {
-  for (const Shapes s : {Shapes{1, 1, 2, 0},
-                         {3, 2, 6, 5},
-                         {31, 3, 8, 8},
-                         {33, 1, 62, 1},
-                         {257, 5, 16, 32},
-                         {5, 12, 64, 256}}) {
-    check_op({.name = "N " + std::to_string(s.N) + " heads " + std::to_string(s.heads) + " HD " +
-                      std::to_string(s.HD),
+  for (const Shapes s :
+       {Shapes{1, 1, 2, 0}, {3, 2, 6, 5}, {31, 3, 8, 8}, {33, 1, 62, 1}, {257, 5, 16, 32}, {5, 12, 64, 256}}) {
+    check_op({.name = "N " + std::to_string(s.N) + " heads " + std::to_string(s.heads) + " HD " + std::to_string(s.HD),
               .inputs = {{{s.N, s.heads * s.HD + s.rest}}},
               .run =
                   [s](const std::vector<Tensor>& in) {
@@ -106,6 +100,6 @@ TEST_CASE("rope: what does not fit is refused") {
                        doctest::Contains("x must be (N, heads HD or more)"), Error);
   CHECK_THROWS_WITH_AS(ops::rope(x, position_tensor(4), frequency_tensor(8), 1),
                        doctest::Contains("position must be (N) i32"), Error);
-  CHECK_THROWS_WITH_AS(ops::rope(x, position_tensor(3), x, 1),
-                       doctest::Contains("frequencies must be (HD/2) f32"), Error);
+  CHECK_THROWS_WITH_AS(ops::rope(x, position_tensor(3), x, 1), doctest::Contains("frequencies must be (HD/2) f32"),
+                       Error);
 }

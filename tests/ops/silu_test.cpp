@@ -41,8 +41,7 @@ TEST_CASE("silu: the f32 gradient is that of f64") {
 }
 
 TEST_CASE("silu: limits and NaN, in every lane of a vector") {
-  constexpr float kInf = std::numeric_limits<float>::infinity(),
-                  kNaN = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInf = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
   const auto at = [](float x) {
     const std::vector<float> y =
         ops::silu(Tensor::from<float>(cpu(), {40}, std::vector<float>(40, x))).to_vector<float>();

@@ -99,8 +99,8 @@ std::vector<Matrix> literal(const Arena& arena, double rho, double rcond, bool g
   }
   std::vector<Matrix> out;
   for (size_t k = 0; k < gs.size(); ++k)
-    out.push_back(literal_e(as[k], gs[k], global ? std::sqrt(total) : norm(gs[k]), arena.adapters()[k].scale,
-                            rho, rcond));
+    out.push_back(
+        literal_e(as[k], gs[k], global ? std::sqrt(total) : norm(gs[k]), arena.adapters()[k].scale, rho, rcond));
   return out;
 }
 

@@ -78,8 +78,8 @@ Matrix literal_pinv(const Matrix& a, long double rcond) {
 
 Matrix literal_g(const Matrix& A, const Matrix& B, const Matrix& GA, const Matrix& GB, long double s,
                  long double rcond) {
-  return sum(product(GB, literal_pinv(transposed(A), rcond)), product(literal_pinv(transposed(B), rcond), GA),
-             0.5L / s, 0.5L / s);
+  return sum(product(GB, literal_pinv(transposed(A), rcond)), product(literal_pinv(transposed(B), rcond), GA), 0.5L / s,
+             0.5L / s);
 }
 
 Matrix literal_e(const Matrix& A, const Matrix& g, long double g_norm, long double s, long double rho,

@@ -271,11 +271,11 @@ TEST_CASE("make_method: refuses what it does not know") {
                        "unknown method 'dora': one of full, lora, lora-sam, flat-lora, eflat-lora", Error);
   MethodOptions options;
   options.norm = "joint";
-  CHECK_THROWS_WITH_AS(make_method("eflat-lora", toy.arena, options),
-                       "unknown norm 'joint': one of layer, global", Error);
+  CHECK_THROWS_WITH_AS(make_method("eflat-lora", toy.arena, options), "unknown norm 'joint': one of layer, global",
+                       Error);
   options.norm = "layer";
-  CHECK_THROWS_WITH_AS(make_method("lora-sam", toy.arena, options),
-                       "unknown norm 'layer': one of joint, factor", Error);
+  CHECK_THROWS_WITH_AS(make_method("lora-sam", toy.arena, options), "unknown norm 'layer': one of joint, factor",
+                       Error);
   options.beta = 0;
   CHECK_THROWS_AS(make_method("eflat-lora", toy.arena, options), Error);
   CHECK_THROWS_AS(make_method("full", toy.arena, {}), Error);

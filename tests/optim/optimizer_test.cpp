@@ -169,12 +169,15 @@ TEST_CASE("learning rate: the numbers of transformers' schedules, ten steps") {
       CHECK(std::fabs(s.at(static_cast<int64_t>(i) + 1) - expected[i]) < 1e-14);
   };
   check(LrKind::linear, 0, {2.0, 1.8, 1.6, 1.4, 1.2, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0});
-  check(LrKind::linear, 3, {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 1.7142857142857142, 1.4285714285714286,
-                            1.1428571428571428, 0.8571428571428571, 0.5714285714285714, 0.2857142857142857, 0.0, 0.0});
-  check(LrKind::cosine, 0, {2.0, 1.9510565162951536, 1.8090169943749475, 1.5877852522924731, 1.3090169943749475, 1.0,
-                            0.6909830056250527, 0.412214747707527, 0.19098300562505266, 0.04894348370484647, 0.0});
-  check(LrKind::cosine, 3, {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 1.900968867902419, 1.6234898018587336,
-                            1.2225209339563143, 0.7774790660436857, 0.3765101981412665, 0.09903113209758097, 0.0});
+  check(LrKind::linear, 3,
+        {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 1.7142857142857142, 1.4285714285714286, 1.1428571428571428,
+         0.8571428571428571, 0.5714285714285714, 0.2857142857142857, 0.0, 0.0});
+  check(LrKind::cosine, 0,
+        {2.0, 1.9510565162951536, 1.8090169943749475, 1.5877852522924731, 1.3090169943749475, 1.0, 0.6909830056250527,
+         0.412214747707527, 0.19098300562505266, 0.04894348370484647, 0.0});
+  check(LrKind::cosine, 3,
+        {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 1.900968867902419, 1.6234898018587336, 1.2225209339563143,
+         0.7774790660436857, 0.3765101981412665, 0.09903113209758097, 0.0});
   check(LrKind::constant, 3, {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 2.0, 2.0});
   CHECK(warmup_steps(0.06, 100) == 6);
   CHECK(warmup_steps(0.06, 101) == 7);
@@ -190,8 +193,8 @@ TEST_CASE("rho schedules") {
   CHECK(at("cosine", 5) == doctest::Approx(0.1));
   CHECK(at("inv-sqrt", 1) == 0.2);
   CHECK(at("inv_sqrt", 4) == 0.1);
-  CHECK_THROWS_WITH_AS(parse_rho_kind("sqrt"),
-                       "unknown rho schedule 'sqrt': one of constant, linear, cosine, inv-sqrt", Error);
+  CHECK_THROWS_WITH_AS(parse_rho_kind("sqrt"), "unknown rho schedule 'sqrt': one of constant, linear, cosine, inv-sqrt",
+                       Error);
   CHECK_THROWS_AS(parse_lr_kind("poly"), Error);
   CHECK(parse_lr_kind("constant_with_warmup") == LrKind::constant);
 }

@@ -20,9 +20,9 @@ TEST_CASE("probe_adapters: norms, balancedness and condition numbers") {
   const auto set = [&](const char* name, const std::vector<float>& v) {
     arena.value(name).copy_from(Tensor::from<float>(test::cpu(), {static_cast<int64_t>(v.size())}, v));
   };
-  set("A", {3, 0, 0, 0, 0, 0.5f});         // singular values 3 and 0.5
-  set("B", {1, 1, 1, -1, 0, 0, 2, 0});     // columns orthogonal, of lengths sqrt(6) and sqrt(2)
-  set("A2", {1, 2, 3, 2, 4, 6});           // rank 1
+  set("A", {3, 0, 0, 0, 0, 0.5f});      // singular values 3 and 0.5
+  set("B", {1, 1, 1, -1, 0, 0, 2, 0});  // columns orthogonal, of lengths sqrt(6) and sqrt(2)
+  set("A2", {1, 2, 3, 2, 4, 6});        // rank 1
   auto probes = optim::probe_adapters(arena);
   REQUIRE(probes.size() == 2);
   CHECK(probes[0].module == "first");

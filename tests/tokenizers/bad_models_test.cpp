@@ -32,9 +32,7 @@ std::string varint(uint64_t value) {
 std::string field(int number, const std::string& bytes) {
   return varint(static_cast<uint64_t>(number) << 3 | 2) + varint(bytes.size()) + bytes;
 }
-std::string field(int number, uint64_t value) {
-  return varint(static_cast<uint64_t>(number) << 3) + varint(value);
-}
+std::string field(int number, uint64_t value) { return varint(static_cast<uint64_t>(number) << 3) + varint(value); }
 
 // A model of two pieces, of the given kind, type and normalizer.
 std::string model(uint64_t kind, uint64_t type, const std::string& normalizer) {
@@ -47,10 +45,8 @@ std::string model(uint64_t kind, uint64_t type, const std::string& normalizer) {
 TEST_CASE("sentencepiece: what is not reproduced is refused by name") {
   const std::string plain = field(4, 0);  // remove_extra_whitespaces false
   CHECK(error_of("t.model", model(1, 2, plain)) == "no error");
-  CHECK(error_of("t.model", model(1, 1, plain)) ==
-        "t.model: a sentencepiece model of type unigram is not reproduced");
-  CHECK(error_of("t.model", model(1, 4, plain)) ==
-        "t.model: a sentencepiece model of type char is not reproduced");
+  CHECK(error_of("t.model", model(1, 1, plain)) == "t.model: a sentencepiece model of type unigram is not reproduced");
+  CHECK(error_of("t.model", model(1, 4, plain)) == "t.model: a sentencepiece model of type char is not reproduced");
   CHECK(error_of("t.model", model(1, 2, plain + field(1, "nmt_nfkc") + field(2, "x"))) ==
         "t.model: a sentencepiece model with the normalization rules 'nmt_nfkc' is not reproduced");
   CHECK(error_of("t.model", model(1, 2, "")) ==
@@ -61,8 +57,7 @@ TEST_CASE("sentencepiece: what is not reproduced is refused by name") {
         "t.model: a sentencepiece model with unused pieces is not reproduced");
 }
 
-TEST_CASE(
-    "sentencepiece: a file that is cut short at any byte is an error or a smaller model, never a crash") {
+TEST_CASE("sentencepiece: a file that is cut short at any byte is an error or a smaller model, never a crash") {
   const std::string whole = read_file(golden_folder() / "tokenizer_llama/sp.model");
   for (size_t n = 3; n < whole.size(); n += 97) {
     const std::string text = error_of("t.model", whole.substr(0, n));
@@ -73,10 +68,8 @@ TEST_CASE(
 TEST_CASE("tiktoken: a bad line is named") {
   std::string whole = read_file(golden_folder() / "tokenizer_llama/bytes.model");
   CHECK(error_of("t.model", whole) == "no error");
-  CHECK(error_of("t.model", "IQ== 0\nIg== 2\n") ==
-        "t.model:2: 'Ig== 2' is not a piece in base64 and its rank 1");
-  CHECK(error_of("t.model", "IQ== 0\nI?== 1\n") ==
-        "t.model:2: 'I?== 1' is not a piece in base64 and its rank 1");
+  CHECK(error_of("t.model", "IQ== 0\nIg== 2\n") == "t.model:2: 'Ig== 2' is not a piece in base64 and its rank 1");
+  CHECK(error_of("t.model", "IQ== 0\nI?== 1\n") == "t.model:2: 'I?== 1' is not a piece in base64 and its rank 1");
   CHECK(error_of("t.model", "IQ== 0\nIg==\n").starts_with("t.model:2: "));
   CHECK(error_of("t.model", "IQ== 0\n") == "t.model: the vocabulary lacks byte 0x00, written '\u0100'");
 }

@@ -12,8 +12,8 @@ namespace lowland::test {
 using nlohmann::json;
 using Ids = std::vector<int32_t>;
 
-inline void check_encoding(const Tokenizer& tokenizer, const std::string& text, bool parse,
-                           const Ids& expected, Tokenizer::Scratch& scratch) {
+inline void check_encoding(const Tokenizer& tokenizer, const std::string& text, bool parse, const Ids& expected,
+                           Tokenizer::Scratch& scratch) {
   Ids ids;
   tokenizer.encode(text, {.parse_special = parse}, scratch, ids);
   CHECK(ids == expected);
@@ -28,8 +28,7 @@ inline void check_encoding(const Tokenizer& tokenizer, const std::string& text, 
 }
 
 // One id at a time: each piece of text is whole, and all of them together are the decoded text.
-inline void check_stream(const Tokenizer& tokenizer, const Ids& ids, bool skip_special,
-                         const std::string& expected) {
+inline void check_stream(const Tokenizer& tokenizer, const Ids& ids, bool skip_special, const std::string& expected) {
   CHECK(tokenizer.decode(ids, skip_special) == expected);
   std::string all;
   const auto stream = tokenizer.decode_stream(skip_special);

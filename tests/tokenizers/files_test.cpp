@@ -54,17 +54,14 @@ TEST_CASE("load_tokenizer: missing files") {
 }
 
 TEST_CASE("load_tokenizer: bad vocab.json and merges.txt") {
-  const std::string vocab = read_file(small_folder() / "vocab.json"),
-                    merges = read_file(small_folder() / "merges.txt");
+  const std::string vocab = read_file(small_folder() / "vocab.json"), merges = read_file(small_folder() / "merges.txt");
   CHECK(error_of_files(vocab, merges) == "no error");
   CHECK(error_of_files(vocab, merges + "\n") == "no error");
   CHECK(error_of_files("{\"a\": 1,, ", merges) == "vocab.json: not valid JSON, at byte 9");
   CHECK(error_of_files("", merges) == "vocab.json: not valid JSON, at byte 1");
   CHECK(error_of_files("[1]", merges) == "vocab.json: the vocabulary is not a JSON object of pieces and ids");
-  CHECK(error_of_files("{\"a\": -1}", merges)
-            .starts_with("vocab.json: the id of 'a' is -1, not a whole number"));
-  CHECK(error_of_files("{\"a\": 4000000000}", merges)
-            .starts_with("vocab.json: the id of 'a' is 4000000000, not"));
+  CHECK(error_of_files("{\"a\": -1}", merges).starts_with("vocab.json: the id of 'a' is -1, not a whole number"));
+  CHECK(error_of_files("{\"a\": 4000000000}", merges).starts_with("vocab.json: the id of 'a' is 4000000000, not"));
   CHECK(error_of_files("{\"a\": 1, \"b\": 1}", merges) == "vocab.json: 'a' and 'b' have the same id 1");
   CHECK(error_of_files("{\"a\": 1}", merges) == "vocab.json: the vocabulary lacks byte 0x00, written 'Ā'");
   CHECK(error_of_files(vocab, "#version: 0.2\nh e\nhe\n") ==
@@ -129,8 +126,7 @@ TEST_CASE("load_tokenizer: malformed tokenizer.json") {
   CHECK(error_of_json([](json& f) {
           f.erase("model");
         }).starts_with("tokenizer.json: not laid out as the tokenizers library"));
-  CHECK(error_of_json([](json& f) { f["model"].erase("vocab"); }) ==
-        "tokenizer.json: the model has no vocabulary");
+  CHECK(error_of_json([](json& f) { f["model"].erase("vocab"); }) == "tokenizer.json: the model has no vocabulary");
   CHECK(error_of_json([](json& f) { f["model"].erase("merges"); }) ==
         "tokenizer.json: the model has no list of merges");
   CHECK(error_of_json([](json& f) { f["model"]["merges"][3] = "abc"; }) ==
@@ -163,8 +159,7 @@ TEST_CASE("load_tokenizer: other files of a folder give roles, flags and the pre
   CHECK(tokenizer->encode("x <mask>").size() == tokenizer->encode("x<mask>").size() + 1);
   CHECK(tokenizer->encode("<new>", {.parse_special = false}) == std::vector<int32_t>{470});
   folder.write("tokenizer_config.json", R"({"tokenizer_class": "CLIPTokenizer"})");
-  CHECK(error_of(folder).find("tokenizer_class CLIPTokenizer is not one that is reproduced") !=
-        std::string::npos);
+  CHECK(error_of(folder).find("tokenizer_class CLIPTokenizer is not one that is reproduced") != std::string::npos);
 }
 
 TEST_CASE("load_tokenizer: Qwen2's vocab.json and merges.txt, whose bos_token is null") {

@@ -63,8 +63,7 @@ void check_inputs(const Tokenizer& tokenizer, const json& inputs) {
   for (const json& c : inputs) {
     CAPTURE(c.dump());
     const auto a = c[0].get<int64_t>(), b = c[1].get<int64_t>(), limit = c[2].get<int64_t>();
-    const Ids a_ids(static_cast<size_t>(a), newline),
-        b_ids(static_cast<size_t>(std::max<int64_t>(b, 0)), newline);
+    const Ids a_ids(static_cast<size_t>(a), newline), b_ids(static_cast<size_t>(std::max<int64_t>(b, 0)), newline);
     const std::optional<std::span<const int32_t>> pair =
         b < 0 ? std::nullopt : std::optional<std::span<const int32_t>>(b_ids);
     Ids out = {7};  // build_inputs appends
@@ -72,8 +71,7 @@ void check_inputs(const Tokenizer& tokenizer, const json& inputs) {
     CHECK(out.front() == 7);
     out.erase(out.begin());
     CHECK(out == c[3].get<Ids>());
-    CHECK(cut ==
-          a + std::max<int64_t>(b, 0) + tokenizer.special_count(b >= 0) - static_cast<int64_t>(out.size()));
+    CHECK(cut == a + std::max<int64_t>(b, 0) + tokenizer.special_count(b >= 0) - static_cast<int64_t>(out.size()));
   }
 }
 
@@ -97,8 +95,7 @@ TEST_CASE("tokenizer: every variant of tokenizer.json gives the ids of the token
   }
 }
 
-TEST_CASE(
-    "tokenizer: vocab.json with merges.txt gives the same, under both names, and so do merges as strings") {
+TEST_CASE("tokenizer: vocab.json with merges.txt gives the same, under both names, and so do merges as strings") {
   const json& plain = golden().at("variants").at(0);
   const TemporaryFolder hugging_face, openai, old_json;
   fs::copy(small_folder() / "vocab.json", hugging_face.path() / "vocab.json");
@@ -160,8 +157,7 @@ TEST_CASE("tokenizer: ids of roberta-base's vocabulary") {
   const auto roberta = load_tokenizer(folder.string());
   CHECK(roberta->vocab_size() == 50265);
   CHECK(roberta->special().mask == 50264);
-  CHECK(roberta->encode("Hello great. It was <mask> in the end") ==
-        Ids{31414, 372, 4, 85, 21, 50264, 11, 5, 253});
+  CHECK(roberta->encode("Hello great. It was <mask> in the end") == Ids{31414, 372, 4, 85, 21, 50264, 11, 5, 253});
   CHECK(roberta->encode(" terrible") == Ids{6587});
   CHECK(roberta->encode("<mask>", {.parse_special = false}).size() > 1);
 }

@@ -23,8 +23,7 @@ TEST_CASE("unicode classes: PCRE2 agrees wherever its Unicode version knows the 
     if (!is_character(code)) continue;
     const std::string c = utf8(code);
     const auto is = [&](const Pcre& p) { return p.match(c, 0) != std::string::npos; };
-    const uint8_t expected =
-        static_cast<uint8_t>((is(letter) ? kL : 0) | (is(number) ? kN : 0) | (is(space) ? kS : 0));
+    const uint8_t expected = static_cast<uint8_t>((is(letter) ? kL : 0) | (is(number) ? kN : 0) | (is(space) ? kS : 0));
     const uint8_t ours = classes[code] & (kL | kN | kS);
     letters += (ours & kL) != 0;
     numbers += (ours & kN) != 0;
@@ -36,8 +35,7 @@ TEST_CASE("unicode classes: PCRE2 agrees wherever its Unicode version knows the 
     else
       ++wrong;
   }
-  MESSAGE(letters << " letters, " << numbers << " numbers, " << newer
-                  << " of another Unicode version than PCRE2's");
+  MESSAGE(letters << " letters, " << numbers << " numbers, " << newer << " of another Unicode version than PCRE2's");
   CHECK(wrong == 0);
   CHECK(newer < 20000);
   CHECK(letters > 130000);
@@ -83,8 +81,7 @@ TEST_CASE("gpt2_word_end: equals the expression on random strings") {
 TEST_CASE("gpt2_word_end: the ASCII table equals the Unicode one") {
   const UnicodeClasses& classes = unicode_classes();
   for (char32_t a = 0; a < 128; ++a) {
-    for (char32_t b = 0; b < 128;
-         ++b) {  // two equal characters are one word unless cut by the rules for ' and space
+    for (char32_t b = 0; b < 128; ++b) {  // two equal characters are one word unless cut by the rules for ' and space
       if (a == '\'' || a == ' ' || (classes[a] & kS)) continue;
       const std::string text = {static_cast<char>(a), static_cast<char>(b)};
       const bool together = ((classes[a] ^ classes[b]) & (kL | kN | kS)) == 0;

@@ -21,8 +21,8 @@ class Pcre {
   explicit Pcre(const char* expression) {
     int error = 0;
     size_t offset = 0;
-    code_ = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression), PCRE2_ZERO_TERMINATED, PCRE2_UTF, &error,
-                          &offset, nullptr);
+    code_ = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression), PCRE2_ZERO_TERMINATED, PCRE2_UTF, &error, &offset,
+                          nullptr);
     REQUIRE(code_ != nullptr);
     pcre2_jit_compile(code_, PCRE2_JIT_COMPLETE);
     match_ = pcre2_match_data_create_from_pattern(code_, nullptr);

@@ -63,9 +63,7 @@ void compare(const std::string& expression, int rounds) {
     ExpressionCursor cursor(ours, text, scratch);
     for (size_t at = 0; at < text.size();) {
       size_t expected = oracle.match(text, at);  // or the text up to the next match is a word
-      const auto is_start = [&text](size_t i) {
-        return (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
-      };
+      const auto is_start = [&text](size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80; };
       if (expected == std::string::npos) {
         for (expected = at + 1; expected < text.size(); ++expected) {
           if (is_start(expected) && oracle.match(text, expected) != std::string::npos) break;

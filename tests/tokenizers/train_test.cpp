@@ -12,9 +12,7 @@ using nlohmann::json;
 namespace {
 
 std::string train_text() {
-  return json::parse(read_file(golden_folder() / "tokenizer_golden.json"))
-      .at("train_text")
-      .get<std::string>();
+  return json::parse(read_file(golden_folder() / "tokenizer_golden.json")).at("train_text").get<std::string>();
 }
 
 }  // namespace
@@ -51,8 +49,7 @@ TEST_CASE(
   REQUIRE(few.pieces.size() == 300);
   CHECK(std::equal(few.pieces.begin(), few.pieces.end(), all.pieces.begin()));
   CHECK(std::equal(few.merges.begin(), few.merges.end(), all.merges.begin()));
-  const auto runs =
-      train_bpe_on_text({"aaaaaaa aaaaaaa aaaa\naaaa"}, {.vocab_size = 400, .special_tokens = {}});
+  const auto runs = train_bpe_on_text({"aaaaaaa aaaaaaa aaaa\naaaa"}, {.vocab_size = 400, .special_tokens = {}});
   CHECK(runs.pieces.at(256) == "aa");
   CHECK(runs.pieces.at(257) == "aaaa");
 }

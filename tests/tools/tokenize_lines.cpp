@@ -46,8 +46,8 @@ void decode_lines(const Tokenizer& tokenizer) {
 
 int main(int argc, char** argv) try {
   const std::string option = argc == 3 ? argv[2] : "";
-  LL_CHECK(argc == 2 || option == "--special" || option == "--decode",
-           "usage: {} TOKENIZER [--special|--decode]", argv[0]);
+  LL_CHECK(argc == 2 || option == "--special" || option == "--decode", "usage: {} TOKENIZER [--special|--decode]",
+           argv[0]);
   const auto tokenizer = load_tokenizer(argv[1]);
   if (option == "--decode")
     decode_lines(*tokenizer);

@@ -52,7 +52,7 @@ CudnnAttentionShape plan_shape(const AttentionShape& shape, bool backward) {
   plan.max_k = bucket(shape.max_k, shape.NK);
   plan.scale = static_cast<float>(shape.scale);
   // Queries end where keys end. With as many of each, the plainer mask says the same.
-  plan.mask = !shape.causal                ? CudnnMask::none
+  plan.mask = !shape.causal              ? CudnnMask::none
               : shape.cu_q == shape.cu_k ? CudnnMask::top_left
                                          : CudnnMask::bottom_right;
   plan.backward = backward;

@@ -98,8 +98,8 @@ class Builder {
     output(lse, kLse);
   }
   void backward() {
-    auto options = masked(
-        fe::graph::SDPA_backward_attributes().set_name("attention_backward").set_deterministic_algorithm(true));
+    auto options =
+        masked(fe::graph::SDPA_backward_attributes().set_name("attention_backward").set_deterministic_algorithm(true));
     auto [dq, dk, dv] =
         graph_.sdpa_backward(input(kQ), input(kK), input(kV), input(kO), input(kDO), input(kLse), options);
     output(dq, kDQ);

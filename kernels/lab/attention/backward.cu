@@ -53,11 +53,14 @@ template <int HD> void measure(Lab& lab, const Problem& p) {
   const DeviceArray<float> dlse(lse), ddelta(deltas);
   const DeviceArray<int32_t> dcu(cu);
   DeviceArray<bf16> grads(p.N() * p.width());
-  const Args args{gradients(grads.data()), {ddout.data(), out}, dlse.data(), ddelta.data(),
-                  p.inputs<bf16>(dqkv.data()), p.shape(dcu.data()), 0, true};
-  lab.measure({.op = "attention backward", .shape = p.name(),
-               .bytes = 2.0 * static_cast<double>(p.N() * (2 * p.width() + 2 * out)), .flops = p.flops(5),
-               .prepare = [&] { grads.poison(); }, .error = [&] { return largest_error(grads.download(), want); },
+  const Args args{gradients(grads.data()),     {ddout.data(), out}, dlse.data(), ddelta.data(),
+                  p.inputs<bf16>(dqkv.data()), p.shape(dcu.data()), 0,           true};
+  lab.measure({.op = "attention backward",
+               .shape = p.name(),
+               .bytes = 2.0 * static_cast<double>(p.N() * (2 * p.width() + 2 * out)),
+               .flops = p.flops(5),
+               .prepare = [&] { grads.poison(); },
+               .error = [&] { return largest_error(grads.download(), want); },
                .tolerance = 1.0 / 30,
                .versions = {{"1 64 rows against 64", [&](Ctx& ctx) { launch_passes<HD, 1, 64>(ctx, args); }},
                             {"2 64 rows against 32", [&](Ctx& ctx) { launch_passes<HD, 1, 32>(ctx, args); }},

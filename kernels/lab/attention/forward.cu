@@ -136,13 +136,16 @@ template <int HD> void measure(Lab& lab, const Problem& p) {
   }
   versions.push_back({"3 tensor cores", [&](Ctx& ctx) { launch_body<WaitingBlock, HD, 1>(ctx, args); }});
   versions.push_back({"4 cp.async, two tiles of keys", [&](Ctx& ctx) { launch_body<DeviceBlock, HD, 1>(ctx, args); }});
-  versions.push_back({"5 128 queries a block (the engine's)", [&](Ctx& ctx) {
-                        cuda::attention_forward<bf16>(ctx, args.o, args.lse, args.in, args.shape);
-                      }});
-  lab.measure({.op = "attention forward", .shape = p.name(),
-               .bytes = 2.0 * static_cast<double>(p.N() * (p.width() + p.NH * HD)), .flops = p.flops(2),
-               .prepare = [&] { o.poison(); }, .error = [&] { return largest_error(o.download(), want); },
-               .tolerance = 1.0 / 100, .versions = versions});
+  versions.push_back({"5 128 queries a block (the engine's)",
+                      [&](Ctx& ctx) { cuda::attention_forward<bf16>(ctx, args.o, args.lse, args.in, args.shape); }});
+  lab.measure({.op = "attention forward",
+               .shape = p.name(),
+               .bytes = 2.0 * static_cast<double>(p.N() * (p.width() + p.NH * HD)),
+               .flops = p.flops(2),
+               .prepare = [&] { o.poison(); },
+               .error = [&] { return largest_error(o.download(), want); },
+               .tolerance = 1.0 / 100,
+               .versions = versions});
 }
 
 }  // namespace

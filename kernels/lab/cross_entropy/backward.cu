@@ -47,23 +47,27 @@ void cross_entropy_backward_versions(Lab& lab) {
     const DeviceArray<float> gl(lse), gd(std::vector<float>{dloss});
     DeviceArray<bf16> dx(size);
     const auto rows = static_cast<unsigned>(N);
-    lab.measure({.op = "cross_entropy backward", .shape = std::to_string(N) + " x " + std::to_string(V) + " bf16",
-                 .bytes = 4.0 * static_cast<double>(size), .prepare = [&] { dx.poison(); },
-                 .error = [&] { return largest_error(dx.download(), want); }, .tolerance = 1.0 / 250,
-                 .versions = {
-                     {"1 thread per element", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(cuda::blocks_for(size, 256)), 256, 0,
-                                       softmax_gradient_1_thread_per_element, dx.data(), gd.data(), gx.data(),
-                                       gt.data(), gl.data(), size, V, 1.0f);
-                      }},
-                     {"2 block per row", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, rows, 512, 0, softmax_gradient_2_block_per_row, dx.data(), gd.data(),
-                                       gx.data(), gt.data(), gl.data(), V, 1.0f);
-                      }},
-                     {"3 16-byte loads and stores (the engine's)", [&](Ctx& ctx) {
-                        cuda::cross_entropy_backward<bf16>(ctx, dx.data(), gd.data(), gx.data(), gt.data(), gl.data(),
-                                                           shape);
-                      }}}});
+    lab.measure({.op = "cross_entropy backward",
+                 .shape = std::to_string(N) + " x " + std::to_string(V) + " bf16",
+                 .bytes = 4.0 * static_cast<double>(size),
+                 .prepare = [&] { dx.poison(); },
+                 .error = [&] { return largest_error(dx.download(), want); },
+                 .tolerance = 1.0 / 250,
+                 .versions = {{"1 thread per element",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(cuda::blocks_for(size, 256)), 256, 0,
+                                                softmax_gradient_1_thread_per_element, dx.data(), gd.data(), gx.data(),
+                                                gt.data(), gl.data(), size, V, 1.0f);
+                               }},
+                              {"2 block per row",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, rows, 512, 0, softmax_gradient_2_block_per_row, dx.data(),
+                                                gd.data(), gx.data(), gt.data(), gl.data(), V, 1.0f);
+                               }},
+                              {"3 16-byte loads and stores (the engine's)", [&](Ctx& ctx) {
+                                 cuda::cross_entropy_backward<bf16>(ctx, dx.data(), gd.data(), gx.data(), gt.data(),
+                                                                    gl.data(), shape);
+                               }}}});
   }
 }
 

@@ -78,22 +78,27 @@ void cross_entropy_forward_versions(Lab& lab) {
     const DeviceArray<int32_t> gt(target);
     DeviceArray<float> lse(N), loss(1);
     const auto rows = static_cast<unsigned>(N);
-    lab.measure({.op = "cross_entropy forward", .shape = std::to_string(N) + " x " + std::to_string(V) + " bf16",
-                 .bytes = 2.0 * static_cast<double>(size), .prepare = [&] { lse.poison(); },
-                 .error = [&] { return largest_error(lse.download(), want); }, .tolerance = 1e-5,
-                 .versions = {
-                     {"1 thread per row", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, (rows + 31) / 32, 32, 0, lse_1_thread_per_row, lse.data(), gx.data(), N, V);
-                      }},
-                     {"2 block per row, two sweeps", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, rows, 512, 0, lse_2_block_per_row, lse.data(), gx.data(), V);
-                      }},
-                     {"3 online, one sweep", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, rows, 512, 0, lse_3_online, lse.data(), gx.data(), V);
-                      }},
-                     {"4 16-byte loads, and the loss (the engine's)", [&](Ctx& ctx) {
-                        cuda::cross_entropy_forward<bf16>(ctx, loss.data(), lse.data(), gx.data(), gt.data(), shape);
-                      }}}});
+    lab.measure(
+        {.op = "cross_entropy forward",
+         .shape = std::to_string(N) + " x " + std::to_string(V) + " bf16",
+         .bytes = 2.0 * static_cast<double>(size),
+         .prepare = [&] { lse.poison(); },
+         .error = [&] { return largest_error(lse.download(), want); },
+         .tolerance = 1e-5,
+         .versions = {{"1 thread per row",
+                       [&](Ctx& ctx) {
+                         LL_CUDA_LAUNCH(ctx, (rows + 31) / 32, 32, 0, lse_1_thread_per_row, lse.data(), gx.data(), N,
+                                        V);
+                       }},
+                      {"2 block per row, two sweeps",
+                       [&](Ctx& ctx) {
+                         LL_CUDA_LAUNCH(ctx, rows, 512, 0, lse_2_block_per_row, lse.data(), gx.data(), V);
+                       }},
+                      {"3 online, one sweep",
+                       [&](Ctx& ctx) { LL_CUDA_LAUNCH(ctx, rows, 512, 0, lse_3_online, lse.data(), gx.data(), V); }},
+                      {"4 16-byte loads, and the loss (the engine's)", [&](Ctx& ctx) {
+                         cuda::cross_entropy_forward<bf16>(ctx, loss.data(), lse.data(), gx.data(), gt.data(), shape);
+                       }}}});
   }
 }
 

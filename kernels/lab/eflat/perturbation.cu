@@ -99,8 +99,8 @@ struct Inputs {
 
 // Nine launches an adapter. gram: one of the two above, and how its grid is made.
 template <class Gram>
-void launch_each(Ctx& ctx, const Inputs& in, float* e, const float* values, const float* grads, double* room,
-                 Gram gram, bool block_per_entry) {
+void launch_each(Ctx& ctx, const Inputs& in, float* e, const float* values, const float* grads, double* room, Gram gram,
+                 bool block_per_entry) {
   for (size_t k = 0; k < in.adapters.size(); ++k) {
     const EflatAdapter& d = in.adapters[k];
     const int64_t r = d.r;
@@ -172,9 +172,11 @@ void measure_model(Lab& lab, const Model& model) {
 
 void eflat_perturbation_versions(Lab& lab) {
   measure_model(lab, {"RoBERTa-large, query and value", 24, 8, {{1024, 1024}, {1024, 1024}}});
-  measure_model(lab, {"Llama-3.1-8B, all projections", 32, 16,
-                      {{4096, 4096}, {1024, 4096}, {1024, 4096}, {4096, 4096}, {14336, 4096}, {14336, 4096},
-                       {4096, 14336}}});
+  measure_model(
+      lab, {"Llama-3.1-8B, all projections",
+            32,
+            16,
+            {{4096, 4096}, {1024, 4096}, {1024, 4096}, {4096, 4096}, {14336, 4096}, {14336, 4096}, {4096, 14336}}});
 }
 
 }  // namespace lowland::lab

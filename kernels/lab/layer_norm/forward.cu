@@ -73,32 +73,36 @@ void layer_norm_forward_versions(Lab& lab) {
     const auto w = random_values<bf16>(C, 2), b = random_values<bf16>(C, 3);
     const auto xf = to_float(x), wf = to_float(w), bf = to_float(b);
     std::vector<float> want(x.size());
-    cpu_v3::layer_norm_forward<float>(lab.cpu(), {want.data(), nullptr, nullptr, xf.data(), wf.data(), bf.data(), N, C,
-                                                  static_cast<double>(kEps)});
+    cpu_v3::layer_norm_forward<float>(
+        lab.cpu(), {want.data(), nullptr, nullptr, xf.data(), wf.data(), bf.data(), N, C, static_cast<double>(kEps)});
     const DeviceArray<bf16> gx(x), gw(w), gb(b);
     DeviceArray<bf16> y(size);
     const auto rows = static_cast<unsigned>(N), groups = (rows + 7) / 8, batches = (rows + 127) / 128;
-    const LayerNormForward<bf16> engine{y.data(), nullptr, nullptr, gx.data(), gw.data(), gb.data(),
-                                        N,        C,       static_cast<double>(kEps)};
-    lab.measure({.op = "layer_norm forward", .shape = std::to_string(N) + " x " + std::to_string(C) + " bf16",
-                 .bytes = 4.0 * static_cast<double>(size), .prepare = [&] { y.poison(); },
-                 .error = [&] { return largest_error(y.download(), want); }, .tolerance = 1.0 / 250,
-                 .versions = {
-                     {"1 thread per row", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, batches, 128, 0, layer_norm_1_thread_per_row, y.data(), gx.data(),
-                                       gw.data(), gb.data(), N, C);
-                      }},
-                     {"2 warp per row, shuffles", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, groups, 256, 0, layer_norm_2_warp_per_row, y.data(), gx.data(), gw.data(),
-                                       gb.data(), N, C);
-                      }},
-                     {"3 16-byte loads, both moments in one sweep", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, groups, 256, 0, layer_norm_3_squares_at_once, y.data(), gx.data(),
-                                       gw.data(), gb.data(), N, C);
-                      }},
-                     {"4 row in registers, two looks (the engine's)", [&](Ctx& ctx) {
-                        cuda::layer_norm_forward<bf16>(ctx, engine);
-                      }}}});
+    const LayerNormForward<bf16> engine{
+        y.data(), nullptr, nullptr, gx.data(), gw.data(), gb.data(), N, C, static_cast<double>(kEps)};
+    lab.measure({.op = "layer_norm forward",
+                 .shape = std::to_string(N) + " x " + std::to_string(C) + " bf16",
+                 .bytes = 4.0 * static_cast<double>(size),
+                 .prepare = [&] { y.poison(); },
+                 .error = [&] { return largest_error(y.download(), want); },
+                 .tolerance = 1.0 / 250,
+                 .versions = {{"1 thread per row",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, batches, 128, 0, layer_norm_1_thread_per_row, y.data(), gx.data(),
+                                                gw.data(), gb.data(), N, C);
+                               }},
+                              {"2 warp per row, shuffles",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, groups, 256, 0, layer_norm_2_warp_per_row, y.data(), gx.data(),
+                                                gw.data(), gb.data(), N, C);
+                               }},
+                              {"3 16-byte loads, both moments in one sweep",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, groups, 256, 0, layer_norm_3_squares_at_once, y.data(), gx.data(),
+                                                gw.data(), gb.data(), N, C);
+                               }},
+                              {"4 row in registers, two looks (the engine's)",
+                               [&](Ctx& ctx) { cuda::layer_norm_forward<bf16>(ctx, engine); }}}});
   }
 }
 

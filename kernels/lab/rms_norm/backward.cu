@@ -74,32 +74,39 @@ void rms_norm_backward_versions(Lab& lab) {
     DeviceArray<bf16> dx(size);
     DeviceArray<float> dw(C);
     const auto rows = static_cast<unsigned>(N), columns = static_cast<unsigned>(C);
-    lab.measure(
-        {.op = "rms_norm backward", .shape = std::to_string(N) + " x " + std::to_string(C) + " bf16",
-         .bytes = 6.0 * static_cast<double>(size),
-         .prepare = [&] { dx.poison(); dw.clear(); },
-         .error = [&] {
-           // dw is a sum of N terms: its error counts against the size of such a sum
-           return std::max(largest_error(dx.download(), want_dx), largest_error(dw.download(), want_dw) / 10);
-         },
-         .tolerance = 1.0 / 250,
-         .versions = {
-             {"1 thread per row, thread per column", [&](Ctx& ctx) {
-                LL_CUDA_LAUNCH(ctx, (rows + 127) / 128, 128, 0, dx_thread_per_row, dx.data(), gdy.data(), gx.data(),
-                               gw.data(), r.data(), N, C);
-                LL_CUDA_LAUNCH(ctx, (columns + 127) / 128, 128, 0, dw_thread_per_column, dw.data(), gdy.data(),
-                               gx.data(), r.data(), N, C);
-              }},
-             {"2 block per row, block per 32 columns", [&](Ctx& ctx) {
-                LL_CUDA_LAUNCH(ctx, rows, 256, 0, dx_block_per_row, dx.data(), gdy.data(), gx.data(), gw.data(),
-                               r.data(), C);
-                LL_CUDA_LAUNCH(ctx, (columns + 31) / 32, 1024, 0, dw_block_per_columns, dw.data(), gdy.data(),
-                               gx.data(), r.data(), N, C);
-              }},
-             {"3 one read, sums in registers (the engine's)", [&](Ctx& ctx) {
-                cuda::rms_norm_backward<bf16>(ctx, dx.data(), dw.data(), gdy.data(), gx.data(), gw.data(), r.data(), N,
-                                              C);
-              }}}});
+    lab.measure({.op = "rms_norm backward",
+                 .shape = std::to_string(N) + " x " + std::to_string(C) + " bf16",
+                 .bytes = 6.0 * static_cast<double>(size),
+                 .prepare =
+                     [&] {
+                       dx.poison();
+                       dw.clear();
+                     },
+                 .error =
+                     [&] {
+                       // dw is a sum of N terms: its error counts against the size of such a sum
+                       return std::max(largest_error(dx.download(), want_dx),
+                                       largest_error(dw.download(), want_dw) / 10);
+                     },
+                 .tolerance = 1.0 / 250,
+                 .versions = {{"1 thread per row, thread per column",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, (rows + 127) / 128, 128, 0, dx_thread_per_row, dx.data(),
+                                                gdy.data(), gx.data(), gw.data(), r.data(), N, C);
+                                 LL_CUDA_LAUNCH(ctx, (columns + 127) / 128, 128, 0, dw_thread_per_column, dw.data(),
+                                                gdy.data(), gx.data(), r.data(), N, C);
+                               }},
+                              {"2 block per row, block per 32 columns",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, rows, 256, 0, dx_block_per_row, dx.data(), gdy.data(), gx.data(),
+                                                gw.data(), r.data(), C);
+                                 LL_CUDA_LAUNCH(ctx, (columns + 31) / 32, 1024, 0, dw_block_per_columns, dw.data(),
+                                                gdy.data(), gx.data(), r.data(), N, C);
+                               }},
+                              {"3 one read, sums in registers (the engine's)", [&](Ctx& ctx) {
+                                 cuda::rms_norm_backward<bf16>(ctx, dx.data(), dw.data(), gdy.data(), gx.data(),
+                                                               gw.data(), r.data(), N, C);
+                               }}}});
   }
 }
 

@@ -21,8 +21,7 @@ __global__ void rms_norm_1_thread_per_row(bf16* y, const bf16* x, const bf16* w,
   float sum = 0;
   for (int c = 0; c < C; ++c) sum += static_cast<float>(x[n * C + c]) * static_cast<float>(x[n * C + c]);
   const float r = rsqrtf(sum / static_cast<float>(C) + kEps);
-  for (int c = 0; c < C; ++c)
-    y[n * C + c] = bf16(static_cast<float>(w[c]) * static_cast<float>(x[n * C + c]) * r);
+  for (int c = 0; c < C; ++c) y[n * C + c] = bf16(static_cast<float>(w[c]) * static_cast<float>(x[n * C + c]) * r);
 }
 
 // Coalesced; a tree in shared memory, whose barriers every thread waits for.
@@ -51,8 +50,7 @@ __global__ void rms_norm_3_warp_per_row(bf16* y, const bf16* x, const bf16* w, i
   float sum = 0;
   for (int c = lane; c < C; c += 32) sum += static_cast<float>(row[c]) * static_cast<float>(row[c]);
   const float r = rsqrtf(warp_sum(sum) / static_cast<float>(C) + kEps);
-  for (int c = lane; c < C; c += 32)
-    y[n * C + c] = bf16(static_cast<float>(w[c]) * static_cast<float>(row[c]) * r);
+  for (int c = lane; c < C; c += 32) y[n * C + c] = bf16(static_cast<float>(w[c]) * static_cast<float>(row[c]) * r);
 }
 
 // An eighth of the loads and stores; the second read of the row comes from a cache.
@@ -86,26 +84,35 @@ void rms_norm_forward_versions(Lab& lab) {
     const DeviceArray<bf16> dx(x), dw(w);
     DeviceArray<bf16> y(int64_t{N} * C);
     const auto rows = static_cast<unsigned>(N), groups = (rows + 7) / 8, batches = (rows + 127) / 128;
-    lab.measure(
-        {.op = "rms_norm forward", .shape = std::to_string(N) + " x " + std::to_string(C) + " bf16",
-         .bytes = 4.0 * N * C, .prepare = [&] { y.poison(); },
-         .error = [&] { return largest_error(y.download(), want); }, .tolerance = 1.0 / 250,
-         .versions = {
-             {"1 thread per row", [&](Ctx& ctx) {
-                LL_CUDA_LAUNCH(ctx, batches, 128, 0, rms_norm_1_thread_per_row, y.data(), dx.data(), dw.data(), N, C);
-              }},
-             {"2 block per row, tree in shared memory", [&](Ctx& ctx) {
-                LL_CUDA_LAUNCH(ctx, rows, 256, 0, rms_norm_2_block_per_row, y.data(), dx.data(), dw.data(), N, C);
-              }},
-             {"3 warp per row, shuffles", [&](Ctx& ctx) {
-                LL_CUDA_LAUNCH(ctx, groups, 256, 0, rms_norm_3_warp_per_row, y.data(), dx.data(), dw.data(), N, C);
-              }},
-             {"4 16-byte loads", [&](Ctx& ctx) {
-                LL_CUDA_LAUNCH(ctx, groups, 256, 0, rms_norm_4_sixteen_bytes, y.data(), dx.data(), dw.data(), N, C);
-              }},
-             {"5 row in registers (the engine's)", [&](Ctx& ctx) {
-                cuda::rms_norm_forward<bf16>(ctx, y.data(), nullptr, dx.data(), dw.data(), N, C, kEps);
-              }}}});
+    lab.measure({.op = "rms_norm forward",
+                 .shape = std::to_string(N) + " x " + std::to_string(C) + " bf16",
+                 .bytes = 4.0 * N * C,
+                 .prepare = [&] { y.poison(); },
+                 .error = [&] { return largest_error(y.download(), want); },
+                 .tolerance = 1.0 / 250,
+                 .versions = {{"1 thread per row",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, batches, 128, 0, rms_norm_1_thread_per_row, y.data(), dx.data(),
+                                                dw.data(), N, C);
+                               }},
+                              {"2 block per row, tree in shared memory",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, rows, 256, 0, rms_norm_2_block_per_row, y.data(), dx.data(),
+                                                dw.data(), N, C);
+                               }},
+                              {"3 warp per row, shuffles",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, groups, 256, 0, rms_norm_3_warp_per_row, y.data(), dx.data(),
+                                                dw.data(), N, C);
+                               }},
+                              {"4 16-byte loads",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, groups, 256, 0, rms_norm_4_sixteen_bytes, y.data(), dx.data(),
+                                                dw.data(), N, C);
+                               }},
+                              {"5 row in registers (the engine's)", [&](Ctx& ctx) {
+                                 cuda::rms_norm_forward<bf16>(ctx, y.data(), nullptr, dx.data(), dw.data(), N, C, kEps);
+                               }}}});
   }
 }
 

@@ -59,21 +59,25 @@ void rope_forward_versions(Lab& lab) {
     const DeviceArray<float> gf(f);
     const auto pairs = static_cast<unsigned>(cuda::blocks_for(N * h.q_and_k * half, 256));
     const auto angles = static_cast<unsigned>(cuda::blocks_for(N * half, 256));
-    lab.measure({.op = "rope forward", .shape = std::to_string(N) + " x " + std::to_string(rotated) + " bf16",
-                 .bytes = 4.0 * static_cast<double>(N * rotated), .prepare = [&] { gx.upload(x); },
-                 .error = [&] { return largest_error(gx.download(), want); }, .tolerance = 1.0 / 250,
-                 .versions = {
-                     {"1 thread per pair", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, pairs, 256, 0, rope_1_thread_per_pair, gx.data(), gp.data(), gf.data(),
-                                       shape);
-                      }},
-                     {"2 heads in a thread's loop", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, angles, 256, 0, rope_2_heads_in_a_loop, gx.data(), gp.data(), gf.data(),
-                                       shape);
-                      }},
-                     {"3 16 bytes, angles in shared memory (the engine's)", [&](Ctx& ctx) {
-                        cuda::rope_forward<bf16>(ctx, gx.data(), gp.data(), gf.data(), shape);
-                      }}}});
+    lab.measure({.op = "rope forward",
+                 .shape = std::to_string(N) + " x " + std::to_string(rotated) + " bf16",
+                 .bytes = 4.0 * static_cast<double>(N * rotated),
+                 .prepare = [&] { gx.upload(x); },
+                 .error = [&] { return largest_error(gx.download(), want); },
+                 .tolerance = 1.0 / 250,
+                 .versions = {{"1 thread per pair",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, pairs, 256, 0, rope_1_thread_per_pair, gx.data(), gp.data(),
+                                                gf.data(), shape);
+                               }},
+                              {"2 heads in a thread's loop",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, angles, 256, 0, rope_2_heads_in_a_loop, gx.data(), gp.data(),
+                                                gf.data(), shape);
+                               }},
+                              {"3 16 bytes, angles in shared memory (the engine's)", [&](Ctx& ctx) {
+                                 cuda::rope_forward<bf16>(ctx, gx.data(), gp.data(), gf.data(), shape);
+                               }}}});
   }
 }
 

@@ -40,21 +40,25 @@ void swiglu_backward_versions(Lab& lab) {
     const auto rows = static_cast<unsigned>(N);
     const dim3 one(static_cast<unsigned>(cuda::blocks_for(2 * F, 256)), rows);
     const dim3 both(static_cast<unsigned>(cuda::blocks_for(F, 256)), rows);
-    lab.measure({.op = "swiglu backward", .shape = std::to_string(N) + " x " + std::to_string(F) + " bf16",
-                 .bytes = 10.0 * static_cast<double>(size), .prepare = [&] { dx.poison(); },
-                 .error = [&] { return largest_error(dx.download(), want); }, .tolerance = 1.0 / 250,
-                 .versions = {
-                     {"1 thread per gradient", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, one, 256, 0, swiglu_gradient_1_thread_per_gradient, dx.data(), gd.data(),
-                                       gx.data(), F);
-                      }},
-                     {"2 both gradients by one thread", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, both, 256, 0, swiglu_gradient_2_both_at_once, dx.data(), gd.data(),
-                                       gx.data(), F);
-                      }},
-                     {"3 16 bytes of four rows (the engine's)", [&](Ctx& ctx) {
-                        cuda::swiglu_backward<bf16>(ctx, dx.data(), gd.data(), gx.data(), N, F);
-                      }}}});
+    lab.measure({.op = "swiglu backward",
+                 .shape = std::to_string(N) + " x " + std::to_string(F) + " bf16",
+                 .bytes = 10.0 * static_cast<double>(size),
+                 .prepare = [&] { dx.poison(); },
+                 .error = [&] { return largest_error(dx.download(), want); },
+                 .tolerance = 1.0 / 250,
+                 .versions = {{"1 thread per gradient",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, one, 256, 0, swiglu_gradient_1_thread_per_gradient, dx.data(),
+                                                gd.data(), gx.data(), F);
+                               }},
+                              {"2 both gradients by one thread",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, both, 256, 0, swiglu_gradient_2_both_at_once, dx.data(), gd.data(),
+                                                gx.data(), F);
+                               }},
+                              {"3 16 bytes of four rows (the engine's)", [&](Ctx& ctx) {
+                                 cuda::swiglu_backward<bf16>(ctx, dx.data(), gd.data(), gx.data(), N, F);
+                               }}}});
   }
 }
 

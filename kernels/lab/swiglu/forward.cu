@@ -39,21 +39,24 @@ void swiglu_forward_versions(Lab& lab) {
     const DeviceArray<bf16> gx(x);
     DeviceArray<bf16> y(size);
     const dim3 grid(static_cast<unsigned>(cuda::blocks_for(F, 256)), static_cast<unsigned>(N));
-    lab.measure({.op = "swiglu forward", .shape = std::to_string(N) + " x " + std::to_string(F) + " bf16",
-                 .bytes = 6.0 * static_cast<double>(size), .prepare = [&] { y.poison(); },
-                 .error = [&] { return largest_error(y.download(), want); }, .tolerance = 1.0 / 125,
-                 .versions = {
-                     {"1 silu, then times up: rounded twice", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, grid, 256, 0, gate_to_front, y.data(), gx.data(), F);
-                        cuda::silu_forward<bf16>(ctx, y.data(), y.data(), size);
-                        LL_CUDA_LAUNCH(ctx, grid, 256, 0, times_up, y.data(), gx.data(), F);
-                      }},
-                     {"2 one pass, thread per element", [&](Ctx& ctx) {
-                        LL_CUDA_LAUNCH(ctx, grid, 256, 0, swiglu_2_thread_per_element, y.data(), gx.data(), F);
-                      }},
-                     {"3 16 bytes of four rows (the engine's)", [&](Ctx& ctx) {
-                        cuda::swiglu_forward<bf16>(ctx, y.data(), gx.data(), N, F);
-                      }}}});
+    lab.measure({.op = "swiglu forward",
+                 .shape = std::to_string(N) + " x " + std::to_string(F) + " bf16",
+                 .bytes = 6.0 * static_cast<double>(size),
+                 .prepare = [&] { y.poison(); },
+                 .error = [&] { return largest_error(y.download(), want); },
+                 .tolerance = 1.0 / 125,
+                 .versions = {{"1 silu, then times up: rounded twice",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, grid, 256, 0, gate_to_front, y.data(), gx.data(), F);
+                                 cuda::silu_forward<bf16>(ctx, y.data(), y.data(), size);
+                                 LL_CUDA_LAUNCH(ctx, grid, 256, 0, times_up, y.data(), gx.data(), F);
+                               }},
+                              {"2 one pass, thread per element",
+                               [&](Ctx& ctx) {
+                                 LL_CUDA_LAUNCH(ctx, grid, 256, 0, swiglu_2_thread_per_element, y.data(), gx.data(), F);
+                               }},
+                              {"3 16 bytes of four rows (the engine's)",
+                               [&](Ctx& ctx) { cuda::swiglu_forward<bf16>(ctx, y.data(), gx.data(), N, F); }}}});
   }
 }
 

@@ -29,20 +29,17 @@ template <class T, int Threads, class Body> void forward(Run& run, const Problem
   T* o = run.results<T>(shape.NQ * d.out_stride);
   acc_t<T>* lse = run.results<acc_t<T>>(shape.NQ * shape.NH);
   const ForwardArgs<T> args{{o, d.out_stride}, lse, d.in, shape, 1, problem.aligned};
-  run.blocks<Threads>(1, kShared,
-                      [&](auto& b, void* shared) { body(b, args, static_cast<uint8_t*>(shared)); });
+  run.blocks<Threads>(1, kShared, [&](auto& b, void* shared) { body(b, args, static_cast<uint8_t*>(shared)); });
 }
 
-template <class T, int Threads, class Body>
-void backward(Run& run, const Problem& problem, const Body& body) {
+template <class T, int Threads, class Body> void backward(Run& run, const Problem& problem, const Body& body) {
   const AttentionData<T> d(problem.attention());
   const AttentionShape& shape = d.shape;
   T *dq = run.results<T>(shape.NQ * d.out_stride), *dk = run.results<T>(shape.NK * 64), *dv = dk + 32;
   const Rows<const T> dout{d.dout.data(), d.out_stride};
   const acc_t<T>*lse = run.numbers<acc_t<T>>(shape.NQ * shape.NH), *o = run.numbers<acc_t<T>>(shape.NQ * shape.NH);
   const BackwardArgs<T> args{{{dq, d.out_stride}, {dk, 64}, {dv, 64}}, dout, lse, o, d.in, shape, 1, problem.aligned};
-  run.blocks<Threads>(1, kShared,
-                      [&](auto& b, void* shared) { body(b, args, static_cast<uint8_t*>(shared)); });
+  run.blocks<Threads>(1, kShared, [&](auto& b, void* shared) { body(b, args, static_cast<uint8_t*>(shared)); });
 }
 
 template <class T> void delta(Run& run) {

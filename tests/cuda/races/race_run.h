@@ -68,8 +68,8 @@ struct RaceCase {
   const char* name;
   void (*run)(Run&);
 };
-std::vector<RaceCase> row_cases();        // norms, sums over rows, losses, embedding, the way down of lora_linear
-std::vector<RaceCase> update_cases();     // eflat, sam, adamw, norms of gradients
+std::vector<RaceCase> row_cases();     // norms, sums over rows, losses, embedding, the way down of lora_linear
+std::vector<RaceCase> update_cases();  // eflat, sam, adamw, norms of gradients
 std::vector<RaceCase> attention_race_cases();
 
 }  // namespace lowland::test

@@ -72,8 +72,8 @@ template <class Plan> void dropout_add_layer_norm(Run& run) {
   a.w = run.numbers<float>(kC), a.b = run.numbers<float>(kC);
   a.y = run.results<float>(kN * kC), a.h = run.results<float>(kN * kC), a.rstd = run.results<float>(kN);
   const auto drops = drops_of<float>(a.rows);
-  run.blocks<Plan::kThreads>(
-      2, 0, [&](auto& b, void*) { dropout_add_layer_norm_forward_rows<Plan, true>(b, a, drops); });
+  run.blocks<Plan::kThreads>(2, 0,
+                             [&](auto& b, void*) { dropout_add_layer_norm_forward_rows<Plan, true>(b, a, drops); });
 }
 
 template <class Plan> void dropout_add_layer_norm_back(Run& run) {
@@ -121,12 +121,14 @@ void mse(Run& run) {
 }
 
 void embedding_back(Run& run) {
-  const EmbeddingBackward<float> a{run.numbers<float>(3 * 40), run.numbers<float>(30 * 40),
-                                   run.given(std::vector<int32_t>(30, 2)), run.given(std::vector<int32_t>(30, 1)),
-                                   30, 40};
-  run.blocks<kSumThreads>(1, kSumGroups * kSumColumns<4> * sizeof(float), [&](auto& b, void* shared) {
-    embedding_backward_run<4>(b, static_cast<float*>(shared), a);
-  });
+  const EmbeddingBackward<float> a{run.numbers<float>(3 * 40),
+                                   run.numbers<float>(30 * 40),
+                                   run.given(std::vector<int32_t>(30, 2)),
+                                   run.given(std::vector<int32_t>(30, 1)),
+                                   30,
+                                   40};
+  run.blocks<kSumThreads>(1, kSumGroups * kSumColumns<4> * sizeof(float),
+                          [&](auto& b, void* shared) { embedding_backward_run<4>(b, static_cast<float*>(shared), a); });
 }
 
 void gather_back(Run& run) {
@@ -140,9 +142,8 @@ void rope(Run& run) {
   std::vector<int32_t> positions;
   for (int32_t n = 0; n < 7; ++n) positions.push_back(3 * n);
   RopeRows<float> a{run.numbers<float>(7 * 100), run.given(positions), run.numbers<float>(8), shape, 4, 1};
-  run.blocks<kRopeThreads>(2, rope_shared_bytes<float>(shape, 4), [&](auto& b, void* shared) {
-    rope_rows<4>(b, static_cast<float*>(shared), a);
-  });
+  run.blocks<kRopeThreads>(2, rope_shared_bytes<float>(shape, 4),
+                           [&](auto& b, void* shared) { rope_rows<4>(b, static_cast<float*>(shared), a); });
 }
 
 constexpr int64_t kLoraN = 20, kLoraM = 200, kLoraRanks16 = 12;

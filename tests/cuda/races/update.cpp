@@ -30,9 +30,8 @@ void sam(Run& run) {
   const StepScalars* s = scalars(run);
   double *partial = run.results<double>(2), *sums = run.results<double>(2);
   float *e_a = run.results<float>(300), *e_b = run.results<float>(41);
-  run.blocks<kSquaresThreads>(2, sizeof(int64_t), [&](auto& b, void* row) {
-    sam_squares(b, partial, g, table, static_cast<int64_t*>(row));
-  });
+  run.blocks<kSquaresThreads>(
+      2, sizeof(int64_t), [&](auto& b, void* row) { sam_squares(b, partial, g, table, static_cast<int64_t*>(row)); });
   run.blocks<kSquaresThreads>(2, 0, [&](auto& b, void*) { sam_add_segment(b, sums, partial, table); });
   run.blocks<kSquaresThreads>(2, sizeof(int64_t), [&](auto& b, void* row) {
     sam_scale(b, e_a, e_b, sums, g, table, true, s, static_cast<int64_t*>(row));
