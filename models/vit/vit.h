@@ -13,19 +13,12 @@
 #include <vector>
 
 #include "models/vit/config.h"
+#include "models/vit/image_batch.h"
 #include "nn/embedding.h"
 #include "nn/layer_norm.h"
 #include "nn/model.h"
 
 namespace lowland {
-
-// The images of one micro-batch.
-struct ImageBatch {
-  Tensor pixels;                 // (S, D, H, H), normalised; H is a multiple of the patch size
-  std::vector<int32_t> example;  // of each image: the index of its example in the step
-  std::vector<int32_t> number;   // of each image: which one of its example's images it is, from 0
-  int64_t S() const { return pixels ? pixels.dim(0) : 0; }
-};
 
 enum class VitHead { none, classification };
 
