@@ -1,29 +1,18 @@
 #include "engine/graph.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 
 #include "engine/autograd.h"
-#include "engine/device_allocator.h"
+#include "engine/device/device_allocator.h"
 #include "engine/error.h"
-#include "engine/op_scope.h"
+#include "engine/op_log.h"
+#include "kernels/common/environment.h"
 
 namespace lowland {
-namespace {
 
-// Both look at every launch by itself.
-bool launches_are_watched() {
-  for (const char* name : {"LL_SYNC", "LL_COMPARE"}) {
-    const char* value = std::getenv(name);
-    if (value != nullptr && std::strcmp(value, "1") == 0) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-GraphCache::GraphCache(Context& context) : context_(context), enabled_(!launches_are_watched()) {}
+// Both variables have every launch looked at by itself.
+GraphCache::GraphCache(Context& context)
+    : context_(context), enabled_(!environment::kSync.on() && !environment::kCompare.on()) {}
 
 size_t GraphCache::graphs() const {
   return static_cast<size_t>(

@@ -2,11 +2,10 @@
 
 #include <cstring>
 
-#include "engine/autograd.h"
 #include "engine/error.h"
-#include "engine/launch.h"
 #include "kernels/common/accelerator.h"
 #include "kernels/common/convert_number.h"
+#include "kernels/common/launch.h"
 #include "kernels/convert.h"
 
 namespace lowland {

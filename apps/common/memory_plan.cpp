@@ -8,9 +8,9 @@
 #include "apps/common/session_parts.h"
 #include "apps/common/training_run.h"
 #include "engine/autograd.h"
+#include "engine/device/meta_device.h"
 #include "engine/error.h"
 #include "engine/launch.h"
-#include "engine/paper_device.h"
 #include "kernels/attention.h"
 
 namespace lowland::apps {
@@ -64,11 +64,11 @@ void make_step(const PlannedModel& m, optim::Method& method, const std::vector<P
 }
 
 MemoryPlan plan_of(const PlanInput& input, const Settings& settings, Context& context) {
-  Context paper(context.threads(), make_paper_device(context));
-  Allocator& memory = paper.memory();
+  Context meta(context.threads(), make_meta_device(context.accelerator()));
+  Allocator& memory = meta.memory();
   const PlannedModel m = input.make(settings);
   MemoryPlan plan;
-  m.model->materialise(paper, compute_dtype(settings, context));
+  m.model->materialise(meta, compute_dtype(settings, context));
   for (const auto& p : m.model->parameters().all())
     if (!p->trainable) plan.weights += p->value.nbytes();
   plan.gradients = m.model->arena().grads().nbytes();

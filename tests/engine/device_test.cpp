@@ -5,8 +5,8 @@
 
 #include "apps/common/step_passes.h"
 #include "engine/autograd.h"
-#include "engine/compare.h"
-#include "engine/device_allocator.h"
+#include "engine/device/compare.h"
+#include "engine/device/device_allocator.h"
 #include "engine/error.h"
 #include "engine/graph.h"
 #include "engine/launch.h"

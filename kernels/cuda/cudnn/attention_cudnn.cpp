@@ -2,12 +2,12 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
 
+#include "kernels/common/environment.h"
 #include "kernels/common/error.h"
 #include "kernels/cuda/cudnn/cudnn_plan.h"
 
@@ -21,9 +21,8 @@ std::atomic<const char*>& last_engine() {
 
 bool wants_cudnn() {
   static const bool wants = [] {
-    const char* value = std::getenv("LL_ATTENTION");
-    const std::string engine = value == nullptr || *value == 0 ? "lowland" : value;
-    if (engine != "lowland" && engine != "cudnn")
+    const std::string engine = environment::kAttention.value();
+    if (!engine.empty() && engine != "lowland" && engine != "cudnn")
       fail("[attention] LL_ATTENTION must be lowland or cudnn, got " + engine);
     return engine == "cudnn";
   }();

@@ -1,4 +1,4 @@
-#include "engine/allocator.h"
+#include "engine/device/allocator.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <unordered_map>
 
+#include "engine/device/free_list.h"
+#include "engine/device/host_memory.h"
 #include "engine/error.h"
-#include "engine/free_list.h"
-#include "engine/host_memory.h"
 #include "engine/nvtx.h"
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -1,4 +1,4 @@
-#include "engine/device_allocator.h"
+#include "engine/device/device_allocator.h"
 
 #include "engine/error.h"
 

@@ -1,4 +1,4 @@
-#include "engine/host_memory.h"
+#include "engine/device/host_memory.h"
 
 #include <unistd.h>
 

@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/allocator.h"
-#include "engine/free_list.h"
+#include "engine/device/allocator.h"
+#include "engine/device/free_list.h"
 #include "kernels/common/accelerator.h"
 
 namespace lowland {
