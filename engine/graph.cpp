@@ -15,8 +15,7 @@ GraphCache::GraphCache(Context& context)
     : context_(context), enabled_(!environment::kSync.on() && !environment::kCompare.on()) {}
 
 size_t GraphCache::graphs() const {
-  return static_cast<size_t>(
-      std::count_if(entries_.begin(), entries_.end(), [](const auto& e) { return e.second.graph != nullptr; }));
+  return std::count_if(entries_.begin(), entries_.end(), [](const auto& e) { return e.second.graph != nullptr; });
 }
 
 GraphCache::Ran GraphCache::run(const std::string& key, const std::vector<Tensor>& inputs, const Work& work) {

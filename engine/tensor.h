@@ -58,12 +58,12 @@ class Tensor {
   explicit operator bool() const { return defined(); }
   Context& context() const { return storage_->context(); }
   const Shape& shape() const { return shape_; }
-  int64_t rank() const { return static_cast<int64_t>(shape_.size()); }
+  int64_t rank() const { return shape_.size(); }
   int64_t dim(int64_t i) const;  // negative: from the end
   int64_t numel() const { return numel_of(shape_); }
   int64_t rows() const { return numel() == 0 ? dim(0) : numel() / dim(-1); }  // all dimensions but the last
   DType dtype() const { return dtype_; }
-  size_t nbytes() const { return static_cast<size_t>(numel()) * size_of(dtype_); }
+  size_t nbytes() const { return numel() * size_of(dtype_); }
 
   void* raw() const { return defined() ? storage_->data() + offset_ : nullptr; }
   // Null for an absent tensor. Throws Error if T is not the tensor's dtype.

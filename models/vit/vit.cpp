@@ -28,7 +28,7 @@ Vit::Vit(VitConfig config, VitHead head, nn::Model* whole, const std::string& ba
   post_norm_ = std::make_unique<nn::LayerNorm>(set, base + ".post_layernorm", C, config_.layer_norm_eps);
   if (head == VitHead::none) return;
   LL_CHECK(!config_.labels.empty(), "an image classifier needs at least one class");
-  classifier_ = own(std::make_unique<Linear>(set, "classifier", static_cast<int64_t>(config_.labels.size()), C));
+  classifier_ = own(std::make_unique<Linear>(set, "classifier", config_.labels.size(), C));
 }
 
 Vit::Layer Vit::make_layer(const std::string& base, int64_t index) {
@@ -53,7 +53,7 @@ Vit::Rows Vit::pack(const ImageBatch& images) const {
            "the vision tower takes images (S,{},H,H), not {}", config_.num_channels, describe(x));
   LL_CHECK(x.dim(2) % P == 0 && x.dim(2) >= P, "images of {} x {} pixels do not divide into patches of {}", x.dim(2),
            x.dim(2), P);
-  const auto S = static_cast<size_t>(x.dim(0));
+  const size_t S = x.dim(0);
   LL_CHECK(images.example.size() == S && images.number.size() == S, "{} images, but {} examples and {} numbers", S,
            images.example.size(), images.number.size());
   Rows rows;
@@ -64,15 +64,15 @@ Vit::Rows Vit::pack(const ImageBatch& images) const {
   std::vector<int32_t> example, position, place, patches, classes, cu = {0}, cu_patches = {0};
   const auto i32 = [](int64_t n) { return static_cast<int32_t>(n); };
   for (size_t s = 0; s < S; ++s) {
-    classes.push_back(i32(static_cast<int64_t>(place.size())));
+    classes.push_back(i32(place.size()));
     for (int64_t p = 0; p <= rows.NP; ++p) {
-      if (p > 0) patches.push_back(i32(static_cast<int64_t>(place.size())));
+      if (p > 0) patches.push_back(i32(place.size()));
       example.push_back(images.example[s]);
       position.push_back(i32(images.number[s] * (1 + rows.NP) + p));
       place.push_back(i32(p));
     }
-    cu.push_back(i32(static_cast<int64_t>(place.size())));
-    cu_patches.push_back(i32(static_cast<int64_t>(patches.size())));
+    cu.push_back(i32(place.size()));
+    cu_patches.push_back(i32(patches.size()));
   }
   const PhaseScope phase(context().memory(), "data");
   const auto tensor = [&](const std::vector<int32_t>& v) {
@@ -126,7 +126,7 @@ Tensor Vit::block(const Layer& layer, const Tensor& x, const Rows& rows, const M
 }
 
 bool Vit::learns() const {
-  const auto own = [this](const std::string& name) { return name.compare(0, base_.size(), base_) == 0; };
+  const auto own = [this](const std::string& name) { return name.starts_with(base_); };
   const auto& weights = parameters_.all();
   return std::any_of(weights.begin(), weights.end(), [&](const auto& p) { return p->trainable && own(p->name); }) ||
          std::any_of(adapters().begin(), adapters().end(), [&](const auto& a) { return own(a.module); });
@@ -138,7 +138,7 @@ Tensor Vit::run(const ImageBatch& images, const Rows& rows, int64_t blocks, cons
   if (!learns()) frozen.emplace(context());
   Tensor x = embed(images, rows);  // (N, C)
   for (int64_t i = 0; i < blocks; ++i) {
-    const Layer& layer = layers_[static_cast<size_t>(i)];
+    const Layer& layer = layers_[i];
     const auto one = [this, &layer, rows, mode](const Tensor& in) { return block(layer, in, rows, mode); };
     x = recompute() ? checkpoint(one, x) : one(x);  // (N, C)
   }
