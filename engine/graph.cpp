@@ -47,17 +47,17 @@ GraphCache::Ran GraphCache::run(const std::string& key, const std::vector<Tensor
 void GraphCache::run_direct(Entry& entry, const std::vector<Tensor>& inputs, const Work& work) {
   if (entry.refused) return work(inputs);
   DeviceAllocator& memory = *context_.device_memory();
-  memory.begin_step();
+  memory.begin_work();
   try {
     work(inputs);
   } catch (...) {
     context_.tape().clear();
-    memory.end_step();
-    broken_ = memory.step_blocks() > 0;
+    memory.end_work();
+    broken_ = memory.work_blocks() > 0;
     throw;
   }
-  entry.bytes = memory.end_step();
-  if (memory.step_blocks() == 0) return;
+  entry.bytes = memory.end_work();
+  if (memory.work_blocks() == 0) return;
   broken_ = true;  // the plan of the arena can no longer be repeated
   note_ = "steps are not captured as graphs: one of them leaves tensors behind";
 }
@@ -79,7 +79,7 @@ bool GraphCache::capture(Entry& entry, const std::vector<Tensor>& inputs, const 
   entry.inputs.clear();
   for (const Tensor& t : inputs) entry.inputs.push_back(t.clone());
   Accelerator& device = *context_.accelerator();
-  memory.begin_step();
+  memory.begin_work();
   device.begin_capture();
   try {
     work(entry.inputs);
@@ -91,8 +91,8 @@ bool GraphCache::capture(Entry& entry, const std::vector<Tensor>& inputs, const 
     entry.refused = true;
     note_ = e.what();
   }
-  memory.end_step();
-  broken_ = memory.step_blocks() > 0;
+  memory.end_work();
+  broken_ = memory.work_blocks() > 0;
   return entry.graph != nullptr;
 }
 

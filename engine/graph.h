@@ -1,4 +1,4 @@
-// GraphCache: a training step's work, captured once for each shape and replayed from then on.
+// GraphCache: work that comes again in every step, captured once for each shape and replayed from then on.
 //
 //   cache.run(key, {packed, targets}, [&](const std::vector<Tensor>& in) { forward and backward over `in` });
 //

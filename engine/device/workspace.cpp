@@ -62,7 +62,7 @@ class StackWorkspace final : public Workspace {
   size_t used_ = 0;
 };
 
-// Blocks of the device's pool, or of the step arena while a step runs. Work is in the order of the stream, so a block
+// Blocks of the device's pool, or of the arena of captured work. Work is in the order of the stream, so a block
 // that is given back here may be given out again before the kernel that uses it has run.
 class DeviceWorkspace final : public Workspace {
  public:

@@ -46,7 +46,7 @@ Vit::Layer Vit::make_layer(const std::string& base, int64_t index) {
           set.next_op()};
 }
 
-Vit::Rows Vit::pack(const ImageBatch& images) const {
+Vit::ImageRows Vit::pack(const ImageBatch& images) const {
   const Tensor& x = images.pixels;
   const int64_t P = config_.patch_size;
   LL_CHECK(x && x.rank() == 4 && x.dim(0) > 0 && x.dim(1) == config_.num_channels && x.dim(2) == x.dim(3),
@@ -56,7 +56,7 @@ Vit::Rows Vit::pack(const ImageBatch& images) const {
   const size_t S = x.dim(0);
   LL_CHECK(images.example.size() == S && images.number.size() == S, "{} images, but {} examples and {} numbers", S,
            images.example.size(), images.number.size());
-  Rows rows;
+  ImageRows rows;
   rows.S = x.dim(0);
   rows.side = x.dim(2) / P;
   rows.NP = rows.side * rows.side;
@@ -87,7 +87,7 @@ Vit::Rows Vit::pack(const ImageBatch& images) const {
   return rows;
 }
 
-Tensor Vit::position_rows(const Rows& rows) const {
+Tensor Vit::position_rows(const ImageRows& rows) const {
   const Tensor& table = positions_->weight().value;  // (1 + NP, C)
   const int64_t side = config_.side();
   if (rows.side == side) return ops::embedding(rows.place, table, dtype());  // (N, C)
@@ -99,7 +99,7 @@ Tensor Vit::position_rows(const Rows& rows) const {
   return ops::embedding(rows.place, ops::matmul(map, learnt));  // (N, C)
 }
 
-Tensor Vit::embed(const ImageBatch& images, const Rows& rows) const {
+Tensor Vit::embed(const ImageBatch& images, const ImageRows& rows) const {
   const int64_t C = config_.hidden_size, P = config_.patch_size;
   const Tensor weight = patch_embedding_->value.reshape({C, config_.num_channels * P * P});
   Tensor patches = ops::patchify(images.pixels.to(dtype()), P);               // (S NP, D P P)
@@ -110,7 +110,7 @@ Tensor Vit::embed(const ImageBatch& images, const Rows& rows) const {
   return pre_norm_->forward(ops::add(x, position_rows(rows)));                // (N, C)
 }
 
-Tensor Vit::block(const Layer& layer, const Tensor& x, const Rows& rows, const Mode& mode) const {
+Tensor Vit::block(const Layer& layer, const Tensor& x, const ImageRows& rows, const Mode& mode) const {
   AttentionOptions options;
   options.heads = options.kv_heads = config_.num_attention_heads;
   options.head_dim = config_.head_dim();
@@ -132,7 +132,7 @@ bool Vit::learns() const {
          std::any_of(adapters().begin(), adapters().end(), [&](const auto& a) { return own(a.module); });
 }
 
-Tensor Vit::run(const ImageBatch& images, const Rows& rows, int64_t blocks, const Mode& mode) const {
+Tensor Vit::run(const ImageBatch& images, const ImageRows& rows, int64_t blocks, const Mode& mode) const {
   arena().refresh();
   std::optional<NoGrad> frozen;  // recomputed blocks would be recorded, whether they learn or not
   if (!learns()) frozen.emplace(context());
@@ -156,19 +156,19 @@ Tensor Vit::hidden(const ImageBatch& images, int64_t layer, const Mode& mode) co
 }
 
 Tensor Vit::patches(const ImageBatch& images, int64_t layer, const Mode& mode) const {
-  const Rows rows = pack(images);
+  const ImageRows rows = pack(images);
   return ops::gather_rows(run(images, rows, blocks_before(layer), mode), rows.patches);  // (S NP, C)
 }
 
 Tensor Vit::pooled(const ImageBatch& images, const Mode& mode) const {
-  const Rows rows = pack(images);
+  const ImageRows rows = pack(images);
   const Tensor x = run(images, rows, config_.num_hidden_layers, mode);  // (N, C)
   return post_norm_->forward(ops::gather_rows(x, rows.classes));        // (S, C)
 }
 
 Tensor Vit::forward(const ImageBatch& images, const Mode& mode) const {
   LL_CHECK(classifier_ != nullptr, "this vision tower has no classifier");
-  const Rows rows = pack(images);
+  const ImageRows rows = pack(images);
   Tensor x = run(images, rows, config_.num_hidden_layers, mode);              // (N, C)
   x = ops::segment_mean(ops::gather_rows(x, rows.patches), rows.cu_patches);  // (S, C)
   std::vector<int32_t> zeros(images.number.size(), 0);
