@@ -5,7 +5,7 @@
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
-#include "engine/op_scope.h"
+#include "engine/op_log.h"
 
 namespace lowland::apps {
 namespace {

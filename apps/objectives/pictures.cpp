@@ -7,6 +7,11 @@
 #include "models/images/load_pixels.h"
 
 namespace lowland::apps {
+namespace {
+
+bool is_meta(const Context& context) { return context.device().type == DeviceType::meta; }
+
+}  // namespace
 
 void Pictures::open_cache(const Vlm& model) {
   if (cache_folder_.empty()) return;

@@ -10,7 +10,7 @@
 #include "apps/train/step.h"
 #include "engine/error.h"
 #include "engine/launch.h"
-#include "engine/paper_device.h"
+#include "engine/device/meta_device.h"
 #include "kernels/attention.h"
 #include "models/hub/adapter.h"
 
@@ -38,12 +38,12 @@ size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& m
 }
 
 MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& context) {
-  Context paper(context.threads(), make_paper_device(context));
-  Allocator& memory = paper.memory();
+  Context meta(context.threads(), make_meta_device(context.accelerator()));
+  Allocator& memory = meta.memory();
   const std::unique_ptr<nn::Model> model = run.new_model();
   MemoryPlan plan;
   prepare(*model, run, batch, context);
-  model->materialise(paper, run.system.compute_dtype(context));
+  model->materialise(meta, run.system.compute_dtype(context));
   for (const auto& p : model->parameters().all())
     if (!p->trainable) plan.weights += p->value.nbytes();
   plan.gradients = model->arena().grads().nbytes();

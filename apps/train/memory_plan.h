@@ -1,5 +1,5 @@
 // What a training step holds at its peak, by part, before any memory is taken: the largest step of the run is made on
-// the meta device (engine/paper_device.h). Only the scratch memory of CPU kernels is worked out instead.
+// the meta device (engine/device/meta_device.h). Only the scratch memory of CPU kernels is worked out instead.
 #pragma once
 #include <functional>
 #include <memory>

@@ -1,8 +1,6 @@
 #include "kernels/common/ctx.h"
 
-#include <cstdlib>
-#include <cstring>
-
+#include "kernels/common/environment.h"
 #include "kernels/common/error.h"
 
 namespace lowland {
@@ -19,9 +17,7 @@ Backend detect_cpu_backend() {
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                   __builtin_cpu_supports("avx512cd");
   if (!v3) fail("this CPU lacks AVX2 and FMA: Lowland needs x86-64-v3 (Haswell, Zen or later)");
-  const char* wish = std::getenv("LL_CPU_ARCH");
-  if (wish != nullptr && std::strcmp(wish, "v3") == 0) return Backend::cpu_v3;
-  return v4 ? Backend::cpu_v4 : Backend::cpu_v3;
+  return v4 && environment::kCpuArch.value() != "v3" ? Backend::cpu_v4 : Backend::cpu_v3;
 }
 
 }  // namespace lowland

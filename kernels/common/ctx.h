@@ -22,7 +22,7 @@ class Workspace {
   virtual void release_to(size_t mark) = 0;
 };
 
-class LaunchObserver;  // engine/launch.h
+class LaunchObserver;  // kernels/common/launch.h
 
 struct Ctx {
   Backend backend = Backend::cpu_v3;
@@ -30,7 +30,7 @@ struct Ctx {
   Workspace* workspace = nullptr;
   void* stream = nullptr;              // cudaStream_t
   void* handles = nullptr;             // kernels/cuda: library handles of this device
-  LaunchObserver* observer = nullptr;  // stands between the engine and every kernel; usually nobody
+  LaunchObserver* observer = nullptr;  // stands between the caller and every kernel; usually nobody
 };
 
 // Takes scratch memory and gives it back at the end of the scope.

@@ -59,7 +59,7 @@ void softmax_gradient(T* p, T* ds, const T* keep, const T* lse, const T* delta, 
 
 template <class T> struct Backward {
   const AttentionGradients<T>& grads;
-  Rows<const T> dout, o;
+  RowView<const T> dout, o;
   const T* lse;
   const AttentionInputs<T>& in;
   const AttentionShape& shape;
@@ -168,7 +168,7 @@ template <class T> struct Backward {
 }  // namespace
 
 template <class T>
-void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const T> dout, Rows<const T> o,
+void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<const T> dout, RowView<const T> o,
                         const acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
   Scratch scratch(ctx);
   const int64_t size = attention_scratch<T>(shape.HD);
@@ -190,10 +190,11 @@ template <class T> int64_t attention_scratch(int64_t HD) { return round_to_lanes
 
 template int64_t attention_scratch<float>(int64_t);
 template int64_t attention_scratch<double>(int64_t);
-template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, Rows<const float>, Rows<const float>,
-                                        const float*, const AttentionInputs<float>&, const AttentionShape&);
-template void attention_backward<double>(Ctx&, const AttentionGradients<double>&, Rows<const double>,
-                                         Rows<const double>, const double*, const AttentionInputs<double>&,
+template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, RowView<const float>,
+                                        RowView<const float>, const float*, const AttentionInputs<float>&,
+                                        const AttentionShape&);
+template void attention_backward<double>(Ctx&, const AttentionGradients<double>&, RowView<const double>,
+                                         RowView<const double>, const double*, const AttentionInputs<double>&,
                                          const AttentionShape&);
 
 }  // namespace lowland::LL_CPU

@@ -1,10 +1,10 @@
 #include "models/hub/hub_folder.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "engine/error.h"
+#include "kernels/common/environment.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -20,18 +20,13 @@ bool is_file(const fs::path& p) {
   return fs::is_regular_file(p, error);
 }
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
 fs::path cache_folder() {
-  for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}) {
-    if (!variable(name).empty()) return variable(name);
-  }
-  if (!variable("HF_HOME").empty()) return fs::path(variable("HF_HOME")) / "hub";
-  const std::string cache = variable("XDG_CACHE_HOME");
-  return (cache.empty() ? fs::path(variable("HOME")) / ".cache" : fs::path(cache)) / "huggingface" / "hub";
+  using namespace environment;
+  for (const Variable& hub : {kHfHubCache, kHuggingfaceHubCache})
+    if (!hub.value().empty()) return hub.value();
+  if (!kHfHome.value().empty()) return fs::path(kHfHome.value()) / "hub";
+  const std::string cache = kXdgCacheHome.value();
+  return (cache.empty() ? fs::path(kHome.value()) / ".cache" : fs::path(cache)) / "huggingface" / "hub";
 }
 
 // ORG/NAME or NAME, of the characters the Hub allows.

@@ -10,7 +10,7 @@ namespace {
 
 // `name` with the prefix `from` exchanged, or empty if it does not begin so.
 std::string moved(const std::string& name, const std::string& from, const std::string& to) {
-  return name.compare(0, from.size(), from) == 0 ? to + name.substr(from.size()) : "";
+  return name.starts_with(from) ? to + name.substr(from.size()) : "";
 }
 
 // The folder's rows on top, fresh ones below: an embedding that has grown.

@@ -56,7 +56,7 @@ template <int MT> AttentionResult forward_mma(AttentionData<bf16>& d) {
   return r;
 }
 
-template <class T> std::vector<acc_t<T>> delta_of(const AttentionData<T>& d, const Rows<const T>& o, bool vectors) {
+template <class T> std::vector<acc_t<T>> delta_of(const AttentionData<T>& d, const RowView<const T>& o, bool vectors) {
   std::vector<acc_t<T>> delta(static_cast<size_t>(d.shape.NQ * d.c.NH));
   run_grid<256>(static_cast<int64_t>(delta.size() + 31) / 32, 0, [&](auto& block, uint8_t*) {
     cuda::attention_delta<cuda::HostBlock<256>, T>(block, delta.data(), {d.dout.data(), d.out_stride}, o, d.shape,

@@ -129,7 +129,7 @@ template <class T> void oracle_query(AttentionResult& r, const AttentionData<T>&
     for (int64_t k = 0; k < HD; ++k) sum += value(a[k]) * value(b[k]);
     return sum;
   };
-  const auto at = [&](const Rows<const T>& rows, int32_t j) {
+  const auto at = [&](const RowView<const T>& rows, int32_t j) {
     return rows.data + (d.cu_k[s] + j) * rows.stride + kv * HD;
   };
   const T *q = d.in.q.data + row * d.in.q.stride + h * HD, *dout = d.dout.data() + row * d.out_stride + h * HD;
@@ -178,7 +178,7 @@ template <class T> struct Output {
   int64_t stride, width;
   Output(int64_t rows, int64_t columns, int64_t pad)
       : data(static_cast<size_t>(rows * (columns + pad)), T(std::nanf(""))), stride(columns + pad), width(columns) {}
-  Rows<T> rows() { return {data.data(), stride}; }
+  RowView<T> rows() { return {data.data(), stride}; }
   Doubles values() const {
     Doubles x;
     for (size_t row = 0; row < data.size(); row += size_t(stride))

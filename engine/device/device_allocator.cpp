@@ -1,4 +1,4 @@
-#include "engine/device_allocator.h"
+#include "engine/device/device_allocator.h"
 
 #include "engine/error.h"
 
@@ -33,7 +33,7 @@ void* DeviceAllocator::pool(size_t bytes) {
 void* DeviceAllocator::allocate(size_t bytes) {
   Held h;
   h.bytes = round_up(bytes > 0 ? bytes : 1, device_.info().alignment);
-  if (stepping_) {
+  if (working_) {
     h.offset = plan_.take(h.bytes);
     h.pooled = h.offset + h.bytes > arena_bytes_;
   }
@@ -41,10 +41,10 @@ void* DeviceAllocator::allocate(size_t bytes) {
   try {
     block = h.pooled ? pool(h.bytes) : arena_ + h.offset;
   } catch (...) {
-    if (stepping_) plan_.give_back(h.offset);
+    if (working_) plan_.give_back(h.offset);
     throw;
   }
-  if (stepping_) ++step_blocks_;
+  if (working_) ++work_blocks_;
   held_[block] = h;
   add_live(h.bytes);
   return block;
@@ -57,7 +57,7 @@ void DeviceAllocator::release(void* block) {
   sub_live(h.bytes);
   if (h.offset != FreeList::kNone) {
     plan_.give_back(h.offset);
-    --step_blocks_;
+    --work_blocks_;
   }
   if (!h.pooled) return;
   if (device_.capturing()) {
@@ -74,14 +74,14 @@ void DeviceAllocator::note_type(void* block, DType dtype) {
   it->second.typed = true;
 }
 
-void DeviceAllocator::begin_step() {
-  LL_CHECK(!stepping_ && plan_.empty(), "a step begins while blocks of the one before are held");
+void DeviceAllocator::begin_work() {
+  LL_CHECK(!working_ && plan_.empty(), "work begins while blocks of the one before are held");
   plan_.reset(kEndless);
-  stepping_ = true;
+  working_ = true;
 }
 
-size_t DeviceAllocator::end_step() {
-  stepping_ = false;
+size_t DeviceAllocator::end_work() {
+  working_ = false;
   for (void* block : late_) device_.release(block);
   late_.clear();
   return plan_.highest();
@@ -93,7 +93,7 @@ bool DeviceAllocator::grow_arena(size_t bytes) {
   if (arena_ != nullptr) device_.release(arena_);
   arena_ = nullptr;
   arena_bytes_ = 0;
-  device_.give_back_unused();  // the first runs of the step took as much from the pool, in pieces
+  device_.give_back_unused();  // the first runs of the work took as much from the pool, in pieces
   arena_ = static_cast<char*>(pool(round_up(bytes, device_.info().alignment)));
   arena_bytes_ = round_up(bytes, device_.info().alignment);
   return moved;

@@ -1,4 +1,4 @@
-#include "engine/host_memory.h"
+#include "engine/device/host_memory.h"
 
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ size_t number_in(const std::string& file, const std::string& key = "") {
 size_t available() {
   const size_t kilobytes = number_in("/proc/meminfo", "MemAvailable:");
   if (kilobytes != SIZE_MAX) return kilobytes * 1024;
-  return static_cast<size_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);
 }
 
 // What a group may still take; files it has read and that could be forgotten do not count.
@@ -43,7 +43,7 @@ size_t free_host_bytes() {
   std::ifstream lines("/proc/self/cgroup");  // "0::/path" in version 2, "N:memory:/path" in version 1
   for (std::string line; std::getline(lines, line);) {
     const size_t at = line.find(":memory:/");
-    if (line.rfind("0::/", 0) == 0) {
+    if (line.starts_with("0::/")) {
       for (const std::string& folder : {root, root + line.substr(4) + "/"})
         least = std::min(least, room(folder, "memory.max", "memory.current", "inactive_file"));
     } else if (at != std::string::npos) {

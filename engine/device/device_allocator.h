@@ -1,16 +1,15 @@
 // DeviceAllocator: the memory of an Accelerator, with the accounting of Allocator.
 //
-// Between begin_step and end_step blocks come from the step arena: one range of device memory whose offsets follow
-// from the sequence of requests alone (FreeList). Work that is captured as a graph and replayed so finds its tensors
-// where they were; all graphs share the range, which is as large as the largest of them needs. What does not fit
-// comes from the device's pool (the first run of a step, which only finds out how much it needs); in a capture
-// nothing may.
+// Between begin_work and end_work blocks come from an arena: one range of device memory whose offsets follow from the
+// sequence of requests alone (FreeList). Work that is captured as a graph and replayed so finds its tensors where they
+// were; all graphs share the range, which is as large as the largest of them needs. What does not fit comes from the
+// device's pool (the first run of the work, which only finds out how much it needs); in a capture nothing may.
 #pragma once
 #include <unordered_map>
 #include <vector>
 
-#include "engine/allocator.h"
-#include "engine/free_list.h"
+#include "engine/device/allocator.h"
+#include "engine/device/free_list.h"
 #include "kernels/common/accelerator.h"
 
 namespace lowland {
@@ -26,11 +25,11 @@ class DeviceAllocator final : public Allocator {
   size_t free_bytes() const override { return device_.free_bytes(); }
   void note_type(void* block, DType dtype) override;
 
-  // --- steps
-  void begin_step();
-  // Bytes of the arena that the step needed. REQUIRES every block of the step released, see step_blocks()
-  size_t end_step();
-  size_t step_blocks() const { return step_blocks_; }  // blocks that a step took and still holds
+  // --- work that is captured (engine/graph.h)
+  void begin_work();
+  // Bytes of the arena that the work needed. REQUIRES every block of the work released, see work_blocks()
+  size_t end_work();
+  size_t work_blocks() const { return work_blocks_; }  // blocks that the work took and still holds
   size_t arena_bytes() const { return arena_bytes_; }
   // At least `bytes`. True if the arena moved: what was captured in the old one must not be replayed.
   bool grow_arena(size_t bytes);
@@ -47,7 +46,7 @@ class DeviceAllocator final : public Allocator {
  private:
   struct Held {
     size_t bytes = 0;
-    size_t offset = FreeList::kNone;  // in the arena's plan; kNone: not of a step
+    size_t offset = FreeList::kNone;  // in the arena's plan; kNone: not of such work
     bool pooled = true;               // the device's own block
     bool typed = false;
     DType dtype = DType::f32;
@@ -59,8 +58,8 @@ class DeviceAllocator final : public Allocator {
   std::vector<void*> late_;  // released in a capture, given back after it
   FreeList plan_;
   char* arena_ = nullptr;
-  size_t arena_bytes_ = 0, step_blocks_ = 0;
-  bool stepping_ = false;
+  size_t arena_bytes_ = 0, work_blocks_ = 0;
+  bool working_ = false;
 };
 
 }  // namespace lowland

@@ -1,34 +1,17 @@
-#include "engine/compare.h"
+#include "engine/device/compare.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 
-#include "engine/allocator.h"
+#include "engine/device/workspace.h"
+#include "engine/error.h"
+#include "kernels/common/environment.h"
 
 namespace lowland {
 namespace {
-
-// Scratch memory of the CPU kernels.
-class HostWorkspace final : public Workspace {
- public:
-  void* take(size_t bytes) override {
-    void* p = std::aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
-    if (p == nullptr) fail("out of memory: {} bytes of scratch memory for LL_COMPARE", bytes);
-    blocks_.push_back(p);
-    return p;
-  }
-  size_t mark() const override { return blocks_.size(); }
-  void release_to(size_t mark) override {
-    for (; blocks_.size() > mark; blocks_.pop_back()) std::free(blocks_.back());
-  }
-
- private:
-  std::vector<void*> blocks_;
-};
 
 struct Errors {
   int64_t launches = 0, compared = 0;
@@ -59,7 +42,7 @@ class Compare final : public LaunchObserver {
   Compare(Accelerator& device, DeviceAllocator& memory, const Ctx& ctx, std::string* report)
       : device_(device), memory_(memory), cpu_(ctx), report_(report) {
     cpu_.backend = detect_cpu_backend();
-    cpu_.workspace = &scratch_;
+    cpu_.workspace = scratch_.get();
     cpu_.observer = nullptr;
   }
   ~Compare() override {
@@ -78,7 +61,7 @@ class Compare final : public LaunchObserver {
   Compare& operator=(const Compare&) = delete;
 
   void launch(Ctx& ctx, const char* kernel, const Run& device, const Run& cpu) override {
-    if (!device) fail("[{}] there is no kernel for these element types on this device", kernel);
+    if (!device) fail_no_kernel(kernel);
     Errors& e = errors_[kernel];
     ++e.launches;
     if (!cpu || device_.capturing()) return device(ctx);
@@ -133,7 +116,8 @@ class Compare final : public LaunchObserver {
 
   Accelerator& device_;
   DeviceAllocator& memory_;
-  HostWorkspace scratch_;
+  std::unique_ptr<Allocator> cpu_memory_ = make_cpu_allocator();
+  std::unique_ptr<Workspace> scratch_ = make_stack_workspace(*cpu_memory_);
   Ctx cpu_;
   std::string* report_;
   std::map<std::string, Errors> errors_;
@@ -142,8 +126,7 @@ class Compare final : public LaunchObserver {
 }  // namespace
 
 std::unique_ptr<LaunchObserver> make_compare(Accelerator& device, DeviceAllocator& memory, const Ctx& ctx) {
-  const char* wish = std::getenv("LL_COMPARE");
-  if (wish == nullptr || std::strcmp(wish, "1") != 0) return nullptr;
+  if (!environment::kCompare.on()) return nullptr;
   return std::make_unique<Compare>(device, memory, ctx, nullptr);
 }
 

@@ -1,4 +1,4 @@
-#include "engine/allocator.h"
+#include "engine/device/allocator.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <unordered_map>
 
+#include "engine/device/free_list.h"
+#include "engine/device/host_memory.h"
 #include "engine/error.h"
-#include "engine/free_list.h"
-#include "engine/host_memory.h"
 #include "engine/nvtx.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -91,8 +91,8 @@ class CpuAllocator final : public Allocator {
 class CpuAllocator final : public Allocator {
  public:
   CpuAllocator() {
-    const size_t pages = static_cast<size_t>(sysconf(_SC_PHYS_PAGES));
-    capacity_ = round_up(pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) * 2, kPage);
+    const size_t pages = sysconf(_SC_PHYS_PAGES);
+    capacity_ = round_up(pages * sysconf(_SC_PAGESIZE) * 2, kPage);
     // Addresses only: a page costs memory when it is first written. Halve the wish where limits are tight.
     void* p = MAP_FAILED;
     while ((p = mmap(nullptr, capacity_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) ==
@@ -115,9 +115,7 @@ class CpuAllocator final : public Allocator {
     add_live(size);
     return base_ + offset;
   }
-  void release(void* block) override {
-    sub_live(list_.give_back(static_cast<size_t>(static_cast<char*>(block) - base_)));
-  }
+  void release(void* block) override { sub_live(list_.give_back(static_cast<char*>(block) - base_)); }
   size_t reserved_bytes() const override { return list_.highest(); }
   // Blocks that are free below the highest have their pages already.
   size_t free_bytes() const override {

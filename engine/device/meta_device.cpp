@@ -1,9 +1,10 @@
-#include "engine/paper_device.h"
+#include "engine/device/meta_device.h"
 
 #include <cstdint>
 #include <cstring>
 
-#include "engine/launch.h"
+#include "engine/device/allocator.h"
+#include "kernels/common/launch.h"
 
 namespace lowland {
 namespace {
@@ -13,16 +14,17 @@ class NoWork final : public CapturedWork {
   void launch() override {}
 };
 
-class PaperDevice final : public Accelerator, public LaunchObserver {
+class MetaDevice final : public Accelerator, public LaunchObserver {
  public:
-  explicit PaperDevice(const Context& like) {
-    if (like.accelerator() != nullptr) {
-      info_ = like.accelerator()->info();
+  explicit MetaDevice(const Accelerator* like) {
+    if (like != nullptr) {
+      info_ = like->info();
     } else {
       info_.name = "cpu";
       info_.captures = false;
       info_.alignment = kCpuAlignment;
     }
+    info_.meta = true;
   }
 
   const AcceleratorInfo& info() const override { return info_; }
@@ -65,6 +67,6 @@ class PaperDevice final : public Accelerator, public LaunchObserver {
 
 }  // namespace
 
-std::unique_ptr<Accelerator> make_paper_device(const Context& like) { return std::make_unique<PaperDevice>(like); }
+std::unique_ptr<Accelerator> make_meta_device(const Accelerator* like) { return std::make_unique<MetaDevice>(like); }
 
 }  // namespace lowland

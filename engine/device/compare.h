@@ -4,9 +4,10 @@
 // Slow: use it on small models, in f32 (the CPU has no bf16 kernels: those launches are counted and not compared).
 #pragma once
 #include <memory>
+#include <string>
 
-#include "engine/device_allocator.h"
-#include "engine/launch.h"
+#include "engine/device/device_allocator.h"
+#include "kernels/common/launch.h"
 
 namespace lowland {
 
