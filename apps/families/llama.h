@@ -1,5 +1,6 @@
 // lowland-llama's sessions: language modelling on texts and conversations with a Llama, and its pretraining.
 #pragma once
+#include "apps/families/bench_case.h"
 #include "apps/families/language_session.h"
 #include "apps/families/text_pretraining.h"
 #include "apps/objectives/language.h"

@@ -7,7 +7,6 @@
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
-#include "models/roberta/family.h"
 #include "models/roberta/load_weights.h"
 
 namespace lowland::apps {

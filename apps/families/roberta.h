@@ -1,8 +1,10 @@
 // lowland-roberta's sessions: classification and regression of texts on a RoBERTa, and its pretraining.
 #pragma once
+#include "apps/families/bench_case.h"
 #include "apps/families/text_pretraining.h"
 #include "apps/objectives/classification.h"
 #include "apps/objectives/masked_lm.h"
+#include "models/roberta/family.h"
 
 namespace lowland::apps {
 

@@ -2,7 +2,6 @@
 #include "apps/families/roberta.h"
 #include "apps/train/run_folder.h"
 #include "engine/error.h"
-#include "models/roberta/family.h"
 
 namespace lowland::apps {
 namespace {

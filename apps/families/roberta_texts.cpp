@@ -8,6 +8,7 @@
 #include "apps/data/predict_input.h"
 #include "apps/families/print_rows.h"
 #include "apps/families/roberta.h"
+#include "engine/error.h"
 
 namespace lowland::apps {
 namespace {

@@ -72,8 +72,8 @@ void Session::choose_trained(nn::Model& model, const HubFamily& family, bool for
 
 LoadedAdapter Session::collected(const nn::Model& model, const HubFamily& family, int64_t longest) const {
   LoadedAdapter out = collect_adapter(model, lora, family, base_model_);
-  out.card.max_length = longest;
-  out.card.method_json = method_json(method);
+  out.card->max_length = longest;
+  out.card->method_json = method_json(method);
   return out;
 }
 

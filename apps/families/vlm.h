@@ -2,6 +2,7 @@
 // vision tower from scratch.
 #pragma once
 #include "apps/common/generate_text.h"
+#include "apps/families/bench_case.h"
 #include "apps/families/language_session.h"
 #include "apps/objectives/picture_classes.h"
 #include "apps/objectives/questions.h"

@@ -12,7 +12,7 @@
 #include "apps/settings/settings.h"
 #include "apps/train/batch.h"
 #include "nn/model.h"
-#include "optim/probe.h"
+#include "optim/weight_probes.h"
 
 namespace lowland::apps {
 

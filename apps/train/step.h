@@ -13,6 +13,7 @@
 
 #include "apps/train/batch.h"
 #include "engine/graph.h"
+#include "nn/model.h"
 #include "optim/method.h"
 
 namespace lowland::apps {
