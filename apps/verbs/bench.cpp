@@ -47,9 +47,9 @@ void BenchSettings::check() const {
 }
 
 struct BenchVerb {
+  BenchVerb(CLI::App& app, std::unique_ptr<BenchCase> made) : subject(std::move(made)), flags(app) {}
   std::unique_ptr<BenchCase> subject;
-  CLI::App& app;
-  Flags flags{app};
+  Flags flags;
   BenchSettings settings;
   SystemSettings system;
 };
@@ -256,7 +256,7 @@ void run(BenchVerb& verb) {
 void add_bench(CLI::App& program, const Family& family) {
   CLI::App* app =
       program.add_subcommand("bench", "Time training steps of several methods side by side, on random weights");
-  const std::shared_ptr<BenchVerb> verb(new BenchVerb{family.bench(), *app});
+  const auto verb = std::make_shared<BenchVerb>(*app, family.bench());
   BenchCase& subject = *verb->subject;
   subject.add_flags(verb->flags);
   verb->settings.add_flags(verb->flags);
