@@ -50,9 +50,16 @@ optim::MethodOptions method_options(const Settings& s) {
   optim::MethodOptions o;
   o.optimizer = {s.optimizer, s.adam_beta1, s.adam_beta2, s.adam_epsilon, s.momentum, s.weight_decay};
   o.max_grad_norm = s.max_grad_norm;
-  o.norm = s.norm;
-  o.beta = s.beta;
-  o.rcond = s.pinv_rcond;
+  LL_CHECK(s.pinv_rcond >= 0 && s.pinv_rcond < 1, "pinv-rcond must lie in [0, 1), got {}", s.pinv_rcond);
+  const optim::MethodRow& row = optim::method_row(s.method);
+  const auto set = [&](const char* name, const optim::OptionValue& value) {
+    if (row.option(name) != nullptr) o.values[name] = value;
+  };
+  set("rho", s.rho);
+  set("rho-schedule", s.rho_schedule);
+  set("beta", s.beta);
+  set("pinv-rcond", s.pinv_rcond);
+  if (!s.norm.empty()) set("norm", s.norm);
   return o;
 }
 
@@ -167,9 +174,7 @@ TrainReport run_training(const TrainingRun& what, const Settings& settings) {
     probe = [&] {
       const optim::ProbeLoss loss = probe_loss(model, what.workload, probe_batches);
       Probed probed{optim::measure_sharpness(model, loss, {}), {}};
-      if (settings.method == "eflat-lora")
-        probed.ema = optim::measure_ema_gap(model, loss,
-                                            {settings.norm, settings.pinv_rcond, what.method.step_state().read().rho});
+      if (what.method.row().moving_average) probed.ema = optim::measure_ema_gap(model, loss, what.method);
       return probed;
     };
   }
