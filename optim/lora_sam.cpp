@@ -1,6 +1,5 @@
 #include "optim/lora_sam.h"
 
-#include "engine/error.h"
 #include "engine/launch.h"
 #include "optim/table.h"
 
@@ -8,10 +7,8 @@ namespace lowland::optim {
 
 using nn::Role;
 
-LoraSam::LoraSam(nn::Arena& arena, const MethodOptions& options) : TwoPassMethod("lora-sam", arena, options) {
-  LL_CHECK(options.norm.empty() || options.norm == "joint" || options.norm == "factor",
-           "unknown norm '{}': one of joint, factor", options.norm);
-  joint_ = options.norm != "factor";
+LoraSam::LoraSam(const MethodRow& row, nn::Arena& arena, const MethodOptions& options)
+    : TwoPassMethod(row, arena, options), joint_(options.word("norm") == "joint") {
   std::vector<SamSegment> segments;
   for (const Role role : {Role::lora_a, Role::lora_b}) {
     arena.want_perturbation(role);

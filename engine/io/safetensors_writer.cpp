@@ -116,7 +116,8 @@ void SafetensorsWriter::finish() {
   file_.commit();
 }
 
-void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors) {
+void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
   std::vector<TensorInfo> plan;
   std::map<std::string, Tensor> by_name;
   for (const auto& [name, x] : tensors) {
@@ -124,7 +125,7 @@ void save_safetensors(const std::string& path, const std::vector<NamedTensor>& t
     plan.push_back({name, std::string(file_dtype_of(x.dtype())), x.shape(), 0, 0});
     by_name[name] = x;
   }
-  SafetensorsWriter writer(path, std::move(plan));
+  SafetensorsWriter writer(path, std::move(plan), metadata);
   for (const TensorInfo& t : writer.plan()) writer.append(t.name, by_name.at(t.name));
   writer.finish();
 }

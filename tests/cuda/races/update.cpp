@@ -44,9 +44,9 @@ void adamw(Run& run) {
   const float* g = run.numbers<float>(2000);
   const StepScalars* s = scalars(run);
   AdamWOptions o;
-  o.decayed = 700;
-  run.blocks<kOptimizerThreads>(1, sizeof(AdamWFactors<float>), [&](auto& b, void* shared) {
-    adamw_tiles<4>(b, static_cast<AdamWFactors<float>*>(shared), p, m, v, g, 2000, o, s);
+  o.groups = {{{700, 1, 0.1}, {2000, 16, 0}}, 2};
+  run.blocks<kOptimizerThreads>(1, kMostGroups * sizeof(AdamWFactors<float>), [&](auto& b, void* shared) {
+    adamw_tiles<4>(b, static_cast<AdamWFactors<float>*>(shared), p, m, v, g, o, s);
   });
 }
 
