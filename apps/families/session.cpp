@@ -73,7 +73,7 @@ void Session::choose_trained(nn::Model& model, const HubFamily& family, bool for
 LoadedAdapter Session::collected(const nn::Model& model, const HubFamily& family, int64_t longest) const {
   LoadedAdapter out = collect_adapter(model, lora, family, base_model_);
   out.card->max_length = longest;
-  out.card->method_json = method_json(method);
+  out.card->method_json = method.card_json();
   return out;
 }
 
@@ -84,18 +84,6 @@ std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training) {
   model->materialise(*session.context, session.system.compute_dtype(*session.context));
   session.fill(*model);
   return model;
-}
-
-std::string method_json(const MethodSettings& m) {
-  nlohmann::ordered_json o;
-  o["method"] = m.name;
-  if (m.name == "eflat-lora" || m.name == "flat-lora" || m.name == "lora-sam") {
-    o["rho"] = m.rho;
-    o["rho_schedule"] = m.rho_schedule;
-    if (!m.norm.empty()) o["norm"] = m.norm;
-    if (m.name == "eflat-lora") o["beta"] = m.beta;
-  }
-  return o.dump();
 }
 
 }  // namespace lowland::apps

@@ -92,7 +92,7 @@ class Session {
   double random_std = 0.02;                           // of --random-init: the configuration's
   double pretraining_lr = 5e-4;                       // the default of pretrain
   bool takes_system = false;                          // chat: there may be a system message
-  std::string rho_help = "Radius of the perturbation";
+  std::string rho_help;                               // of finetune, instead of the table's
   PlannedRun planned(const TrainingSettings& training) const;
 
  protected:
@@ -110,8 +110,5 @@ class Session {
 
 // The model with its memory and its weights.
 std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training);
-
-// The method and its settings, as lowland.json holds them.
-std::string method_json(const MethodSettings& method);
 
 }  // namespace lowland::apps

@@ -1,10 +1,10 @@
 #include "apps/settings/settings.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "engine/error.h"
 #include "kernels/common/accelerator.h"
-#include "optim/method.h"
 #include "optim/schedule.h"
 
 namespace lowland::apps {
@@ -80,27 +80,57 @@ void add_flags(AdapterSettings& s, Flags& f) {
 
 void check(const AdapterSettings& s) { below_one("lora-dropout", s.dropout); }
 
+MethodSettings::MethodSettings() {
+  for (const optim::MethodFlag& flag : optim::method_flags()) values[flag.name] = flag.initial;
+}
+
+MethodSettings default_settings(const std::string& method) {
+  MethodSettings s;
+  s.name = method;
+  for (const optim::MethodOption& option : s.row().options) s.values[option.name] = option.initial;
+  return s;
+}
+
 void MethodSettings::add_flags(Flags& f, const std::string& rho_help) {
-  f.add("method", &name, "lora, eflat-lora, flat-lora, lora-sam or full");
-  f.add("rho", &rho, rho_help);
-  f.add("beta", &beta, "eflat-lora: weight of the new perturbation in the moving average");
-  f.add("rho-schedule", &rho_schedule, "constant, linear, cosine or inv-sqrt");
-  f.add("norm", &norm, "Norm of the perturbation: layer (default) or global; lora-sam: joint (default) or factor");
-  f.add("pinv-rcond", &rcond, "Relative cut-off of the pseudo-inverses");
+  f.add("method", &name, fmt::format("{}", fmt::join(optim::method_names(), ", ")));
+  for (const optim::MethodFlag& flag : optim::method_flags()) {
+    const std::string help = flag.name == "rho" && !rho_help.empty() ? rho_help : flag.help;
+    optim::OptionValue& value = values.at(flag.name);
+    if (auto* number = std::get_if<double>(&value)) {
+      f.add(flag.name, number, help);
+    } else {
+      f.add(flag.name, &std::get<std::string>(value), help);
+    }
+  }
+}
+
+void MethodSettings::fill_in_defaults(const Flags& flags) {
+  if (optim::find_method(name) == nullptr) return;  // check names it
+  for (const optim::MethodOption& option : row().options)
+    if (!flags.given(option.name)) values[option.name] = option.initial;
 }
 
 void MethodSettings::check() const {
-  const auto& methods = optim::method_names();
-  LL_CHECK(std::find(methods.begin(), methods.end(), name) != methods.end(), "--method {} is none of {}", name,
-           fmt::join(methods, ", "));
-  optim::parse_rho_kind(rho_schedule);
-  at_least("rho", rho, 0.0);
-  LL_CHECK(beta > 0 && beta <= 1, "--beta must be more than 0 and at most 1, got {}", beta);
+  LL_CHECK(optim::find_method(name) != nullptr, "--method {} is none of {}", name,
+           fmt::join(optim::method_names(), ", "));
+  for (const optim::MethodOption& option : row().options) {
+    try {
+      option.check(values.at(option.name));
+    } catch (const Error& e) {
+      fail("--{}", e.what());
+    }
+  }
 }
 
-void MethodSettings::fill_in_defaults() {
-  if (norm.empty() && name == "lora-sam") norm = "joint";
-  if (norm.empty() && (name == "eflat-lora" || name == "flat-lora")) norm = "layer";
+std::string MethodSettings::card_json() const {
+  nlohmann::ordered_json o{{"method", name}};
+  for (const optim::MethodOption& option : row().options) {
+    if (!option.on_card) continue;
+    std::string key = option.name;
+    std::replace(key.begin(), key.end(), '-', '_');
+    std::visit([&](const auto& v) { o[key] = v; }, values.at(option.name));
+  }
+  return o.dump();
 }
 
 void BatchSettings::add_flags(Flags& f) {
@@ -128,7 +158,7 @@ void BatchSettings::check() const {
 }
 
 void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_smoothing) {
-  f.add("lr,learning-rate", &lr, "Peak learning rate (0: 2e-4, for full 2e-5)");
+  f.add("lr,learning-rate", &lr, "Peak learning rate (0: the method's own, 2e-4, for full 2e-5)");
   f.add("schedule,lr-scheduler-type", &schedule, "linear, cosine or constant");
   f.add("warmup-ratio", &warmup_ratio, "Share of the steps over which the learning rate rises");
   f.add("epochs,num-train-epochs", &epochs, "Passes over the training examples");
@@ -140,6 +170,7 @@ void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_s
   f.add("adam-beta2", &adam_beta2, "AdamW's second moment decay");
   f.add("adam-epsilon", &adam_epsilon, "AdamW's epsilon");
   f.add("momentum", &momentum, "SGD's momentum");
+  f.add("lora-plus-ratio", &lora_plus_ratio, "LoRA+: the learning rate of B is so many times that of A");
   f.add("max-grad-norm", &max_grad_norm, "Clip the gradient to this norm (0: never)");
   f.add("label-smoothing,label-smoothing-factor", &label_smoothing, "Label smoothing of the cross-entropy");
   f.add("eval-steps", &eval_steps, "Evaluate every N steps (0: every epoch)");
@@ -169,7 +200,21 @@ void TrainingSettings::check() const {
 }
 
 void TrainingSettings::fill_in_defaults(const MethodSettings& method) {
-  if (lr == 0) lr = method.full() ? 2e-5 : 2e-4;
+  if (lr == 0) lr = method.row().learning_rate;
+}
+
+optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m) const {
+  optim::MethodOptions o;
+  for (const optim::MethodOption& option : m.row().options) o.values[option.name] = m.values.at(option.name);
+  o.optimizer = {.name = optimizer,
+                 .beta1 = adam_beta1,
+                 .beta2 = adam_beta2,
+                 .eps = adam_epsilon,
+                 .momentum = momentum,
+                 .weight_decay = weight_decay,
+                 .lora_plus_ratio = lora_plus_ratio};
+  o.max_grad_norm = max_grad_norm;
+  return o;
 }
 
 void SystemSettings::add_flags(Flags& f) {

@@ -10,6 +10,7 @@
 #include "engine/context.h"
 #include "kernels/common/dtype.h"
 #include "models/hub/adapter.h"
+#include "optim/methods.h"
 
 namespace lowland::apps {
 
@@ -38,16 +39,20 @@ struct SplitSettings {
 void add_flags(AdapterSettings& settings, Flags& flags);
 void check(const AdapterSettings& settings);
 
-// How a step is taken (optim/method.h).
+// How a step is taken: a row of optim/methods.h, whose options are flags.
 struct MethodSettings {
-  std::string name = "lora";
-  double rho = 0.05, beta = 0.9, rcond = 1e-3;
-  std::string rho_schedule = "constant", norm;
-  void add_flags(Flags& flags, const std::string& rho_help = "Radius of the perturbation");
+  std::string name = optim::methods().front().name;
+  optim::OptionValues values;  // of every method's options: run.json has them all
+  MethodSettings();
+  void add_flags(Flags& flags, const std::string& rho_help = "");  // rho_help: instead of the table's
   void check() const;
-  void fill_in_defaults();  // norm by method: run.json shall hold what was used
-  bool full() const { return name == "full"; }
+  // What was not given is the method's own default: run.json shall hold what was used.
+  void fill_in_defaults(const Flags& flags);
+  const optim::MethodRow& row() const { return optim::method_row(name); }
+  bool full() const { return row().trains == optim::Trains::all_weights; }
+  std::string card_json() const;  // the method and its options, as lowland.json holds them
 };
+MethodSettings default_settings(const std::string& method);
 
 // What the memory of a step depends on.
 struct BatchSettings {
@@ -63,12 +68,13 @@ struct BatchSettings {
 struct TrainingSettings {
   std::string optimizer = "adamw", schedule = "linear";
   double lr = 0, weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, warmup_ratio = 0.06;
-  double max_grad_norm = 1, momentum = 0;
+  double max_grad_norm = 1, momentum = 0, lora_plus_ratio = 1;
   int64_t epochs = 3, max_steps = 0, eval_steps = 0, save_steps = 0, logging_steps = 10, sharpness_steps = 0;
   // The batch's stand in the middle of them. label_smoothing: the loss's.
   void add_flags(Flags& flags, BatchSettings& batch, double& label_smoothing);
   void check() const;
   void fill_in_defaults(const MethodSettings& method);  // the learning rate by method
+  optim::MethodOptions method_options(const MethodSettings& method) const;
   int64_t total_steps(int64_t steps_per_epoch) const { return max_steps > 0 ? max_steps : epochs * steps_per_epoch; }
 };
 

@@ -2,8 +2,7 @@
 #include "apps/train/state.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
-#include "engine/io/safetensors.h"
-#include "engine/io/safetensors_writer.h"
+#include "optim/training_state.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -21,10 +20,7 @@ std::optional<Evaluation> evaluation_of(const nlohmann::json& e) {
 
 }  // namespace
 
-void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t total_steps, const nn::Model& model,
-                     optim::Method& method) {
-  model.arena().require_centre("a checkpoint");
-  optim::MethodState trained = method.state();
+void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t total_steps, const optim::Method& method) {
   nlohmann::ordered_json o;
   o["step"] = s.step;
   o["total_steps"] = total_steps;
@@ -37,20 +33,17 @@ void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t tot
   o["best_step"] = s.best_step;
   o["train_loss"] = s.train_loss;
   o["tokens_per_s"] = s.tokens_per_s;
-  o["t"] = trained.t;
-  trained.tensors.emplace_back("arena", model.arena().values());
-  save_safetensors((folder / "optimizer.safetensors").string(), trained.tensors);
+  optim::save_training_state((folder / "optimizer.safetensors").string(), method);
   write_file_atomically((folder / "trainer_state.json").string(), o.dump(2) + '\n');
 }
 
-TrainingState load_checkpoint(const fs::path& folder, int64_t total_steps, nn::Model& model, optim::Method& method) {
+TrainingState load_checkpoint(const fs::path& folder, int64_t total_steps, optim::Method& method) {
   const std::string file = (folder / "trainer_state.json").string();
   const nlohmann::json o = read_json_file(file);
-  const SafetensorsFile tensors((folder / "optimizer.safetensors").string());
   TrainingState s;
-  optim::MethodState trained = method.state();  // views of the method's own tensors
+  std::optional<int64_t> t;  // of a checkpoint whose tensors do not know it
   try {
-    trained.t = o.at("t");
+    if (o.contains("t")) t = o.at("t").get<int64_t>();
     s.step = o.at("step");
     const nlohmann::json& w = o.at("window");
     s.window = {w.at("loss"), w.at("steps"), w.at("tokens"), w.at("seconds")};
@@ -64,9 +57,7 @@ TrainingState load_checkpoint(const fs::path& folder, int64_t total_steps, nn::M
   } catch (const nlohmann::json::exception& e) {
     fail("{} is not a checkpoint's state: {}", file, e.what());
   }
-  tensors.read_into("arena", model.arena().values());
-  for (const auto& [name, tensor] : trained.tensors) tensors.read_into(name, tensor);
-  method.load_state(trained);
+  optim::load_training_state((folder / "optimizer.safetensors").string(), method, t);
   method.set_window(s.window.loss, s.window.steps);
   return s;
 }

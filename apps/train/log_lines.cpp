@@ -13,7 +13,7 @@ std::string speed(const TrainingState& s) { return thousands(static_cast<int64_t
 
 }  // namespace
 
-nlohmann::ordered_json log_line(const TrainingState& s, int64_t epoch, const char* loss_name, double lr,
+nlohmann::ordered_json log_line(const TrainingState& s, int64_t epoch, const std::string& loss_name, double lr,
                                 const optim::StepStats& stats) {
   nlohmann::ordered_json line;
   line["step"] = s.step;
@@ -42,12 +42,12 @@ nlohmann::json probe_line(int64_t step, const Probed& probed) {
   return line;
 }
 
-std::string log_text(const TrainingState& s, int64_t total, const char* loss_name, double lr, size_t peak_bytes) {
+std::string log_text(const TrainingState& s, int64_t total, const std::string& loss_name, double lr, size_t peak_bytes) {
   return fmt::format("step {}/{}  {} {:.4f}  lr {:.2e}  {}  {}", s.step, total, loss_name, s.train_loss, lr, speed(s),
                      bytes_text(peak_bytes));
 }
 
-std::string progress_text(const TrainingState& s, const char* loss_name, size_t peak_bytes) {
+std::string progress_text(const TrainingState& s, const std::string& loss_name, size_t peak_bytes) {
   const double loss = s.window.steps > 0 ? s.window.mean_loss() : s.train_loss;
   return fmt::format("{} {:.4f}  {}{}", loss_name, loss, s.tokens_per_s > 0 ? speed(s) + "  " : "",
                      bytes_text(peak_bytes));

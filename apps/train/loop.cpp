@@ -40,7 +40,7 @@ class Loop {
         total_(what.settings.total_steps(epoch_)),
         lr_{optim::parse_lr_kind(what.settings.schedule), what.settings.lr,
             optim::warmup_steps(what.settings.warmup_ratio, total_), total_},
-        rho_{optim::parse_rho_kind(what.how.rho_schedule), what.how.rho, total_} {}
+        rho_(what.method.rho_schedule(total_)) {}
 
   TrainReport run() {
     if (run_.resuming()) resume();
@@ -109,10 +109,7 @@ class Loop {
   void probe() {
     const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
     probed_ = Probed{optim::measure_sharpness(what_.model, loss, {}), {}};
-    if (what_.how.name == "eflat-lora") {
-      const double rho = what_.method.step_state().read().rho;
-      probed_->ema = optim::measure_ema_gap(what_.model, loss, {what_.how.norm, what_.how.rcond, rho});
-    }
+    if (what_.method.row().moving_average) probed_->ema = optim::measure_ema_gap(what_.model, loss, what_.method);
     run_.log(probe_line(state_.step, *probed_));
   }
 
@@ -135,7 +132,7 @@ class Loop {
   void save() {
     AtomicDirectory folder(run_.file(fmt::format("checkpoint-{}", state_.step)).string());
     what_.write_result(folder.temporary());
-    save_checkpoint(folder.temporary(), state_, total_, what_.model, what_.method);
+    save_checkpoint(folder.temporary(), state_, total_, what_.method);
     folder.commit();
     run_.prune_checkpoints();
   }
@@ -146,7 +143,7 @@ class Loop {
       run_.cut_metrics(-1);
       return say(fmt::format("{} holds no checkpoint yet: starting again", run_.path().string()));
     }
-    state_ = load_checkpoint(checkpoint, total_, what_.model, what_.method);
+    state_ = load_checkpoint(checkpoint, total_, what_.method);
     run_.cut_metrics(state_.step);
     say(fmt::format("resuming after step {} of {}", state_.step, total_));
   }

@@ -24,7 +24,6 @@ struct Training {
   optim::Method& method;
   const Objective& objective;
   const TrainingSettings& settings;
-  const MethodSettings& how;
   const BatchSettings& batch;
   const SystemSettings& system;
   // Writes what the user takes home into an existing empty folder, RUN/`result`: an adapter, or a model.

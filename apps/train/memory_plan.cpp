@@ -6,7 +6,6 @@
 
 #include "apps/common/progress.h"
 #include "apps/train/loader.h"
-#include "apps/train/run.h"
 #include "apps/train/step.h"
 #include "engine/error.h"
 #include "engine/launch.h"
@@ -49,7 +48,7 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
   plan.gradients = model->arena().grads().nbytes();
   plan.trained = memory.live_bytes() - plan.weights - plan.gradients;
   size_t before = memory.live_bytes();
-  const auto method = optim::make_method(run.how.name, model->arena(), method_options(run.how, run.training));
+  const auto method = optim::make_method(run.how.name, model->arena(), run.training.method_options(run.how));
   plan.optimizer = memory.live_bytes() - before;
   before = memory.live_bytes();
   const Loader loader(run.objective, *model, batch, static_cast<uint64_t>(run.system.seed));

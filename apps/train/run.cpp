@@ -77,21 +77,6 @@ void say_outcome(const TrainReport& report, const RunFolder& run, const std::str
 
 }  // namespace
 
-optim::MethodOptions method_options(const MethodSettings& m, const TrainingSettings& t) {
-  optim::MethodOptions o;
-  o.optimizer = {.name = t.optimizer,
-                 .beta1 = t.adam_beta1,
-                 .beta2 = t.adam_beta2,
-                 .eps = t.adam_epsilon,
-                 .momentum = t.momentum,
-                 .weight_decay = t.weight_decay};
-  o.max_grad_norm = t.max_grad_norm;
-  o.norm = m.norm;
-  o.beta = m.beta;
-  o.rcond = m.rcond;
-  return o;
-}
-
 std::string params_line(const nn::Model& model) {
   const int64_t trained = model.trainable_count(), all = model.total_count();
   return fmt::format("trainable params: {} || all params: {} || trainable%: {:.4f}", thousands(trained), thousands(all),

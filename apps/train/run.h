@@ -4,8 +4,6 @@
 
 namespace lowland::apps {
 
-optim::MethodOptions method_options(const MethodSettings& method, const TrainingSettings& training);
-
 // "trainable params: 887,042 || all params: 125,535,234 || trainable%: 0.7066", as peft prints it.
 std::string params_line(const nn::Model& model);
 

@@ -24,10 +24,9 @@ struct TrainingState {
 
 // Into an existing folder: trainer_state.json and optimizer.safetensors. Error while a perturbed view is open.
 void save_checkpoint(const std::filesystem::path& folder, const TrainingState& state, int64_t total_steps,
-                     const nn::Model& model, optim::Method& method);
-// Back into the model's arena and the method. Error, naming the file: damaged, of another model or method, or of a run
-// with another number of steps.
-TrainingState load_checkpoint(const std::filesystem::path& folder, int64_t total_steps, nn::Model& model,
-                              optim::Method& method);
+                     const optim::Method& method);
+// Back into the method and its arena. Error, naming the file: damaged, of another model or method, or of a run with
+// another number of steps.
+TrainingState load_checkpoint(const std::filesystem::path& folder, int64_t total_steps, optim::Method& method);
 
 }  // namespace lowland::apps

@@ -10,7 +10,6 @@
 #include "apps/bench/random_weights.h"
 #include "apps/common/process.h"
 #include "apps/common/progress.h"
-#include "apps/train/run.h"
 #include "apps/train/step.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -30,7 +29,7 @@ struct BenchSettings {
 };
 
 void BenchSettings::add_flags(Flags& f) {
-  f.add("methods", &methods, "Comma list: lora, eflat-lora, flat-lora, lora-sam, full");
+  f.add("methods", &methods, fmt::format("Comma list: {}", fmt::join(optim::method_names(), ", ")));
   f.add("steps", &steps, "Timed steps");
   f.add("warmup", &warmup, "Steps before them");
   f.add("json", &json, "One JSON object per method");
@@ -63,17 +62,16 @@ struct TimedMethod {
   std::unique_ptr<optim::Method> method;
   std::unique_ptr<TrainingStep> step;
 
-  TimedMethod(const BenchVerb& verb, const std::string& name) : context(verb.system.make_context()) {
+  TimedMethod(const BenchVerb& verb, const std::string& name)
+      : how(default_settings(name)), context(verb.system.make_context()) {
     const BenchCase& subject = *verb.subject;
-    how.name = name;
-    how.fill_in_defaults();
     training.fill_in_defaults(how);
     model = subject.new_model(how);
     model->set_recompute(subject.batch.recompute == "block");
     if (subject.narrow_weights) model->set_frozen_dtype(verb.system.weights_dtype(subject.batch, *context));
     model->materialise(*context, verb.system.compute_dtype(*context));
     fill_random(*model, subject.random_std());
-    method = optim::make_method(name, model->arena(), method_options(how, training));
+    method = optim::make_method(name, model->arena(), training.method_options(how));
     const auto loss = [&subject, m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
       return subject.loss(*m, b, mode, scale);
     };
@@ -82,7 +80,7 @@ struct TimedMethod {
   // Waits for a GPU to be done. Returns the batch's tokens.
   int64_t run(const BenchCase& subject, int64_t index) {
     const PackedBatch batch = subject.random_batch(*model, index);
-    step->run({batch}, {.index = index, .lr = training.lr, .rho = how.rho, .seed = 1});
+    step->run({batch}, {.index = index, .lr = training.lr, .rho = method->rho_schedule(1).at(1), .seed = 1});
     context->wait();
     return batch.rows.tokens;
   }

@@ -14,6 +14,7 @@ struct InspectVerb : SessionVerb {
 };
 
 void run(InspectVerb& verb) {
+  verb.door->method.fill_in_defaults(verb.flags);
   Session& session = verb.enter();
   session.open(verb.flags);
   session.load({.dev = false});

@@ -32,11 +32,11 @@ void run(TrainVerb& verb) {
     take_resumed(verb.flags, verb.output);
   } else {
     take_run(verb.flags, verb.door->base);
+    verb.door->method.fill_in_defaults(verb.flags);
   }
   Session& session = verb.door->chosen();
-  session.method.fill_in_defaults();
-  verb.training.fill_in_defaults(session.method);
   session.check();
+  verb.training.fill_in_defaults(session.method);
   verb.training.check();
   check_out(verb.output);
 
@@ -45,7 +45,7 @@ void run(TrainVerb& verb) {
   const MemoryPlan plan = log_memory_plan(session.planned(verb.training), session.batch, *session.context);
   const std::unique_ptr<nn::Model> model = filled_model(session, true);
   const auto method =
-      optim::make_method(session.method.name, model->arena(), method_options(session.method, verb.training));
+      optim::make_method(session.method.name, model->arena(), verb.training.method_options(session.method));
 
   // Everything that can be refused has been: from here on the run's folder is written.
   RunFolder folder(verb.output, verb.flags.to_json());
@@ -54,7 +54,6 @@ void run(TrainVerb& verb) {
                 .method = *method,
                 .objective = session.objective(),
                 .settings = verb.training,
-                .how = session.method,
                 .batch = session.batch,
                 .system = session.system,
                 .write_result = [&](const std::filesystem::path& into) { session.write(*model, into); },

@@ -111,8 +111,7 @@ struct Decoder final : Job {
 
 RunSettings settings_of(const std::string& method, const std::string& out, bool graphs) {
   RunSettings s;
-  s.how.name = method;
-  s.how.fill_in_defaults();
+  s.how = default_settings(method);
   s.output.out = out;
   s.system.no_graphs = !graphs;
   s.system.seed = 7;
@@ -129,14 +128,13 @@ RunSettings settings_of(const std::string& method, const std::string& out, bool 
 // One run of the training loop. stop_after: ends as if it were killed once so many results have been written.
 template <class App> void run(Context& context, const RunSettings& s, int stop_after = -1) {
   App app(context, s);
-  const auto method = optim::make_method(s.how.name, app.model().arena(), method_options(s.how, s.training));
+  const auto method = optim::make_method(s.how.name, app.model().arena(), s.training.method_options(s.how));
   RunFolder folder(s.output, nlohmann::json::object());
   int written = 0;
   const Training training{.model = app.model(),
                           .method = *method,
                           .objective = app.objective(),
                           .settings = s.training,
-                          .how = s.how,
                           .batch = s.batch,
                           .system = s.system,
                           .write_result =

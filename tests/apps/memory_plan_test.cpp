@@ -24,8 +24,7 @@ struct Settings {
 
 Settings settings_of(const std::string& method, const std::string& recompute) {
   Settings s;
-  s.how.name = method;
-  s.how.fill_in_defaults();
+  s.how = default_settings(method);
   s.batch.batch_size = 4;
   s.batch.recompute = recompute;
   return s;
@@ -157,7 +156,7 @@ size_t measured(const Sequences& work, const Settings& s) {
   prepare(*model, planned(work, s), s.batch, context);
   model->materialise(context, DType::f32);
   fill_random(*model, 0.02);
-  const auto method = optim::make_method(s.how.name, model->arena(), method_options(s.how, kTraining));
+  const auto method = optim::make_method(s.how.name, model->arena(), kTraining.method_options(s.how));
   const auto loss = [&](const PackedBatch& b, const nn::Mode& m, double scale) { return work.loss(*model, b, m, scale); };
   TrainingStep step(*model, *method, loss, false);
   Loader loader(work, *model, s.batch, 1);
