@@ -16,6 +16,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "kernels/common/difference.h"
 #include "nn/arena.h"
 #include "optim/method.h"
 #include "optim/schedule.h"
@@ -37,16 +38,7 @@ Tensor matrix(Context& context, const json& rows) {
                               flat(rows));
 }
 
-// max|x - ref| / max|ref|; absolute where the reference is all zero.
-double error(const std::vector<double>& x, const std::vector<double>& ref) {
-  double most = 0, scale = 0;
-  for (size_t i = 0; i < ref.size(); ++i) {
-    if (!std::isfinite(x[i])) return INFINITY;
-    most = std::max(most, std::fabs(x[i] - ref[i]));
-    scale = std::max(scale, std::fabs(ref[i]));
-  }
-  return scale > 0 ? most / scale : most;
-}
+double error(const std::vector<double>& x, const std::vector<double>& ref) { return difference(x, ref).to_largest(); }
 
 // tanh(x W1^T) W2^T ..., every layer adapted.
 class Network {

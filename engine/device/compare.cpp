@@ -1,13 +1,13 @@
 #include "engine/device/compare.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <map>
 
 #include "engine/device/workspace.h"
 #include "engine/error.h"
+#include "kernels/common/difference.h"
 #include "kernels/common/environment.h"
 
 namespace lowland {
@@ -21,20 +21,17 @@ struct Errors {
 // What neither has written (the rest of a larger block, a row that was left as it is) does not count.
 template <class T>
 void compare_block(Errors& e, const char* before, const char* device, const char* cpu, size_t bytes) {
-  double worst = 0, size = 0;
+  Difference d;
   for (size_t at = 0; at + sizeof(T) <= bytes; at += sizeof(T)) {
     if (std::memcmp(before + at, device + at, sizeof(T)) == 0 && std::memcmp(before + at, cpu + at, sizeof(T)) == 0)
       continue;
     T a, b;
     std::memcpy(&a, device + at, sizeof a);
     std::memcpy(&b, cpu + at, sizeof b);
-    const double x = static_cast<double>(a), y = static_cast<double>(b), off = std::fabs(x - y);
-    size = std::max(size, std::fabs(y));
-    if (std::memcmp(&a, &b, sizeof a) != 0 && !(off <= worst)) worst = off;  // NaN sticks
+    d.add(static_cast<double>(a), static_cast<double>(b), Nan::meant);  // both may compute it
   }
-  if (!(worst <= e.absolute)) e.absolute = worst;
-  const double relative = worst / std::max(size, 1e-30);
-  if (worst > 0 && !(relative <= e.relative)) e.relative = relative;
+  e.absolute = std::max(e.absolute, d.absolute);
+  e.relative = std::max(e.relative, d.to_largest(1e-30));
 }
 
 class Compare final : public LaunchObserver {

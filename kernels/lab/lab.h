@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/common/ctx.h"
+#include "kernels/common/difference.h"
 #include "kernels/common/philox.h"
 
 namespace lowland::lab {
@@ -117,14 +118,14 @@ template <class T> std::vector<float> to_float(const std::vector<T>& from) {
   return to;
 }
 
-// The largest |got - want| / max(1, |want|); infinite if anything is not a number.
+// The largest |got - want| / max(1, |want|); infinite if anything is not a number or the sizes differ.
 template <class T> double largest_error(const std::vector<T>& got, const std::vector<float>& want) {
-  double worst = 0;
+  double worst = got.size() == want.size() ? 0 : INFINITY;
 #pragma omp parallel for reduction(max : worst)
-  for (int64_t i = 0; i < static_cast<int64_t>(want.size()); ++i) {
-    const double w = static_cast<double>(want[static_cast<size_t>(i)]);
-    const double off = std::fabs(static_cast<double>(static_cast<float>(got[static_cast<size_t>(i)])) - w);
-    worst = std::max(worst, std::isfinite(off) ? off / std::max(1.0, std::fabs(w)) : INFINITY);
+  for (int64_t i = 0; i < static_cast<int64_t>(std::min(got.size(), want.size())); ++i) {
+    const auto at = static_cast<size_t>(i);
+    worst = std::max(
+        worst, relative_distance(static_cast<double>(static_cast<float>(got[at])), static_cast<double>(want[at])));
   }
   return worst;
 }

@@ -1,10 +1,7 @@
 // Arrays for the host-side tests of kernels/cuda: random values in an element type, and how far results may be off.
 #pragma once
-#include <algorithm>
-#include <cmath>
 #include <vector>
 
-#include "kernels/common/dtype.h"
 #include "tests/ops/harness.h"
 
 namespace lowland::test {
@@ -24,14 +21,7 @@ template <class T> Values to_double(const std::vector<T>& x) {
 }
 
 // The largest |a - ref| / max(1, |ref|).
-template <class T> double error_of(const std::vector<T>& a, const Values& ref) {
-  double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double off = std::fabs(static_cast<double>(static_cast<acc_t<T>>(a[i])) - ref[i]);
-    if (!(off <= worst * std::max(1.0, std::fabs(ref[i])))) worst = off / std::max(1.0, std::fabs(ref[i]));
-  }
-  return worst;
-}
+template <class T> double error_of(const std::vector<T>& a, const Values& ref) { return difference(a, ref).relative; }
 
 // A result that was rounded once to T: half a unit in its last place (bf16: 2^-8), and `steps` roundings of the
 // arithmetic.

@@ -42,14 +42,9 @@ template <class A> struct Shared {
   std::vector<A> memory;
 };
 
-double largest(const Values& v) {
-  double most = 0;
-  for (const double x : v) most = std::max(most, std::fabs(x));
-  return std::max(most, 1e-30);
-}
 // Relative to the largest entry: sums cancel.
 template <class T> double error_to_largest(const std::vector<T>& a, const Values& ref) {
-  return max_abs_diff(to_double(a), ref) / largest(ref);
+  return difference(a, ref).to_largest();
 }
 
 template <int W, int KT, class T> void check(const Case& c, double tolerance) {

@@ -28,11 +28,7 @@ Square gram(int64_t r, int64_t rank, double thin, uint64_t seed) {
   return K;
 }
 
-double relative(const Square& a, const Square& b) {
-  double most = 1e-300;
-  for (const double v : b) most = std::max(most, std::fabs(v));
-  return max_abs_diff(a, b) / most;
-}
+double relative(const Square& a, const Square& b) { return difference(a, b).to_largest(); }
 
 }  // namespace
 

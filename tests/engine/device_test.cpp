@@ -232,22 +232,25 @@ TEST_CASE("LL_COMPARE: reports the largest error of each kernel") {
     memory.note_type(y, DType::f32);
     std::fill(y, y + 4, 0.0f);
     const auto compare = make_compare_always(device, memory, host.kernels(), &report);
-    for (int i = 0; i < 2; ++i)
-      compare->launch(
-          host.kernels(), "wrong",
-          [&](Ctx&) {
-            y[1] = 2.5f;
-            y[2] = 1;
-          },
-          [&](Ctx&) {
-            y[1] = 2;
-            y[2] = 1;
-          });
+    const auto launch = [&](const char* name, float device_1, float device_2, float cpu_1, float cpu_2) {
+      const auto write = [=](float first, float second) { return [=](Ctx&) { y[1] = first, y[2] = second; }; };
+      compare->launch(host.kernels(), name, write(device_1, device_2), write(cpu_1, cpu_2));
+    };
+    for (int i = 0; i < 2; ++i) launch("wrong", 2.5f, 1, 2, 1);
     CHECK(y[1] == 2.5f);  // the device's result stays
+    launch("a NaN", NAN, 2, 3, 2);
+    launch("a NaN of the CPU", 4, 3, NAN, 3);
+    launch("infinite in both", INFINITY, 2.5f, INFINITY, 2);
+    launch("NaN in both", NAN, 4, -NAN, 4);
     memory.release(y);
   }
-  CHECK(report.find("wrong                                       2        2     5.00e-01     2.50e-01") !=
-        std::string::npos);
+  CHECK(report == R"(LL_COMPARE                           launches compared   abs. error   rel. error
+NaN in both                                 1        1     0.00e+00     0.00e+00
+a NaN                                       1        1          inf          inf
+a NaN of the CPU                            1        1          inf          inf
+infinite in both                            1        1     5.00e-01     2.50e-01
+wrong                                       2        2     5.00e-01     2.50e-01
+)");
 }
 
 // --- a whole model

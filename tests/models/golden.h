@@ -54,16 +54,6 @@ inline double norm(const std::vector<double>& v) {
 
 inline std::vector<double> host(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
 
-inline double difference(const std::vector<double>& a, const std::vector<double>& b) {
-  REQUIRE(a.size() == b.size());
-  double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double d = std::abs(a[i] - b[i]);
-    if (!(d <= worst)) worst = d;
-  }
-  return worst;
-}
-
 // How far PyTorch in bf16 is from the reference (tests/golden/make_bf16_bounds.py).
 inline double bf16_bound(const std::string& model, const std::string& what) {
   std::ifstream file(source_dir() + "/tests/golden/bf16_bounds.json");

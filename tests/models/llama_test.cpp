@@ -18,10 +18,10 @@
 
 using namespace lowland;
 using test::check_gradients;
-using test::difference;
 using test::Golden;
 using test::host;
 using test::kStored;
+using test::max_abs_diff;
 
 namespace {
 
@@ -132,7 +132,7 @@ double largest_loss_difference(Golden& golden, const std::string& name, DType dt
     method->step(1e-2, 0, loss);
     CHECK(method->stats().finite);
   }
-  return difference(losses, expected);
+  return max_abs_diff(losses, expected);
 }
 
 }  // namespace
@@ -148,7 +148,7 @@ TEST_CASE("Llama: logits, loss and every gradient of full fine-tuning equal tran
       {
         const NoGrad guard(golden.context);
         const Tensor logits = t.model.forward(batch.rows(golden.context, true), nn::Mode::evaluation());
-        CHECK(difference(host(logits), golden.values("full/logits")) <= (exact ? 1e-6 : 1e-5));  // stored in f32
+        CHECK(max_abs_diff(host(logits), golden.values("full/logits")) <= (exact ? 1e-6 : 1e-5));  // stored in f32
       }
       for (const int64_t chunk : {0, 5}) {
         t.model.arena().zero_grads();
@@ -179,8 +179,8 @@ TEST_CASE("Llama with ranks, alphas and layers by exception: logits equal peft's
     const nn::Rows rows = batch_of(golden, "batch", "").rows(golden.context, true);
     const Tensor logits = a.model.forward(rows, nn::Mode::evaluation());
     const std::vector<double> expected = patterns.values("logits");
-    CHECK(difference(host(logits), expected) <= (dtype == DType::f64 ? 1e-6 : 1e-5));  // stored in f32
-    CHECK(difference(golden.values("full/logits"), expected) > 0.1);
+    CHECK(max_abs_diff(host(logits), expected) <= (dtype == DType::f64 ? 1e-6 : 1e-5));  // stored in f32
+    CHECK(max_abs_diff(golden.values("full/logits"), expected) > 0.1);
     CHECK_THROWS_WITH_AS(apps::check_trains_on(a.adapter, "it"), doctest::Contains("it has rank_pattern"), Error);
   }
 }
@@ -197,8 +197,8 @@ TEST_CASE("Llama with a peft adapter: logits, loss and every gradient equal peft
         const NoGrad guard(golden.context);
         const std::vector<double> logits =
             host(a.model.forward(batch.rows(golden.context, true), nn::Mode::evaluation()));
-        CHECK(difference(logits, golden.values("lora/logits")) <= (exact ? 1e-6 : 1e-5));
-        CHECK(difference(logits, golden.values("full/logits")) > 1e-2);  // the adapter does something
+        CHECK(max_abs_diff(logits, golden.values("lora/logits")) <= (exact ? 1e-6 : 1e-5));
+        CHECK(max_abs_diff(logits, golden.values("full/logits")) > 1e-2);  // the adapter does something
       }
       const Tensor loss = mean_loss(a.model, batch, {true, 0, 0});
       CHECK(std::abs(loss.item() - golden.values("lora/loss")[0]) <= (exact ? 1e-10 : 1e-5));
@@ -229,7 +229,7 @@ TEST_CASE("Llama with a peft adapter in bf16: no further off than twice what PyT
     {
       const NoGrad guard(golden.context);
       const Tensor logits = a.model.forward(batch.rows(golden.context, true), nn::Mode::evaluation());
-      CHECK(difference(host(logits), golden.values("lora/logits")) <= bound("logits"));
+      CHECK(max_abs_diff(host(logits), golden.values("lora/logits")) <= bound("logits"));
     }
     golden.context.tape().backward(mean_loss(a.model, batch, {true, 0, 0}));
     CHECK(test::gradient_difference(golden, "lora/grad/", [&](const std::string& n) { return a.gradient(n); }) <=
@@ -280,7 +280,7 @@ TEST_CASE(
     golden.context.tape().backward(
         a.model.loss(a.model.decode(a.model.embed(rows.ids), rows, mode), labels(golden.context, targets), options));
   }
-  CHECK(difference(host(a.model.arena().grads()), together) <= 1e-10);
+  CHECK(max_abs_diff(host(a.model.arena().grads()), together) <= 1e-10);
 }
 
 TEST_CASE("Llama: recomputing blocks changes no bit of the gradients") {
@@ -305,7 +305,7 @@ TEST_CASE("Llama: frozen weights in bf16 give what the same weights give in f32"
     if (p->shape.size() != 2) p->value.copy_from(p->value.to(DType::bf16).to(DType::f32));
   const std::vector<double> g = narrow.gradients(batch, {true, 0, 0}), ref = wide.gradients(batch, {true, 0, 0});
   CHECK(test::norm(ref) > 0.01);
-  CHECK(difference(g, ref) <= 1e-6);
+  CHECK(max_abs_diff(g, ref) <= 1e-6);
 }
 
 TEST_CASE("Llama: a segment longer than the sliding window or the positions is refused") {

@@ -13,9 +13,9 @@
 
 using namespace lowland;
 using test::check_gradients;
-using test::difference;
 using test::host;
 using test::kStored;
+using test::max_abs_diff;
 using test::norm;
 
 namespace {
@@ -94,7 +94,7 @@ double largest_loss_difference(Golden& golden, DType dtype) {
     method->step(1e-2, 0, loss);
     CHECK(method->stats().finite);
   }
-  return difference(losses, expected);
+  return max_abs_diff(losses, expected);
 }
 
 }  // namespace
@@ -111,7 +111,7 @@ TEST_CASE("RoBERTa: logits, loss and every gradient of full fine-tuning equal tr
       load(model, kFolder);
       const nn::Rows rows = golden.rows(golden.ints("batch/ids"), golden.ints("batch/cu_seqlens"));
       const Tensor logits = model.forward(rows, {true, 0, 0});
-      CHECK(difference(host(logits), golden.values("full/logits")) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
+      CHECK(max_abs_diff(host(logits), golden.values("full/logits")) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
       const Tensor loss = mean_loss(logits, golden.labels(golden.ints("batch/labels")));
       CHECK(std::abs(loss.item() - golden.values("full/loss")[0]) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
       golden.context.tape().backward(loss);
@@ -127,7 +127,7 @@ TEST_CASE("RoBERTa with a peft adapter: logits and every gradient equal peft's")
     Adapted a(golden.context, dtype);
     const nn::Rows rows = golden.rows(golden.ints("batch/ids"), golden.ints("batch/cu_seqlens"));
     const Tensor logits = a.model.forward(rows, {true, 0, 0});
-    CHECK(difference(host(logits), golden.values("lora/logits")) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
+    CHECK(max_abs_diff(host(logits), golden.values("lora/logits")) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
     const Tensor loss = mean_loss(logits, golden.labels(golden.ints("batch/labels")));
     CHECK(std::abs(loss.item() - golden.values("lora/loss")[0]) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
     golden.context.tape().backward(loss);
@@ -149,7 +149,7 @@ TEST_CASE("RoBERTa with a peft adapter in bf16: no further off than twice what P
   Adapted a(golden.context, DType::bf16);
   const nn::Rows rows = golden.rows(golden.ints("batch/ids"), golden.ints("batch/cu_seqlens"));
   const Tensor logits = a.model.forward(rows, {true, 0, 0});
-  CHECK(difference(host(logits), golden.values("lora/logits")) <= bound("logits"));
+  CHECK(max_abs_diff(host(logits), golden.values("lora/logits")) <= bound("logits"));
   golden.context.tape().backward(mean_loss(logits, golden.labels(golden.ints("batch/labels"))));
   CHECK(test::gradient_difference(golden, "lora/grad/", [&](const std::string& n) { return a.gradient(n); }) <=
         bound("grad"));
@@ -174,7 +174,7 @@ TEST_CASE("RoBERTa, regression: loss and the head's gradients equal transformers
   }
   const nn::Rows rows = golden.rows(golden.ints("batch/ids"), golden.ints("batch/cu_seqlens"));
   const Tensor y = model.forward(rows, {true, 0, 0});
-  CHECK(difference(host(y), golden.values("regression/logits")) <= 1e-10);
+  CHECK(max_abs_diff(host(y), golden.values("regression/logits")) <= 1e-10);
   const std::vector<double> targets = golden.values("regression/targets");
   const auto n = static_cast<int64_t>(targets.size());
   const Tensor loss = ops::mse(y, Tensor::from<double>(golden.context, {n}, targets), 1.0 / static_cast<double>(n));
@@ -183,7 +183,7 @@ TEST_CASE("RoBERTa, regression: loss and the head's gradients equal transformers
   for (const char* name :
        {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias"}) {
     const std::vector<double> ref = golden.values(std::string("regression/grad/") + name);
-    CHECK(difference(host(model.parameters().find(name).grad()), ref) <= kStored * norm(ref));
+    CHECK(max_abs_diff(host(model.parameters().find(name).grad()), ref) <= kStored * norm(ref));
   }
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("RoBERTa, masked language modelling: logits, loss and every gradient e
     for (const int32_t t : all)
       if (t >= 0) targets.push_back(t);
     const Tensor logits = model.forward(rows, {true, 0, 0});
-    CHECK(difference(host(logits), golden.values("mlm/logits")) <= (dtype == DType::f64 ? 1e-10 : 2e-5));
+    CHECK(max_abs_diff(host(logits), golden.values("mlm/logits")) <= (dtype == DType::f64 ? 1e-10 : 2e-5));
     const Tensor loss = mean_loss(logits, golden.labels(targets));
     CHECK(std::abs(loss.item() - golden.values("mlm/loss")[0]) <= (dtype == DType::f64 ? 1e-10 : 1e-5));
     golden.context.tape().backward(loss);
@@ -225,6 +225,6 @@ TEST_CASE("RoBERTa: a packed batch gives each segment what it gets alone, dropou
     const std::vector<double> alone = host(model.forward(nn::pack(golden.context, {one}), mode));
     const std::vector<double> here(together.begin() + static_cast<std::ptrdiff_t>(s * 3),
                                    together.begin() + static_cast<std::ptrdiff_t>(s * 3 + 3));
-    CHECK(difference(alone, here) <= 1e-12);
+    CHECK(max_abs_diff(alone, here) <= 1e-12);
   }
 }

@@ -13,10 +13,10 @@
 
 using namespace lowland;
 using test::check_gradients;
-using test::difference;
 using test::Golden;
 using test::host;
 using test::kStored;
+using test::max_abs_diff;
 
 namespace {
 
@@ -70,11 +70,11 @@ TEST_CASE("Vit: every hidden state and the pooled output equal transformers'") {
     for (int64_t i = 0; i <= 3; ++i) {
       CAPTURE(i);
       const std::vector<double> ref = golden.values("same/hidden_" + std::to_string(i));
-      CHECK(difference(host(t.model.hidden(images, i, nn::Mode::evaluation())), ref) <=
+      CHECK(max_abs_diff(host(t.model.hidden(images, i, nn::Mode::evaluation())), ref) <=
             (dtype == DType::f64 ? 1e-6 : 1e-5));  // stored in f32
-      CHECK(difference(host(t.model.hidden(images, i - 4, nn::Mode::evaluation())), ref) <= 1e-5);
+      CHECK(max_abs_diff(host(t.model.hidden(images, i - 4, nn::Mode::evaluation())), ref) <= 1e-5);
     }
-    CHECK(difference(host(t.model.pooled(images, nn::Mode::evaluation())), golden.values("same/pooled")) <=
+    CHECK(max_abs_diff(host(t.model.pooled(images, nn::Mode::evaluation())), golden.values("same/pooled")) <=
           (dtype == DType::f64 ? 1e-10 : 1e-5));
   }
 }
@@ -89,7 +89,7 @@ TEST_CASE("Vit: logits, loss and every gradient of a classifier equal transforme
       Trained t(golden.context, dtype);
       {
         const NoGrad guard(golden.context);
-        CHECK(difference(host(t.model.forward(images, nn::Mode::evaluation())), golden.values(name + "/logits")) <=
+        CHECK(max_abs_diff(host(t.model.forward(images, nn::Mode::evaluation())), golden.values(name + "/logits")) <=
               (exact ? 1e-10 : 1e-5));
       }
       const Tensor loss = t.loss(golden, images);
@@ -100,7 +100,7 @@ TEST_CASE("Vit: logits, loss and every gradient of a classifier equal transforme
         check_gradients(golden, "same/grad/", exact ? kStored : 1e-4, gradient);
       } else {
         const std::string positions = "vision_model.embeddings.position_embedding.weight";
-        CHECK(difference(host(gradient(positions)), golden.values(name + "/grad/" + positions)) <=
+        CHECK(max_abs_diff(host(gradient(positions)), golden.values(name + "/grad/" + positions)) <=
               (exact ? 1e-7 : 1e-5));
       }
     }
@@ -117,7 +117,7 @@ TEST_CASE("Vit: pictures together give what they give alone; recomputed blocks c
   const std::vector<double> all = host(kept.model.forward(images, nn::Mode::evaluation()));
   for (int64_t s = 0; s < 3; ++s) {
     const std::vector<double> one = host(kept.model.forward(part_of(images, s, s + 1), nn::Mode::evaluation()));
-    CHECK(difference(one, {all.begin() + s * 3, all.begin() + s * 3 + 3}) <= 1e-12);
+    CHECK(max_abs_diff(one, {all.begin() + s * 3, all.begin() + s * 3 + 3}) <= 1e-12);
   }
 }
 

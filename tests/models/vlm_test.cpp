@@ -19,10 +19,10 @@
 using namespace lowland;
 namespace fs = std::filesystem;
 using test::check_gradients;
-using test::difference;
 using test::Golden;
 using test::host;
 using test::kStored;
+using test::max_abs_diff;
 
 namespace {
 
@@ -154,10 +154,10 @@ TEST_CASE("Vlm: features, logits, loss and every gradient of full training equal
       const NoGrad guard(golden.context);
       const Batch all = pack_samples(golden.context, t.model.config(), samples, true);
       const Tensor features = t.model.features(all.images.images, nn::Mode::evaluation());
-      CHECK(difference(host(t.model.project(features, all.images.ids, nn::Mode::evaluation())),
-                       golden.values("projected")) <= (exact ? 1e-6 : 1e-5));  // stored in f32
+      CHECK(max_abs_diff(host(t.model.project(features, all.images.ids, nn::Mode::evaluation())),
+                         golden.values("projected")) <= (exact ? 1e-6 : 1e-5));  // stored in f32
       const Tensor logits = t.model.forward(all.rows, all.images, nn::Mode::evaluation());
-      CHECK(difference(host(logits), golden.values("full/logits")) <= (exact ? 1e-6 : 1e-5));
+      CHECK(max_abs_diff(host(logits), golden.values("full/logits")) <= (exact ? 1e-6 : 1e-5));
     }
     const Batch batch = pack_samples(golden.context, t.model.config(), samples);
     const Tensor loss = mean_loss(t.model, batch, {true, 0, 0});
@@ -187,8 +187,8 @@ TEST_CASE("Vlm with peft adapters, of the decoder's q_proj only and of all parts
         const NoGrad guard(golden.context);
         const Batch all = pack_samples(golden.context, a.model.config(), samples, true);
         const std::vector<double> logits = host(a.model.forward(all.rows, all.images, nn::Mode::evaluation()));
-        CHECK(difference(logits, golden.values(run + "/logits")) <= (exact ? 1e-6 : 1e-5));
-        CHECK(difference(logits, golden.values("full/logits")) > 1e-2);  // the adapter does something
+        CHECK(max_abs_diff(logits, golden.values(run + "/logits")) <= (exact ? 1e-6 : 1e-5));
+        CHECK(max_abs_diff(logits, golden.values("full/logits")) > 1e-2);  // the adapter does something
       }
       const Tensor loss = mean_loss(a.model, pack_samples(golden.context, a.model.config(), samples), {true, 0, 0});
       CHECK(std::abs(loss.item() - golden.values(run + "/loss")[0]) <= (exact ? 1e-10 : 1e-5));
@@ -203,7 +203,7 @@ TEST_CASE("Vlm with peft adapters, of the decoder's q_proj only and of all parts
           if (t.name.rfind(run + "/grad/", 0) != 0) continue;
           const std::vector<double> ref = golden.values(t.name);
           const std::vector<double> got = host(a.gradient(t.name.substr(run.size() + 6)));
-          CHECK(difference(got, ref) <= (exact ? kStored : 1e-4) * std::max(1.0, test::norm(ref)));
+          CHECK(max_abs_diff(got, ref) <= (exact ? kStored : 1e-4) * std::max(1.0, test::norm(ref)));
         }
       }
     }
@@ -260,7 +260,7 @@ TEST_CASE("Vlm: samples of 0, 1 and 3 images, in any order, give together what t
     const Tensor loss = loss_of(a.model, batch, mode, targets);
     CHECK(std::abs(loss.item() - alone) <= 1e-10);
     golden.context.tape().backward(loss);
-    CHECK(difference(host(a.model.arena().grads()), grads) <= 1e-10);
+    CHECK(max_abs_diff(host(a.model.arena().grads()), grads) <= 1e-10);
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
@@ -335,7 +335,7 @@ TEST_CASE("Vlm: folders in the old, the new and the spelling between load alike"
     load(model, folder);
     const Batch all = pack_samples(golden.context, model.config(), samples, true);
     const std::vector<double> logits = host(model.forward(all.rows, all.images, nn::Mode::evaluation()));
-    CHECK(difference(logits, golden.values("full/logits")) <= 1e-6);
+    CHECK(max_abs_diff(logits, golden.values("full/logits")) <= 1e-6);
     fs::remove_all(folder);
   }
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "kernels/common/difference.h"
 
 namespace lowland::test {
 
@@ -51,6 +52,7 @@ std::string test_device();
 // Writes one element, counted over the whole tensor.
 void set_element(const Tensor& t, int64_t index, double value);
 
-double max_abs_diff(const Values& a, const Values& b);
+// The largest |a - ref|: infinite where one of them is NaN (kernels/common/difference.h).
+double max_abs_diff(const Values& a, const Values& ref);
 
 }  // namespace lowland::test

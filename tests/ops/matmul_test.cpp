@@ -78,7 +78,7 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
       run(context.kernels(), c.data<float>() + 1, a.data<float>() + 2, b.data<float>() + 3, s, 0.25f,
           static_cast<float>(beta));
       const Values got = c.to(DType::f64).to_vector<double>();
-      double worst = 0;
+      Difference d;
       for (int64_t m = 0; m < M; ++m)
         for (int64_t n = 0; n < ldc; ++n) {
           const auto at = static_cast<size_t>(m * ldc + n);
@@ -88,10 +88,10 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
             for (int64_t k = 0; k < K; ++k)
               want += 0.25 * av[static_cast<size_t>(m * lda + 2 + k)] * bv[static_cast<size_t>(k * ldb + 3 + n - 1)];
           }
-          worst = std::max(worst, std::abs(got[at] - want));
+          d.add(got[at], want);
         }
       INFO("threads " << threads << " beta " << beta);
-      CHECK(worst < 1e-5);
+      CHECK(d.absolute < 1e-5);
     }
   }
 }

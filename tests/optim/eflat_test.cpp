@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/launch.h"
@@ -108,13 +109,7 @@ double relative_error(const Arena& arena, const std::vector<Matrix>& expected) {
   double worst = 0;
   for (size_t k = 0; k < expected.size(); ++k) {
     const Values e = arena.perturbation(arena.adapters()[k].b).to(DType::f64).to_vector<double>();
-    double most = 0, scale = 0;
-    for (size_t i = 0; i < e.size(); ++i) {
-      most = std::fmax(most, std::fabs(e[i] - static_cast<double>(expected[k].x[i])));
-      scale = std::fmax(scale, std::fabs(static_cast<double>(expected[k].x[i])));
-      if (!std::isfinite(e[i])) return INFINITY;
-    }
-    worst = std::fmax(worst, scale > 0 ? most / scale : most);
+    worst = std::max(worst, difference(e, expected[k].x).to_largest());
   }
   return worst;
 }

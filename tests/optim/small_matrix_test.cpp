@@ -8,6 +8,7 @@
 #include "tests/ops/harness.h"
 #include "tests/optim/literal.h"
 
+using namespace lowland;
 using namespace lowland::test;
 namespace host = lowland::host;
 
@@ -22,11 +23,7 @@ std::vector<double> gram(int64_t r, int64_t rank, uint64_t seed) {
   return K;
 }
 
-double largest_difference(const std::vector<double>& a, const Matrix& b) {
-  double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) worst = std::fmax(worst, std::fabs(a[i] - static_cast<double>(b.x[i])));
-  return worst;
-}
+double largest_difference(const std::vector<double>& a, const Matrix& b) { return difference(a, b.x).absolute; }
 
 }  // namespace
 

@@ -133,8 +133,6 @@ void measure_model(Lab& lab, const Model& model) {
   std::vector<double> norms(in.adapters.size());
   cpu_v3::eflat_perturbation<float>(lab.cpu(), want.data(), norms.data(), in.values.data(), in.grads.data(), in.table,
                                     options, &in.s);
-  float most = 0;  // E_B is small everywhere: errors count against its largest entry
-  for (const float x : want) most = std::max(most, std::fabs(x));
   const DeviceArray<float> values(in.values), grads(in.grads);
   DeviceArray<float> e(in.e_size);
   const DeviceArray<double> room(Room::size(model.r) * in.table.count), g_norm(in.table.count);
@@ -147,18 +145,13 @@ void measure_model(Lab& lab, const Model& model) {
       launch_each(ctx, in, e.data(), values.data(), grads.data(), room.data(), gram, block_per_entry);
     };
   };
-  const auto error = [&] {
-    std::vector<float> got = e.download(), scaled = want;
-    for (float& x : got) x /= most;
-    for (float& x : scaled) x /= most;
-    return largest_error(got, scaled);
-  };
   lab.measure({.op = "eflat perturbation",
                .shape = model.name + ", r " + std::to_string(model.r) + ", " + std::to_string(in.table.count) +
                         " adapters, f32",
                .bytes = 4.0 * static_cast<double>(in.values.size() + in.grads.size() + want.size()),
                .prepare = [&] { e.poison(); },
-               .error = error,
+               // E_B is small everywhere: errors count against its largest entry.
+               .error = [&] { return difference(e.download(), want).to_largest(); },
                .tolerance = 1e-5,
                .versions = {{"1 thread per entry, nine launches an adapter", early(gram_thread_per_entry, false)},
                             {"2 block per entry of a Gram matrix", early(gram_block_per_entry, true)},
