@@ -38,10 +38,6 @@ void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOp
   step_range(ctx, p + k, m + k, v + k, g + k, n - k, o, 0.0, *s);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void adamw_step<T>(Ctx&, T*, T*, T*, const T*, int64_t, const AdamWOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(adamw_step);
 
 }  // namespace lowland::LL_CPU

@@ -179,8 +179,6 @@ void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs
   zero_rows<T>({lse, shape.NH}, tail, shape.NQ, shape.NH);
 }
 
-template void attention_forward<float>(Ctx&, Rows<float>, float*, const AttentionInputs<float>&, const AttentionShape&);
-template void attention_forward<double>(Ctx&, Rows<double>, double*, const AttentionInputs<double>&,
-                                        const AttentionShape&);
+LL_INSTANTIATE(attention_forward);
 
 }  // namespace lowland::LL_CPU

@@ -37,11 +37,7 @@ template <class T> void gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, 
   });
 }
 
-#define LL_INSTANTIATE(T)                                     \
-  template void gelu_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void gelu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(gelu_forward);
+LL_INSTANTIATE(gelu_backward);
 
 }  // namespace lowland::LL_CPU

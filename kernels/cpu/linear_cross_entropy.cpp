@@ -13,9 +13,6 @@ void linear_cross_entropy_backward(Ctx& ctx, T* dx, const T* saved, const acc_t<
   });
 }
 
-#define LL_INSTANTIATE(T) template void linear_cross_entropy_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(linear_cross_entropy_backward);
 
 }  // namespace lowland::LL_CPU

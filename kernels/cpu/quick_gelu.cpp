@@ -25,11 +25,7 @@ template <class T> void quick_gelu_backward(Ctx& ctx, T* dx, const T* dy, const 
   });
 }
 
-#define LL_INSTANTIATE(T)                                           \
-  template void quick_gelu_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void quick_gelu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(quick_gelu_forward);
+LL_INSTANTIATE(quick_gelu_backward);
 
 }  // namespace lowland::LL_CPU

@@ -34,10 +34,6 @@ void sgd_step(Ctx& ctx, T* p, T* d, const T* g, int64_t n, const SgdOptions& o, 
   step_range(ctx, p + k, d == nullptr ? nullptr : d + k, g + k, n - k, o.momentum, 0.0, *s);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void sgd_step<T>(Ctx&, T*, T*, const T*, int64_t, const SgdOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(sgd_step);
 
 }  // namespace lowland::LL_CPU

@@ -24,11 +24,7 @@ template <class T> void silu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, 
   });
 }
 
-#define LL_INSTANTIATE(T)                                     \
-  template void silu_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void silu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(silu_forward);
+LL_INSTANTIATE(silu_backward);
 
 }  // namespace lowland::LL_CPU

@@ -32,11 +32,7 @@ template <class T> void swiglu_backward(Ctx& ctx, T* dx, const T* dy, const T* x
   });
 }
 
-#define LL_INSTANTIATE(T)                                                \
-  template void swiglu_forward<T>(Ctx&, T*, const T*, int64_t, int64_t); \
-  template void swiglu_backward<T>(Ctx&, T*, const T*, const T*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(swiglu_forward);
+LL_INSTANTIATE(swiglu_backward);
 
 }  // namespace lowland::LL_CPU

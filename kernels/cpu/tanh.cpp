@@ -22,11 +22,7 @@ template <class T> void tanh_backward(Ctx& ctx, T* dx, const T* dy, const T* y, 
   });
 }
 
-#define LL_INSTANTIATE(T)                                     \
-  template void tanh_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void tanh_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(tanh_forward);
+LL_INSTANTIATE(tanh_backward);
 
 }  // namespace lowland::LL_CPU

@@ -66,12 +66,6 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const
   if (grads.dq.data != nullptr) launch_attention_backward(ctx, args, false);
 }
 
-template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, Rows<const float>, Rows<const float>,
-                                        const float*, const AttentionInputs<float>&, const AttentionShape&);
-template void attention_backward<double>(Ctx&, const AttentionGradients<double>&, Rows<const double>,
-                                         Rows<const double>, const double*, const AttentionInputs<double>&,
-                                         const AttentionShape&);
-template void attention_backward<bf16>(Ctx&, const AttentionGradients<bf16>&, Rows<const bf16>, Rows<const bf16>,
-                                       const float*, const AttentionInputs<bf16>&, const AttentionShape&);
+LL_INSTANTIATE(attention_backward);
 
 }  // namespace lowland::cuda

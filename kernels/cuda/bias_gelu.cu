@@ -22,12 +22,7 @@ void bias_gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, const T* b, in
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                       \
-  template void bias_gelu_forward<T>(Ctx&, T*, const T*, const T*, int64_t, int64_t, GeluForm); \
-  template void bias_gelu_backward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, GeluForm);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(bias_gelu_forward);
+LL_INSTANTIATE(bias_gelu_backward);
 
 }  // namespace lowland::cuda

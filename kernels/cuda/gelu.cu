@@ -11,12 +11,7 @@ template <class T> void gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, 
   map_elements(ctx, dx, n, GeluSlope<T>{}, dy, x);
 }
 
-#define LL_INSTANTIATE(T)                                     \
-  template void gelu_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void gelu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(gelu_forward);
+LL_INSTANTIATE(gelu_backward);
 
 }  // namespace lowland::cuda

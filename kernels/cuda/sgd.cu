@@ -31,10 +31,6 @@ void sgd_step(Ctx& ctx, T* p, T* d, const T* g, int64_t n, const SgdOptions& o, 
   wide ? launch_sgd<kVector<T>>(ctx, p, d, g, n, o, s) : launch_sgd<1>(ctx, p, d, g, n, o, s);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void sgd_step<T>(Ctx&, T*, T*, const T*, int64_t, const SgdOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(sgd_step);
 
 }  // namespace lowland::cuda

@@ -11,12 +11,7 @@ template <class T> void silu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, 
   map_elements(ctx, dx, n, SwishSlope<T>{}, dy, x);
 }
 
-#define LL_INSTANTIATE(T)                                     \
-  template void silu_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void silu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(silu_forward);
+LL_INSTANTIATE(silu_backward);
 
 }  // namespace lowland::cuda
