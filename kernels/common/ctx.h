@@ -66,3 +66,18 @@ Backend detect_cpu_backend();
 #define LL_CPU_KERNELS(...)                      \
   namespace lowland::cpu_v3 { __VA_ARGS__ }      \
   namespace lowland::cpu_v4 { __VA_ARGS__ }
+
+// At the end of a kernel's file: the template for each element type of the backend, with the signature that it was
+// declared with. LL_INSTANTIATE_MASTER: of kernels over what is trained, which is never bf16.
+#if defined(LL_CPU) || defined(__CUDACC__)
+#define LL_INSTANTIATE_MASTER(kernel)             \
+  template decltype(kernel<float>) kernel<float>; \
+  template decltype(kernel<double>) kernel<double>
+#endif
+#if defined(LL_CPU)
+#define LL_INSTANTIATE(kernel) LL_INSTANTIATE_MASTER(kernel)
+#elif defined(__CUDACC__)
+#define LL_INSTANTIATE(kernel)   \
+  LL_INSTANTIATE_MASTER(kernel); \
+  template decltype(kernel<bf16>) kernel<bf16>
+#endif

@@ -41,10 +41,6 @@ void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, const AdamWOptions& o, c
   }
 }
 
-#define LL_INSTANTIATE(T) \
-  template void adamw_step<T>(Ctx&, T*, T*, T*, const T*, const AdamWOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(adamw_step);
 
 }  // namespace lowland::LL_CPU

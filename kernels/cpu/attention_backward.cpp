@@ -188,13 +188,7 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<co
 
 template <class T> int64_t attention_scratch(int64_t HD) { return round_to_lanes<T>(BackwardTiles<T>::size(HD)); }
 
-template int64_t attention_scratch<float>(int64_t);
-template int64_t attention_scratch<double>(int64_t);
-template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, RowView<const float>,
-                                        RowView<const float>, const float*, const AttentionInputs<float>&,
-                                        const AttentionShape&);
-template void attention_backward<double>(Ctx&, const AttentionGradients<double>&, RowView<const double>,
-                                         RowView<const double>, const double*, const AttentionInputs<double>&,
-                                         const AttentionShape&);
+LL_INSTANTIATE(attention_scratch);
+LL_INSTANTIATE(attention_backward);
 
 }  // namespace lowland::LL_CPU

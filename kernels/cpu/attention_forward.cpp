@@ -180,9 +180,6 @@ void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInp
   zero_rows<T>({lse, shape.NH}, tail, shape.NQ, shape.NH);
 }
 
-template void attention_forward<float>(Ctx&, RowView<float>, float*, const AttentionInputs<float>&,
-                                       const AttentionShape&);
-template void attention_forward<double>(Ctx&, RowView<double>, double*, const AttentionInputs<double>&,
-                                        const AttentionShape&);
+LL_INSTANTIATE(attention_forward);
 
 }  // namespace lowland::LL_CPU

@@ -79,12 +79,7 @@ void cross_entropy_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, 
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                   \
-  template void cross_entropy_forward<T>(Ctx&, T*, T*, const T*, const int32_t*, const CrossEntropyShape&); \
-  template void cross_entropy_backward<T>(Ctx&, T*, const T*, const T*, const int32_t*, const T*,           \
-                                          const CrossEntropyShape&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(cross_entropy_forward);
+LL_INSTANTIATE(cross_entropy_backward);
 
 }  // namespace lowland::LL_CPU

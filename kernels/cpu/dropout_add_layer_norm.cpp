@@ -71,11 +71,7 @@ template <class T> void dropout_add_layer_norm_backward(Ctx& ctx, const DropoutA
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                      \
-  template void dropout_add_layer_norm_forward<T>(Ctx&, const DropoutAddLayerNormForward<T>&); \
-  template void dropout_add_layer_norm_backward<T>(Ctx&, const DropoutAddLayerNormBackward<T>&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(dropout_add_layer_norm_forward);
+LL_INSTANTIATE(dropout_add_layer_norm_backward);
 
 }  // namespace lowland::LL_CPU

@@ -158,11 +158,6 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                            \
-  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatTable&, const EflatOptions&, \
-                                      const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(eflat_perturbation);
 
 }  // namespace lowland::LL_CPU

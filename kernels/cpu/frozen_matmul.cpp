@@ -58,9 +58,6 @@ void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape&
   });
 }
 
-#define LL_INSTANTIATE(T) template void frozen_matmul<T>(Ctx&, T*, const T*, const bf16*, const MatmulShape&, T, T);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(frozen_matmul);
 
 }  // namespace lowland::LL_CPU

@@ -8,10 +8,6 @@ void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t 
   if (b != nullptr) bias_forward(ctx, y, b, N, O);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void linear_forward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(linear_forward);
 
 }  // namespace lowland::LL_CPU

@@ -119,11 +119,7 @@ void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, cons
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                    \
-  template void lora_linear_down_forward<T>(Ctx&, T*, const T*, const T*, const LoraInput&); \
-  template void lora_linear_down_backward<T>(Ctx&, T*, T*, const T*, const T*, const T*, const LoraInput&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(lora_linear_down_forward);
+LL_INSTANTIATE(lora_linear_down_backward);
 
 }  // namespace lowland::LL_CPU

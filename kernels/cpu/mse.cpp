@@ -38,11 +38,7 @@ void mse_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const acc_
   });
 }
 
-#define LL_INSTANTIATE(T)                                                      \
-  template void mse_forward<T>(Ctx&, T*, const T*, const T*, int64_t, double); \
-  template void mse_backward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, double);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(mse_forward);
+LL_INSTANTIATE(mse_backward);
 
 }  // namespace lowland::LL_CPU

@@ -36,9 +36,6 @@ template <class T> void sgd_step(Ctx& ctx, T* p, T* d, const T* g, const SgdOpti
   }
 }
 
-#define LL_INSTANTIATE(T) template void sgd_step<T>(Ctx&, T*, T*, const T*, const SgdOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(sgd_step);
 
 }  // namespace lowland::LL_CPU

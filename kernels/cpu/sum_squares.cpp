@@ -23,7 +23,6 @@ template <class T> void sum_squares(Ctx& ctx, double* out, const T* x, int64_t n
   *out = total;
 }
 
-template void sum_squares<float>(Ctx&, double*, const float*, int64_t);
-template void sum_squares<double>(Ctx&, double*, const double*, int64_t);
+LL_INSTANTIATE(sum_squares);
 
 }  // namespace lowland::LL_CPU

@@ -10,7 +10,7 @@
 #include <cmath>
 #include <cstdint>
 
-#define LL_INLINE inline __attribute__((always_inline))
+#include "kernels/common/activation.h"
 
 namespace lowland::LL_CPU {
 
@@ -83,9 +83,7 @@ LL_INLINE float verf(float x) {
   return std::copysign(b < 0.9f ? p * b : tail, x);
 }
 
-// cdf(x) = Phi(x) and pdf(x) = exp(-x^2 / 2) / sqrt(2 pi); one exponential serves both.
-template <class T> struct Normal { T cdf, pdf; };
-
+// Phi(x) and exp(-x^2 / 2) / sqrt(2 pi); one exponential serves both.
 LL_INLINE Normal<float> vnormal(float x) {
   const float e = vexp(-0.5f * x * x);
   const float tail = 0.5f * e * erfc_scaled(0.707106781f * std::fabs(x));
@@ -99,5 +97,13 @@ LL_INLINE double verf(double x) { return std::erf(x); }
 LL_INLINE Normal<double> vnormal(double x) {
   return {0.5 * std::erfc(-0.70710678118654752440 * x), 0.39894228040143267794 * std::exp(-0.5 * x * x)};
 }
+
+// For the functors of kernels/common/activation.h.
+template <class T> struct VecMath {
+  using Number = T;
+  static LL_INLINE T sigmoid(T x) { return vsigmoid(x); }
+  static LL_INLINE T tanh(T x) { return vtanh(x); }
+  static LL_INLINE Normal<T> normal(T x) { return vnormal(x); }
+};
 
 }  // namespace lowland::LL_CPU

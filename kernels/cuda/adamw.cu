@@ -32,10 +32,6 @@ void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, const AdamWOptions& o, c
   wide ? launch_adamw<kVector<T>>(ctx, p, m, v, g, o, s) : launch_adamw<1>(ctx, p, m, v, g, o, s);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void adamw_step<T>(Ctx&, T*, T*, T*, const T*, const AdamWOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(adamw_step);
 
 }  // namespace lowland::cuda

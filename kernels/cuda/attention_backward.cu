@@ -66,13 +66,6 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<co
   if (grads.dq.data != nullptr) launch_attention_backward(ctx, args, false);
 }
 
-template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, RowView<const float>,
-                                        RowView<const float>, const float*, const AttentionInputs<float>&,
-                                        const AttentionShape&);
-template void attention_backward<double>(Ctx&, const AttentionGradients<double>&, RowView<const double>,
-                                         RowView<const double>, const double*, const AttentionInputs<double>&,
-                                         const AttentionShape&);
-template void attention_backward<bf16>(Ctx&, const AttentionGradients<bf16>&, RowView<const bf16>, RowView<const bf16>,
-                                       const float*, const AttentionInputs<bf16>&, const AttentionShape&);
+LL_INSTANTIATE(attention_backward);
 
 }  // namespace lowland::cuda

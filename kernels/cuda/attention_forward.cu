@@ -36,10 +36,6 @@ void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInp
   launch_attention_forward(ctx, {o, lse, in, shape, 0, rows_vectorise(in, shape.HD) && rows_vectorise(o)});
 }
 
-template void attention_forward<float>(Ctx&, RowView<float>, float*, const AttentionInputs<float>&,
-                                       const AttentionShape&);
-template void attention_forward<double>(Ctx&, RowView<double>, double*, const AttentionInputs<double>&,
-                                        const AttentionShape&);
-template void attention_forward<bf16>(Ctx&, RowView<bf16>, float*, const AttentionInputs<bf16>&, const AttentionShape&);
+LL_INSTANTIATE(attention_forward);
 
 }  // namespace lowland::cuda

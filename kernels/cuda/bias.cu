@@ -1,10 +1,16 @@
 #include "kernels/bias.h"
 
-#include "kernels/cuda/biased.cuh"
+#include "kernels/cuda/bias_block.h"
 #include "kernels/cuda/rows.cuh"
 
 namespace lowland::cuda {
 namespace {
+
+template <int W, class T>
+__global__ void __launch_bounds__(kTileThreads) add_bias_kernel(T* y, const T* bias, int64_t N, int64_t C) {
+  DeviceBlock<kTileThreads> b;
+  add_bias_tile<W>(b, y, bias, N, C);
+}
 
 template <int W, class T>
 __global__ void __launch_bounds__(kSumThreads)
@@ -28,7 +34,11 @@ template <int W, class T> void launch_sum_columns(Ctx& ctx, acc_t<T>* out, const
 }  // namespace
 
 template <class T> void bias_forward(Ctx& ctx, T* y, const T* b, int64_t N, int64_t C) {
-  launch_biased(ctx, y, b, N, C, AddBias<acc_t<T>>{}, y);
+  with_chunk<T>(all_vectorise(C, y, b), [&](auto width) {
+    constexpr int W = width;
+    const auto blocks = static_cast<unsigned>(tile_blocks<W>(N, C));
+    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, add_bias_kernel<W>, y, b, N, C);
+  });
 }
 
 template <class T> void bias_backward(Ctx& ctx, acc_t<T>* db, const T* dy, int64_t N, int64_t C) {
@@ -40,12 +50,7 @@ template <class T> void bias_backward(Ctx& ctx, acc_t<T>* db, const T* dy, int64
   }
 }
 
-#define LL_INSTANTIATE(T)                                              \
-  template void bias_forward<T>(Ctx&, T*, const T*, int64_t, int64_t); \
-  template void bias_backward<T>(Ctx&, acc_t<T>*, const T*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(bias_forward);
+LL_INSTANTIATE(bias_backward);
 
 }  // namespace lowland::cuda

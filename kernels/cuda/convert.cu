@@ -35,8 +35,6 @@ bool kernels_fit_device() {
   return cudaFuncGetAttributes(&attributes, convert_kernel<bf16, float>) == cudaSuccess;
 }
 
-#define LL_INSTANTIATE(To, From) template void convert<To, From>(Ctx&, To*, const From*, int64_t);
-LL_CONVERT_PAIRS(LL_INSTANTIATE)
-#undef LL_INSTANTIATE
+LL_CONVERT_PAIRS(LL_INSTANTIATE_PAIR)
 
 }  // namespace lowland::cuda

@@ -58,14 +58,7 @@ void cross_entropy_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, 
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                                       \
-  template void cross_entropy_forward<T>(Ctx&, acc_t<T>*, acc_t<T>*, const T*, const int32_t*,                  \
-                                         const CrossEntropyShape&);                                             \
-  template void cross_entropy_backward<T>(Ctx&, T*, const acc_t<T>*, const T*, const int32_t*, const acc_t<T>*, \
-                                          const CrossEntropyShape&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(cross_entropy_forward);
+LL_INSTANTIATE(cross_entropy_backward);
 
 }  // namespace lowland::cuda

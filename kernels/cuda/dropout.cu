@@ -28,8 +28,6 @@ template <class T> void dropout_forward(Ctx& ctx, T* y, const T* x, const Dropou
   }
 }
 
-template void dropout_forward<float>(Ctx&, float*, const float*, const DropoutRows&, int64_t, int64_t);
-template void dropout_forward<double>(Ctx&, double*, const double*, const DropoutRows&, int64_t, int64_t);
-template void dropout_forward<bf16>(Ctx&, bf16*, const bf16*, const DropoutRows&, int64_t, int64_t);
+LL_INSTANTIATE(dropout_forward);
 
 }  // namespace lowland::cuda

@@ -74,11 +74,6 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
                  solved, table, o, s);
 }
 
-#define LL_INSTANTIATE(T)                                                                                            \
-  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatTable&, const EflatOptions&, \
-                                      const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(eflat_perturbation);
 
 }  // namespace lowland::cuda

@@ -51,8 +51,6 @@ void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape&
   }
 }
 
-template void frozen_matmul<float>(Ctx&, float*, const float*, const bf16*, const MatmulShape&, float, float);
-template void frozen_matmul<double>(Ctx&, double*, const double*, const bf16*, const MatmulShape&, double, double);
-template void frozen_matmul<bf16>(Ctx&, bf16*, const bf16*, const bf16*, const MatmulShape&, float, float);
+LL_INSTANTIATE(frozen_matmul);
 
 }  // namespace lowland::cuda

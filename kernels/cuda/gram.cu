@@ -26,12 +26,7 @@ template <class T> void gram_columns(Ctx& ctx, double* K, const T* x, const T* y
   LL_CUDA_LAUNCH(ctx, grid, kGramEntryThreads, 0, gram_entry_kernel<T>, K, x, y, r, n, int64_t{1}, r);
 }
 
-#define LL_INSTANTIATE(T)                                                          \
-  template void gram_rows<T>(Ctx&, double*, const T*, const T*, int64_t, int64_t); \
-  template void gram_columns<T>(Ctx&, double*, const T*, const T*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(gram_rows);
+LL_INSTANTIATE(gram_columns);
 
 }  // namespace lowland::cuda

@@ -47,12 +47,7 @@ template <class T> void layer_norm_backward(Ctx& ctx, const LayerNormBackward<T>
   });
 }
 
-#define LL_INSTANTIATE(T)                                                \
-  template void layer_norm_forward<T>(Ctx&, const LayerNormForward<T>&); \
-  template void layer_norm_backward<T>(Ctx&, const LayerNormBackward<T>&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(layer_norm_forward);
+LL_INSTANTIATE(layer_norm_backward);
 
 }  // namespace lowland::cuda

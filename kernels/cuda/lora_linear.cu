@@ -95,12 +95,7 @@ void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, cons
   if (dx != nullptr) matmul<T>(ctx, dx, dxa, a, {Trans::no, Trans::no, N, M, KR, KR, M, M}, one, one);
 }
 
-#define LL_INSTANTIATE(T)                                                                    \
-  template void lora_linear_down_forward<T>(Ctx&, T*, const T*, const T*, const LoraInput&); \
-  template void lora_linear_down_backward<T>(Ctx&, T*, acc_t<T>*, const T*, const T*, const T*, const LoraInput&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(lora_linear_down_forward);
+LL_INSTANTIATE(lora_linear_down_backward);
 
 }  // namespace lowland::cuda

@@ -157,13 +157,8 @@ void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t 
   if (b != nullptr) bias_forward(ctx, y, b, N, O);
 }
 
-#define LL_INSTANTIATE(T)                                                                                   \
-  template void matmul<T>(Ctx&, T*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>);            \
-  template void matmul_acc<T>(Ctx&, acc_t<T>*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>); \
-  template void linear_forward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(matmul);
+LL_INSTANTIATE(matmul_acc);
+LL_INSTANTIATE(linear_forward);
 
 }  // namespace lowland::cuda

@@ -19,8 +19,6 @@ template <class T> void patchify_forward(Ctx& ctx, T* y, const T* x, const Patch
   LL_CUDA_LAUNCH(ctx, rows, kPatchThreads, 0, patchify_kernel, y, x, shape);
 }
 
-template void patchify_forward<float>(Ctx&, float*, const float*, const PatchifyShape&);
-template void patchify_forward<double>(Ctx&, double*, const double*, const PatchifyShape&);
-template void patchify_forward<bf16>(Ctx&, bf16*, const bf16*, const PatchifyShape&);
+LL_INSTANTIATE(patchify_forward);
 
 }  // namespace lowland::cuda

@@ -52,13 +52,7 @@ void rms_norm_backward(Ctx& ctx, T* dx, acc_t<T>* dw, const T* dy, const T* x, c
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                         \
-  template void rms_norm_forward<T>(Ctx&, T*, acc_t<T>*, const T*, const T*, int64_t, int64_t, float);            \
-  template void rms_norm_backward<T>(Ctx&, T*, acc_t<T>*, const T*, const T*, const T*, const acc_t<T>*, int64_t, \
-                                     int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(rms_norm_forward);
+LL_INSTANTIATE(rms_norm_backward);
 
 }  // namespace lowland::cuda

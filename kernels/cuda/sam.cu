@@ -45,10 +45,6 @@ void sam_perturbation(Ctx& ctx, T* e_a, T* e_b, double* squares, const T* g, con
   LL_CUDA_LAUNCH(ctx, blocks, kSquaresThreads, 0, sam_scale_kernel<T>, e_a, e_b, squares, g, table, joint, s);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void sam_perturbation<T>(Ctx&, T*, T*, double*, const T*, const SamTable&, bool, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(sam_perturbation);
 
 }  // namespace lowland::cuda

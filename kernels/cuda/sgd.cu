@@ -29,9 +29,6 @@ template <class T> void sgd_step(Ctx& ctx, T* p, T* d, const T* g, const SgdOpti
   wide ? launch_sgd<kVector<T>>(ctx, p, d, g, o, s) : launch_sgd<1>(ctx, p, d, g, o, s);
 }
 
-#define LL_INSTANTIATE(T) template void sgd_step<T>(Ctx&, T*, T*, const T*, const SgdOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(sgd_step);
 
 }  // namespace lowland::cuda

@@ -34,8 +34,6 @@ template <class T> void sum_squares(Ctx& ctx, double* out, const T* x, int64_t n
   LL_CUDA_LAUNCH(ctx, 1, kSquaresThreads, 0, sum_squares_total_kernel, out, partial, tiles);
 }
 
-template void sum_squares<float>(Ctx&, double*, const float*, int64_t);
-template void sum_squares<double>(Ctx&, double*, const double*, int64_t);
-template void sum_squares<bf16>(Ctx&, double*, const bf16*, int64_t);
+LL_INSTANTIATE(sum_squares);
 
 }  // namespace lowland::cuda

@@ -1,9 +1,8 @@
-// The kernels of embedding, gather_rows, scatter_rows, bias and bias_gelu, block by block, against loops in double.
+// The kernels of embedding, gather_rows, scatter_rows and bias, block by block, against loops in double.
 #include <doctest/doctest.h>
 
 #include <numeric>
 
-#include "kernels/cuda/activations.h"
 #include "kernels/cuda/bias_block.h"
 #include "kernels/cuda/embedding_block.h"
 #include "kernels/cuda/gather_rows_block.h"
@@ -109,7 +108,7 @@ template <int W, class T> void check_bias(int64_t N, int64_t C) {
   }
   for (int64_t i = 0; i < tile_blocks<W>(N, C); ++i) {
     HostBlock<kTileThreads> b(i);
-    biased_tile<W>(b, y.data(), bias.data(), N, C, AddBias<A>{}, {y.data()});
+    add_bias_tile<W>(b, y.data(), bias.data(), N, C);
   }
   CHECK(error_of(y, want) <= rounding<T>(4));
 
@@ -126,24 +125,6 @@ template <int W, class T> void check_bias(int64_t N, int64_t C) {
   CHECK(error_of(out, sums) <= rounding<A>(256));
 }
 
-// Two arrays and a bias: dy, x + b of an activation's gradient.
-template <int W, class T> void check_bias_gelu(int64_t N, int64_t C) {
-  const std::vector<T> x = random_typed<T>(N * C, 1, 2.0), bias = random_typed<T>(C, 2);
-  std::vector<T> y = random_typed<T>(N * C, 3);
-  Values want = to_double(y);
-  const Values dx = to_double(x), db = to_double(bias);
-  for (size_t i = 0; i < want.size(); ++i) {
-    const double u = dx[i] + db[i % static_cast<size_t>(C)], s = 1 / (1 + std::exp(-1.702 * u));
-    want[i] *= s * (1 + 1.702 * u * (1 - s));
-  }
-  const SlopeAfterBias<SwishSlope<T>> fn{{acc_t<T>(1.702)}};
-  for (int64_t i = 0; i < tile_blocks<W>(N, C); ++i) {
-    HostBlock<kTileThreads> b(i);
-    biased_tile<W>(b, y.data(), bias.data(), N, C, fn, {y.data(), x.data()});
-  }
-  CHECK(error_of(y, want) <= rounding<T>(64));
-}
-
 template <class T> void check_all() {
   constexpr int W = kVector<T>;
   for (const int64_t C : {1, 31, 33, 257}) {
@@ -153,7 +134,6 @@ template <class T> void check_all() {
     check_embedding_backward<1, T>(100, 17, C);
     check_gather_backward<1, T>(30, 17, C);
     check_bias<1, T>(100, C);
-    check_bias_gelu<1, T>(9, C);
   }
   for (const int64_t C : {8, 264, 1032}) {
     check_copy<W, T, T>(13, 7, C);
@@ -162,7 +142,6 @@ template <class T> void check_all() {
     check_embedding_backward<W, T>(100, 17, C);
     check_gather_backward<W, T>(30, 17, C);
     check_bias<W, T>(100, C);
-    check_bias_gelu<W, T>(9, C);
   }
   check_embedding_backward<W, T>(1, 3, 8);
   check_bias<W, T>(5000, 16);
@@ -170,7 +149,7 @@ template <class T> void check_all() {
 
 }  // namespace
 
-TEST_CASE("cuda embedding, gather_rows, scatter_rows, bias, bias_gelu: every block") {
+TEST_CASE("cuda embedding, gather_rows, scatter_rows, bias: every block") {
   check_all<float>();
   check_all<double>();
   check_all<bf16>();

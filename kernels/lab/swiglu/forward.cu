@@ -1,7 +1,6 @@
 // swiglu forward (contract: kernels/swiglu.h), bf16.
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/map.cuh"
 #include "kernels/lab/experiments.h"
-#include "kernels/silu.h"
 #include "kernels/swiglu.h"
 
 namespace lowland::lab {
@@ -48,7 +47,7 @@ void swiglu_forward_versions(Lab& lab) {
                  .versions = {{"1 silu, then times up: rounded twice",
                                [&](Ctx& ctx) {
                                  LL_CUDA_LAUNCH(ctx, grid, 256, 0, gate_to_front, y.data(), gx.data(), F);
-                                 cuda::silu_forward<bf16>(ctx, y.data(), y.data(), size);
+                                 cuda::map_forward<Silu>(ctx, y.data(), y.data(), size);
                                  LL_CUDA_LAUNCH(ctx, grid, 256, 0, times_up, y.data(), gx.data(), F);
                                }},
                               {"2 one pass, thread per element",

@@ -1,8 +1,10 @@
-// swiglu's kernels, block by block, against plain loops in double.
+// The kernels of the gated activations, block by block, against plain loops in double.
 #include <doctest/doctest.h>
 
-#include "kernels/cuda/swiglu_block.h"
+#include "kernels/cuda/gated_block.h"
+#include "kernels/swiglu.h"
 #include "tests/cuda/cuda_values.h"
+#include "tests/ops/activation_curves.h"
 
 using namespace lowland;
 using namespace lowland::cuda;
@@ -20,10 +22,9 @@ Oracle oracle(const Values& x, const Values& dy, int64_t N, int64_t F) {
     for (int64_t f = 0; f < F; ++f) {
       const auto at = static_cast<size_t>(n * F + f), gate = static_cast<size_t>(2 * n * F + f);
       const size_t up = gate + static_cast<size_t>(F);
-      const double g = x[gate], u = x[up], s = 1 / (1 + std::exp(-g));
-      o.y[at] = g * s * u;
-      o.dx[gate] = dy[at] * u * s * (1 + g * (1 - s));
-      o.dx[up] = dy[at] * g * s;
+      o.y[at] = kSilu.value(x[gate]) * x[up];
+      o.dx[gate] = dy[at] * x[up] * kSilu.slope(x[gate]);
+      o.dx[up] = dy[at] * kSilu.value(x[gate]);
     }
   return o;
 }
@@ -32,7 +33,7 @@ template <int W, class T> std::vector<T> forward(const std::vector<T>& x, int64_
   std::vector<T> y(static_cast<size_t>(N * F), T(99.0f));
   for (int64_t i = 0; i < tile_blocks<W>(N, F); ++i) {
     HostBlock<kTileThreads> b(i);
-    swiglu_forward_tile<W>(b, y.data(), x.data(), N, F);
+    gated_forward_tile<W>(b, Silu<DeviceMath<T>>(), y.data(), x.data(), N, F);
   }
   return y;
 }
@@ -40,7 +41,7 @@ template <int W, class T> std::vector<T> forward(const std::vector<T>& x, int64_
 template <int W, class T> void backward(T* dx, const T* dy, const T* x, int64_t N, int64_t F) {
   for (int64_t i = 0; i < tile_blocks<W>(N, F); ++i) {
     HostBlock<kTileThreads> b(i);
-    swiglu_backward_tile<W>(b, dx, dy, x, N, F);
+    gated_backward_tile<W>(b, Silu<DeviceMath<T>>(), dx, dy, x, N, F);
   }
 }
 
@@ -68,27 +69,29 @@ template <class T> void check_all() {
 template <class T> void check_limits() {
   using A = acc_t<T>;
   const A inf = std::numeric_limits<A>::infinity(), nan = std::numeric_limits<A>::quiet_NaN();
-  CHECK(std::fabs(swiglu_slopes<T>(A(2), -inf, A(3)).gate) == A(0));
-  CHECK(std::fabs(swiglu_slopes<T>(A(2), -inf, A(3)).up) == A(0));
-  CHECK(swiglu_slopes<T>(A(2), inf, A(3)).gate == A(6));
-  CHECK(swiglu_slopes<T>(A(2), inf, A(3)).up == inf);
-  CHECK(std::isnan(swiglu_slopes<T>(A(2), nan, A(3)).gate));
-  CHECK(std::isnan(swiglu_slopes<T>(A(2), nan, A(3)).up));
-  const std::vector<T> x = {T(static_cast<float>(-inf)), T(static_cast<float>(inf)), T(2.0f), T(2.0f)};
-  const Values y = to_double(forward<1>(x, 1, 2));
-  CHECK(std::fabs(y[0]) == 0);
-  CHECK(std::isinf(y[1]));
+  const std::vector<T> x = {T(-inf), T(inf), T(nan), T(A(3)), T(A(3)), T(A(3))}, dy(3, T(A(2)));
+  const Values y = to_double(forward<1>(x, 1, 3));
+  std::vector<T> gradient(6);
+  backward<1>(gradient.data(), dy.data(), x.data(), 1, 3);
+  const Values dx = to_double(gradient);
+  CHECK(y[0] == 0);
+  CHECK(y[1] == kInfinity);
+  CHECK(dx[0] == 0);
+  CHECK(dx[1] == 6);
+  CHECK(dx[3] == 0);
+  CHECK(dx[4] == kInfinity);
+  for (const double v : {y[2], dx[2], dx[5]}) CHECK(std::isnan(v));
 }
 
 }  // namespace
 
-TEST_CASE("cuda swiglu: every block, forward and backward") {
+TEST_CASE("cuda gated activations: every block, forward and backward") {
   check_all<float>();
   check_all<double>();
   check_all<bf16>();
 }
 
-TEST_CASE("cuda swiglu: limits and NaN") {
+TEST_CASE("cuda gated activations: limits and NaN") {
   check_limits<float>();
   check_limits<double>();
   check_limits<bf16>();
