@@ -33,7 +33,10 @@ PlannedRun Session::planned(const TrainingSettings& training) const {
 }
 
 void Session::take_adapter(const Flags& flags, const HubFamily& family) {
-  if (base.adapter.empty()) return;
+  if (base.adapter.empty()) {
+    lora.targets = family.targets_of(lora.targets);  // run.json shall hold what was used
+    return;
+  }
   LL_CHECK(!method.full(),
            "--method full trains the weights of a checkpoint, and --adapter {} is not part of them: merge it first, "
            "then train what `merge` wrote",
