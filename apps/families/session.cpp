@@ -60,7 +60,7 @@ void Session::fill_at_random(nn::Model& model) {
   const auto seed = static_cast<uint64_t>(system.seed);
   model.parameters().initialise(seed, random_std, [](const std::string&) { return true; });
   model.initialise_adapters(seed);
-  base_model_ = {folder, base_model_name(base.base_model_name, folder),
+  base_model_ = {folder, folder.empty() ? "" : base_model_name(base.base_model_name, folder),
                  fmt::format("random weights, seed {}", system.seed)};
 }
 
