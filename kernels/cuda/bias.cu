@@ -24,7 +24,7 @@ template <int W, class T> void launch_sum_columns(Ctx& ctx, acc_t<T>* out, const
   const int64_t tiles = blocks_for(C, kSumColumns<W>), rows = rows_of_column_sums(N, tiles);
   const int64_t chunks = blocks_for(N, rows);
   Scratch scratch(ctx);
-  A* partial = static_cast<A*>(scratch.bytes(static_cast<size_t>(chunks * C) * sizeof(A)));
+  A* partial = scratch.array<A>(chunks * C);
   const size_t shared = size_t{kSumGroups} * kSumColumns<W> * sizeof(A);
   LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(chunks * tiles), kSumThreads, shared, sum_columns_kernel<W>,
                  PartialSums<A>{partial, rows}, x, N, C);

@@ -35,7 +35,7 @@ template <class T>
 void cross_entropy_forward(Ctx& ctx, acc_t<T>* loss, acc_t<T>* lse, const T* x, const int32_t* target,
                            const CrossEntropyShape& s) {
   Scratch scratch(ctx);
-  double* row_loss = scratch.f64(s.N + 1);
+  double* row_loss = scratch.array<double>(s.N + 1);
   const CrossEntropyForward<T> args{lse, row_loss, x, target, s};
   const auto blocks = static_cast<unsigned>(s.N);
   if (s.V <= kShortRow) {

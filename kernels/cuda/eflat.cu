@@ -46,7 +46,7 @@ void launch_solve(Ctx& ctx, const EflatSolved& out, const double* partial, const
                   const EflatOptions& o, const StepScalars* s, Scratch& scratch) {
   const int64_t bytes = solve_work(table.most_r) * static_cast<int64_t>(sizeof(double));
   const bool fits = bytes + kOwnShared <= shared_limit();
-  double* spill = fits ? nullptr : scratch.f64(table.count * solve_work(table.most_r));
+  double* spill = fits ? nullptr : scratch.array<double>(table.count * solve_work(table.most_r));
   const auto shared = static_cast<unsigned>(fits ? bytes : 0);
   allow_shared(eflat_solve_kernel, static_cast<int>(shared));
   LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.count), kSolveThreads, shared, eflat_solve_kernel, out, partial,
@@ -64,8 +64,8 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
          " that the GPU's kernels take");
   const int64_t rr = table.most_r * table.most_r;
   Scratch scratch(ctx);
-  double* partial = scratch.f64(table.gram_blocks * 3 * rr);
-  const EflatSolved solved{scratch.f64(table.count * 2 * rr), scratch.f64(table.count)};
+  double* partial = scratch.array<double>(table.gram_blocks * 3 * rr);
+  const EflatSolved solved{scratch.array<double>(table.count * 2 * rr), scratch.array<double>(table.count)};
   const EflatArrays<T> in{values, grads, e};
   LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.gram_blocks), kGramThreads, 0, eflat_gram_kernel<T>, partial, in,
                  table, o, s);

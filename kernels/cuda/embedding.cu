@@ -64,11 +64,10 @@ void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* 
   constexpr int kBits = 31;  // ids are not negative
   constexpr int64_t kThreads = 256;
   const int count = static_cast<int>(N);
-  const size_t bytes = static_cast<size_t>(N) * sizeof(int32_t);
   Scratch scratch(ctx);
-  int32_t* sorted = static_cast<int32_t*>(scratch.bytes(bytes));
-  int32_t* numbers = static_cast<int32_t*>(scratch.bytes(bytes));
-  int32_t* places = static_cast<int32_t*>(scratch.bytes(bytes));
+  int32_t* sorted = scratch.array<int32_t>(N);
+  int32_t* numbers = scratch.array<int32_t>(N);
+  int32_t* places = scratch.array<int32_t>(N);
   size_t sort_bytes = 0;
   LL_CUDA(cub::DeviceRadixSort::SortPairs(nullptr, sort_bytes, ids, sorted, numbers, places, count, 0, kBits,
                                           stream_of(ctx)));

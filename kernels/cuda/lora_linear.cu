@@ -57,8 +57,7 @@ void dropped_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, c
   const LoraDown<T> down = down_of(x, a, in);
   const int64_t rows = rows_of_run(in.N, in.M), runs = blocks_for(in.N, rows), size = in.KR * in.M;
   Scratch scratch(ctx);
-  const size_t bytes = static_cast<size_t>(runs * size) * sizeof(acc_t<T>);
-  acc_t<T>* partial = da == nullptr ? nullptr : static_cast<acc_t<T>*>(scratch.bytes(bytes));
+  acc_t<T>* partial = da == nullptr ? nullptr : scratch.array<acc_t<T>>(runs * size);
   const LoraBack<T> out{dx, partial, dxa, rows};
   const auto grid = static_cast<unsigned>(runs * blocks_for(in.M, kLoraColumns));
   over_ranks<T>(in.KR, all_vectorise(in.M, x, a, dx), [&](auto tiles, int64_t k0) {

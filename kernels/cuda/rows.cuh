@@ -40,7 +40,7 @@ void sum_over_rows(Ctx& ctx, A* const (&outs)[K], int64_t N, int64_t C, const Fi
   Scratch scratch(ctx);
   AddPartial<A, K> add{{}, nullptr, blocks, C};
   for (int k = 0; k < K; ++k) add.out[k] = outs[k];
-  A* partial = static_cast<A*>(scratch.bytes(static_cast<size_t>(blocks * K * C) * sizeof(A)));
+  A* partial = scratch.array<A>(blocks * K * C);
   add.partial = partial;
   const size_t shared = Plan::kRows > 1 ? static_cast<size_t>(K * C) * sizeof(A) : 0;
   first_pass(static_cast<unsigned>(blocks), shared, PartialSums<A>{partial, rows});

@@ -38,7 +38,7 @@ template <class T>
 void sam_perturbation(Ctx& ctx, T* e_a, T* e_b, double* squares, const T* g, const SamTable& table, bool joint,
                       const StepScalars* s) {
   Scratch scratch(ctx);
-  double* partial = scratch.f64(table.blocks + 1);
+  double* partial = scratch.array<double>(table.blocks + 1);
   const auto blocks = static_cast<unsigned>(table.blocks), count = static_cast<unsigned>(table.count);
   LL_CUDA_LAUNCH(ctx, blocks, kSquaresThreads, 0, sam_squares_kernel<T>, partial, g, table, s);
   LL_CUDA_LAUNCH(ctx, count, kSquaresThreads, 0, sam_add_segment_kernel, squares, partial, table, s);

@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kSquaresThreads)
 template <class T> void sum_squares(Ctx& ctx, double* out, const T* x, int64_t n) {
   const int64_t tiles = blocks_for(n, kSquaresTile);
   Scratch scratch(ctx);
-  double* partial = scratch.f64(tiles + 1);
+  double* partial = scratch.array<double>(tiles + 1);
   const auto grid = static_cast<unsigned>(tiles);
   if (aligned16(x)) {
     LL_CUDA_LAUNCH(ctx, grid, kSquaresThreads, 0, sum_squares_tile_kernel<kVector<T>>, partial, x, n);
