@@ -41,7 +41,8 @@ void strip(Ctx& one, T* C, const T* A, const bf16* B, const MatmulShape& s, int6
     const int64_t k = s.K - k0 < kTileDepth ? s.K - k0 : kTileDepth;
     const bool rows_are_n = s.trans_b == Trans::yes;
     widen(tile, rows_are_n ? B + n0 * s.ldb + k0 : B + k0 * s.ldb + n0, rows_are_n ? n : k, rows_are_n ? k : n, s.ldb);
-    const MatmulShape part{Trans::no, s.trans_b, s.M, n, k, s.lda, rows_are_n ? k : n, s.ldc};
+    const MatmulShape part{
+        .trans_b = s.trans_b, .M = s.M, .N = n, .K = k, .lda = s.lda, .ldb = rows_are_n ? k : n, .ldc = s.ldc};
     matmul<T>(one, C + n0, A + k0, tile, part, alpha, k0 == 0 ? beta : T(1));
   }
 }

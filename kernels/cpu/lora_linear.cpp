@@ -61,7 +61,9 @@ int64_t lora_linear_down_backward_scratch(int threads, const LoraInput& in) {
 
 template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const LoraInput& in) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
-  if (in.dropout.p == 0) return matmul(ctx, xa, x, a, {Trans::no, Trans::yes, N, KR, M, M, M, KR}, T(1), T(0));
+  if (in.dropout.p == 0)
+    return matmul(ctx, xa, x, a, {.trans_b = Trans::yes, .M = N, .N = KR, .K = M, .lda = M, .ldb = M, .ldc = KR}, T(1),
+                  T(0));
   const int64_t elements = lora_linear_down_forward_scratch(ctx.threads, in);
   with_tiles<T>(ctx, forward_blocks(in), elements, [&](T* xd, int64_t block) {
     Ctx one = single(ctx);
@@ -75,7 +77,8 @@ template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, co
 #pragma omp simd
         for (int64_t c = 0; c < t.columns; ++c) to[c] *= from[c];
       }
-      matmul(one, xa + row * KR, xd, a + column, {Trans::no, Trans::yes, rows, KR, t.columns, kForwardColumns, M, KR},
+      matmul(one, xa + row * KR, xd, a + column,
+             {.trans_b = Trans::yes, .M = rows, .N = KR, .K = t.columns, .lda = kForwardColumns, .ldb = M, .ldc = KR},
              T(1), column == 0 ? T(0) : T(1));
     }
   });
@@ -95,12 +98,12 @@ void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a,
 #pragma omp simd
       for (int64_t c = 0; c < t.columns; ++c) work[i * ld + c] = f[i * ld + c] * from[c];
     }
-    matmul(one, da + t.column, dxa + t.row * KR, work, {Trans::yes, Trans::no, KR, t.columns, t.rows, KR, ld, M}, T(1),
-           T(1));
+    matmul(one, da + t.column, dxa + t.row * KR, work,
+           {.trans_a = Trans::yes, .M = KR, .N = t.columns, .K = t.rows, .lda = KR, .ldb = ld, .ldc = M}, T(1), T(1));
   }
   if (dx != nullptr) {
-    matmul(one, work, dxa + t.row * KR, a + t.column, {Trans::no, Trans::no, t.rows, t.columns, KR, KR, M, ld}, T(1),
-           T(0));
+    matmul(one, work, dxa + t.row * KR, a + t.column,
+           {.M = t.rows, .N = t.columns, .K = KR, .lda = KR, .ldb = M, .ldc = ld}, T(1), T(0));
     for (int64_t i = 0; i < t.rows; ++i) {
       T* to = dx + (t.row + i) * M + t.column;
 #pragma omp simd
@@ -116,8 +119,10 @@ void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, cons
                                const LoraInput& in) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
   if (in.dropout.p == 0) {
-    if (da != nullptr) matmul(ctx, da, dxa, x, {Trans::yes, Trans::no, KR, M, N, KR, M, M}, T(1), T(1));
-    if (dx != nullptr) matmul(ctx, dx, dxa, a, {Trans::no, Trans::no, N, M, KR, KR, M, M}, T(1), T(1));
+    if (da != nullptr)
+      matmul(ctx, da, dxa, x, {.trans_a = Trans::yes, .M = KR, .N = M, .K = N, .lda = KR, .ldb = M, .ldc = M}, T(1),
+             T(1));
+    if (dx != nullptr) matmul(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, T(1), T(1));
     return;
   }
   if (da == nullptr && dx == nullptr) return;
