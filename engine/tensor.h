@@ -99,7 +99,6 @@ class Tensor {
   void set_requires_grad();           // a leaf whose gradient is kept (in f32 for a bf16 leaf)
   void set_grad_buffer(Tensor grad);  // a leaf that accumulates into `grad`, which is f32 for a bf16 leaf
   Tensor grad() const;                // absent before a backward reached it
-  void clear_grad() const;
 
  private:
   friend class Tape;
