@@ -20,8 +20,8 @@ Oracle oracle(const Values& x, const Values& dy, int64_t N, int64_t F) {
   Oracle o{Values(dy.size()), Values(x.size())};
   for (int64_t n = 0; n < N; ++n)
     for (int64_t f = 0; f < F; ++f) {
-      const auto at = static_cast<size_t>(n * F + f), gate = static_cast<size_t>(2 * n * F + f);
-      const size_t up = gate + static_cast<size_t>(F);
+      const int64_t at = n * F + f, gate = 2 * n * F + f;
+      const size_t up = gate + F;
       o.y[at] = kSilu.value(x[gate]) * x[up];
       o.dx[gate] = dy[at] * x[up] * kSilu.slope(x[gate]);
       o.dx[up] = dy[at] * kSilu.value(x[gate]);
@@ -30,7 +30,7 @@ Oracle oracle(const Values& x, const Values& dy, int64_t N, int64_t F) {
 }
 
 template <int W, class T> std::vector<T> forward(const std::vector<T>& x, int64_t N, int64_t F) {
-  std::vector<T> y(static_cast<size_t>(N * F), T(99.0f));
+  std::vector<T> y(N * F, T(99.0f));
   for (int64_t i = 0; i < tile_blocks<W>(N, F); ++i) {
     HostBlock<kTileThreads> b(i);
     gated_forward_tile<W>(b, Silu<DeviceMath<T>>(), y.data(), x.data(), N, F);

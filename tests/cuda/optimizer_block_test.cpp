@@ -28,7 +28,7 @@ StepScalars scalars() {
 
 template <int W, class T> double squares_by_blocks(const std::vector<T>& x) {
   const auto n = static_cast<int64_t>(x.size()), tiles = (n + kSquaresTile - 1) / kSquaresTile;
-  std::vector<double> partial(static_cast<size_t>(tiles), NAN);
+  std::vector<double> partial(tiles, NAN);
   for (int64_t i = 0; i < tiles; ++i) {
     HostBlock<kSquaresThreads> b(i, tiles);
     squares_tile<W>(b, partial.data(), x.data(), n);
@@ -100,8 +100,8 @@ template <class T> void check_sam(bool joint, double tolerance) {
   table.count = 5;
   const StepScalars s = scalars();
   const std::vector<T> g = random_typed<T>(end, 8);
-  std::vector<T> a(static_cast<size_t>(at[0]), T(9)), b(static_cast<size_t>(at[1]), T(9)), a2 = a, b2 = b;
-  std::vector<double> squares(5, NAN), squares2 = squares, partial(static_cast<size_t>(table.blocks), NAN);
+  std::vector<T> a(at[0], T(9)), b(at[1], T(9)), a2 = a, b2 = b;
+  std::vector<double> squares(5, NAN), squares2 = squares, partial(table.blocks, NAN);
   cpu_v3::sam_perturbation<T>(cpu().kernels(), a2.data(), b2.data(), squares2.data(), g.data(), table, joint, &s);
   int64_t row = -1;
   for (int64_t i = 0; i < table.blocks; ++i) {

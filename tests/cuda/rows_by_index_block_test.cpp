@@ -25,17 +25,15 @@ std::vector<int32_t> ids_of(int64_t N, int64_t V) {
 template <int W, class T, class Table> void check_copy(int64_t N, int64_t V, int64_t C) {
   const std::vector<int32_t> ids = ids_of(N, V);
   const std::vector<Table> table = random_typed<Table>(V * C, 1);
-  std::vector<T> y(static_cast<size_t>(N * C), T(99.0f));
+  std::vector<T> y(N * C, T(99.0f));
   for (int64_t i = 0; i < tile_blocks<W>(N, C); ++i) {
     HostBlock<kTileThreads> b(i);
-    copy_rows<W>(b, y.data(), table.data(), N, C, [&](int64_t n) { return int64_t{ids[static_cast<size_t>(n)]}; });
+    copy_rows<W>(b, y.data(), table.data(), N, C, [&](int64_t n) { return int64_t{ids[n]}; });
   }
   const Values got = to_double(y), from = to_double(table);
   bool same = true;
   for (int64_t n = 0; n < N; ++n)
-    for (int64_t c = 0; c < C; ++c)
-      same =
-          same && got[static_cast<size_t>(n * C + c)] == from[static_cast<size_t>(ids[static_cast<size_t>(n)] * C + c)];
+    for (int64_t c = 0; c < C; ++c) same = same && got[n * C + c] == from[ids[n] * C + c];
   CHECK(same);
 }
 
@@ -47,8 +45,7 @@ template <int W, class T> void check_scatter(int64_t K, int64_t V, int64_t C, in
   Values want = to_double(y);
   const Values from = to_double(x);
   for (int64_t k = 0; k < K; ++k)
-    for (int64_t c = 0; c < C; ++c)
-      want[static_cast<size_t>(index[static_cast<size_t>(k)] * C + c)] = from[static_cast<size_t>(k * stride + c)];
+    for (int64_t c = 0; c < C; ++c) want[index[k] * C + c] = from[k * stride + c];
   for (int64_t i = 0; i < tile_blocks<W>(K, C); ++i) {
     HostBlock<kTileThreads> b(i);
     scatter_rows<W>(b, y.data(), x.data(), index.data(), K, C, stride);
@@ -59,8 +56,7 @@ template <int W, class T> void check_scatter(int64_t K, int64_t V, int64_t C, in
 // start + the rows of dy, each added to the row of its id.
 Values scattered(const Values& dy, const std::vector<int32_t>& ids, Values start, int64_t C) {
   for (size_t n = 0; n < ids.size(); ++n)
-    for (size_t c = 0; c < static_cast<size_t>(C); ++c)
-      start[static_cast<size_t>(ids[n]) * static_cast<size_t>(C) + c] += dy[n * static_cast<size_t>(C) + c];
+    for (size_t c = 0; c < static_cast<size_t>(C); ++c) start[ids[n] * C + c] += dy[n * C + c];
   return start;
 }
 
@@ -69,13 +65,12 @@ template <int W, class T> void check_embedding_backward(int64_t N, int64_t V, in
   const std::vector<int32_t> ids = ids_of(N, V);
   std::vector<int32_t> places(ids.size()), sorted;
   std::iota(places.begin(), places.end(), 0);
-  std::stable_sort(places.begin(), places.end(),
-                   [&](int32_t a, int32_t b) { return ids[static_cast<size_t>(a)] < ids[static_cast<size_t>(b)]; });
-  for (const int32_t place : places) sorted.push_back(ids[static_cast<size_t>(place)]);
+  std::stable_sort(places.begin(), places.end(), [&](int32_t a, int32_t b) { return ids[a] < ids[b]; });
+  for (const int32_t place : places) sorted.push_back(ids[place]);
   const std::vector<T> dy = random_typed<T>(N * C, 2);
-  std::vector<A> dtable(static_cast<size_t>(V * C), A(0.5));
+  std::vector<A> dtable(V * C, A(0.5));
   const Values want = scattered(to_double(dy), ids, to_double(dtable), C);
-  std::vector<A> shared(static_cast<size_t>(kSumGroups) * kSumColumns<W>, A(77));
+  std::vector<A> shared(kSumGroups * kSumColumns<W>, A(77));
   for (int64_t i = 0; i < N * ((C + kSumColumns<W> - 1) / kSumColumns<W>); ++i) {
     HostBlock<kSumThreads> b(i);
     embedding_backward_run<W>(b, shared.data(),
@@ -100,11 +95,11 @@ template <int W, class T> void check_bias(int64_t N, int64_t C) {
   using A = acc_t<T>;
   std::vector<T> y = random_typed<T>(N * C, 1);
   const std::vector<T> bias = random_typed<T>(C, 2), dy = y;
-  Values want = to_double(y), sums(static_cast<size_t>(C), 0.5);
+  Values want = to_double(y), sums(C, 0.5);
   const Values db = to_double(bias);
   for (size_t i = 0; i < want.size(); ++i) {
-    sums[i % static_cast<size_t>(C)] += want[i];
-    want[i] += db[i % static_cast<size_t>(C)];
+    sums[i % C] += want[i];
+    want[i] += db[i % C];
   }
   for (int64_t i = 0; i < tile_blocks<W>(N, C); ++i) {
     HostBlock<kTileThreads> b(i);
@@ -112,11 +107,11 @@ template <int W, class T> void check_bias(int64_t N, int64_t C) {
   }
   CHECK(error_of(y, want) <= rounding<T>(4));
 
-  std::vector<A> out(static_cast<size_t>(C), A(0.5));
+  std::vector<A> out(C, A(0.5));
   const int64_t tiles = (C + kSumColumns<W> - 1) / kSumColumns<W>, rows = rows_of_column_sums(N, tiles);
   const int64_t chunks = (N + rows - 1) / rows;
-  std::vector<A> partial(static_cast<size_t>(chunks * C), A(77));
-  std::vector<A> shared(static_cast<size_t>(kSumGroups) * kSumColumns<W>, A(77));
+  std::vector<A> partial(chunks * C, A(77));
+  std::vector<A> shared(kSumGroups * kSumColumns<W>, A(77));
   for (int64_t i = 0; i < chunks * tiles; ++i) {
     HostBlock<kSumThreads> b(i);
     sum_columns<W>(b, shared.data(), PartialSums<A>{partial.data(), rows}, dy.data(), N, C);
