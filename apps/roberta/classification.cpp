@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "apps/common/metrics.h"
 #include "apps/common/progress.h"
 #include "apps/common/trainer.h"
+#include "apps/metrics/metrics.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
 

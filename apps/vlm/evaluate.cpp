@@ -1,7 +1,7 @@
 #include <cstdio>
 
-#include "apps/common/answer_scores.h"
 #include "apps/common/flags.h"
+#include "apps/metrics/answer_scores.h"
 #include "apps/vlm/answers.h"
 #include "apps/vlm/verbs.h"
 #include "apps/vlm/vlm_workload.h"
