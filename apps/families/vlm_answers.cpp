@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "apps/common/answer_scores.h"
+#include "apps/metrics/answer_scores.h"
 #include "apps/common/progress.h"
 #include "apps/families/vlm.h"
 #include "apps/objectives/answers.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "apps/common/metrics.h"
+#include "apps/metrics/metrics.h"
 #include "apps/common/progress.h"
 #include "engine/autograd.h"
 #include "engine/error.h"

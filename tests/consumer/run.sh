@@ -13,3 +13,4 @@ output=$("$work/build/one_step" "$here/../golden/roberta_tiny")
 echo "$output"
 [[ $output =~ ^loss\ [0-9]+\.[0-9]+$ ]]
 "$work/prefix/bin/lowland-roberta" --help >/dev/null
+[[ ! -e $work/prefix/bin/lowland-quickstart-data ]]  # demos stay in the build folder
