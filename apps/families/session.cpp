@@ -13,8 +13,8 @@ void Session::check() const {
   batch.check();
   system.check();
   splits.check();
-  LL_CHECK(label_smoothing >= 0 && label_smoothing < 1,
-           "--label-smoothing must be at least 0 and less than 1, got {}", label_smoothing);
+  LL_CHECK(label_smoothing >= 0 && label_smoothing < 1, "--label-smoothing must be at least 0 and less than 1, got {}",
+           label_smoothing);
 }
 
 nlohmann::ordered_json Session::evaluate(const nn::Model& model, DataSplit split) {

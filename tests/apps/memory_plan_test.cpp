@@ -157,7 +157,9 @@ size_t measured(const Sequences& work, const Settings& s) {
   model->materialise(context, DType::f32);
   fill_random(*model, 0.02);
   const auto method = optim::make_method(s.how.name, model->arena(), kTraining.method_options(s.how));
-  const auto loss = [&](const PackedBatch& b, const nn::Mode& m, double scale) { return work.loss(*model, b, m, scale); };
+  const auto loss = [&](const PackedBatch& b, const nn::Mode& m, double scale) {
+    return work.loss(*model, b, m, scale);
+  };
   TrainingStep step(*model, *method, loss, false);
   Loader loader(work, *model, s.batch, 1);
   for (int64_t i = 0; i < 3; ++i) step.run(loader.step(i), {.index = i, .lr = 1e-3, .rho = 0.05, .seed = 1});
