@@ -26,7 +26,7 @@ class Flags {
   void add_positional(const std::string& name, std::vector<std::string>* field, const std::string& help);
   // In the files of a run, but not on the command line.
   void keep(const std::string& name, Field field);
-  // --config FILE: its lines count as flags given right after the verb. run_program reads it; this makes --help show it.
+  // --config FILE: its lines count as flags given right after the verb. run_program reads it; --help shows it.
   void add_config_file();
 
   bool has(const std::string& name) const;    // on the command line

@@ -9,14 +9,18 @@ set -uo pipefail
 cd "$1" || exit 2
 bad=0
 complain() { echo "$1"; bad=1; }
-spans() { awk '/^ *```/ { code = !code; next } !code { n = split($0, part, "`"); for (i = 2; i <= n; i += 2) print part[i] }' "$1"; }
+spans() {
+  awk '/^ *```/ { code = !code; next }
+       !code { n = split($0, part, "`"); for (i = 2; i <= n; i += 2) print part[i] }' "$1"
+}
 
 seen=0
 for page in README.md docs/*.md docs/*/*.md */README.md */*/README.md; do
   while read -r path; do
     seen=$((seen + 1))
     [[ -e $path || -e $(dirname "$page")/$path ]] || complain "$page: no $path"
-  done < <(spans "$page" | grep -E '^(apps|cmake|docs|engine|kernels|models|nn|optim|tests)/[A-Za-z0-9_./]*[a-z]$' | sort -u)
+  done < <(spans "$page" |
+             grep -E '^(apps|cmake|docs|engine|kernels|models|nn|optim|tests)/[A-Za-z0-9_./]*[a-z]$' | sort -u)
 done
 ((seen > 50)) || complain "only $seen paths were found in the pages: does this check still read them?"
 
@@ -29,8 +33,9 @@ while IFS='|' read -r _ file name _; do
 done < docs/tour.md
 ((rows > 20)) || complain "only $rows rows were found in docs/tour.md"
 
-words=$(cat $(git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' '*.cmake' '*.txt' 2>/dev/null || find . -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh') 2>/dev/null |
-          grep -oE '[A-Za-z_][A-Za-z0-9_]*' | sort -u)
+words=$(find apps cmake engine kernels models nn optim tests CMakeLists.txt -type f \
+          \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cmake' -o -name '*.txt' \) \
+          -exec grep -ohE '[A-Za-z_][A-Za-z0-9_]*' {} + | sort -u)
 names=0
 while read -r name; do
   names=$((names + 1))
