@@ -1,5 +1,6 @@
 #include "apps/settings/flags.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

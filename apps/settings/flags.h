@@ -2,12 +2,16 @@
 // (settings.h and what each family adds). From there come the command line, --config files, run.json and config.toml,
 // all with the same names. The writer of a run's files sees all flags; everybody else gets the struct of his concern.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <variant>
 #include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace lowland::apps {
 
