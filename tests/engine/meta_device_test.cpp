@@ -51,8 +51,12 @@ TEST_CASE("meta device: in place of the CPU it counts as the CPU does") {
 
 TEST_CASE("meta device: in place of a GPU it has that one's numbers, graphs and alignment") {
   for (const bool yes : {true, false}) {
-    Context gpu(2, test::make_emulator(2, size_t{1} << 30,
-                                       {.name = "H200", .sm = 90, .has_bf16 = yes, .captures = yes, .alignment = 512}));
+    AcceleratorInfo h200;
+    h200.name = "H200";
+    h200.sm = 90;
+    h200.has_bf16 = h200.captures = yes;
+    h200.alignment = 512;
+    Context gpu(2, test::make_emulator(2, size_t{1} << 30, h200));
     Context meta(2, make_meta_device(gpu.accelerator()));
     CHECK(meta.device().name() == "meta");
     CHECK(gpu.device().name() == "cuda:0");
