@@ -1,4 +1,4 @@
-#include "apps/common/feature_cache.h"
+#include "apps/data/feature_cache.h"
 
 #include <algorithm>
 
