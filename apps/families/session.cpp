@@ -34,7 +34,7 @@ PlannedRun Session::planned(const TrainingSettings& training) const {
 
 void Session::take_adapter(const Flags& flags, const HubFamily& family) {
   if (base.adapter.empty()) {
-    lora.targets = family.targets_of(lora.targets);  // run.json shall hold what was used
+    if (lora.targets.empty()) lora.targets = family.default_targets;  // run.json shall hold what was used
     return;
   }
   LL_CHECK(!method.full(),

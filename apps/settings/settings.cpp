@@ -112,13 +112,16 @@ void MethodSettings::fill_in_defaults(const Flags& flags) {
 void MethodSettings::check() const {
   LL_CHECK(optim::find_method(name) != nullptr, "--method {} is none of {}", name,
            fmt::join(optim::method_names(), ", "));
-  for (const optim::MethodOption& option : row().options) {
+  const auto check_option = [](const optim::MethodOption& option, const optim::OptionValue& value) {
     try {
-      option.check(values.at(option.name));
+      option.check(value);
     } catch (const Error& e) {
       fail("--{}", e.what());
     }
-  }
+  };
+  for (const optim::MethodRow& any : optim::methods())  // a number out of bounds is one with every method
+    for (const optim::MethodOption& option : any.options)
+      if (any.name == name || option.words.empty()) check_option(option, values.at(option.name));
 }
 
 std::string MethodSettings::card_json() const {
