@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "apps/common/adapter_io.h"
 #include "apps/common/progress.h"
 #include "apps/common/session_parts.h"
 #include "apps/common/training_run.h"
@@ -12,6 +11,7 @@
 #include "engine/launch.h"
 #include "engine/paper_device.h"
 #include "kernels/attention.h"
+#include "models/hub/adapter.h"
 
 namespace lowland::apps {
 namespace {

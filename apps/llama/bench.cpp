@@ -6,6 +6,7 @@
 #include "apps/llama/session.h"
 #include "apps/llama/verbs.h"
 #include "engine/error.h"
+#include "models/llama/family.h"
 
 namespace lowland::apps {
 namespace {
@@ -70,7 +71,7 @@ std::shared_ptr<Subject> make_subject(const Settings& base, const std::string& m
     if (s.method == "full") {
       model.train([](const std::string&) { return true; });
     } else {
-      model.attach_lora(lora_config(s, kLlamaTargets));
+      model.attach_lora(lora_config(adapter_settings(s), llama_family()));
     }
     model.set_frozen_dtype(weights_dtype(s, context));
   };

@@ -8,7 +8,7 @@
 #include "apps/llama/verbs.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
-#include "models/hub/hub_folder.h"
+#include "models/hub/write_model.h"
 #include "models/tokenizers/train_bpe.h"
 
 namespace lowland::apps {

@@ -4,6 +4,8 @@
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
+#include "models/hub/hub_folder.h"
+#include "models/hub/write_model.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -34,7 +36,6 @@ Session::Session(Settings given) : settings(std::move(given)) {
   load_tokenizer_for(folder);
   if (!settings.adapter.empty()) {
     adapter = load_adapter(settings.adapter);
-    card = read_adapter_card(settings.adapter);
     take_adapter_settings(*adapter, settings);
   }
   context = make_context(settings);
@@ -58,15 +59,13 @@ void Session::load_tokenizer_for(const std::string& model_path) {
 int64_t Session::longest() const { return std::min(settings.max_length, config.max_tokens()); }
 
 std::unique_ptr<Llama> Session::new_model(const Settings& like, bool for_training) const {
-  if (adapter && for_training) check_trains_on(*adapter, settings.adapter);
+  if (adapter && for_training) check_trains_on(*adapter);
   auto made = std::make_unique<Llama>(config);
   const bool full = like.method == "full" && !adapter;
   if (full && for_training) {
     made->train([](const std::string&) { return true; });
   } else if (adapter || for_training) {
-    const auto whole = attach_adapter(*made, like, kLlamaTargets, adapter ? &*adapter : nullptr, {});
-    LL_CHECK(!config.tie_word_embeddings || !is_within("model.embed_tokens", whole),
-             "--modules-to-save embed_tokens: the model's head is tied to it, and peft would part the two");
+    attach_adapter(*made, adapter_settings(like), llama_family(config), adapter ? &*adapter : nullptr);
   }
   made->set_recompute(like.recompute == "block");
   made->set_frozen_dtype(weights_dtype(like, *context));
@@ -82,29 +81,30 @@ void Session::build_model(bool for_training) {
 
 void Session::load_weights() {
   const auto seed = static_cast<uint64_t>(settings.seed);
+  base_ = {folder, base_model_name(settings.base_model_name, folder), ""};
   if (settings.random_init) {
     LL_CHECK(!adapter, "--random-init and --adapter contradict each other");
     model->parameters().initialise(seed, config.initializer_range, [](const std::string&) { return true; });
     model->initialise_adapters(seed);
-    fingerprint_ = fmt::format("random weights, seed {}", settings.seed);
+    base_.fingerprint = fmt::format("random weights, seed {}", settings.seed);
     return;
   }
   if (llama2c()) {
     load_llama2c(*model, folder, seed);
-    fingerprint_ = fmt::format("llama2.c {}, {} bytes", fs::path(folder).filename().string(), fs::file_size(folder));
-    if (card) check_base(*card, fingerprint_, settings.adapter, folder);
+    base_.fingerprint =
+        fmt::format("llama2.c {}, {} bytes", fs::path(folder).filename().string(), fs::file_size(folder));
+    if (adapter) check_base(*adapter, base_);
   } else {
-    WeightMap weights(folder, "model");
-    fingerprint_ = fingerprint(weights);
-    if (card) check_base(*card, fingerprint_, settings.adapter, folder);
+    WeightMap weights = open_weights(folder, llama_family());
+    base_ = base_of(weights, settings.base_model_name);
+    if (adapter) check_base(*adapter, base_);
     const std::string unused = lowland::load_weights(*model, weights, seed);
     if (!unused.empty()) say(unused);
   }
-  if (adapter) fill_adapter(*model, *adapter, settings.adapter, true);
+  if (adapter) fill_adapter(*model, *adapter);
 }
 
 void Session::write_result(const fs::path& into) const {
-  const bool from_folder = fs::is_directory(folder);
   if (settings.method == "full") {
     LlamaConfig written = config;
     written.architectures.clear();
@@ -114,16 +114,10 @@ void Session::write_result(const fs::path& into) const {
     if (fs::is_directory(tokens)) copy_companion_files(tokens.string(), into.string());
     return;
   }
-  AdapterConfig c = adapter_config(settings, kLlamaTargets);
-  c.task_type = "CAUSAL_LM";
-  c.modules_to_save = whole_modules(*model);
-  c.base_model_name_or_path =
-      base_model_name(settings.base_model_name, from_folder ? config.name_or_path : "", fs::absolute(folder).string());
-  AdapterCard out;
-  out.max_length = longest();
-  out.method_json = method_json(settings);
-  out.base_fingerprint = fingerprint_;
-  write_adapter_files(into.string(), collect_adapter(*model, c), out);
+  LoadedAdapter out = collect_adapter(*model, adapter_settings(settings), llama_family(config), base_);
+  out.card->max_length = longest();
+  out.card->method_json = method_json(settings);
+  write_adapter_files(into.string(), std::move(out));
 }
 
 }  // namespace lowland::apps

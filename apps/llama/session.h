@@ -7,13 +7,11 @@
 
 #include "apps/common/adapter_io.h"
 #include "apps/common/session_parts.h"
-#include "models/hub/hub_folder.h"
+#include "models/llama/family.h"
 #include "models/llama/load_weights.h"
 #include "models/tokenizers/tokenizer.h"
 
 namespace lowland::apps {
-
-inline constexpr const char* kLlamaTargets = "q_proj,v_proj";  // peft's for the model types
 
 class Session {
  public:
@@ -26,7 +24,6 @@ class Session {
   LlamaConfig config;
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<LoadedAdapter> adapter;  // from --adapter
-  std::optional<AdapterCard> card;
   std::unique_ptr<Llama> model;
 
   // The model for the method of such settings, without memory.
@@ -45,7 +42,7 @@ class Session {
   void load_weights();
   bool llama2c() const { return is_llama2c_file(folder); }
 
-  std::string fingerprint_;
+  BaseModel base_;
 };
 
 // Ids of a text with what the tokenizer puts in front of it (`<s>`), and nothing behind.

@@ -7,6 +7,7 @@
 #include "apps/roberta/session.h"
 #include "apps/roberta/verbs.h"
 #include "engine/error.h"
+#include "models/roberta/family.h"
 
 namespace lowland::apps {
 namespace {
@@ -49,7 +50,7 @@ using Subject = BenchModel<Roberta>;
 std::shared_ptr<Subject> make_subject(const Settings& base, const std::string& method, const RobertaConfig& config) {
   const auto choose = [](Roberta& model, const Settings& s, const Context&) {
     if (s.method == "full") return model.train([](const std::string&) { return true; });
-    model.attach_lora(lora_config(s, kRobertaTargets));
+    model.attach_lora(lora_config(adapter_settings(s), roberta_family()));
     model.train([](const std::string& n) { return n.rfind("classifier.", 0) == 0; });
   };
   const auto loss = [](const Roberta& model, const PackedBatch& b, const nn::Mode& mode, double scale) {

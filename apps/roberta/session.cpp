@@ -4,6 +4,8 @@
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
+#include "models/hub/hub_folder.h"
+#include "models/hub/write_model.h"
 #include "models/roberta/load_weights.h"
 
 namespace lowland::apps {
@@ -39,11 +41,11 @@ Session::Session(Settings given) : settings(std::move(given)) {
            tokenizer->vocab_size(), config.vocab_size);
   if (!settings.adapter.empty()) {
     adapter = load_adapter(settings.adapter);
-    card = read_adapter_card(settings.adapter);
+    card = adapter->card;
     take_adapter_settings(*adapter, settings);
     if (card && settings.task.empty()) settings.task = card->task;
   }
-  if (settings.targets.empty()) settings.targets = kRobertaTargets;
+  if (settings.targets.empty()) settings.targets = family_.default_targets;
   context = make_context(settings);
 }
 
@@ -98,13 +100,13 @@ void Session::load_data(const LoadOptions& options) {
 }
 
 std::unique_ptr<Roberta> Session::new_model(const Settings& like, bool for_training) const {
-  if (adapter && for_training) check_trains_on(*adapter, settings.adapter);
+  if (adapter && for_training) check_trains_on(*adapter);
   auto made = std::make_unique<Roberta>(config, RobertaHead::classification);
   const bool full = like.method == "full" && !adapter;
   if (full && for_training) {
     made->train([](const std::string&) { return true; });
   } else if (adapter || for_training) {
-    attach_adapter(*made, like, kRobertaTargets, adapter ? &*adapter : nullptr, {"classifier"});
+    attach_adapter(*made, adapter_settings(like), family_, adapter ? &*adapter : nullptr);
   }
   made->set_recompute(like.recompute == "block");
   return made;
@@ -123,12 +125,13 @@ void Session::load_weights() {
     const auto seed = static_cast<uint64_t>(settings.seed);
     model->parameters().initialise(seed, config.initializer_range, [](const std::string&) { return true; });
     model->initialise_adapters(seed);
-    fingerprint_ = fmt::format("random weights, seed {}", settings.seed);
+    base_ = {folder, base_model_name(settings.base_model_name, folder),
+             fmt::format("random weights, seed {}", settings.seed)};
     return;
   }
-  WeightMap weights(folder, "roberta");
-  fingerprint_ = fingerprint(weights);
-  if (card) check_base(*card, fingerprint_, settings.adapter, folder);
+  WeightMap weights = open_weights(folder, family_);
+  base_ = base_of(weights, settings.base_model_name);
+  if (adapter) check_base(*adapter, base_);
   const bool labels_kept = card ? card->labels.empty() || card->labels == config.labels : true;
   head_from_adapter_ = adapter && !adapter->head.empty() && labels_kept;
   const LoadReport report = lowland::load_weights(*model, weights, static_cast<uint64_t>(settings.seed));
@@ -137,18 +140,7 @@ void Session::load_weights() {
                     data.task.regression ? "a score" : fmt::format("{} labels", config.num_labels),
                     report.fresh.size()));
   if (!report.unused.empty()) say(report.unused);
-  if (adapter) fill_adapter(*model, *adapter, settings.adapter, head_from_adapter_);
-}
-
-AdapterCard Session::make_card() const {
-  AdapterCard out;
-  out.task = settings.task;
-  out.labels = data.task.regression ? std::vector<std::string>{} : data.task.labels;
-  out.problem_type = data.task.problem_type;
-  out.max_length = longest(settings, *model);
-  out.method_json = method_json(settings);
-  out.base_fingerprint = fingerprint_;
-  return out;
+  if (adapter) fill_adapter(*model, *adapter, head_from_adapter_);
 }
 
 void Session::write_result(const fs::path& into) const {
@@ -159,13 +151,13 @@ void Session::write_result(const fs::path& into) const {
     copy_companion_files(folder, into.string());
     return;
   }
-  AdapterConfig c = adapter_config(settings, kRobertaTargets);
-  c.task_type = "SEQ_CLS";
-  c.modules_to_save = {"classifier"};
-  for (const std::string& module : whole_modules(*model))
-    if (!is_within(module, {"classifier"})) c.modules_to_save.push_back(module);
-  c.base_model_name_or_path = base_model_name(settings.base_model_name, checkpoint_.name_or_path, folder);
-  write_adapter_files(into.string(), collect_adapter(*model, c), make_card());
+  LoadedAdapter out = collect_adapter(*model, adapter_settings(settings), family_, base_);
+  out.card->task = settings.task;
+  out.card->labels = data.task.regression ? std::vector<std::string>{} : data.task.labels;
+  out.card->problem_type = data.task.problem_type;
+  out.card->max_length = longest(settings, *model);
+  out.card->method_json = method_json(settings);
+  write_adapter_files(into.string(), std::move(out));
 }
 
 }  // namespace lowland::apps

@@ -7,11 +7,9 @@
 #include "apps/common/adapter_io.h"
 #include "apps/common/session_parts.h"
 #include "apps/roberta/classification.h"
-#include "models/hub/hub_folder.h"
+#include "models/roberta/family.h"
 
 namespace lowland::apps {
-
-inline constexpr const char* kRobertaTargets = "query,value";  // peft's for the model type
 
 class Session {
  public:
@@ -25,7 +23,7 @@ class Session {
   std::unique_ptr<Tokenizer> tokenizer;
   TextDataset data;
   std::optional<LoadedAdapter> adapter;  // from --adapter
-  std::optional<AdapterCard> card;
+  std::optional<AdapterCard> card;       // the adapter's
   std::unique_ptr<Roberta> model;
 
   // The task's files; label ids follow the adapter or the checkpoint where they have labels of their own.
@@ -45,11 +43,11 @@ class Session {
   TextFiles text_files() const;
   void take_labels();  // config's are the task's
   void load_weights();
-  AdapterCard make_card() const;
 
+  HubFamily family_ = roberta_family();
   RobertaConfig checkpoint_;  // as in the folder, labels too
+  BaseModel base_;
   bool head_from_adapter_ = false;
-  std::string fingerprint_;
 };
 
 }  // namespace lowland::apps

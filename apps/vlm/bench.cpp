@@ -37,7 +37,7 @@ std::shared_ptr<Subject> make_subject(const Settings& base, const std::string& m
       const std::string tower = std::string(kVlmTower) + ".";
       model.train([&](const std::string& n) { return n.rfind(tower, 0) != 0; });
     } else {
-      model.attach_lora(lora_config(s, s.targets));
+      model.attach_lora(lora_config(adapter_settings(s), family_of(s)));
     }
     model.set_frozen_dtype(weights_dtype(s, context));
   };
@@ -82,7 +82,6 @@ void bench(Settings settings, const BenchFlags& flags) {
   LL_CHECK(flags.target_share > 0 && flags.target_share <= 1, "--target-share must be in (0, 1], got {}",
            flags.target_share);
   apply(flags.verb, settings);
-  settings.targets = vlm_targets(settings);
   const VlmConfig config = preset_config(flags.preset);
   BenchVerb verb;
   verb.preset = flags.preset;

@@ -9,6 +9,8 @@
 #include "apps/vlm/vlm_workload.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/hub/hub_folder.h"
+#include "models/hub/write_model.h"
 #include "models/vit/load_weights.h"
 
 namespace lowland::apps {

@@ -6,19 +6,21 @@
 #include "apps/common/progress.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/hub/hub_folder.h"
+#include "models/hub/write_model.h"
 #include "models/vlm/names.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kAllLinear = "q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj";
+bool begins(const std::string& name, const char* prefix) { return name.starts_with(std::string(prefix) + "."); }
 
-bool begins(const std::string& name, const char* prefix) { return name.rfind(std::string(prefix) + ".", 0) == 0; }
-
-void check_part(const char* flag, const std::string& value) {
-  LL_CHECK(value == "frozen" || value == "lora" || value == "full", "--{} must be frozen, lora or full, got {}", flag,
-           value);
+VlmPart part_of(const char* flag, const std::string& value) {
+  if (value == "frozen") return VlmPart::frozen;
+  if (value == "lora") return VlmPart::lora;
+  LL_CHECK(value == "full", "--{} must be frozen, lora or full, got {}", flag, value);
+  return VlmPart::full;
 }
 
 bool contains(const std::vector<std::string>& list, const std::string& what) {
@@ -79,29 +81,15 @@ void add_image_token(const fs::path& folder, const VlmConfig& config) {
 
 }  // namespace
 
-std::string vlm_targets(const Settings& s) {
-  check_part("tower", s.tower);
-  check_part("projector", s.projector);
-  const ModuleTargets told = ModuleTargets::from_flag(s.targets.empty() ? "q_proj,v_proj" : s.targets);
-  if (!told.expression.empty() && !told.all_linear) return told.expression;
-  std::string names = told.all_linear ? kAllLinear : "";
-  if (!told.all_linear)
-    for (const std::string& n : told.names) names += (names.empty() ? "" : "|") + n;
-  std::string all = fmt::format(".*language_model.*\\.({})", names);
-  const bool tower = s.tower == "lora", projector = s.projector == "lora";
-  if (!tower && !projector) return all;
-  if (tower)
-    all += told.all_linear ? "|.*vision_tower.*\\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
-                           : "|.*vision_tower.*\\.(q_proj|v_proj)";
-  if (projector) all += "|.*multi_modal_projector\\.(linear_1|linear_2)";
-  return "(" + all + ")";
+HubFamily family_of(const Settings& s) {
+  return vlm_family(
+      {.tower = part_of("tower", s.tower), .projector = part_of("projector", s.projector), .old_names = s.old_names});
 }
 
 VlmSession::VlmSession(Settings given) : settings(std::move(given)) {
   take_run(settings, 1024);
   if (settings.task.empty()) settings.task = "vqa";
-  check_part("tower", settings.tower);
-  check_part("projector", settings.projector);
+  family_of(settings);  // refuses parts that cannot be
   if (settings.model.empty() && !settings.vision_model.empty()) {
     read_parts();
   } else {
@@ -112,11 +100,7 @@ VlmSession::VlmSession(Settings given) : settings(std::move(given)) {
   if (!settings.adapter.empty()) take_adapter();
   prompt = image_prompt_of(settings.prompt_style);
   check_picture_size(*this);
-  trains_whole = [this](const std::string& name) {
-    if (begins(name, kVlmTower)) return settings.tower == "full";
-    if (begins(name, kVlmProjector)) return settings.projector == "full" || settings.method == "full";
-    return settings.method == "full";
-  };
+  trains_whole = [this](const std::string& name) { return !begins(name, kVlmTower) || settings.tower == "full"; };
   context = make_context(settings);
 }
 
@@ -147,7 +131,6 @@ void VlmSession::read_parts() {
 
 void VlmSession::take_adapter() {
   adapter = load_adapter(settings.adapter, new_vlm_name);
-  card = read_adapter_card(settings.adapter);
   take_adapter_settings(*adapter, settings);
   const Settings defaults, given = settings;
   const auto agree = [&](const char* flag, std::string Settings::*member) {
@@ -155,7 +138,7 @@ void VlmSession::take_adapter() {
              "--{} {}: the adapter {} was made with --{} {}", flag, given.*member, settings.adapter, flag,
              settings.*member);
   };
-  if (card && !card->prompt_style.empty()) settings.prompt_style = card->prompt_style;
+  if (adapter->card && !adapter->card->prompt_style.empty()) settings.prompt_style = adapter->card->prompt_style;
   settings.projector = pairs_in(*adapter, kVlmProjector) ? "lora" : "frozen";
   settings.tower = pairs_in(*adapter, kVlmTower) ? "lora" : "frozen";
   const std::vector<std::string>& whole = adapter->config.modules_to_save;
@@ -175,18 +158,13 @@ std::unique_ptr<Vlm> VlmSession::new_model(const Settings& like, bool for_traini
   LL_CHECK(like.modules_to_save.empty(),
            "--modules-to-save {}: of this model, --projector full and --tower full train whole parts",
            like.modules_to_save);
-  if (adapter && for_training) check_trains_on(*adapter, settings.adapter);
+  if (adapter && for_training) check_trains_on(*adapter);
   auto made = std::make_unique<Vlm>(config);
   const bool full = like.method == "full" && !adapter;
-  if (for_training || adapter) {
-    Settings resolved = like;
-    if (!adapter) resolved.targets = vlm_targets(like);
-    made->train([&](const std::string& name) { return trains_whole(name) && (!full || made->reads(name)); });
-    if (!full) {
-      made->attach_lora(lora_config(resolved, resolved.targets));
-      LL_CHECK(!made->adapters().empty(), "--targets {} matches no linear module of the model (they are {})",
-               settings.targets, linear_names(*made));
-    }
+  if (full && for_training) {
+    made->train([&](const std::string& name) { return trains_whole(name) && made->reads(name); });
+  } else if (adapter || for_training) {
+    attach_adapter(*made, adapter_settings(like), family_of(like), adapter ? &*adapter : nullptr);
   }
   made->set_recompute(like.recompute == "block");
   made->set_frozen_dtype(weights_dtype(like, *context));
@@ -195,7 +173,7 @@ std::unique_ptr<Vlm> VlmSession::new_model(const Settings& like, bool for_traini
 
 void VlmSession::build_model(bool for_training) {
   if (!model) model = new_model(settings, for_training);
-  if (for_training && !adapter) settings.targets = vlm_targets(settings);
+  if (for_training && !adapter) settings.targets = family_of(settings).targets_of(settings.targets);
   model->set_recompute(settings.recompute == "block");  // --recompute auto was decided after it was made
   model->materialise(*context, compute_dtype(settings, *context));
   load_weights();
@@ -207,16 +185,17 @@ void VlmSession::load_weights() {
     const auto seed = static_cast<uint64_t>(settings.seed);
     model->parameters().initialise(seed, config.text.initializer_range, [](const std::string&) { return true; });
     model->initialise_adapters(seed);
-    fingerprint_ = fmt::format("random weights, seed {}", settings.seed);
+    base_ = {folder, base_model_name(settings.base_model_name, folder),
+             fmt::format("random weights, seed {}", settings.seed)};
     return;
   }
   if (from_parts()) return load_parts(*model, vision_folder, folder, static_cast<uint64_t>(settings.seed));
-  WeightMap weights = open_vlm_weights(folder);
-  fingerprint_ = fingerprint(weights);
-  if (card) check_base(*card, fingerprint_, settings.adapter, folder);
+  WeightMap weights = open_weights(folder, vlm_family());
+  base_ = base_of(weights, settings.base_model_name);
+  if (adapter) check_base(*adapter, base_);
   const std::string unused = lowland::load_weights(*model, weights, static_cast<uint64_t>(settings.seed));
   if (!unused.empty()) say(unused);
-  if (adapter) fill_adapter(*model, *adapter, settings.adapter, true);
+  if (adapter) fill_adapter(*model, *adapter);
 }
 
 std::string clip_processor_json(int64_t side) {
@@ -254,22 +233,11 @@ void VlmSession::write_result(const fs::path& into) const {
     write_folder(into);
     return;
   }
-  AdapterConfig c = adapter_config(settings, settings.targets);
-  c.task_type = "CAUSAL_LM";
-  c.base_model_class = "LlavaForConditionalGeneration";
-  c.parent_library = "transformers.models.llava.modeling_llava";
-  c.base_model_name_or_path =
-      base_model_name(settings.base_model_name, config.name_or_path, fs::absolute(folder).string());
-  if (settings.projector == "full") c.modules_to_save.push_back("multi_modal_projector");
-  if (settings.tower == "full") c.modules_to_save.push_back("vision_tower");
-  AdapterCard out;
-  out.max_length = longest();
-  out.prompt_style = settings.prompt_style;
-  out.method_json = method_json(settings);
-  out.base_fingerprint = fingerprint_;
-  LoadedAdapter collected = collect_adapter(*model, c);
-  if (settings.old_names) collected = renamed(std::move(collected), old_vlm_name);
-  write_adapter_files(into.string(), collected, out);
+  LoadedAdapter out = collect_adapter(*model, adapter_settings(settings), family_of(settings), base_);
+  out.card->max_length = longest();
+  out.card->prompt_style = settings.prompt_style;
+  out.card->method_json = method_json(settings);
+  write_adapter_files(into.string(), std::move(out));
 }
 
 }  // namespace lowland::apps

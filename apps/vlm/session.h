@@ -12,6 +12,7 @@
 #include "models/images/image_processor.h"
 #include "models/tokenizers/tokenizer.h"
 #include "models/vlm/encode_images.h"
+#include "models/vlm/family.h"
 #include "models/vlm/load_weights.h"
 
 namespace lowland::apps {
@@ -31,10 +32,9 @@ class VlmSession {
   ImageSettings image_settings;
   ImagePrompt prompt;
   std::optional<LoadedAdapter> adapter;  // from --adapter, under today's names
-  std::optional<AdapterCard> card;
   std::unique_ptr<Vlm> model;
 
-  // Which parameters are trained whole: by --method, --tower and --projector unless told otherwise.
+  // Which parameters --method full trains: all, the tower's by --tower, unless told otherwise.
   std::function<bool(const std::string& name)> trains_whole;
 
   // The model for method, tower and projector of such settings, without memory.
@@ -56,13 +56,11 @@ class VlmSession {
   void load_weights();
   void write_folder(const std::filesystem::path& into) const;
 
-  std::string fingerprint_;
+  BaseModel base_;
 };
 
-// --targets as one expression over the parts that take adapters: names and all-linear mean the language model's modules
-// (bare q_proj would name the tower's too), an expression is taken as it is. Tower and projector are added where their
-// flags say lora.
-std::string vlm_targets(const Settings& settings);
+// By --tower, --projector and --old-names.
+HubFamily family_of(const Settings& settings);
 
 // preprocessor_config.json of transformers' CLIPImageProcessor for square pictures.
 std::string clip_processor_json(int64_t side);
