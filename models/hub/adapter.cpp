@@ -85,6 +85,18 @@ AdapterConfig peft_config(const nn::Model& model, const AdapterSettings& setting
   return config;
 }
 
+// A config of other settings than the pairs were attached with would be saved in silence, and mean another model.
+void check_settings(const nn::Model& model, const AdapterConfig& config) {
+  for (const LinearModule& m : linear_modules(model)) {
+    const auto& pairs = model.adapters();
+    const auto a = std::find_if(pairs.begin(), pairs.end(), [&](const auto& pair) { return pair.module == m.name; });
+    const bool adapted = a != pairs.end();
+    LL_CHECK(
+        adapted == config.targets(m.name) && (!adapted || (a->r == config.r && a->scale == config.scale_of(m.name))),
+        "the adapter cannot be collected: {} was attached with other settings or another family", m.name);
+  }
+}
+
 void fill_head(nn::Model& model, const LoadedAdapter& adapter) {
   for (const HeadTensor& h : adapter.head) {
     const Tensor into = model.parameters().find(h.name);
@@ -175,6 +187,7 @@ LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& set
   arena.require_centre("saving the adapter");
   LoadedAdapter out;
   out.config = peft_config(model, settings, family);
+  check_settings(model, out.config);
   out.config.base_model_name_or_path = base.name;
   out.card.emplace().base_fingerprint = base.fingerprint;
   for (const nn::AdapterSpec& a : model.adapters())

@@ -56,8 +56,8 @@ std::vector<LinearModule> linear_modules(const nn::Model& model);
 void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, bool with_head = true);
 
 // The centre (A, B and every fully trained tensor) as host values, under the names that the family writes, for
-// save_adapter. `settings` and `family` are those it was attached with. Its card knows the base; task, labels and the
-// like are the caller's to add. Throws Error while a perturbed view is alive.
+// save_adapter. Its card knows the base; task, labels and the like are the caller's to add. Throws Error where settings
+// or family are not those it was attached with, and while a perturbed view is alive.
 LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
                               const BaseModel& base);
 

@@ -185,6 +185,30 @@ TEST_CASE("adapter: nothing is collected from a perturbed model") {
   CHECK(has(complaint([&] { collect_adapter(*model, {}, roberta_family(), {}); }), "saving the adapter"));
 }
 
+TEST_CASE("adapter: nothing is collected with other settings than it was attached with") {
+  const std::string base = tiny("roberta_tiny");
+  const auto model = tiny_roberta(base);
+  const AdapterSettings attached{.rank = 4, .alpha = 8, .targets = "query,dense"};
+  attach_adapter(*model, attached, roberta_family());
+  fill(*model, base, roberta_family(), 1);
+  const auto says = [&](const AdapterSettings& settings, const HubFamily& family) {
+    return complaint([&] { collect_adapter(*model, settings, family, {}); });
+  };
+  CHECK(says(attached, roberta_family()).empty());
+  AdapterSettings other = attached;
+  other.rank = 8;  // and the same scale
+  other.alpha = 16;
+  CHECK(has(says(other, roberta_family()), "layer.0.attention.self.query was attached with other settings"));
+  other = attached;
+  other.alpha = 16;
+  CHECK(has(says(other, roberta_family()), "query was attached with other settings"));
+  other.alpha = 8;
+  other.targets = "dense";
+  CHECK(has(says(other, roberta_family()), "query was attached with other settings"));
+  other.targets = "query,key,dense";
+  CHECK(has(says(other, roberta_family()), "key was attached with other settings"));
+}
+
 TEST_CASE("adapter: README.md counts the classes of a head without labels") {
   const std::string base = tiny("roberta_tiny");
   const Folder out;
