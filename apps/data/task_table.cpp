@@ -149,6 +149,13 @@ std::vector<TaskInfo> rows() {
        .about = "does the sentence judge a film, or tell what happens in it?",
        .files = usual({{.format = FileFormat::label_text, .train = "subj.all"}}),
        .labels = {"subjective", "objective"}},
+      {.name = "boolq",
+       .about = "is the answer to the question yes, by the passage?",
+       .files = usual({{.format = FileFormat::jsonl, .dev = "val.jsonl"}}),
+       .text_column = "question",
+       .pair_column = "passage",
+       .labels = {"False", "True"},
+       .file_labels = {"false", "true"}},
   };
 }
 

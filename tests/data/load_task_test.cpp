@@ -157,6 +157,24 @@ TEST_CASE("load_task: QQP rows that lack a column and SNLI's `-` are skipped and
   CHECK(snli.dev.examples[0].text_a == "say \"a\"");
 }
 
+TEST_CASE("load_task: BoolQ as SuperGLUE has it") {
+  const TempFolder f;
+  f.write("BoolQ/train.jsonl", R"({"question": "is it wet", "passage": "Sea -- It is.", "idx": 0, "label": true}
+{"question": "is it dry", "passage": "Sea -- \"No.\"", "idx": 1, "label": false}
+)");
+  f.write("BoolQ/val.jsonl", R"({"question": "is it old", "passage": "Sea", "idx": 0, "label": false})");
+  f.write("BoolQ/test.jsonl", R"({"question": "is it blue", "passage": "Sea", "idx": 0})");
+  const TextDataset data = load("boolq", f.path(), kAll);
+  CHECK(data.train.examples.at(0).text_a == "is it wet");
+  CHECK(data.train.examples[0].label_name == "True");
+  CHECK(data.train.examples.at(1).text_b == "Sea -- \"No.\"");
+  CHECK(data.train.examples[1].label == 0);
+  CHECK(data.dev.file == f.path("BoolQ/val.jsonl"));
+  CHECK(data.dev.examples.at(0).label == 0);
+  CHECK_FALSE(data.test.labelled);
+  CHECK(glue_prediction(data.task, 1) == "true");
+}
+
 TEST_CASE("load_task: k-shot folders share a test file") {
   const TempFolder f;
   for (const std::string seed : {"16-13", "16-42"}) {
