@@ -158,7 +158,6 @@ class Emulator final : public Accelerator, public LaunchObserver {
 }  // namespace
 
 std::unique_ptr<Accelerator> make_emulator(int threads, size_t capacity, AcceleratorInfo info) {
-  if (info.name.empty()) info.name = "emulated";
   return std::make_unique<Emulator>(threads, capacity, std::move(info));
 }
 
