@@ -5,10 +5,9 @@
 // only the sent-conv format, `label text` on a line, is stripped at both ends, as Hugging Face's copies of
 // these sets are.
 //
-// Generic files (load_text): a row with another number of columns is refused. Labels are sorted (by value if
-// all are integers). Regression, as in a column of dtype float: every label is a number and at least one is
-// not an integer literal ("3.0" and "2.5" make a regression, "3" and "2" two classes; JSON strings are
-// classes).
+// Generic files (load_text): a row with another number of columns is refused. Classes are label_set (task.h) of the
+// labels. Regression, as in a column of dtype float: every label is a number and at least one is not an integer literal
+// ("3.0" and "2.5" make a regression, "3" and " 2" two classes; JSON strings are classes).
 //
 // Without a dev file, one is carved from train: seeded, stratified by label, whether or not dev is asked for.
 // Every error names file:line and what was expected.

@@ -1,91 +1,108 @@
 #include "apps/data/json_records.h"
 
-#include <iterator>
+#include <algorithm>
+#include <nlohmann/json.hpp>
 
-#include "apps/data/text_file.h"
 #include "engine/error.h"
-#include "engine/io/atomic_file.h"
-#include "models/chat/strip.h"
 
 namespace lowland {
-namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMostBytes = size_t{1} << 34;
-
-// Over the bytes of a text; counts the lines that were passed.
-class CountingIterator {
- public:
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  CountingIterator(const char* at, int64_t* lines) : at_(at), lines_(lines) {}
-  reference operator*() const { return *at_; }
-  CountingIterator& operator++() {
-    if (*at_++ == '\n') ++*lines_;
-    return *this;
+bool JsonRecordReader::next(json& record) {
+  if (list_) return next_element(record);
+  if (!lines_.next_filled(line_)) return false;
+  at_ = line_.find_first_not_of(" \t\r");
+  if (count_ == 0 && line_[at_] == '[') {
+    list_ = true;
+    ++at_;
+    return next_element(record);
   }
-  CountingIterator operator++(int) {
-    const CountingIterator before = *this;
-    ++*this;
-    return before;
-  }
-  bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
-  bool operator!=(const CountingIterator& other) const { return at_ != other.at_; }
-
- private:
-  const char* at_;
-  int64_t* lines_;
-};
-
-using Use = std::function<void(const json&, const std::string&)>;
-
-// The parser calls back at the end of each record, which is then thrown away: the list is never in memory as a whole.
-int64_t read_list(const std::string& file, const Use& fn) {
-  const std::string text = read_file(file, kMostBytes);
-  int64_t line = 1, begun = 1, records = 0;
-  const auto on_event = [&](int depth, json::parse_event_t event, json& parsed) {
-    using Event = json::parse_event_t;
-    if (depth != 1 || event == Event::key || event == Event::array_end) return true;
-    if (event == Event::object_start) {
-      begun = line;
-      return true;
-    }
-    const std::string where = fmt::format("{}:{} (record {})", file, begun, ++records);
-    LL_CHECK(event == Event::object_end, "{}:{} (record {}): not a JSON object", file, line, records);
-    fn(parsed, where);
-    return false;
-  };
-  try {
-    const CountingIterator begin(text.data(), &line), end(text.data() + text.size(), &line);
-    [[maybe_unused]] const json emptied = json::parse(begin, end, on_event);
-  } catch (const json::parse_error&) {
-    fail("{}:{}: not JSON (after {} whole records)", file, line, records);
-  }
-  return records;
+  begun_ = lines_.line();
+  record = json::parse(line_, nullptr, false);
+  LL_CHECK(!record.is_discarded(), "{}: not JSON; a file holds one list of objects, or an object on each line",
+           lines_.where());
+  LL_CHECK(record.is_object(), "{}: not a JSON object", lines_.where());
+  ++count_;
+  return true;
 }
 
-}  // namespace
-
-void for_each_json_record(const std::string& file, const Use& fn) {
-  int64_t records = 0;
-  LineReader lines(file);
-  for (std::string line; lines.next_filled(line);) {
-    if (records == 0 && strip_left(line).starts_with('[')) {
-      records = read_list(file, fn);
-      break;
-    }
-    const json record = json::parse(line, nullptr, false);
-    LL_CHECK(!record.is_discarded(), "{}: not JSON", lines.where());
-    LL_CHECK(record.is_object(), "{}: not a JSON object", lines.where());
-    fn(record, lines.where());
-    ++records;
+bool JsonRecordReader::skip_blanks() {
+  for (;;) {
+    at_ = line_.find_first_not_of(" \t\r", at_);
+    if (at_ != line_.npos) return true;
+    if (!lines_.next(line_)) return false;
+    at_ = 0;
   }
-  LL_CHECK(records > 0, "{} holds no record", file);
+}
+
+void JsonRecordReader::refuse(int64_t line, const char* what) const {
+  fail("{}:{}: not JSON (after {} whole records): {}", lines_.path(), line, count_, what);
+}
+
+bool JsonRecordReader::next_element(json& record) {
+  bool comma = count_ == 0;  // nothing to expect in front of the first one
+  if (!skip_blanks()) refuse(lines_.line(), "the list is never closed");
+  if (!comma && line_[at_] == ',') {
+    comma = true;
+    ++at_;
+    if (!skip_blanks()) refuse(lines_.line(), "the list is never closed");
+  }
+  if (line_[at_] == ']' && (!comma || count_ == 0)) {
+    ++at_;
+    if (skip_blanks()) refuse(lines_.line(), "text follows the list");
+    return false;
+  }
+  begun_ = lines_.line();
+  if (!comma) refuse(begun_, "a comma is missing");
+  LL_CHECK(line_[at_] == '{', "{}:{} (record {}): not a JSON object", lines_.path(), begun_, count_ + 1);
+  const std::string text = element_text();
+  try {
+    record = json::parse(text);
+  } catch (const json::parse_error& e) {
+    const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(e.byte, text.size()));
+    refuse(begun_ + std::count(text.begin(), end, '\n'), "an object is broken");
+  }
+  ++count_;
+  return true;
+}
+
+std::string JsonRecordReader::element_text() {
+  std::string text;
+  int64_t depth = 0;
+  bool quoted = false, escaped = false;
+  for (;;) {
+    for (size_t i = at_; i < line_.size(); ++i) {
+      const char c = line_[i];
+      if (quoted) {
+        if (!escaped && c == '"') quoted = false;
+        escaped = !escaped && c == '\\';
+      } else if (c == '"') {
+        quoted = true;
+      } else if (c == '{' || c == '[') {
+        ++depth;
+      } else if ((c == '}' || c == ']') && --depth == 0) {
+        text.append(line_, at_, i + 1 - at_);
+        at_ = i + 1;
+        return text;
+      }
+    }
+    text.append(line_, at_);
+    text += '\n';
+    at_ = 0;
+    if (!lines_.next(line_)) refuse(begun_, "an object is never closed");
+  }
+}
+
+std::string JsonRecordReader::where() const {
+  return list_ ? fmt::format("{}:{} (record {})", lines_.path(), begun_, count_)
+               : fmt::format("{}:{}", lines_.path(), begun_);
+}
+
+void for_each_json_record(const std::string& file, const std::function<void(const json&, const std::string&)>& fn) {
+  JsonRecordReader in(file);
+  for (json record; in.next(record);) fn(record, in.where());
+  LL_CHECK(in.count() > 0, "{} holds no record", file);
 }
 
 std::string text_of(const json& record, const char* key, const std::string& where) {

@@ -3,12 +3,37 @@
 #include <functional>
 #include <string>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
+
+#include "apps/data/text_file.h"
 
 namespace lowland {
 
-// where: "file:line", of a list "file:line (record 3)", counted from 1. Error, naming the place: not JSON, something
-// else than objects, no record at all.
+// Which of the two it is, the first character that is no blank tells. The list is never in memory as a whole.
+class JsonRecordReader {
+ public:
+  explicit JsonRecordReader(std::string path) : lines_(std::move(path)) {}
+  // False at the end. Error, naming the place: not JSON, something else than an object, a list that is never closed.
+  bool next(nlohmann::json& record);
+  std::string where() const;                // of the record: "file:line", in a list "file:line (record 3)", from 1
+  int64_t line() const { return begun_; }   // where it begins
+  int64_t count() const { return count_; }  // records so far
+  const LineReader& lines() const { return lines_; }
+
+ private:
+  bool next_element(nlohmann::json& record);
+  bool skip_blanks();          // to the next character, over lines; false at the end of the file
+  std::string element_text();  // from { to its }
+  [[noreturn]] void refuse(int64_t line, const char* what) const;
+
+  LineReader lines_;
+  std::string line_;
+  size_t at_ = 0;  // in line_
+  bool list_ = false;
+  int64_t begun_ = 0, count_ = 0;
+};
+
+// Error besides: no record at all.
 void for_each_json_record(const std::string& file,
                           const std::function<void(const nlohmann::json& record, const std::string& where)>& fn);
 

@@ -1,8 +1,9 @@
 #include "apps/data/language_records.h"
 
+#include <nlohmann/json.hpp>
+
 #include "apps/data/json_messages.h"
 #include "apps/data/json_records.h"
-#include "apps/data/text_file.h"
 #include "engine/error.h"
 
 namespace lowland {
@@ -73,13 +74,8 @@ std::vector<LanguageMessage> messages_of(const json& object, const char* list, c
 
 std::vector<LanguageRecord> read_language_records(const std::string& file) {
   std::vector<LanguageRecord> out;
-  LineReader lines(file);
-  for (std::string line; lines.next_filled(line);) {
-    const json object = json::parse(line, nullptr, false);
-    LL_CHECK(!object.is_discarded(), "{}: not JSON", lines.where());
-    LL_CHECK(object.is_object(), "{}: not a JSON object; {}", lines.where(), kShapes);
-    out.push_back(record_of(object, lines.where()));
-  }
+  JsonRecordReader in(file);
+  for (json record; in.next(record);) out.push_back(record_of(record, in.where()));
   LL_CHECK(!out.empty(), "{} holds no example", file);
   return out;
 }

@@ -1,7 +1,8 @@
-#include <algorithm>
+#include <map>
 
 #include "apps/data/examples.h"
 #include "engine/error.h"
+#include "models/chat/strip.h"
 
 namespace lowland {
 namespace {
@@ -25,23 +26,24 @@ RawSplit read_raw(const std::string& path, const TaskInfo& columns, bool needs_l
   return raw;
 }
 
-bool is_integer_literal(const std::string& text) { return text.find_first_not_of("+-0123456789") == std::string::npos; }
-
 // Classes in id order, or none: a regression.
 TaskInfo task_from(const RawSplit& train, bool pair) {
   bool numbers = true, integers = true;
+  std::vector<std::string> spelled;
   for (const Cell& label : train.labels) {
     numbers = numbers && !label.quoted && parse_number(label.text).has_value();
-    integers = integers && is_integer_literal(label.text);
+    integers = integers && parse_integer(label.text).has_value();
+    spelled.push_back(label.text);
   }
-  std::vector<std::string> labels;
-  if (!numbers || integers) {
-    for (const Cell& label : train.labels) labels.push_back(label.text);
-    sort_labels(labels);
-    labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
-    LL_CHECK(labels.size() >= 2, "{}: every row has the label `{}`; there must be at least two", train.split.file,
-             labels[0]);
+  if (numbers && !integers) return text_task({}, pair);
+  const std::vector<std::string> labels = label_set(std::move(spelled));
+  std::map<std::string_view, std::string_view> stripped;
+  for (const std::string& label : labels) {
+    const auto [at, first] = stripped.emplace(strip(label), label);
+    LL_CHECK(first, "{}: the labels `{}` and `{}` differ in blanks only", train.split.file, at->second, label);
   }
+  LL_CHECK(labels.size() >= 2, "{}: every row has the label `{}`; there must be at least two", train.split.file,
+           labels[0]);
   return text_task(labels, pair);
 }
 

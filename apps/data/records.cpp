@@ -19,29 +19,34 @@ std::optional<TableFormat> find_table_format(const std::string& path) {
 
 TableFormat table_format(const std::string& path) {
   const auto format = find_table_format(path);
-  LL_CHECK(format, "{}: the suffix must be .tsv, .csv or .jsonl", path);
+  LL_CHECK(format, "{}: the suffix must be .tsv, .csv, .jsonl or .json", path);
   return *format;
 }
 
-RecordReader::RecordReader(std::string path, RecordSpec spec) : lines_(std::move(path)), spec_(std::move(spec)) {
+RecordReader::RecordReader(std::string path, RecordSpec spec) : path_(std::move(path)), spec_(std::move(spec)) {
   columns_.assign(spec_.names.size(), kNone);
-  if (spec_.format != TableFormat::jsonl) read_header();
+  if (spec_.format == TableFormat::jsonl) {
+    json_.emplace(path_);
+  } else {
+    lines_.emplace(path_);
+    read_header();
+  }
 }
 
-std::string RecordReader::where() const { return fmt::format("{}:{}", lines_.path(), record_line_); }
+std::string RecordReader::where() const { return json_ ? json_->where() : fmt::format("{}:{}", path_, record_line_); }
 
 bool RecordReader::next_raw() {
-  if (spec_.format == TableFormat::csv) return next_csv_record(lines_, raw_, record_line_);
+  if (spec_.format == TableFormat::csv) return next_csv_record(*lines_, raw_, record_line_);
   do {
-    if (!lines_.next(line_)) return false;
-  } while (line_.empty());
-  record_line_ = lines_.line();
-  if (spec_.format == TableFormat::tsv) split_tabs(line_, raw_);
+    if (!lines_->next(line_)) return false;
+  } while (line_.find_first_not_of(' ') == line_.npos);
+  record_line_ = lines_->line();
+  split_tabs(line_, raw_);
   return true;
 }
 
 void RecordReader::read_header() {
-  LL_CHECK(next_raw(), "{} is empty", lines_.path());
+  LL_CHECK(next_raw(), "{} is empty", path_);
   width_ = raw_.size();
   const auto holds = [&](const std::string& name) { return std::find(raw_.begin(), raw_.end(), name) != raw_.end(); };
   const bool named =
@@ -77,13 +82,10 @@ void RecordReader::find_columns() {
 }
 
 RecordReader::Status RecordReader::next(std::vector<Cell>& cells) {
+  if (json_) return next_json(cells) ? Status::row : Status::end;
   if (!pending_ && !next_raw()) return Status::end;
   pending_ = false;
   cells.assign(spec_.names.size(), {});
-  if (spec_.format == TableFormat::jsonl) {
-    parse_json(cells);
-    return Status::row;
-  }
   LL_CHECK(!spec_.strict || raw_.size() == width_, "{}: expected {} columns, found {}", where(), width_, raw_.size());
   for (size_t i = 0; i < cells.size(); ++i) {
     if (columns_[i] == kNone) continue;
@@ -94,9 +96,10 @@ RecordReader::Status RecordReader::next(std::vector<Cell>& cells) {
   return Status::row;
 }
 
-void RecordReader::parse_json(std::vector<Cell>& cells) {
-  const auto row = nlohmann::json::parse(line_, nullptr, false);
-  LL_CHECK(row.is_object(), "{}: not a JSON object on one line", where());
+bool RecordReader::next_json(std::vector<Cell>& cells) {
+  nlohmann::json row;
+  if (!json_->next(row)) return false;
+  cells.assign(spec_.names.size(), {});
   for (size_t i = 0; i < cells.size(); ++i) {
     const auto value = row.find(spec_.names[i]);
     const bool absent = value == row.end() || value->is_null();
@@ -107,6 +110,7 @@ void RecordReader::parse_json(std::vector<Cell>& cells) {
     cells[i].quoted = value->is_string();
     cells[i].text = value->is_string() ? value->get<std::string>() : value->dump();
   }
+  return true;
 }
 
 }  // namespace lowland

@@ -4,13 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "apps/data/text_file.h"
+#include "apps/data/json_records.h"
 
 namespace lowland {
 
 enum class TableFormat { tsv, csv, jsonl };
 
-// By suffix: .tsv, .csv, .jsonl or .json (one object a line); nothing otherwise.
+// By suffix in any case: .tsv, .csv, .jsonl or .json (an object on each line or one list of objects); nothing otherwise.
 std::optional<TableFormat> find_table_format(const std::string& path);
 // The same, or an Error that names them.
 TableFormat table_format(const std::string& path);
@@ -36,10 +36,10 @@ class RecordReader {
   enum class Status { row, short_row, end };
   // Reads the header. Errors: empty file, a required column is not there (the ones there are listed).
   RecordReader(std::string path, RecordSpec spec);
-  // Fills one cell per name. Blank lines are passed over. short_row: a wanted cell is missing.
+  // Fills one cell per name. Lines of blanks are passed over. short_row: a wanted cell is missing.
   Status next(std::vector<Cell>& cells);
-  int64_t line() const { return record_line_; }
-  int64_t repaired() const { return lines_.repaired(); }
+  int64_t line() const { return json_ ? json_->line() : record_line_; }
+  int64_t repaired() const { return (json_ ? json_->lines() : *lines_).repaired(); }
   std::string where() const;  // "path:line" of the record
 
  private:
@@ -47,9 +47,11 @@ class RecordReader {
   bool next_raw();
   void read_header();
   void find_columns();
-  void parse_json(std::vector<Cell>& cells);
+  bool next_json(std::vector<Cell>& cells);
 
-  LineReader lines_;
+  std::string path_;
+  std::optional<LineReader> lines_;  // of a table
+  std::optional<JsonRecordReader> json_;
   RecordSpec spec_;
   std::vector<std::string> raw_;
   std::vector<size_t> columns_;  // place of each name

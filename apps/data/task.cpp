@@ -1,18 +1,13 @@
 #include "apps/data/task.h"
 
 #include <algorithm>
-#include <cctype>
+#include <charconv>
 
 #include "engine/error.h"
+#include "models/chat/strip.h"
 
 namespace lowland {
 namespace {
-
-bool is_integer(std::string_view text) {
-  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
-  return !text.empty() && text.size() <= 18 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 int find_name(const std::vector<std::string>& names, const std::string& lower) {
   for (size_t id = 0; id < names.size(); ++id) {
@@ -54,6 +49,8 @@ int TaskInfo::find_label(std::string_view spelling) const {
   // Generic labels may differ in case only, so the exact spelling goes first.
   const auto exact = std::find(file_labels.begin(), file_labels.end(), spelling);
   if (exact != file_labels.end()) return static_cast<int>(exact - file_labels.begin());
+  if (const auto value = parse_integer(spelling); value && spelling != std::to_string(*value))
+    return find_label(std::to_string(*value));
   const std::string lower = to_lower(spelling);
   const int named = std::max(find_name(file_labels, lower), find_name(labels, lower));
   const size_t end = label_end.empty() ? spelling.npos : spelling.find(label_end);
@@ -98,15 +95,27 @@ TaskInfo text_task(const std::vector<std::string>& labels, bool pair) {
   return task;
 }
 
-void sort_labels(std::vector<std::string>& labels) {
-  if (!std::all_of(labels.begin(), labels.end(), is_integer)) {
-    std::sort(labels.begin(), labels.end());
-    return;
+std::optional<int64_t> parse_integer(std::string_view text) {
+  text = strip(text);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return {};
+  return value;
+}
+
+std::vector<std::string> label_set(std::vector<std::string> labels) {
+  std::vector<int64_t> values;
+  for (const std::string& label : labels) {
+    if (const auto value = parse_integer(label)) values.push_back(*value);
   }
-  std::sort(labels.begin(), labels.end(), [](const std::string& a, const std::string& b) {
-    const int64_t x = std::stoll(a), y = std::stoll(b);
-    return x != y ? x < y : a < b;
-  });
+  const bool integers = values.size() == labels.size();
+  std::sort(values.begin(), values.end());
+  if (integers)
+    std::transform(values.begin(), values.end(), labels.begin(), [](int64_t v) { return std::to_string(v); });
+  if (!integers) std::sort(labels.begin(), labels.end());
+  labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
+  return labels;
 }
 
 bool is_default_label2id(const std::map<std::string, int>& label2id) {

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,7 +56,8 @@ struct TaskInfo {
 
   // Fills them in.
   void complete();
-  // Id of a label as a file spells it (published spelling, or name in any case); -1 if there is none.
+  // Id of a label as a file spells it (published spelling, or name in any case; of integers their value: " 01" is 1);
+  // -1 if there is none.
   int find_label(std::string_view spelling) const;
   // "0 (negative), 1 (positive)", for messages.
   std::string describe_labels() const;
@@ -70,8 +72,11 @@ std::string task_help();
 TaskInfo task_info(std::string_view name);
 // The generic task: classes sorted already, or regression if `labels` is empty.
 TaskInfo text_task(const std::vector<std::string>& labels, bool pair);
-// Labels in the order of the `text` task: by value if all are integers, else by bytes (Python's order).
-void sort_labels(std::vector<std::string>& labels);
+// The classes that the `text` task makes of a file's labels, each once: integers by value and written as such, as pandas
+// reads a column of them (" 1" is 1), anything else by bytes (Python's order).
+std::vector<std::string> label_set(std::vector<std::string> labels);
+// The whole text as an integer, blanks around it allowed; nothing otherwise.
+std::optional<int64_t> parse_integer(std::string_view text);
 
 // A label2id of LABEL_0, LABEL_1, ... (or none) says nothing about a task.
 bool is_default_label2id(const std::map<std::string, int>& label2id);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "apps/common/progress.h"
 #include "engine/error.h"
 
 namespace lowland {
@@ -59,6 +60,7 @@ LineReader::LineReader(std::string path) : path_(std::move(path)), in_(&file_) {
   }
   LL_CHECK(std::filesystem::exists(path_), "{} does not exist", path_);
   LL_CHECK(!std::filesystem::is_directory(path_), "{} is a folder, not a file", path_);
+  LL_CHECK(std::filesystem::is_regular_file(path_), "{} is a pipe or a device, not a file", path_);
   file_.open(path_, std::ios::binary);
   LL_CHECK(file_.good(), "{} cannot be opened", path_);
 }
@@ -66,6 +68,10 @@ LineReader::LineReader(std::string path) : path_(std::move(path)), in_(&file_) {
 bool LineReader::next(std::string& line) {
   if (!std::getline(*in_, line)) {
     LL_CHECK(!in_->bad(), "{} cannot be read after line {}", path_, line_);
+    if (repaired_ > 0 && !ended_)
+      apps::say(fmt::format("{}: {} not UTF-8 and read as Windows-1252 (first: line {})", path_,
+                            repaired_ == 1 ? "1 line is" : fmt::format("{} lines are", repaired_), first_repaired_));
+    ended_ = true;
     return false;
   }
   if (++line_ == 1) {
@@ -74,13 +80,15 @@ bool LineReader::next(std::string& line) {
     if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
   }
   if (!line.empty() && line.back() == '\r') line.pop_back();
-  repaired_ += repair_utf8(line);
+  if (repair_utf8(line) && repaired_++ == 0) first_repaired_ = line_;
   return true;
 }
 
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == line.npos; }
+
 bool LineReader::next_filled(std::string& line) {
   while (next(line)) {
-    if (line.find_first_not_of(" \t\r") != line.npos) return true;
+    if (!is_blank(line)) return true;
   }
   return false;
 }
@@ -123,7 +131,7 @@ bool next_csv_record(LineReader& in, std::vector<std::string>& cells, int64_t& f
   std::string line;
   do {
     if (!in.next(line)) return false;
-  } while (line.empty());
+  } while (line.find_first_not_of(' ') == line.npos);
   first_line = in.line();
   cells.assign(1, "");
   bool quoted = false, closed = false;  // inside quotes; just after the closing quote

@@ -1,23 +1,25 @@
-// Lines and CSV records of a text file, streamed: SNLI's train file has 400 MB.
-// A byte-order mark and CR before LF are removed. A byte that is not part of valid UTF-8 is read as
-// Windows-1252 (the superset of latin-1 that the sent-conv files are written in) and the line counted in
-// repaired(): `clich\xe9` is `cliché`, which is what the authors wrote, where replacement characters would
-// lose it. Valid UTF-8 is never touched.
+// Lines and CSV records of a text file, streamed: SNLI's train file has 400 MB. Every text that a user brings, whatever
+// its format, is read by LineReader.
+// A byte-order mark and CR before LF are removed. A byte that is not part of valid UTF-8 is read as Windows-1252 (the
+// superset of latin-1 that the sent-conv files are written in): `clich\xe9` is `cliché`, which is what the authors
+// wrote, where replacement characters would lose it. How many lines that were is logged at the end of the file. Valid
+// UTF-8 is never touched.
 #pragma once
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lowland {
 
 class LineReader {
  public:
-  // "-" reads the standard input. Error: missing, a folder, unreadable.
+  // "-" reads the standard input. Error: missing, a folder, a pipe or device, unreadable.
   explicit LineReader(std::string path);
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
-  // False at the end of the file. A file that ends without a newline still ends in a line.
+  // False at the end of the file. A file that ends without a newline still ends in a line. Error: UTF-16.
   bool next(std::string& line);
   // The next line that holds more than blanks.
   bool next_filled(std::string& line);
@@ -30,8 +32,12 @@ class LineReader {
   std::string path_;
   std::ifstream file_;
   std::istream* in_;
-  int64_t line_ = 0, repaired_ = 0;
+  int64_t line_ = 0, repaired_ = 0, first_repaired_ = 0;
+  bool ended_ = false;
 };
+
+// Nothing but spaces, tabs and CR.
+bool is_blank(std::string_view line);
 
 // Replaces invalid bytes as said above; true if there was one.
 bool repair_utf8(std::string& text);
@@ -39,7 +45,7 @@ bool repair_utf8(std::string& text);
 // Splits at every TAB; quotes mean nothing (QUOTE_NONE).
 void split_tabs(const std::string& line, std::vector<std::string>& cells);
 
-// Reads one CSV record by RFC 4180: "quoted ""cells"" may hold commas and newlines". Blank lines are skipped.
+// Reads one CSV record by RFC 4180: "quoted ""cells"" may hold commas and newlines". Lines of blanks are skipped.
 // first_line: where the record begins. False at the end. Error: a quote never closed, text after it.
 bool next_csv_record(LineReader& in, std::vector<std::string>& cells, int64_t& first_line);
 

@@ -24,7 +24,6 @@ void say_split(const char* name, const Split& split) {
   std::string text = fmt::format("{}: {} examples", name, thousands(static_cast<int64_t>(split.examples.size())));
   if (split.carved) text += ", held out from train";
   if (split.skipped > 0) text += fmt::format("; skipped {}: {}", split.skipped, split.skip_reason);
-  if (split.repaired > 0) text += fmt::format("; {} lines were not UTF-8 and are read as Windows-1252", split.repaired);
   say(text);
 }
 
@@ -32,6 +31,7 @@ void say_split(const char* name, const Split& split) {
 
 void RobertaSession::add_flags(Flags& f, Verb verb) {
   flags_ = &f;
+  trains_ = verb == Verb::finetune || verb == Verb::inspect;
   const char* const columns[] = {"Column of the text", "Column of the second text of a pair"};
   if (verb == Verb::predict) {
     f.add_positional("INPUT", &input_, "File of lines (pairs split by TAB), .csv or .jsonl; - reads lines from stdin");
@@ -89,9 +89,7 @@ TextFiles RobertaSession::text_files() const {
 }
 
 LoadOptions RobertaSession::load_options(const Wanted& wanted) const {
-  // The labels of the text task come from its training file, unless an adapter knows them.
-  const bool labels_from_train = wanted.scoring && task_.task == "text" && !adapter;
-  return {.train = wanted.train || labels_from_train,
+  return {.train = wanted.train,
           .dev = wanted.dev,
           .test = wanted.test,
           .dev_fraction = splits.dev_fraction,
@@ -102,15 +100,29 @@ LoadOptions RobertaSession::load_options(const Wanted& wanted) const {
 
 void RobertaSession::task_from_card() {
   TaskInfo& task = data_.task;
+  const std::map<std::string, int> known = label2id(known_labels());
   if (!task_.task.empty() && task_.task != "text") {
     task = task_info(task_.task);
+    const bool match = task.regression || labels_match(task, known);
+    LL_CHECK(match || trains_ || is_default_label2id(known),
+             "{} was trained for the labels {}, not for those of task {}: {}",
+             card() != nullptr && !card()->labels.empty() ? base.adapter : folder, fmt::join(known_labels(), ", "),
+             task.name, task.describe_labels());
+    if (!task.regression && match) task = remap_labels(task, known);
   } else {
-    const bool regression = card() != nullptr && card()->problem_type == "regression";
+    const bool regression = card() != nullptr ? card()->problem_type == "regression"
+                                              : checkpoint_.num_labels == 1 || checkpoint_.problem_type == "regression";
     task = text_task(regression ? std::vector<std::string>{} : known_labels(), !task_.pair_column.empty());
+    // LABEL_1 of a checkpoint that names none is 1 in files.
+    for (size_t id = 0; is_default_label2id(known) && id < task.file_labels.size(); ++id)
+      task.file_labels[id] = std::to_string(id);
   }
-  const std::map<std::string, int> known = label2id(known_labels());
-  if (!task.regression && labels_match(task, known)) task = remap_labels(task, known);
   take_labels();
+}
+
+void RobertaSession::follow_known_labels() {
+  const std::map<std::string, int> known = label2id(known_labels());
+  if (!data_.task.regression && labels_match(data_.task, known)) remap_labels(data_, known);
 }
 
 void RobertaSession::take_labels() {
@@ -123,11 +135,15 @@ void RobertaSession::load(const Wanted& wanted) {
   const LoadOptions options = load_options(wanted);
   if (task_.task == "text") {
     std::optional<TaskInfo> known;
-    if (!options.train && (card() != nullptr || checkpoint_.has_own_labels())) {
+    if (!trains_) {
       task_from_card();
       known = data_.task;
     }
     data_ = load_text(text_files(), options, known);
+    if (trains_) follow_known_labels();
+    say(data_.task.regression
+            ? "labels: numbers, a regression"
+            : fmt::format("labels: {} classes: {}", data_.task.num_labels, data_.task.describe_labels()));
   } else {
     LL_CHECK(!task_.data.empty(), "--data names the folder of the task's files, and is missing");
     task_from_card();
@@ -141,7 +157,6 @@ void RobertaSession::load(const Wanted& wanted) {
   say_split("dev", data_.dev);
   say_split("dev (mismatched)", data_.dev_mm);
   say_split("test", data_.test);
-  if (!wanted.train) data_.train = {};  // it was read for its labels
   objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing);
 }
 
@@ -159,12 +174,21 @@ void RobertaSession::fill(nn::Model& model) {
   const bool labels_kept = card() == nullptr || card()->labels.empty() || card()->labels == config_.labels;
   const bool head_from_adapter = adapter && !adapter->head.empty() && labels_kept;
   const LoadReport report = load_weights(static_cast<Roberta&>(model), weights, static_cast<uint64_t>(system.seed));
+  if (!trains_ && !report.fresh.empty() && !head_from_adapter) require_head(weights, report.fresh.back());
   if (!report.fresh.empty() && !head_from_adapter)
     say(fmt::format("{} has no head for {}: a new one is drawn ({} tensors)", folder,
                     data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels),
                     report.fresh.size()));
   if (!report.unused.empty()) say(report.unused);
   if (adapter) fill_adapter(model, *adapter, head_from_adapter);
+}
+
+void RobertaSession::require_head(const WeightMap& weights, const std::string& fresh) const {
+  const std::string wanted = data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels);
+  LL_CHECK(!weights.contains(fresh), "{}: `{}` has shape {}, which is no head for {}", folder, fresh,
+           to_string(weights.info(fresh).shape), wanted);
+  fail("{} has no trained head for {}: `finetune` trains one, and --run or --adapter names what it wrote", folder,
+       wanted);
 }
 
 void RobertaSession::write(const nn::Model& model, const fs::path& into) const {

@@ -34,12 +34,17 @@ class RobertaSession final : public Session {
   TextFiles text_files() const;
   LoadOptions load_options(const Wanted& wanted) const;
   std::vector<std::string> known_labels() const;  // of the adapter's card, else of the checkpoint
-  void task_from_card();                          // the task without any file
-  void take_labels();                             // config's are the task's
+  // The task without any file; ids are those of the known labels. What was trained is asked by its own labels only:
+  // Error if a verb that does not train would take others.
+  void task_from_card();
+  void follow_known_labels();  // a training file's labels get the known ids, where they are the same
+  void take_labels();          // config's are the task's
+  void require_head(const WeightMap& weights, const std::string& fresh) const;  // Error: `fresh` would be drawn
 
   TextTaskSettings task_;
   std::string input_ = "-", format_ = "json";
   const Flags* flags_ = nullptr;
+  bool trains_ = false;  // the verb makes a new head where there is none
   HubFamily family_ = lowland::roberta_family();
   RobertaConfig checkpoint_, config_;  // as in the folder; with the task's labels
   TextDataset data_;

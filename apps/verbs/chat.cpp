@@ -1,6 +1,5 @@
-#include <iostream>
-
 #include "apps/common/generate_text.h"
+#include "apps/data/text_file.h"
 #include "apps/families/language_session.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
@@ -25,8 +24,9 @@ void run(ChatVerb& verb) {
   const std::unique_ptr<nn::Model> model = filled_model(session, false);
   std::vector<ChatMessage> messages;
   if (!verb.system.empty()) messages.push_back({"system", verb.system});
-  for (std::string line; std::getline(std::cin, line);) {
-    if (line.empty() || !session.take_line(line)) continue;
+  LineReader said("-");
+  for (std::string line; said.next_filled(line);) {
+    if (!session.take_line(line)) continue;
     messages.push_back({"user", line});
     const std::vector<int32_t> ids = session.conversation(messages);
     check_room(session.language(*model), ids);

@@ -6,7 +6,7 @@
 
 #include "apps/common/generate_text.h"
 #include "apps/common/progress.h"
-#include "apps/data/text_file.h"
+#include "apps/data/records.h"
 #include "apps/families/language_session.h"
 #include "apps/objectives/language_maker.h"
 #include "apps/verbs/session_verb.h"
@@ -24,21 +24,15 @@ struct GenerateVerb : SessionVerb {
 
 using Ids = std::vector<std::vector<int32_t>>;
 
-// Lines of text, or of a .jsonl file the field `prompt` of each object.
+// Lines of text; of .jsonl, .json, .csv and .tsv files the field `prompt` of each record.
 std::vector<std::string> read_prompts(const std::string& file) {
   std::vector<std::string> out;
-  LineReader lines(file);
-  const bool json = file.ends_with(".jsonl");
-  for (std::string line; lines.next(line);) {
-    if (line.empty()) continue;
-    if (!json) {
-      out.push_back(line);
-      continue;
-    }
-    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
-    LL_CHECK(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
-             "{}: not a JSON object with a text `prompt`", lines.where());
-    out.push_back(object["prompt"].get<std::string>());
+  if (const auto format = find_table_format(file)) {
+    RecordReader records(file, {.format = *format, .names = {"prompt"}, .required = 1});
+    for (std::vector<Cell> cells; records.next(cells) != RecordReader::Status::end;) out.push_back(cells[0].text);
+  } else {
+    LineReader lines(file);
+    for (std::string line; lines.next_filled(line);) out.push_back(line);
   }
   LL_CHECK(!out.empty(), "{} holds no prompt", file);
   return out;
@@ -107,7 +101,8 @@ void add_generate(CLI::App& app, const Family& family) {
   session.base.add_flags(verb->flags);
   session.base.add_tokenizer(verb->flags);
   verb->flags.add("prompt", &verb->prompt, "The text to go on from");
-  verb->flags.add("prompts", &verb->prompts, "File of prompts instead: a line each, or .jsonl with a field prompt");
+  verb->flags.add("prompts", &verb->prompts,
+                  "File of prompts instead: a line each, or .jsonl, .json, .csv with a field prompt");
   verb->sampling.add_flags(verb->flags);
   session.batch.batch_size = 16;
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Prompts at a time");

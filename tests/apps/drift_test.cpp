@@ -54,7 +54,10 @@ TEST_CASE("--max-train-samples counts in inspect and probe of every program") {
                            "0",       "--max-train-samples", "4",       "--threads",           "1"};
   CHECK(must(run_program(Arguments{"inspect"} + texts)).out.find("\n4 training examples") != std::string::npos);
   CHECK(must(run_llama(Arguments{"inspect"} + lines)).out.find("\n4 training examples") != std::string::npos);
-  CHECK(json::parse(must(run_program(Arguments{"probe"} + texts)).out).at("examples") == 4);
+  const Workspace w;  // a base alone has no head to probe
+  must(run_program(finetune_flags("lora", w / "run")));
+  CHECK(json::parse(must(run_program({"probe", "--run", w / "run", "--max-train-samples", "4"})).out).at("examples") ==
+        4);
   CHECK(json::parse(must(run_llama(Arguments{"probe"} + lines)).out).at("examples") == 4);
 }
 

@@ -38,6 +38,17 @@ TEST_CASE("language records: the shapes that people have") {
   CHECK(r[5].messages[1].role == "assistant");
 }
 
+TEST_CASE("language records: a list in one file") {
+  const TempFolder folder;
+  const std::string file = folder.write("alpaca_data.JSON",
+                                        "[\n {\"instruction\": \"Say hi.\",\n  \"input\": \"\", \"output\": \"hi\"},\n"
+                                        " {\"text\": \"x\"}\n]\n");
+  const std::vector<LanguageRecord> r = read_language_records(file);
+  REQUIRE(r.size() == 2);
+  CHECK(r[0].completion == "hi");
+  CHECK(r[1].where == file + ":4 (record 2)");
+}
+
 TEST_CASE("language records: what is wrong is named with its line") {
   const TempFolder folder;
   const auto refused = [&](const std::string& line, const std::string& message) {
@@ -45,8 +56,8 @@ TEST_CASE("language records: what is wrong is named with its line") {
     CHECK_THROWS_WITH_AS(read_language_records(file), (file + ":2: " + message).c_str(), Error);
   };
   const std::string shapes = "expected text; prompt and completion; instruction and output; messages; or conversations";
-  refused("{\"text\": ", "not JSON");
-  refused("[1]", "not a JSON object; " + shapes);
+  refused("{\"text\": ", "not JSON; a file holds one list of objects, or an object on each line");
+  refused("[1]", "not a JSON object");
   refused(R"({"prompt": "alone"})", "no field to learn from; " + shapes);
   refused(R"({"text": 5})", "text is not a text");
   refused(R"({"messages": []})", "messages must be a list of messages, at least one");

@@ -75,6 +75,20 @@ TEST_CASE("load_text: float labels mean regression, integers and JSON strings cl
                "g.tsv:3: the score `nan` is not a number"));
 }
 
+TEST_CASE(
+    "load_text: blanks around numbers mean nothing, as pandas reads them; labels that differ in blanks are refused") {
+  const TempFolder f;
+  TextFiles files = train_file(f.write("a.csv", "text,label\na, 0\nb, 1\nc,01\n"));
+  files.dev = f.write("d.csv", "text,label\na,1\nb, 0\n");
+  const TextDataset data = load_text(files, {});
+  CHECK(data.task.labels == Labels{"0", "1"});
+  CHECK(data.train.examples[2].label == 1);
+  CHECK(data.dev.examples[1].label == 0);
+  CHECK(load_text(train_file(f.write("b.csv", "text,label\na, 0.5\nb, 1\n")), kTrainOnly).task.regression);
+  CHECK(contains(error_of([&] { load_text(train_file(f.write("c.csv", "text,label\na, x\nb,x\n")), kTrainOnly); }),
+                 "the labels ` x` and `x` differ in blanks only"));
+}
+
 TEST_CASE("load_text: dev drawn by seed and stratified, or given") {
   const TempFolder f;
   const std::string train = f.write("t.tsv", rows(200, [](int i) { return i % 4 == 0 ? "a" : i == 7 ? "rare" : "b"; }));
@@ -133,7 +147,7 @@ TEST_CASE("load_text: mistakes are named with file and line") {
   CHECK(contains(message("a.tsv", "text\tlabel\na\tx\nb\ty\tz\n"), "a.tsv:3: expected 2 columns, found 3"));
   CHECK(contains(message("b.csv", "text,label\n\"a\nb\",x\nc\n"), "b.csv:4: expected 2 columns, found 1"));
   CHECK(contains(message("c.jsonl", "{\"text\":\"a\"}\n"), "c.jsonl:1: no value for `label`"));
-  CHECK(contains(message("d.txt", "a"), "the suffix must be .tsv, .csv or .jsonl"));
+  CHECK(contains(message("d.txt", "a"), "the suffix must be .tsv, .csv, .jsonl or .json"));
   CHECK(contains(message("e.csv", ""), "e.csv is empty"));
   CHECK(contains(message("f.jsonl", ""), "f.jsonl holds no example"));
   CHECK(contains(message("g.csv", "text,label\n"), "g.csv holds no example"));

@@ -1,5 +1,7 @@
 #include "apps/data/question_files.h"
 
+#include <nlohmann/json.hpp>
+
 #include "apps/data/json_records.h"
 #include "tests/data/temp_folder.h"
 
@@ -43,7 +45,17 @@ TEST_CASE("json records: lines or a list, each with its place") {
   CHECK(contains(error_of([&] { places("[{}, [1]]"); }), "(record 2): not a JSON object"));
   CHECK(contains(error_of([&] { places("[]"); }), "holds no record"));
   CHECK(contains(error_of([&] { places(" \n"); }), "holds no record"));
-  CHECK(contains(error_of([&] { places("[{}"); }), "not JSON"));
+  CHECK(places("[{\"a\": \"]}, {\\\" [\"}]") == ":1 (record 1)={\"a\":\"]}, {\\\" [\"};");
+  CHECK(contains(error_of([&] { places("[{}"); }),
+                 "r.json:1: not JSON (after 1 whole records): the list is never closed"));
+  CHECK(
+      contains(error_of([&] { places("[{\n\"a\": [1}\n"); }), "r.json:1: not JSON (after 0 whole records): an object"));
+  CHECK(contains(error_of([&] { places("[{}\n{}]"); }),
+                 "r.json:2: not JSON (after 1 whole records): a comma is missing"));
+  CHECK(contains(error_of([&] { places("[{},]"); }), "not a JSON object"));
+  CHECK(contains(error_of([&] { places("[{}]\n{}"); }), "r.json:2: not JSON (after 1 whole records): text follows"));
+  CHECK(
+      contains(error_of([&] { places("{\n \"data\": []\n}"); }), "a file holds one list of objects, or an object on"));
   CHECK(contains(error_of([&] { places("3\n"); }), "r.json:1: not a JSON object"));
 }
 

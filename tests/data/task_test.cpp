@@ -79,10 +79,18 @@ TEST_CASE("task: label2id that does not fit is refused and named") {
   CHECK_FALSE(labels_match(rte, {{"LABEL_0", 0}, {"LABEL_1", 1}, {"LABEL_2", 2}}));
 }
 
-TEST_CASE("task: label order of other data") {
-  Labels numbers = {"10", "2", "-1", "2"}, words = {"b", "B", "10", "9", "é"};
-  sort_labels(numbers);
-  sort_labels(words);
-  CHECK(numbers == Labels{"-1", "2", "2", "10"});
-  CHECK(words == Labels{"10", "9", "B", "b", "é"});
+TEST_CASE("task: labels of other data, each once; integers by value") {
+  CHECK(label_set({"10", "2", "-1", " 2"}) == Labels{"-1", "2", "10"});
+  CHECK(label_set({"+1", "007", " 0 ", "1"}) == Labels{"0", "1", "7"});
+  CHECK(label_set({"b", "B", "10", "9", "é", "b"}) == Labels{"10", "9", "B", "b", "é"});
+  CHECK(label_set({"1", "-"}) == Labels{"-", "1"});
+  CHECK(parse_integer(" +12\t") == 12);
+  CHECK_FALSE(parse_integer("+-1"));
+  CHECK_FALSE(parse_integer("1.0"));
+  CHECK_FALSE(parse_integer(""));
+  CHECK_FALSE(parse_integer("99999999999999999999"));
+  const TaskInfo task = text_task({"0", "1"}, false);
+  CHECK(task.find_label(" 1") == 1);
+  CHECK(task.find_label("01") == 1);
+  CHECK(task.find_label("2") == -1);
 }

@@ -62,6 +62,7 @@ TEST_CASE("text_file: lines") {
   CHECK_FALSE(in.next(line));
   CHECK(contains(error_of([&] { LineReader(folder.path("none.txt")); }), "none.txt does not exist"));
   CHECK(contains(error_of([&] { LineReader(folder.path("")); }), "is a folder, not a file"));
+  CHECK(contains(error_of([] { LineReader("/dev/null"); }), "/dev/null is a pipe or a device, not a file"));
   LineReader utf16(folder.write("b.txt", std::string("\xFF\xFE"
                                                      "a\0",
                                                      4)));
@@ -72,6 +73,7 @@ TEST_CASE("text_file: CSV quoting") {
   CHECK(csv("a,b\n1,\"x, \"\"y\"\"\"\n") == std::vector<Cells>{{"a", "b"}, {"1", "x, \"y\""}});
   CHECK(csv("\"two\r\nlines\n\nand a gap\",z") == std::vector<Cells>{{"two\nlines\n\nand a gap", "z"}});
   CHECK(csv("a,,\n\n,\n\"\",\"\"") == std::vector<Cells>{{"a", "", ""}, {"", ""}, {"", ""}});
+  CHECK(csv("a,b\n   \nc,d\n") == std::vector<Cells>{{"a", "b"}, {"c", "d"}});
   CHECK(csv("it's 5\" wide,b") == std::vector<Cells>{{"it's 5\" wide", "b"}});
   CHECK(csv("").empty());
   CHECK(contains(error_of([] { csv("a\n\"b\nc"); }), "a.csv:2: the quote opened in this record is never closed"));
@@ -81,7 +83,7 @@ TEST_CASE("text_file: CSV quoting") {
 TEST_CASE("records: suffixes, headers and keys") {
   CHECK(table_format("x/A.TSV") == TableFormat::tsv);
   CHECK(table_format("a.jsonl") == TableFormat::jsonl);
-  CHECK(contains(error_of([] { table_format("a.txt"); }), "a.txt: the suffix must be .tsv, .csv or .jsonl"));
+  CHECK(contains(error_of([] { table_format("a.txt"); }), "a.txt: the suffix must be .tsv, .csv, .jsonl or .json"));
   const TempFolder folder;
   const auto open = [&](const std::string& name, const std::string& content, TableFormat format) {
     return RecordReader(folder.write(name, content), {.format = format, .names = {"text", "label"}, .required = 2});
@@ -101,4 +103,20 @@ TEST_CASE("records: suffixes, headers and keys") {
   CHECK(cells[1].text == "1.0");
   CHECK(contains(error_of([&] { json.next(cells); }), "j.jsonl:3: no value for `label`"));
   CHECK(contains(error_of([&] { json.next(cells); }), "j.jsonl:4: not a JSON object"));
+  for (const char* content :
+       {"{\"text\": \"a\", \"label\": 1}\n \t \n{\"text\": \"b\", \"label\": \"2\"}\n",
+        "\xEF\xBB\xBF[{\"text\": \"a\",\r\n \"label\": 1}, {\"text\": \"b\", \"label\": \"2\"}]\r\n"}) {
+    RecordReader rows = open("l.JSON", content, TableFormat::jsonl);
+    REQUIRE(rows.next(cells) == RecordReader::Status::row);
+    CHECK(cells[1].text == "1");
+    CHECK(rows.line() == 1);
+    REQUIRE(rows.next(cells) == RecordReader::Status::row);
+    CHECK(cells[0].text == "b");
+    CHECK(cells[1].quoted);
+    CHECK(rows.next(cells) == RecordReader::Status::end);
+  }
+  RecordReader blanks = open("b.tsv", "text\tlabel\n  \na\t1\n \n", TableFormat::tsv);
+  CHECK(blanks.next(cells) == RecordReader::Status::row);
+  CHECK(blanks.where() == folder.path("b.tsv") + ":3");
+  CHECK(blanks.next(cells) == RecordReader::Status::end);
 }
