@@ -10,7 +10,7 @@ namespace lowland {
 
 enum class TableFormat { tsv, csv, jsonl };
 
-// By suffix in any case: .tsv, .csv, .jsonl or .json (an object on each line or one list of objects); nothing otherwise.
+// By suffix in any case: .tsv, .csv, .jsonl or .json (an object on each line or one list); nothing otherwise.
 std::optional<TableFormat> find_table_format(const std::string& path);
 // The same, or an Error that names them.
 TableFormat table_format(const std::string& path);

@@ -72,8 +72,8 @@ std::string task_help();
 TaskInfo task_info(std::string_view name);
 // The generic task: classes sorted already, or regression if `labels` is empty.
 TaskInfo text_task(const std::vector<std::string>& labels, bool pair);
-// The classes that the `text` task makes of a file's labels, each once: integers by value and written as such, as pandas
-// reads a column of them (" 1" is 1), anything else by bytes (Python's order).
+// The classes that the `text` task makes of a file's labels, each once: integers by value and written as such, as
+// pandas reads a column of them (" 1" is 1), anything else by bytes (Python's order).
 std::vector<std::string> label_set(std::vector<std::string> labels);
 // The whole text as an integer, blanks around it allowed; nothing otherwise.
 std::optional<int64_t> parse_integer(std::string_view text);

@@ -44,7 +44,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   }
   f.add("data", &task_.data, "Folder of the task's files, or the GLUE folder above it");
   f.add("task", &task_.task, task_help());
-  f.add("train", &splits.train, "Task text: training file (.tsv, .csv or .jsonl)");
+  f.add("train", &splits.train, "Task text: training file (.tsv, .csv, .jsonl or .json)");
   f.add("dev", &splits.dev, "Task text: development file");
   f.add("test", &splits.test, "Task text: test file");
   f.add("text-column", &task_.text_column, "Task text: column of the text");
