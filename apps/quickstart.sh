@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=${1:-build/quickstart}
 source cmake/setup.sh
-lowland_build lowland-roberta lowland-quickstart-data
+lowland_build lowland-roberta lowland-llama lowland-vlm lowland-quickstart-data
 
 lowland=build/bin/lowland-roberta
 step() { printf '\n== %s\n$ %s\n' "$1" "${*:2}"; "${@:2}"; }

@@ -1,4 +1,5 @@
-# The CUDA toolkit: LOWLAND_CUDA=AUTO takes one of version 12.0 or later if there is one, ON insists, OFF does not look.
+# The CUDA toolkit: LOWLAND_CUDA=AUTO takes one of version 12.0 or later where there is a driver to run it, since the
+# kernels take as long to compile as everything else; ON takes it without, OFF does not look.
 # Sets lowland_have_cuda. Each case prints one line.
 set(LOWLAND_CUDA AUTO CACHE STRING "CUDA backend: AUTO, ON or OFF")
 set_property(CACHE LOWLAND_CUDA PROPERTY STRINGS AUTO ON OFF)
@@ -15,10 +16,13 @@ if(lowland_cuda STREQUAL "OFF")
   message(STATUS "CUDA: off")
 else()
   find_package(CUDAToolkit QUIET)
+  find_library(LOWLAND_CUDA_DRIVER libcuda.so.1 PATH_SUFFIXES nvidia/current)  # the toolkit's stub is libcuda.so
   if(NOT CUDAToolkit_FOUND)
     set(lowland_cuda_note "no toolkit found")
   elseif(CUDAToolkit_VERSION VERSION_LESS lowland_cuda_oldest)
     set(lowland_cuda_note "toolkit ${CUDAToolkit_VERSION} is older than ${lowland_cuda_oldest} and counts as absent")
+  elseif(lowland_cuda STREQUAL "AUTO" AND NOT LOWLAND_CUDA_DRIVER AND NOT EXISTS /dev/nvidiactl)
+    set(lowland_cuda_note "toolkit ${CUDAToolkit_VERSION}, but no driver: not built (-DLOWLAND_CUDA=ON builds it)")
   else()
     set(lowland_have_cuda TRUE)
     set(lowland_cuda_note "toolkit ${CUDAToolkit_VERSION}")

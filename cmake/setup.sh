@@ -1,6 +1,7 @@
 # Sourced by tests/run.sh and apps/quickstart.sh: makes `build` ready on a machine with nothing installed.
 #   lowland_build [target...]   installs missing packages (Debian, Ubuntu), configures and builds; `all` by default
-# Quiet about what is already there. CC and CXX choose the compiler, CMAKE_PREFIX_PATH and CONDA_PREFIX are honoured.
+# Quiet about what is already there. CC and CXX choose the compiler, CMAKE_PREFIX_PATH and CONDA_PREFIX are honoured;
+# LOWLAND_CUDA=ON or OFF overrides what CMake finds by itself.
 
 lowland_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 lowland_libraries="libdnnl-dev libopenblas-openmp-dev libxtensor-dev libxsimd-dev doctest-dev nlohmann-json3-dev
@@ -59,6 +60,38 @@ lowland_quietly() {
   fi
 }
 
+# Time in seconds as 4:05.
+lowland_clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+
+# How far the build is that writes to LOG: "123 of 473, about 4:10 left". Nothing before its first step.
+lowland_progress() {
+  local log=$1 begun=$2 done all spent=$((SECONDS - $2))
+  IFS=/ read -r done all < <(grep -oE '^\[ *[0-9]+(/[0-9]+|%)\]' "$log" | tail -n 1 | tr -d '[] ' | sed 's/%/\/100/')
+  [[ ${done:-0} != 0 ]] || return 0
+  printf '%s of %s, about %s left' "$done" "$all" "$(lowland_clock $((spent * (all - done) / done)))"
+}
+
+# Runs a build and shows how far it is: one line that is redrawn on a terminal, a line a minute elsewhere.
+lowland_watched() {
+  local log=$1 begun=$SECONDS pid text shown=0 status=0
+  lowland_quietly "$@" 2>"$log.errors" &
+  pid=$!
+  while sleep 0.5 && kill -0 "$pid" 2>/dev/null; do
+    text=$(lowland_progress "$log" "$begun")
+    if [[ -t 2 && -n $text ]]; then
+      printf '\rBuilding: %s   ' "$text" >&2
+    elif ((SECONDS - begun >= 60 * (shown + 1))) && [[ -n $text ]]; then
+      shown=$(((SECONDS - begun) / 60))
+      echo "Building: $text"
+    fi
+  done
+  [[ ! -t 2 ]] || printf '\r%50s\r' '' >&2
+  wait "$pid" || status=$?
+  cat "$log.errors" >&2
+  rm -f "$log.errors"
+  return $status
+}
+
 lowland_build() {
   local build=$lowland_root/build generator=() target=() jobs
   lowland_install || return 1
@@ -71,9 +104,10 @@ lowland_build() {
   if [[ ! -f $build/CMakeCache.txt ]] && command -v ninja >/dev/null; then
     generator=(-G Ninja)
   fi
+  [[ -z ${LOWLAND_CUDA:-} ]] || generator+=("-DLOWLAND_CUDA=$LOWLAND_CUDA")
   lowland_quietly "$build/configure.log" \
     cmake -S "$lowland_root" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release || return 1
   [[ $# == 0 ]] || target=(--target "$@")
   [[ -x $build/bin/lowland-roberta ]] || echo "Building (minutes at the first time; output: build/build.log)"
-  lowland_quietly "$build/build.log" cmake --build "$build" --parallel "$jobs" "${target[@]}"
+  lowland_watched "$build/build.log" cmake --build "$build" --parallel "$jobs" "${target[@]}"
 }
