@@ -49,7 +49,7 @@ struct TextDataset {
 
 struct LoadOptions {
   bool train = true, dev = true, test = false;  // what to load; asking for what is not there is an error
-  double dev_fraction = 0.1;                    // where there is no dev file
+  double dev_fraction = 0.1;                    // where there is no dev file; 0: no dev split then
   uint64_t seed = 42;                           // of that split
   int64_t max_train_samples = 0;                // the first so many (after the dev split is carved); 0: all
   int64_t max_eval_samples = 0;                 // of dev and test each

@@ -92,7 +92,8 @@ TextDataset load_task(const TaskInfo& task, const std::string& data_dir, const L
   const bool carve = !dev && find_task_file(task, folder, SplitName::train);
   if (options.train || (options.dev && carve)) data.train = require_split(task, folder, SplitName::train, "train");
   // Carved whenever there is no dev file, so that train never depends on whether dev was asked for.
-  if (carve && !data.train.examples.empty()) data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
+  if (carve && !data.train.examples.empty() && options.dev_fraction != 0)
+    data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
   if (options.dev && !carve) data.dev = require_split(task, folder, SplitName::dev, "dev");
   if (options.dev && !carve) {
     const auto mm = find_task_file(task, folder, SplitName::dev_mm);

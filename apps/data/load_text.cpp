@@ -78,7 +78,7 @@ TextDataset load_text(const TextFiles& files, const LoadOptions& options, const 
   data.task.label_column = files.label_column;
   if (train) data.train = finish(data.task, std::move(*train));
   // Carved even if dev is not asked for, so that train does not depend on it.
-  if (carve && train) data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
+  if (carve && train && options.dev_fraction != 0) data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
   if (options.dev && !carve) data.dev = finish(data.task, read_raw(files.dev, columns, true));
   if (options.test) data.test = finish(data.task, read_raw(files.test, columns, false));
   keep_wanted(data, options);

@@ -113,6 +113,9 @@ TEST_CASE("load_text: dev drawn by seed and stratified, or given") {
   const auto lines = dev_rows(1);
   CHECK(std::is_sorted(lines.begin(), lines.end()));
   CHECK(load_text(train_file(train), {.dev_fraction = 0.5}).dev.examples.size() == 100);
+  const TextDataset whole = load_text(train_file(train), {.dev_fraction = 0});
+  CHECK(whole.train.examples.size() == 200);
+  CHECK(whole.dev.examples.empty());
   CHECK(contains(error_of([&] { load_text(train_file(train), {.dev_fraction = 1}); }),
                  "the dev fraction must be between 0 and 1"));
   TextFiles files = train_file(train);
