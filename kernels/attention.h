@@ -5,17 +5,20 @@
 //              g_ij = p_ij (u_ij do_i . v_j - D_i)             dq_i = scale * sum_j g_ij k_j
 //              dk_j = scale * sum_i g_ij q_i                   dv_j = sum_i u_ij p_ij do_i
 //   Segment s has the query rows [cu_q[s], cu_q[s+1]) and the keys [cu_k[s], cu_k[s+1]). Causal: of nq
-//   queries and nk keys, query i sees keys 0 .. nk - nq + i. Query head h reads key head h / (NH / NKV).
+//   queries and nk keys, query i sees keys 0 .. nk - nq + i, of a sliding window of W the last W of them. Query head h
+//   reads key head h / (NH / NKV).
 // shapes     q, o: (NQ, NH HD)   k, v: (NK, NKV HD)   lse: (NQ, NH) in acc_t<T>; rows are `stride` elements apart,
 //            heads adjacent, so that the q, k and v of one packed matrix are three views of it
 // writes     o =   lse =   dq =   dk =   dv =   (dq null, or dk and dv null: unwanted; dq may equal do)
-//            Rows outside every segment and queries without keys get zeros.
+//            Rows outside every segment, queries without keys and keys that no query sees get zeros.
 // numerics   online softmax over tiles of 64 keys. Threads own (segment, head, 256 queries) in the forward
 //            and (segment, key head) in the backward: results depend neither on their number nor on the
 //            packing; scratch memory depends on HD and the number of threads only. Causal segments of one to four
 //            queries and more keys, a decoder's step, are summed in an order of their own (cpu/attention_few.h)
 // dropout    u_ij by Philox: counter (example_i, position_i, h * kHeadStride + j / 8), draw j % 8
-// REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; NKV divides NH; causal: nq <= nk or nk = 0
+// cost       tiles that the causal mask or the window hides are not computed: queries times W, not times keys
+// REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; NKV divides NH; causal: nq <= nk or nk = 0; a window only
+//            where causal
 // CUDA plan  a block per (segment, head, tile of queries), bounds of segments read on the device. bf16: mma.sync
 //            m16n8k16, 64 or 128 queries, 64 or 32 keys at a time by cp.async, double-buffered. float, double: FMA on
 //            tiles of 32 and 16. Backward: delta, then dk and dv, then dq, each block owning what it writes: no
@@ -40,6 +43,7 @@ struct AttentionShape {
   const int32_t* cu_q = nullptr;  // (S+1)
   const int32_t* cu_k = nullptr;  // (S+1)
   bool causal = false;
+  int64_t window = 0;  // keys that a query sees, its own included; 0: all before it
   double scale = 1;
   // Dropout of the probabilities; off when drop_below is 0.
   uint32_t drop_below = 0;  // draws under it are dropped: drop_threshold(p)

@@ -2,9 +2,10 @@
 //   forward    a = position_n f_i      (x_i, x_(i+HD/2)) becomes (x_i cos a - x_(i+HD/2) sin a,
 //                                                                 x_(i+HD/2) cos a + x_i sin a),   i < HD / 2
 //   backward   the same with -a: a rotation's transpose is its inverse
-//   Scaled variants (linear, llama3) are other frequencies f; the kernel does not know them.
+//   Scaled variants (linear, llama3, yarn, ...) are other frequencies f; the kernel does not know them. Where they
+//   depend on a text's length, f has several rows, and table_n is the one that row n is turned by.
 // shapes     x: N rows, `stride` elements apart, heads of HD adjacent columns each from column 0 (q and k of a packed
-//            q|k|v); position (N) i32; f: (HD/2) f32
+//            q|k|v); position (N) i32; f: (tables, HD/2) f32; table: (N) i32, or null where f has one row
 // writes     x =
 // numerics   f32 and below: a is rounded to f32, as where the published models were trained; cos and sin of it in f64
 //            (CUDA: in f32, within 2 ulp for any a). double: all in f64, from the same f
@@ -21,6 +22,7 @@ inline constexpr int64_t kRopeMaxWidth = 1024;
 
 struct RopeShape {
   int64_t N = 0, stride = 0, heads = 0, HD = 0;
+  const int32_t* table = nullptr;
 };
 
 }  // namespace lowland

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apps/common/progress.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -12,15 +13,40 @@ void SamplingSettings::add_flags(Flags& f) {
   f.add("temperature", &temperature, "0: always the likeliest token; 1: by the model's probabilities");
   f.add("top-k", &top_k, "Choose among the K likeliest tokens (0: all)");
   f.add("top-p", &top_p, "Choose among the likeliest tokens that hold this share of the probability");
+  f.add("min-p", &min_p, "Choose among the tokens that have this share of the likeliest one's probability");
+  f.add("repetition-penalty", &repetition_penalty, "Above 1: tokens that were there before become less likely");
   f.add("ignore-eos", &ignore_eos, "Do not stop at the end-of-text tokens");
+}
+
+void SamplingSettings::take(const GenerationConfig& file, const Flags& flags) {
+  stop = file.eos_token_ids;
+  const auto set = [&](const char* flag, auto& to, const auto& from) {
+    if (from && !flags.given(flag)) to = *from;
+  };
+  // Without do_sample transformers takes the likeliest token; with it, these are what a file leaves out.
+  if (!flags.given("temperature")) temperature = file.do_sample ? file.temperature.value_or(1) : 0;
+  if (file.do_sample && !flags.given("top-k")) top_k = file.top_k.value_or(50);
+  set("top-k", top_k, file.top_k);
+  set("top-p", top_p, file.top_p);
+  set("min-p", min_p, file.min_p);
+  set("repetition-penalty", repetition_penalty, file.repetition_penalty);
+  say(file.notes);
+  if (temperature > 0 && !flags.given("temperature"))
+    say(fmt::format("generation_config.json: tokens are drawn with --temperature {:g} --top-k {} --top-p {:g}",
+                    temperature, top_k, top_p));
 }
 
 GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
                                  const SamplingSettings& f) {
   GenerateOptions o;
   o.max_new_tokens = f.max_new_tokens;
-  o.sampling = {f.temperature, f.top_k, f.top_p, static_cast<uint64_t>(seed)};
-  if (!f.ignore_eos) o.stop = config.eos_token_ids;
+  o.sampling = {.temperature = f.temperature,
+                .top_k = f.top_k,
+                .top_p = f.top_p,
+                .min_p = f.min_p,
+                .repetition_penalty = f.repetition_penalty,
+                .seed = static_cast<uint64_t>(seed)};
+  if (!f.ignore_eos) o.stop = f.stop.value_or(config.eos_token_ids);
   const int32_t eos = tokenizer.special().eos;
   if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);
   o.vocab_limit = tokenizer.vocab_size();

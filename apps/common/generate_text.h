@@ -1,10 +1,12 @@
 // What the verbs that write text share: the flags of sampling, and text on stdout as it comes.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/settings/flags.h"
+#include "models/hub/generation_config.h"
 #include "models/llama/generate.h"
 #include "models/tokenizers/tokenizer.h"
 
@@ -12,13 +14,16 @@ namespace lowland::apps {
 
 struct SamplingSettings {
   int64_t max_new_tokens = 128, top_k = 0;
-  double temperature = 0, top_p = 1;
+  double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   bool ignore_eos = false;
+  std::optional<std::vector<int32_t>> stop;  // end-of-text tokens; absent: those of config.json
   void add_flags(Flags& flags);
+  // What the model's generation_config.json says, but where a flag was given. Tells it where tokens are drawn by it.
+  void take(const GenerationConfig& file, const Flags& flags);
 };
 
-// Stops at the configuration's and the tokenizer's end-of-text tokens, unless told to ignore them. Throws Error on a
-// setting that cannot be.
+// Stops at the configuration's (generation_config.json's, else config.json's) and the tokenizer's end-of-text tokens,
+// unless told to ignore them. Throws Error on a setting that cannot be.
 GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
                                  const SamplingSettings& settings);
 

@@ -76,6 +76,10 @@ void say(const std::string& text) {
   std::fflush(stderr);
 }
 
+void say(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) say(line);
+}
+
 std::string bytes_text(size_t bytes) {
   const auto b = static_cast<double>(bytes);
   if (b >= 1e9) return fmt::format("{:.2f} GB", b / 1e9);

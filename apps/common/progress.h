@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace lowland::apps {
 
@@ -30,6 +31,7 @@ class Progress {
 
 // Lines of the log, on stderr.
 void say(const std::string& text);
+void say(const std::vector<std::string>& lines);
 std::string bytes_text(size_t bytes);       // "1.24 GB"
 std::string duration_text(double seconds);  // "4:05", "1:02:03"
 std::string thousands(int64_t n);           // "12,345"

@@ -57,6 +57,7 @@ void LlamaSession::open(const Flags& flags) {
     folder = resolve_model_folder(base.model);
     config_ = LlamaConfig::from_folder(folder);
   }
+  say(config_.notes);
   family_ = lowland::llama_family(config_);
   random_std = config_.initializer_range;
   open_tokenizer();
@@ -180,6 +181,8 @@ void LlamaPretraining::add_flags(Flags& f, Verb verb) {
 
 void LlamaPretraining::read_config(const std::string& json, const std::string& file) {
   config_ = LlamaConfig::from_json(json, file);
+  say(config_.notes);
+  config_.source.clear();  // a new model says all of itself
   const int32_t eos = tokenizer->special().eos;
   config_.vocab_size = tokenizer->vocab_size();
   config_.bos_token_id = tokenizer->special().bos;

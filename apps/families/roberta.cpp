@@ -63,6 +63,7 @@ void RobertaSession::open(const Flags& flags) {
   LL_CHECK(!base.model.empty(), "--model names the base checkpoint, and is missing");
   folder = resolve_model_folder(base.model);
   checkpoint_ = config_ = RobertaConfig::from_folder(folder);
+  say(config_.notes);
   random_std = config_.initializer_range;
   tokenizer = load_tokenizer(folder);
   LL_CHECK(tokenizer->vocab_size() <= config_.vocab_size, "{}: the tokenizer has {} ids, the model {}", folder,
@@ -210,6 +211,8 @@ void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
 
 void RobertaPretraining::read_config(const std::string& json, const std::string& file) {
   config_ = RobertaConfig::from_json(json, file);
+  say(config_.notes);
+  config_.source.clear();  // a new model says all of itself
   config_.vocab_size = tokenizer->vocab_size();
   config_.bos_token_id = tokenizer->special().bos;
   config_.eos_token_id = tokenizer->special().eos;

@@ -96,6 +96,7 @@ void VlmSession::open(const Flags& flags) {
   if (adapter) take_parts_of_adapter(flags);
   prompt_ = image_prompt_of(questions_.prompt_style);
   check_picture_size(image_settings_, config_.vision.image_size, from_parts() ? vision_folder_ : folder);
+  if (flags.has("input")) sampling_.take(GenerationConfig::from_folder(folder), flags);
   context = system.make_context();
   pictures_ = std::make_unique<Pictures>(image_settings_, context->threads());
   pictures_->cache_in(questions_.cache_features);
@@ -107,6 +108,8 @@ void VlmSession::open_folder() {
   config_ = VlmConfig::from_folder(folder);
   tokenizer = load_tokenizer(base.tokenizer.empty() ? folder : base.tokenizer);
   image_settings_ = ImageSettings::from_folder(folder);
+  say(config_.notes);
+  say(image_settings_.notes);
 }
 
 // A base of a tower and a language model, to which the projector is new.
@@ -119,6 +122,7 @@ void VlmSession::open_parts() {
   config_.text = LlamaConfig::from_folder(folder);
   tokenizer = load_tokenizer(base.tokenizer.empty() ? folder : base.tokenizer);
   image_settings_ = ImageSettings::from_folder(vision_folder_);
+  for (const auto* notes : {&config_.vision.notes, &config_.text.notes, &image_settings_.notes}) say(*notes);
   config_.image_token_id = tokenizer->id_of(kImageText);
   if (config_.image_token_id < 0)
     config_.image_token_id = std::max<int64_t>(config_.text.vocab_size, tokenizer->vocab_size());

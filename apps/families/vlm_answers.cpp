@@ -80,6 +80,7 @@ void VlmSession::score(const Vlm& model, const VlmSplit& split, nlohmann::ordere
     sampling.max_new_tokens = scores_.max_new_tokens > 0                 ? scores_.max_new_tokens
                               : questions_.scienceqa_format == "lecture" ? 512
                                                                          : 32;
+    sampling.stop = GenerationConfig::from_folder(folder).eos_token_ids;
     const GenerateOptions options = generate_options(config_.text, *tokenizer, system.seed, sampling);
     answer_questions(model, format(), *pictures_, split, options, batch.batch_size,
                      [&](size_t i, const std::string& answer) { scores.add(i, answer); });

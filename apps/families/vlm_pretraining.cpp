@@ -57,6 +57,9 @@ void TowerPretraining::open(const Flags&) {
   if (file.empty()) folder = resolve_model_folder(settings_.vision_model);
   config_ = file.empty() ? VitConfig::from_folder(folder) : VitConfig::from_json(read_file(file), file);
   images_ = file.empty() ? ImageSettings::from_folder(folder) : ImageSettings::clip(config_.image_size);
+  say(config_.notes);
+  say(images_.notes);
+  config_.source.clear();  // what is written is a classifier, whatever it grew from
   random_std = config_.initializer_range;
   context = system.make_context();
 }

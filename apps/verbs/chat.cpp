@@ -19,6 +19,7 @@ void run(ChatVerb& verb) {
   session.open(verb.flags);
   session.begin_chat();
   const Tokenizer& tokenizer = *session.tokenizer;
+  verb.sampling.take(GenerationConfig::from_folder(session.folder), verb.flags);
   const GenerateOptions options =
       generate_options(session.text_config(), tokenizer, session.system.seed, verb.sampling);
   const std::unique_ptr<nn::Model> model = filled_model(session, false);

@@ -78,6 +78,7 @@ void run(GenerateVerb& verb) {
   LL_CHECK(one != !verb.prompts.empty(), "give --prompt TEXT or --prompts FILE");
   auto& session = dynamic_cast<LanguageSession&>(verb.enter());
   session.open(verb.flags);
+  verb.sampling.take(GenerationConfig::from_folder(session.folder), verb.flags);
   const GenerateOptions options =
       generate_options(session.text_config(), *session.tokenizer, session.system.seed, verb.sampling);
   const std::vector<std::string> texts = one ? std::vector<std::string>{verb.prompt} : read_prompts(verb.prompts);

@@ -62,6 +62,9 @@ AttentionShape shape_of(const OpScope& op, const AttentionOptions& options, int6
   shape.cu_q = options.cu_q.data<int32_t>();
   shape.cu_k = cu_k.data<int32_t>();
   shape.causal = options.causal;
+  op.check(options.window == 0 || (options.causal && options.window > 0),
+           "a sliding window belongs to causal attention, and counts from 1");
+  shape.window = options.window < shape.max_k ? options.window : 0;  // what hides nothing costs nothing
   shape.scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(options.head_dim));
   check_segments(op, shape, options.cu_q.host(), cu_k.host());
   const Dropout& dropout = options.dropout;
@@ -119,6 +122,10 @@ void count_work(OpScope& op, const AttentionShape& shape, const Tensor& cu_q, co
   for (int64_t s = 0; s < shape.S; ++s) {
     const double nq = q[s + 1] - q[s], nk = k[s + 1] - k[s];
     pairs += shape.causal && nk > 0 ? nq * nk - nq * (nq - 1) / 2 : nq * nk;
+    if (shape.window == 0 || nk <= static_cast<double>(shape.window)) continue;
+    const double last = nk - static_cast<double>(shape.window),
+                 hiding = std::min(nq, last);  // hidden from each of them
+    pairs -= hiding * last - hiding * (hiding - 1) / 2;
   }
   const double product = 2 * pairs * static_cast<double>(shape.NH * shape.HD);
   op.computes(2 * product, 5 * product);

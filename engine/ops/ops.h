@@ -49,6 +49,7 @@ struct LoraGroup {
 struct AttentionOptions {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   bool causal = false;           // query i of a segment with q queries and k keys sees keys 0 .. k - q + i
+  int64_t window = 0;            // causal: of those it sees the last `window`, its own included; 0: all
   double scale = 0;              // of the scores; 0: 1 / sqrt(head_dim)
   Tensor cu_q, cu_k;             // (S+1) i32
   int64_t max_q = 0, max_k = 0;  // no segment has more queries or keys; 0: counted from cu_q and cu_k
@@ -94,8 +95,9 @@ Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Ten
 // y = w * x / sqrt(mean(x^2) + eps).   x (N, C), w (C) -> (N, C)
 Tensor rms_norm(const Tensor& x, const Tensor& w, double eps);
 // Rotates the first `heads` heads of each row by its position, in x's own memory if the caller moved its only handle
-// in. frequencies (HD/2) f32.   x (N, heads HD or more), position (N) i32 -> as x
-Tensor rope(Tensor x, const Tensor& position, const Tensor& frequencies, int64_t heads);
+// in. frequencies (HD/2) f32, or (tables, HD/2) with each row's table (N) i32, which is not checked.
+// x (N, heads HD or more), position (N) i32 -> as x
+Tensor rope(Tensor x, const Tensor& position, const Tensor& frequencies, int64_t heads, const Tensor& table = {});
 
 // Rows of `table` (V, C) by ids (N) i32 -> (N, C). Throws Error on an id outside [0, V).
 Tensor embedding(const Tensor& ids, const Tensor& table);

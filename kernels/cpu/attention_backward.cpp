@@ -92,12 +92,18 @@ template <class T> struct Backward {
         for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)
           p.data[j * kTileQueries + i] = ds.data[j * kTileQueries + i] = T(0);
     }
+    if (shape.window > 0) {
+      for (int64_t j = 0; j < keys; ++j)
+        for (int64_t i = end_query(seg, shape, i0, j0 + j, lanes); i < lanes; ++i)
+          p.data[j * kTileQueries + i] = ds.data[j * kTileQueries + i] = T(0);
+    }
     if (dk.data != nullptr) {
       tile_product<Major::m, T>(dv, {t.p, kTileQueries}, {t.dout + at * width, width}, keys, HD, n, !first);
       tile_product<Major::m, T>(dk, {t.ds, kTileQueries}, {t.q + at * width, width}, keys, HD, n, !first);
     }
     if (grads.dq.data != nullptr)
-      tile_product<Major::k, T>({t.dq + at * width, width}, {t.ds, kTileQueries}, {t.k, width}, n, width, keys, j0 > 0);
+      tile_product<Major::k, T>({t.dq + at * width, width}, {t.ds, kTileQueries}, {t.k, width}, n, width, keys,
+                                j0 > first_tile(seg, shape, i0));
   }
 
   // Copies of the span's queries and output gradients in both orders, its lse and delta = do . o.
@@ -133,13 +139,14 @@ template <class T> struct Backward {
     const int64_t last_key = visible_keys(seg, shape.causal, end);
     const T* k = in.k.data + seg.k0 * in.k.stride + kv_head(h) * HD;
     const T* v = in.v.data + seg.k0 * in.v.stride + kv_head(h) * HD;
-    for (int64_t j = 0; j < last_key; j += kTileKeys) {
+    for (int64_t j = first_tile(seg, shape, begin); j < last_key; j += kTileKeys) {
       const int64_t keys = seg.nk - j < kTileKeys ? seg.nk - j : kTileKeys;
       prefetch_rows<Use::read, const T>({v + j * in.v.stride, in.v.stride}, keys, HD);
       pack_rows<T>({t.k, width}, {k + j * in.k.stride, in.k.stride}, keys, HD, T(1));
       for (int64_t i = begin; i < end; i += kTileQueries) {
         const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
-        if (visible_keys(seg, shape.causal, i + n) > j) tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, keys);
+        if (visible_keys(seg, shape.causal, i + n) > j && j >= first_tile(seg, shape, i))
+          tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, keys);
       }
     }
     if (grads.dq.data == nullptr) return;
@@ -155,9 +162,10 @@ template <class T> struct Backward {
   // All queries that read one key head: this thread alone adds into its dk and dv.
   void segment(const BackwardTiles<T>& t, const Segment& seg, int64_t kv) const {
     const int64_t HD = shape.HD, group = shape.NH / shape.NKV;
-    if (grads.dk.data != nullptr && seg.nq == 0) {
-      zero_rows<T>({grads.dk.data + kv * HD, grads.dk.stride}, seg.k0, seg.k0 + seg.nk, HD);
-      zero_rows<T>({grads.dv.data + kv * HD, grads.dv.stride}, seg.k0, seg.k0 + seg.nk, HD);
+    if (grads.dk.data != nullptr) {
+      const int64_t end = seg.k0 + (seg.nq == 0 ? seg.nk : first_tile(seg, shape, 0));  // no query sees these
+      zero_rows<T>({grads.dk.data + kv * HD, grads.dk.stride}, seg.k0, end, HD);
+      zero_rows<T>({grads.dv.data + kv * HD, grads.dv.stride}, seg.k0, end, HD);
     }
     for (int64_t h = kv * group; h < (kv + 1) * group; ++h)
       for (int64_t begin = 0; begin < seg.nq; begin += kSpan)

@@ -76,6 +76,14 @@ template <class T> struct Forward {
         for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)
           t.scores[j * kTileQueries + i] = -std::numeric_limits<T>::infinity();
     }
+    // Finite, since a window may hide the whole of a query's first tile: what that adds is scaled to nothing as soon
+    // as a key is seen.
+    constexpr T kHidden = std::numeric_limits<T>::lowest() / 2;
+    if (shape.window > 0) {
+      for (int64_t j = 0; j < keys; ++j)
+        for (int64_t i = end_query(seg, shape, i0, j0 + j, lanes); i < lanes; ++i)
+          t.scores[j * kTileQueries + i] = kHidden;
+    }
     online_softmax(t.scores, t.top + at, t.weight + at, t.rescale, keys, lanes);
     if (shape.drop_below > 0) {
       fill_keep(t.keep, shape, seg, h, i0, n, j0, keys);
@@ -85,14 +93,15 @@ template <class T> struct Forward {
       }
     }
     T* sum = t.sum + at * width;
-    if (j0 > 0) {
+    const bool more = j0 > first_tile(seg, shape, i0);
+    if (more) {
       for (int64_t i = 0; i < n; ++i) {
         const T factor = t.rescale[i];
 #pragma omp simd
         for (int64_t c = 0; c < width; ++c) sum[i * width + c] *= factor;
       }
     }
-    tile_product<Major::k, T>({sum, width}, {t.scores, kTileQueries}, {t.v, width}, n, width, keys, j0 > 0);
+    tile_product<Major::k, T>({sum, width}, {t.scores, kTileQueries}, {t.v, width}, n, width, keys, more);
   }
 
   // Queries [begin, end) of the segment, at most kSpan.
@@ -113,14 +122,15 @@ template <class T> struct Forward {
     const T* v = in.v.data + seg.k0 * in.v.stride + kv;
     T* out = o.data + (seg.q0 + begin) * o.stride + h * HD;
     prefetch_rows<Use::write, T>({out, o.stride}, end - begin, HD);
-    for (int64_t j = 0; j < last_key; j += kTileKeys) {
+    for (int64_t j = first_tile(seg, shape, begin); j < last_key; j += kTileKeys) {
       const int64_t keys = last_key - j < kTileKeys ? last_key - j : kTileKeys;
       prefetch_rows<Use::read, const T>({k + j * in.k.stride, in.k.stride}, keys, HD);
       pack_rows<T>({t.v, width}, {v + j * in.v.stride, in.v.stride}, keys, HD, T(1));
       for (int64_t i = begin; i < end; i += kTileQueries) {
         const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
         const int64_t seen = visible_keys(seg, shape.causal, i + n) - j;
-        if (seen > 0) tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, seen < keys ? seen : keys);
+        if (seen > 0 && j >= first_tile(seg, shape, i))
+          tile(t, seg, h, (i - begin) / kTileQueries, i, n, j, seen < keys ? seen : keys);
       }
     }
     finish(t, seg, h, begin, end);
@@ -132,10 +142,11 @@ template <class T> struct Forward {
     const RowView<const T> k{in.k.data + seg.k0 * in.k.stride + kv, in.k.stride};
     const RowView<const T> v{in.v.data + seg.k0 * in.v.stride + kv, in.v.stride};
     for (int64_t i = 0; i < seg.nq; ++i) {
-      const int64_t row = seg.q0 + i;
+      const int64_t row = seg.q0 + i, first = first_key(seg, shape, i);
       lse[row * shape.NH + h] =
-          attend_row(o.data + row * o.stride + h * HD, t.qt, in.q.data + row * in.q.stride + h * HD, k, v,
-                     visible_keys(seg, shape.causal, i + 1), HD, static_cast<T>(shape.scale));
+          attend_row<T>(o.data + row * o.stride + h * HD, t.qt, in.q.data + row * in.q.stride + h * HD,
+                        {k.data + first * k.stride, k.stride}, {v.data + first * v.stride, v.stride},
+                        visible_keys(seg, shape.causal, i + 1) - first, HD, static_cast<T>(shape.scale));
     }
   }
 

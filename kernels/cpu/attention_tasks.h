@@ -75,6 +75,20 @@ inline int64_t visible_keys(const Segment& seg, bool causal, int64_t i_end) {
   return causal && n < seg.nk ? n : seg.nk;
 }
 
+// Sliding window: the first key that query i sees, the first tile with one, and the end of the columns that see key j
+// in a tile of `columns` whose first query is i0.
+inline int64_t first_key(const Segment& seg, const AttentionShape& shape, int64_t i) {
+  const int64_t j = seg.nk - seg.nq + i + 1 - shape.window;
+  return shape.window > 0 && j > 0 ? j : 0;
+}
+inline int64_t first_tile(const Segment& seg, const AttentionShape& shape, int64_t i) {
+  return first_key(seg, shape, i) / kTileKeys * kTileKeys;
+}
+inline int64_t end_query(const Segment& seg, const AttentionShape& shape, int64_t i0, int64_t j, int64_t columns) {
+  const int64_t i = j + shape.window - (seg.nk - seg.nq) - i0;
+  return shape.window == 0 || i > columns ? columns : (i < 0 ? 0 : i);
+}
+
 // Queries that draw together: two to each 64-bit lane, the even ones and the odd ones in turn.
 inline constexpr int kDrawLanes = 2 * kPhiloxLanes;
 

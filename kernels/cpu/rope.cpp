@@ -22,8 +22,9 @@ void rotate(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeS
   parallel_for(ctx, s.N, row_grain(s.heads * s.HD + kAngleCost * half), [&](int64_t begin, int64_t end) {
     T cosine[kRopeMaxWidth / 2], sine[kRopeMaxWidth / 2];
     for (int64_t n = begin; n < end; ++n) {
+      const float* of_row = f + (s.table != nullptr ? s.table[n] * half : 0);
       for (int64_t i = 0; i < half; ++i) {
-        const double a = angle<T>(position[n], f[i]);
+        const double a = angle<T>(position[n], of_row[i]);
         cosine[i] = static_cast<T>(std::cos(a));
         sine[i] = static_cast<T>(direction * std::sin(a));
       }

@@ -39,17 +39,22 @@ template <class T, bool kForKeys> struct BackwardTask {
   LL_HD int64_t first_head() const { return kForKeys ? head * group() : head; }
   LL_HD int64_t head_count() const { return kForKeys ? group() : 1; }
   // Other rows that own rows [begin, end) have to do with.
-  LL_HD int other_begin(int begin) const { return kForKeys ? first_query(seg, args.shape.causal, begin) : 0; }
-  LL_HD int other_end(int end) const { return kForKeys ? seg.nq : visible_keys(seg, args.shape.causal, end - 1); }
+  LL_HD int other_begin(int begin) const {
+    return kForKeys ? first_query(seg, args.shape.causal, begin) : first_key(seg, args.shape.window, begin, 8);
+  }
+  LL_HD int other_end(int end) const {
+    return kForKeys ? end_query(seg, args.shape.window, end - 1) : visible_keys(seg, args.shape.causal, end - 1);
+  }
   // True if some query of these tiles does not see some key of them, or is none.
   LL_HD bool masked(int own, int own_tile, int other, int other_tile) const {
     const int i = kForKeys ? other : own, queries = kForKeys ? other_tile : own_tile;
     const int j = kForKeys ? own : other, keys = kForKeys ? own_tile : other_tile;
-    return i + queries > seg.nq || j + keys > visible_keys(seg, args.shape.causal, i);
+    return i + queries > seg.nq || j + keys > visible_keys(seg, args.shape.causal, i) ||
+           j < first_key(seg, args.shape.window, i + queries - 1);
   }
   LL_HD bool sees(int own, int other) const {
     const int i = kForKeys ? other : own, j = kForKeys ? own : other;
-    return i < seg.nq && j < visible_keys(seg, args.shape.causal, i);
+    return i < seg.nq && j < visible_keys(seg, args.shape.causal, i) && j >= first_key(seg, args.shape.window, i);
   }
 
   template <class R> LL_HD R* query_at(const RowView<R>& rows, int i, int64_t h) const {

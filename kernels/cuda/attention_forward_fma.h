@@ -52,7 +52,7 @@ template <class Block, class T, int W> class ForwardFma {
       Tile::load(t, q_, args_.in.q.data + row * args_.in.q.stride + head_ * HD, args_.in.q.stride, rows, HD,
                  args_.vectors);
     });
-    for (int j0 = 0; j0 < keys; j0 += kRows) {
+    for (int j0 = first_key(seg_, shape.window, i0, kRows); j0 < keys; j0 += kRows) {
       b_.sync();
       b_.each([&](int t) { load_keys(t, i0, j0); });
       b_.sync();
@@ -97,9 +97,12 @@ template <class Block, class T, int W> class ForwardFma {
   LL_HD void mask(int t, typename Tile::Scores& scores, int i0, int j0) {
     const T scale = static_cast<T>(args_.shape.scale);
     LL_UNROLL for (int i = 0; i < kMicro; ++i) {
-      const int end = visible_keys(seg_, args_.shape.causal, i0 + Tile::row(t, i)) - j0;
-      LL_UNROLL for (int j = 0; j < kMicro; ++j) scores.v[i][j] =
-          Tile::column(t, j) < end ? scale * scores.v[i][j] : T(-INFINITY);
+      const int query = i0 + Tile::row(t, i), end = visible_keys(seg_, args_.shape.causal, query) - j0;
+      const int begin = first_key(seg_, args_.shape.window, query) - j0;
+      LL_UNROLL for (int j = 0; j < kMicro; ++j) {
+        const bool sees = Tile::column(t, j) >= begin && Tile::column(t, j) < end;
+        scores.v[i][j] = sees ? scale * scores.v[i][j] : T(-INFINITY);
+      }
     }
   }
 

@@ -47,16 +47,17 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
       });
       return;
     }
+    const int begin = first_key(seg_, shape.window, i0, kKeys);
     b_.sync();  // the tile before this one is done with the shared memory
     b_.each([&](int t) {
       fetch_tile<Block, kQueries, W>(copies_, t, q_, args_.in.q.data + row * args_.in.q.stride + head_ * HD,
                                      args_.in.q.stride, rows, HD, args_.vectors);
-      fetch(t, i0, 0, 0);
+      fetch(t, i0, begin, 0);
     });
     PerThread<Sums<MT, W / 8>> sums;
     PerThread<Row> state;
     b_.each([&](int t) { LL_UNROLL for (int r = 0; r < 2 * MT; ++r) state[t].top[r] = -INFINITY; });
-    for (int j0 = 0, buffer = 0; j0 < keys; j0 += kKeys, buffer ^= 1) {
+    for (int j0 = begin, buffer = 0; j0 < keys; j0 += kKeys, buffer ^= 1) {
       b_.each([&](int t) { copies_.template wait<0>(t); });
       b_.sync();
       b_.each([&](int t) {
@@ -64,7 +65,8 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
       });
       PerThread<Sums<MT, kKeys / 8>> scores;
       multiply_rows<MT, kKeys, W>(b_, scores, q_, keys_at(buffer));
-      if (j0 + kKeys > visible_keys(seg_, shape.causal, i0)) mask(scores, i0, j0);
+      if (j0 + kKeys > visible_keys(seg_, shape.causal, i0) || j0 < first_key(seg_, shape.window, i0 + rows - 1))
+        mask(scores, i0, j0);
       softmax(sums, scores, state);
       if (kDrops) drop(scores, buffer);
       multiply_sums<MT, W, kKeys>(b_, sums, scores, keys_at(buffer) + kKeys * kLd);
@@ -92,10 +94,12 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
   LL_HD void mask(PerThread<Sums<MT, kKeys / 8>>& scores, int i0, int j0) {
     b_.each([&](int t) {
       LL_UNROLL for (int r = 0; r < 2 * MT; ++r) {
-        const int end = visible_keys(seg_, args_.shape.causal, i0 + row_of(t, MT, r / 2, r % 2)) - j0 - column_of(t);
+        const int query = i0 + row_of(t, MT, r / 2, r % 2), first = j0 + column_of(t);
+        const int end = visible_keys(seg_, args_.shape.causal, query) - first;
+        const int begin = first_key(seg_, args_.shape.window, query) - first;
         LL_UNROLL for (int n = 0; n < kKeys / 8; ++n) LL_UNROLL for (int e = 0; e < 2; ++e) {
           float& score = scores[t].c[r / 2][n].v[2 * (r % 2) + e];
-          score = 8 * n + e < end ? score : -INFINITY;
+          score = 8 * n + e >= begin && 8 * n + e < end ? score : -INFINITY;
         }
       }
     });

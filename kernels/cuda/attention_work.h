@@ -48,6 +48,17 @@ LL_HD inline int first_query(const Segment& seg, bool causal, int j) {
   return causal && i > 0 ? i : 0;
 }
 
+// A sliding window's first key for query i, rounded down to a multiple of `tile`, and the end of the queries that see
+// key j.
+LL_HD inline int first_key(const Segment& seg, int64_t window, int i, int tile = 1) {
+  const int j = seg.nk - seg.nq + i + 1 - static_cast<int>(window);
+  return window > 0 && j > 0 ? j - j % tile : 0;
+}
+LL_HD inline int end_query(const Segment& seg, int64_t window, int j) {
+  const int i = j + static_cast<int>(window) - (seg.nk - seg.nq);
+  return window > 0 && i < seg.nq ? (i > 0 ? i : 0) : seg.nq;
+}
+
 inline int64_t tiles_of(int64_t longest, int64_t all, int64_t rows) {
   const int64_t n = longest > 0 ? longest : all;
   return n == 0 ? 0 : (n + rows - 1) / rows;

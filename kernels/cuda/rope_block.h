@@ -98,7 +98,8 @@ template <int W, class Block, class T> LL_HD void rope_rows(Block& b, acc_t<T>* 
   b.each([&](int t) {
     for (int k = t; k < rows * half; k += Block::kThreads) {
       A sine, cosine;
-      sine_cosine(rope_angle(a.position[begin + k / half], a.f[k % half], A()), sine, cosine);
+      const int64_t n = begin + k / half, table = a.shape.table != nullptr ? a.shape.table[n] : 0;
+      sine_cosine(rope_angle(a.position[n], a.f[table * half + k % half], A()), sine, cosine);
       cosines[k] = cosine;
       sines[k] = a.direction * sine;
     }

@@ -18,20 +18,87 @@ constexpr std::string_view kHarmless[] = {
     "id2label", "label2id", "num_labels", "problem_type", "tokenizer_class", "prefix", "sep_token_id",
     "decoder_start_token_id", "task_specific_params", "chunk_size_feed_forward", "_attn_implementation",
     "_attn_implementation_autoset", "attn_implementation", "unsloth_fixed", "unsloth_version", "_commit_hash",
-    "max_sequence_length"};
+    "max_sequence_length", "output_past", "gradient_checkpointing", "_from_model_config", "_name_or_path",
+    "architectures", "dtype", "torch_dtype", "is_decoder"};
+
+struct Unsupported {
+  std::string_view key;
+  double neutral;  // the number that changes nothing
+  const char* what;
+};
+constexpr Unsupported kUnsupported[] = {
+    {"quantization_config", 0, "quantised weights are"},
+    {"compression_config", 0, "quantised weights are"},
+    {"dual_chunk_attention_config", 0, "dual chunk attention is"},
+    {"attention_chunk_size", 0, "attention in chunks is"},
+    {"add_cross_attention", 0, "cross-attention is"},
+    {"pruned_heads", 0, "pruned heads are"},
+    {"partial_rotary_factor", 1, "rotary positions on a part of each head are"},
+    {"rotary_pct", 1, "rotary positions on a part of each head are"},
+    {"alibi", 0, "ALiBi positions are"},
+    {"use_alibi", 0, "ALiBi positions are"},
+    {"parallel_attn", 0, "attention beside the MLP is"},
+    {"parallel_residual", 0, "attention beside the MLP is"},
+    {"use_parallel_residual", 0, "attention beside the MLP is"},
+    {"attn_logit_softcapping", 0, "capped scores are"},
+    {"final_logit_softcapping", 0, "capped logits are"},
+    {"qk_layernorm", 0, "norms of queries and keys are"},
+    {"use_qk_norm", 0, "norms of queries and keys are"},
+    {"num_experts", 1, "a mixture of experts is"},
+    {"num_local_experts", 1, "a mixture of experts is"},
+    {"n_routed_experts", 1, "a mixture of experts is"}};
+
+// Keys that have two names; a file's own name is written.
+constexpr std::pair<const char*, const char*> kNames[] = {{"torch_dtype", "dtype"},
+                                                          {"image_token_index", "image_token_id"}};
 // clang-format on
+
+void change(nlohmann::ordered_json& to, const nlohmann::json& before, const nlohmann::json& now) {
+  for (const auto& [key, value] : before.items())
+    if (!now.contains(key)) to.erase(key);
+  for (const auto& [key, value] : now.items()) {
+    if (before.contains(key) && before[key] == value) continue;
+    const bool nested = key.ends_with("_config") && value.is_object() && to.contains(key) && to[key].is_object();
+    if (nested) {
+      change(to[key], before.value(key, nlohmann::json::object()), value);
+      continue;
+    }
+    const auto names = std::find_if(std::begin(kNames), std::end(kNames), [&](auto& n) { return key == n.first; });
+    const bool renamed = names != std::end(kNames) && to.contains(names->second);
+    if (!renamed || to.contains(key)) to[key] = value;
+    if (renamed) to[names->second] = value;
+  }
+}
 
 }  // namespace
 
-void refuse_unknown_keys(const JsonKeys& keys, std::span<const std::string_view> read) {
-  const auto among = [](std::string_view key, std::span<const std::string_view> list) {
-    return std::find(list.begin(), list.end(), key) != list.end();
-  };
-  for (const auto& [key, value] : keys.root().items()) {
-    const bool off = value.is_null() || value == false;
-    if (!off && !among(key, read) && !among(key, kHarmless))
-      keys.refuse(key.c_str(), fmt::format("is {}, a setting that Lowland does not know", value.dump()));
+void refuse_unsupported_keys(const JsonKeys& keys) {
+  for (const Unsupported& u : kUnsupported) {
+    const char* key = u.key.data();
+    if (!keys.has(key)) continue;
+    const auto& value = keys.at(key);
+    if (is_off(value) || (value.is_number() && value == u.neutral)) continue;
+    if (!value.is_object()) keys.refuse(key, fmt::format("is {}: {} not supported", value.dump(), u.what));
+    const auto method = value.find("quant_method");
+    const bool named = method != value.end() && method->is_string();
+    keys.refuse(
+        key, fmt::format("is set{}: {} not supported", named ? " (" + method->get<std::string>() + ")" : "", u.what));
   }
+}
+
+std::string unused_keys(const JsonKeys& keys) {
+  std::string list;
+  for (const std::string& key : keys.unasked()) {
+    if (std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless)) continue;
+    list += (list.empty() ? "" : ", ") + key;
+  }
+  return list.empty() ? "" : fmt::format("{}: not used: {}", keys.file(), list);
+}
+
+std::string json_with_changes(const std::string& original, const nlohmann::json& before, const nlohmann::json& now) {
+  auto text = nlohmann::ordered_json::parse(original);
+  change(text, before, now);
+  return text.dump(2) + "\n";
 }
 
 }  // namespace lowland

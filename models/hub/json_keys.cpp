@@ -17,6 +17,22 @@ JsonKeys::JsonKeys(const std::string& text, std::string file) : file_(std::move(
   LL_CHECK(root_.is_object(), "{} is not a JSON object", file_);
 }
 
+bool is_off(const nlohmann::ordered_json& value) {
+  return value.is_null() || value == false || (value.is_structured() && value.empty());
+}
+
+bool JsonKeys::told(const char* key) const {
+  asked_.insert(key);
+  return root_.contains(key);
+}
+
+std::vector<std::string> JsonKeys::unasked() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : root_.items())
+    if (!is_off(value) && !asked_.contains(key)) keys.push_back(key);
+  return keys;
+}
+
 void JsonKeys::refuse(const char* key, const std::string& why) const { fail("{}: {} {}", file_, key, why); }
 
 int64_t JsonKeys::whole(const char* key, int64_t otherwise) const {

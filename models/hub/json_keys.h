@@ -1,6 +1,8 @@
 // Reading JSON files that users and other programs wrote: every error names file and key.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,13 +26,19 @@ template <class Json = nlohmann::ordered_json> Json parse_json(const std::string
   }
 }
 
+// Null, false, an empty list or object: a setting that is not set.
+bool is_off(const nlohmann::ordered_json& value);
+
+// Remembers which keys were asked for: what is left is what nobody reads (config_keys.h).
 class JsonKeys {
  public:
   // Keeps the order of the keys. Error if the text is not a JSON object.
   JsonKeys(const std::string& text, std::string file);
 
   const nlohmann::ordered_json& root() const { return root_; }
-  bool has(const char* key) const { return root_.contains(key) && !root_[key].is_null(); }  // null is like absent
+  const std::string& file() const { return file_; }
+  bool told(const char* key) const;                                               // null counts
+  bool has(const char* key) const { return told(key) && !root_[key].is_null(); }  // null is like absent
   const nlohmann::ordered_json& at(const char* key) const { return root_[key]; }
 
   int64_t whole(const char* key, int64_t otherwise) const;
@@ -39,11 +47,17 @@ class JsonKeys {
   std::string text(const char* key, const std::string& otherwise) const;
   std::vector<std::string> texts(const char* key) const;  // a list of strings; empty if absent
 
+  // Keys that make no difference to who reads, as good as asked for.
+  void know(std::initializer_list<const char*> keys) const { asked_.insert(keys.begin(), keys.end()); }
+  // Keys that were not asked for and are not off.
+  std::vector<std::string> unasked() const;
+
   [[noreturn]] void refuse(const char* key, const std::string& why) const;
 
  private:
   std::string file_;
   nlohmann::ordered_json root_;
+  mutable std::set<std::string> asked_;
 };
 
 }  // namespace lowland

@@ -1,5 +1,6 @@
 // Pictures from JPEG and PNG files, as `convert_to_rgb` of transformers' processors makes them of Pillow's:
-//   EXIF      the orientation is applied (of a JPEG's APP1 segment, of a PNG's eXIf chunk)
+//   EXIF      the orientation is applied (of a JPEG's APP1 segment, of a PNG's eXIf chunk); where there is none, XMP's
+//             (of another APP1 segment, of a PNG's text "XML:com.adobe.xmp")
 //   grey      the three channels are equal; 16 bits a channel lose the lower 8. (Of 16-bit grey Pillow makes white
 //             wherever the value is above 255; that is not imitated.)
 //   palette   its colours

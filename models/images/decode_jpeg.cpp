@@ -16,7 +16,7 @@ namespace lowland {
 namespace {
 
 constexpr int kMostScans = 500;  // a progressive file of a few KB may hold thousands that take minutes
-constexpr std::string_view kExif{"Exif\0\0", 6};
+constexpr std::string_view kExif{"Exif\0\0", 6}, kXmp{"http://ns.adobe.com/xap/1.0/\0", 29};
 
 struct Decoder {
   jpeg_decompress_struct jpeg{};
@@ -98,12 +98,15 @@ bool read_lines(Decoder& d, uint8_t* rgb, uint8_t* row) {
   return true;
 }
 
+// Of several XMP packets Pillow keeps the last.
 int orientation_of(const Decoder& d) {
+  int exif = 0, xmp = 1;
   for (const jpeg_marker_struct* m = d.jpeg.marker_list; m != nullptr; m = m->next) {
     const std::string_view data(reinterpret_cast<const char*>(m->data), m->data_length);
-    if (data.starts_with(kExif)) return exif_orientation(data.substr(kExif.size()));
+    if (data.starts_with(kExif) && exif == 0) exif = exif_orientation(data.substr(kExif.size()));
+    if (data.starts_with(kXmp)) xmp = xmp_orientation(data.substr(kXmp.size()));
   }
-  return 1;
+  return exif > 0 ? exif : xmp;
 }
 
 struct Destroy {

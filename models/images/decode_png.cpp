@@ -84,14 +84,34 @@ bool read_rows(Decoder& d, png_bytepp rows) {
   return true;
 }
 
-int orientation_of(const Decoder& d) {
+uint32_t length_at(std::string_view bytes, size_t at) {
+  uint32_t length = 0;
+  for (size_t i = at; i < at + 4; ++i) length = length << 8 | static_cast<unsigned char>(bytes[i]);
+  return length;
+}
+
+// Of the text "XML:com.adobe.xmp", which is not compressed; the library passes over texts.
+int xmp_orientation_of(std::string_view bytes) {
+  constexpr size_t kSignature = 8, kAround = 12;  // length, type and checksum of a chunk
+  constexpr std::string_view kKey("XML:com.adobe.xmp\0\0\0", 20);
+  for (size_t at = kSignature; at + kAround <= bytes.size();) {
+    const size_t length = length_at(bytes, at);
+    const std::string_view data = bytes.substr(at + 8, length);
+    if (bytes.substr(at + 4, 4) == "iTXt" && data.starts_with(kKey)) return xmp_orientation(data.substr(kKey.size()));
+    at += kAround + length;
+  }
+  return 1;
+}
+
+int orientation_of(const Decoder& d, std::string_view bytes) {
   for (const png_infop info : {d.info, d.end}) {  // before or after the pixels
     png_bytep exif = nullptr;
     png_uint_32 length = 0;
-    if (png_get_eXIf_1(d.png, info, &length, &exif) != 0)
-      return exif_orientation({reinterpret_cast<const char*>(exif), length});
+    if (png_get_eXIf_1(d.png, info, &length, &exif) == 0) continue;
+    const int orientation = exif_orientation({reinterpret_cast<const char*>(exif), length});
+    if (orientation > 0) return orientation;
   }
-  return 1;
+  return xmp_orientation_of(bytes);
 }
 
 // rgba over white, to rgb; the two may be the same memory.
@@ -132,7 +152,7 @@ Image decode_png(std::string_view bytes, const std::string& name) {
     lay_over_white(image.rgb.data(), image.rgb.data(), size.width * size.height);
     image.rgb.resize(size.width * size.height * 3);
   }
-  return oriented(std::move(image), orientation_of(d));
+  return oriented(std::move(image), orientation_of(d, bytes));
 }
 
 }  // namespace lowland

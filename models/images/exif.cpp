@@ -26,7 +26,7 @@ constexpr uint32_t kOrientation = 0x0112, kShort = 3, kLong = 4;
 }  // namespace
 
 int exif_orientation(std::string_view bytes) {
-  if (bytes.size() < 8 || (bytes.substr(0, 2) != "II" && bytes.substr(0, 2) != "MM")) return 1;
+  if (bytes.size() < 8 || (bytes.substr(0, 2) != "II" && bytes.substr(0, 2) != "MM")) return 0;
   const Tiff tiff{bytes, bytes[0] == 'M'};
   const size_t directory = tiff.at(4, 4);
   const uint32_t entries = tiff.at(directory, 2);
@@ -37,6 +37,18 @@ int exif_orientation(std::string_view bytes) {
     const uint32_t type = tiff.at(entry + 2, 2);
     const uint32_t value = type == kShort ? tiff.at(entry + 8, 2) : type == kLong ? tiff.at(entry + 8, 4) : 1;
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+  }
+  return 0;
+}
+
+int xmp_orientation(std::string_view packet) {
+  constexpr std::string_view kName = "tiff:Orientation";
+  for (size_t at = packet.find(kName); at != std::string_view::npos; at = packet.find(kName, at + 1)) {
+    std::string_view rest = packet.substr(at + kName.size());
+    const size_t mark = rest.starts_with("=\"") ? 2 : rest.starts_with(">") ? 1 : 0;
+    rest.remove_prefix(mark);
+    if (mark == 0 || rest.empty() || rest[0] < '0' || rest[0] > '9') continue;
+    return rest[0] >= '1' && rest[0] <= '8' ? rest[0] - '0' : 1;
   }
   return 1;
 }

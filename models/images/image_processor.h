@@ -3,12 +3,13 @@
 //   resize     antialiased; the shorter side to a length (the longer to int(length long / short)), or both sides given
 //   crop       the middle; where the picture is smaller, black around it
 //   values     v / 255 (rescale_factor), then (v - mean) / std, each in f32
-// Settings come from preprocessor_config.json, or from "image_processor" in processor_config.json; a key that is
-// missing has the default of the class that image_processor_type names (CLIP, Llava, ViT, Siglip).
+// Settings come from "image_processor" in processor_config.json, or else from preprocessor_config.json; a key that is
+// missing has the default of the class that image_processor_type names (CLIP, Llava, ViT, DeiT, Siglip).
 #pragma once
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/images/resize.h"
 
@@ -26,6 +27,7 @@ struct ImageSettings {
   double rescale_factor = 1.0 / 255;
   bool normalize = true;
   std::array<double, 3> mean{}, std{};
+  std::vector<std::string> notes;  // sentences on what the file says and nobody uses
 
   // OpenAI's CLIP at `side` pixels.
   static ImageSettings clip(int64_t side);

@@ -10,30 +10,11 @@
 namespace lowland {
 namespace {
 
-// Keys that this file reads.
-// clang-format off
-constexpr std::string_view kRead[] = {
-    "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
-    "num_attention_heads", "num_key_value_heads", "head_dim", "hidden_act", "max_position_embeddings",
-    "initializer_range", "rms_norm_eps", "tie_word_embeddings", "rope_theta", "rope_scaling",
-    "rope_parameters", "attention_bias", "attention_dropout", "mlp_bias", "sliding_window",
-    "use_sliding_window", "max_window_layers", "layer_types", "bos_token_id", "eos_token_id", "pad_token_id",
-    "dtype", "torch_dtype", "_name_or_path", "architectures", "quantization_config", "partial_rotary_factor",
-    "is_decoder", "add_cross_attention", "pruned_heads"};
-// clang-format on
-
 void check_keys(const JsonKeys& keys) {
-  refuse_unknown_keys(keys, kRead);
-  if (keys.has("quantization_config"))
-    keys.refuse("quantization_config", "is set: quantised weights are not supported");
+  refuse_unsupported_keys(keys);
   const std::string activation = keys.text("hidden_act", "silu");
   if (activation != "silu" && activation != "swish")
     keys.refuse("hidden_act", fmt::format("is {}; only silu is supported", activation));
-  if (keys.number("partial_rotary_factor", 1) != 1)
-    keys.refuse("partial_rotary_factor", "is not 1, which is not supported");
-  if (keys.flag("add_cross_attention", false)) keys.refuse("add_cross_attention", "is true, which is not supported");
-  if (keys.has("pruned_heads") && !keys.at("pruned_heads").empty())
-    keys.refuse("pruned_heads", "is set, which is not supported");
 }
 
 LlamaConfig defaults_of(const std::string& model_type) {
@@ -43,7 +24,6 @@ LlamaConfig defaults_of(const std::string& model_type) {
     c.intermediate_size = 14336;
     c.num_key_value_heads = 8;
     c.max_position_embeddings = 4096 * 32;
-    c.sliding_window = 4096;
   } else if (model_type == "qwen2") {
     c.vocab_size = 151936;
     c.intermediate_size = 22016;
@@ -60,7 +40,7 @@ void read_sizes(const JsonKeys& keys, LlamaConfig& c) {
   c.num_hidden_layers = keys.whole("num_hidden_layers", c.num_hidden_layers);
   c.num_attention_heads = keys.whole("num_attention_heads", c.num_attention_heads);
   // A Llama without the key has as many key heads as query heads; so has any file that says null.
-  const bool as_heads = keys.root().contains("num_key_value_heads") || c.model_type == "llama";
+  const bool as_heads = keys.told("num_key_value_heads") || c.model_type == "llama";
   c.num_key_value_heads = keys.whole("num_key_value_heads", as_heads ? c.num_attention_heads : c.num_key_value_heads);
   c.max_position_embeddings = keys.whole("max_position_embeddings", c.max_position_embeddings);
   const std::pair<const char*, int64_t> sizes[] = {{"vocab_size", c.vocab_size},
@@ -83,58 +63,143 @@ void read_sizes(const JsonKeys& keys, LlamaConfig& c) {
     keys.refuse("head_dim", fmt::format("is {}, not an even number up to 1024", c.head_dim));
 }
 
-// rope_scaling of version 4 (null, or an object whose type is `rope_type` or, in old files, `type`) or
-// rope_parameters of version 5, which holds rope_theta as well.
-void read_rope(const JsonKeys& keys, const std::string& file, LlamaConfig& c) {
-  c.rope_theta = keys.number("rope_theta", c.rope_theta);
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (!keys.has(key)) continue;
-    if (!keys.at(key).is_object()) keys.refuse(key, "is not an object");
-    const JsonKeys rope(keys.at(key).dump(), fmt::format("{}: {}", file, key));
-    RopeScaling& s = c.rope_scaling;
-    c.rope_theta = rope.number("rope_theta", c.rope_theta);
-    s.type = rope.text("rope_type", rope.text("type", s.type));
-    if (s.type != "default" && s.type != "linear" && s.type != "llama3")
-      rope.refuse("rope_type", fmt::format("is {}; default, linear and llama3 are supported", s.type));
-    if (rope.number("partial_rotary_factor", 1) != 1)
-      rope.refuse("partial_rotary_factor", "is not 1, which is not supported");
-    s.factor = rope.number("factor", s.factor);
-    if (!(s.factor >= 1)) rope.refuse("factor", fmt::format("is {}, below 1", s.factor));
-    if (s.type != "llama3") continue;
-    s.low_freq_factor = rope.number("low_freq_factor", s.low_freq_factor);
-    s.high_freq_factor = rope.number("high_freq_factor", s.high_freq_factor);
-    s.original_max_position_embeddings = rope.whole("original_max_position_embeddings", c.max_position_embeddings);
-    if (!(s.low_freq_factor > 0 && s.high_freq_factor > s.low_freq_factor))
-      rope.refuse("high_freq_factor", fmt::format("is {}, low_freq_factor is {}: they must rise from above 0",
-                                                  s.high_freq_factor, s.low_freq_factor));
-    if (s.original_max_position_embeddings < 1)
-      rope.refuse("original_max_position_embeddings", fmt::format("is {}", s.original_max_position_embeddings));
-  }
-  if (!(c.rope_theta > 1)) keys.refuse("rope_theta", fmt::format("is {}, not above 1", c.rope_theta));
+// By kinds of layers (full_attention: {...}), which no model type here has.
+void refuse_nested(const JsonKeys& rope) {
+  for (const auto& [key, value] : rope.root().items())
+    if (value.is_object()) rope.refuse(key.c_str(), "is an object: a rope for each kind of layer is not supported");
 }
 
-void read_window(const JsonKeys& keys, LlamaConfig& c) {
-  const auto told = [&](int64_t otherwise) {  // null: none
-    return keys.root().contains("sliding_window") ? keys.whole("sliding_window", 0) : otherwise;
-  };
-  if (c.model_type == "llama" && told(0) != 0) keys.refuse("sliding_window", "is set, which a llama does not know");
-  if (c.model_type == "mistral") c.sliding_window = told(4096);
-  if (c.model_type == "qwen2") {
-    const bool some = keys.whole("max_window_layers", 28) < c.num_hidden_layers;
-    c.sliding_window = keys.flag("use_sliding_window", false) && some ? told(4096) : 0;
+std::vector<double> read_factors(const JsonKeys& rope, const char* key, int64_t count) {
+  std::vector<double> out;
+  if (rope.has(key) && rope.at(key).is_array())
+    for (const auto& value : rope.at(key)) out.push_back(value.is_number() ? value.get<double>() : 0);
+  const bool fits = std::ssize(out) == count && *std::min_element(out.begin(), out.end()) > 0;
+  if (!fits) rope.refuse(key, fmt::format("must be {} numbers above 0, half of head_dim", count));
+  return out;
+}
+
+void read_yarn(const JsonKeys& rope, RopeScaling& s) {
+  s.beta_fast = rope.number("beta_fast", 0);
+  s.beta_slow = rope.number("beta_slow", 0);
+  if (s.beta_fast == 0) s.beta_fast = 32;
+  if (s.beta_slow == 0) s.beta_slow = 1;
+  s.truncate = rope.flag("truncate", true);
+  const double mscale = rope.number("mscale", 0), all = rope.number("mscale_all_dim", 0);
+  const auto of = [&](double m) { return s.factor <= 1 ? 1 : 0.1 * m * std::log(s.factor) + 1; };
+  s.attention_factor = rope.number("attention_factor", mscale != 0 && all != 0 ? of(mscale) / of(all) : of(1));
+}
+
+void read_longrope(const JsonKeys& rope, int64_t head_dim, RopeScaling& s) {
+  s.short_factor = read_factors(rope, "short_factor", head_dim / 2);
+  s.long_factor = read_factors(rope, "long_factor", head_dim / 2);
+  const double original = static_cast<double>(s.original_max_position_embeddings);
+  const double plain = s.factor <= 1 ? 1 : std::sqrt(1 + std::log(s.factor) / std::log(original));
+  s.attention_factor = rope.number("attention_factor", plain);
+}
+
+void read_llama3(const JsonKeys& rope, RopeScaling& s) {
+  s.low_freq_factor = rope.number("low_freq_factor", s.low_freq_factor);
+  s.high_freq_factor = rope.number("high_freq_factor", s.high_freq_factor);
+  if (!(s.low_freq_factor > 0 && s.high_freq_factor > s.low_freq_factor))
+    rope.refuse("high_freq_factor", fmt::format("is {}, low_freq_factor is {}: they must rise from above 0",
+                                                s.high_freq_factor, s.low_freq_factor));
+}
+
+// `rope`: the object that holds the settings. `keys`: the file around it, whose original_max_position_embeddings wins.
+void read_scaling(const JsonKeys& keys, const JsonKeys& rope, LlamaConfig& c) {
+  RopeScaling& s = c.rope_scaling;
+  refuse_nested(rope);
+  refuse_unsupported_keys(rope);
+  s.type = rope.text("rope_type", rope.text("type", s.type));
+  const bool long_ago = s.type == "llama3" || s.type == "yarn" || s.type == "longrope";
+  if (s.type != "default" && s.type != "linear" && s.type != "dynamic" && !long_ago)
+    rope.refuse("rope_type",
+                fmt::format("is {}; default, linear, dynamic, llama3, yarn and longrope are supported", s.type));
+  if (s.type == "default") return;
+  const int64_t inside = rope.whole("original_max_position_embeddings", c.max_position_embeddings);
+  s.original_max_position_embeddings = keys.whole("original_max_position_embeddings", inside);
+  if (long_ago && s.original_max_position_embeddings < 2)
+    rope.refuse("original_max_position_embeddings", fmt::format("is {}", s.original_max_position_embeddings));
+  const double ratio =
+      static_cast<double>(c.max_position_embeddings) / static_cast<double>(s.original_max_position_embeddings);
+  const bool may_miss = s.type == "yarn" || s.type == "longrope";
+  if (!may_miss && !rope.has("factor")) rope.refuse("factor", fmt::format("is missing, which {} needs", s.type));
+  s.factor = rope.number("factor", ratio);
+  if (!(s.factor > 0)) rope.refuse("factor", fmt::format("is {}, not above 0", s.factor));
+  if (s.type == "llama3") read_llama3(rope, s);
+  if (s.type == "yarn") read_yarn(rope, s);
+  if (s.type == "longrope") read_longrope(rope, c.head_dim, s);
+  if (!(s.attention_factor > 0)) rope.refuse("attention_factor", fmt::format("is {}, not above 0", s.attention_factor));
+}
+
+// rope_scaling of version 4 (null, or an object whose type is `rope_type` or, in old files, `type`) or
+// rope_parameters of version 5. Where both are there, transformers reads the first and nothing of the second.
+// rope_theta stands in the object or beside it.
+void read_rope(const JsonKeys& keys, LlamaConfig& c) {
+  keys.know({"original_max_position_embeddings"});
+  c.rope_theta = keys.number("rope_theta", c.rope_theta);
+  const auto on = [&](const char* key) { return keys.has(key) && !is_off(keys.at(key)); };
+  const bool scaling = on("rope_scaling"), parameters = on("rope_parameters");
+  const char* key = scaling ? "rope_scaling" : "rope_parameters";
+  if (scaling || parameters) {
+    if (!keys.at(key).is_object()) keys.refuse(key, "is not an object");
+    const JsonKeys rope(keys.at(key).dump(), fmt::format("{}: {}", keys.file(), key));
+    read_scaling(keys, rope, c);
+    c.rope_theta = rope.number("rope_theta", c.rope_theta);
   }
+  if (!(c.rope_theta > 1)) keys.refuse("rope_theta", fmt::format("is {}, not above 1", c.rope_theta));
+  if (!scaling || !parameters) return;
+  LlamaConfig other = c;  // as if there were no rope_scaling
+  other.rope_scaling = {};
+  other.rope_theta = keys.number("rope_theta", LlamaConfig().rope_theta);
+  const JsonKeys rope(keys.at("rope_parameters").dump(), keys.file() + ": rope_parameters");
+  read_scaling(keys, rope, other);
+  other.rope_theta = rope.number("rope_theta", other.rope_theta);
+  const int64_t far = std::max(c.max_position_embeddings, other.max_position_embeddings) + 1;
+  if (rope_frequencies(c, far) != rope_frequencies(other, far))
+    c.notes.push_back(keys.file() +
+                      ": rope_scaling and rope_parameters differ: the first is used, as transformers does");
+}
+
+void read_layer_types(const JsonKeys& keys, LlamaConfig& c) {
   const std::vector<std::string> layers = keys.texts("layer_types");
-  for (const std::string& layer : layers)
+  if (std::ssize(layers) != c.num_hidden_layers)
+    keys.refuse("layer_types", fmt::format("names {} layers, not {}", layers.size(), c.num_hidden_layers));
+  c.slides.clear();
+  for (const std::string& layer : layers) {
     if (layer != "full_attention" && layer != "sliding_attention")
       keys.refuse("layer_types", fmt::format("holds {}; full_attention and sliding_attention are supported", layer));
-  const bool slides = std::find(layers.begin(), layers.end(), "sliding_attention") != layers.end();
-  if (!layers.empty() && !slides) c.sliding_window = 0;
-  if (c.sliding_window < 0) keys.refuse("sliding_window", fmt::format("is {}", c.sliding_window));
+    c.slides.push_back(layer == "sliding_attention");
+  }
+  const bool any = std::find(c.slides.begin(), c.slides.end(), true) != c.slides.end();
+  if (any && c.sliding_window == 0)
+    keys.refuse("layer_types", "holds sliding_attention, but no sliding_window is in use");
+  if (!any) c.sliding_window = 0;
+}
+
+// As transformers has it: all layers of a mistral, those from max_window_layers on or of layer_types of a qwen2.
+void read_window(const JsonKeys& keys, LlamaConfig& c) {
+  if (c.model_type == "llama") return;
+  const auto told = [&] {  // null: none
+    return keys.told("sliding_window") ? keys.whole("sliding_window", 0) : 4096;
+  };
+  if (c.model_type == "mistral") {
+    c.sliding_window = told();
+  } else {
+    const int64_t window = told(), first = keys.whole("max_window_layers", 28);
+    c.sliding_window = keys.flag("use_sliding_window", false) ? window : 0;
+    for (int64_t i = 0; i < c.num_hidden_layers; ++i) c.slides.push_back(i >= first);
+    if (first >= c.num_hidden_layers && !keys.has("layer_types")) c.sliding_window = 0;
+    if (keys.has("layer_types")) read_layer_types(keys, c);
+  }
+  if (c.sliding_window < 0 || c.sliding_window > (int64_t{1} << 31))
+    keys.refuse("sliding_window", fmt::format("is {}", c.sliding_window));
+  if (c.sliding_window == 0) c.slides.clear();
 }
 
 void read_ids(const JsonKeys& keys, LlamaConfig& c) {
   const auto id = [&](const char* key, int64_t otherwise) {
-    const int64_t i = keys.root().contains(key) ? keys.whole(key, -1) : otherwise;
+    const int64_t i = keys.told(key) ? keys.whole(key, -1) : otherwise;
     if (i < -1 || i >= c.vocab_size)
       keys.refuse(key, fmt::format("is {}, outside the vocabulary of {}", i, c.vocab_size));
     return i;
@@ -143,7 +208,7 @@ void read_ids(const JsonKeys& keys, LlamaConfig& c) {
   c.bos_token_id = id("bos_token_id", qwen2 ? -1 : 1);
   c.pad_token_id = id("pad_token_id", -1);
   if (!keys.has("eos_token_id")) {
-    if (!keys.root().contains("eos_token_id") && !qwen2) c.eos_token_ids = {2};
+    if (!keys.told("eos_token_id") && !qwen2) c.eos_token_ids = {2};
     return;
   }
   const auto& eos = keys.at("eos_token_id");
@@ -164,7 +229,7 @@ LlamaConfig LlamaConfig::from_json(const std::string& text, const std::string& f
   check_keys(keys);
   LlamaConfig c = defaults_of(type);
   read_sizes(keys, c);
-  read_rope(keys, file_name, c);
+  read_rope(keys, c);
   read_window(keys, c);
   read_ids(keys, c);
   c.rms_norm_eps = keys.number("rms_norm_eps", c.rms_norm_eps);
@@ -185,6 +250,8 @@ LlamaConfig LlamaConfig::from_json(const std::string& text, const std::string& f
   c.dtype = keys.text("dtype", keys.text("torch_dtype", ""));  // version 5, version 4
   c.name_or_path = keys.text("_name_or_path", "");
   c.architectures = keys.texts("architectures");
+  if (const std::string unused = unused_keys(keys); !unused.empty()) c.notes.push_back(unused);
+  c.source = text;
   return c;
 }
 

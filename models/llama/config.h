@@ -1,20 +1,27 @@
 // LlamaConfig: config.json of a folder of Llama 2, 3, 3.1, 3.2, TinyLlama, Mistral, Qwen2 or Qwen2.5, in the
 // spellings of transformers 4 and 5. Keys that the file omits have transformers' defaults for its model_type.
-// A setting that would change the network in a way Lowland does not compute, and a key it does not know, are
-// refused by name: a config that exists is one the model computes exactly.
+// A setting that would change the network in a way Lowland does not compute is refused by name; of a key that it does
+// not know, and transformers neither, a note is kept.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace lowland {
 
 // How the frequencies of the rotary embedding are made from theta.
 struct RopeScaling {
-  std::string type = "default";                      // default | linear | llama3
-  double factor = 1;                                 // linear, llama3
+  std::string type = "default";  // default | linear | dynamic | llama3 | yarn | longrope
+  double factor = 1;             // all but default
+  // Positions that the model was trained on before its rope was scaled: llama3, yarn, longrope.
+  int64_t original_max_position_embeddings = 8192;
   double low_freq_factor = 1, high_freq_factor = 4;  // llama3
-  int64_t original_max_position_embeddings = 8192;   // llama3
+  double beta_fast = 32, beta_slow = 1;              // yarn
+  bool truncate = true;                              // yarn
+  std::vector<double> short_factor, long_factor;     // longrope: (HD/2) each
+  double attention_factor = 1;                       // yarn, longrope: of all cosines and sines
 };
 
 struct LlamaConfig {
@@ -35,6 +42,7 @@ struct LlamaConfig {
        output_bias = false;  // attention's: Qwen2 has the first, Llama's attention_bias means both
   bool mlp_bias = false;
   int64_t sliding_window = 0;  // positions that attention looks back on, the own included; 0: all
+  std::vector<bool> slides;    // which layers have the window; empty: all
   double attention_dropout = 0;
   double initializer_range = 0.02;
   int64_t bos_token_id = -1, pad_token_id = -1;  // -1: none
@@ -42,23 +50,32 @@ struct LlamaConfig {
   std::string dtype;                             // "float32", "bfloat16", ... as the file says; empty if it does not
   std::string name_or_path;                      // `_name_or_path`
   std::vector<std::string> architectures;
+  std::vector<std::string> notes;  // sentences on what the file says and nobody uses
+  std::string source;              // the file's text; empty if there is none
 
   static LlamaConfig from_json(const std::string& text, const std::string& file_name);
   static LlamaConfig from_folder(const std::string& folder);
-  // transformers 4 spelling, with version 5's rope_parameters beside it. Ends in a newline.
+  // The file that was read, with what has changed since; without one, transformers 4 spelling, with version 5's
+  // rope_parameters and layer_types beside it. Ends in a newline.
   std::string to_json() const;
+  nlohmann::json own_json() const;  // the second of these in any case
 
-  // Longest segment: within it a sliding window hides nothing.
-  int64_t max_tokens() const {
-    return sliding_window > 0 && sliding_window < max_position_embeddings ? sliding_window : max_position_embeddings;
-  }
+  int64_t max_tokens() const;              // longest segment
+  int64_t window_of(int64_t layer) const;  // sliding_window of a layer; 0: none
+  int64_t rope_limit() const;              // longer texts have frequencies of their own
 };
 
-// f_i of kernels/rope.h, i < head_dim / 2, rounded to f32 as in transformers.
-//   default   theta^(-2 i / head_dim)      linear   the same over `factor`
-//   llama3    wave length 2 pi / f: shorter than original / high as it is, longer than original / low over
-//   `factor`,
-//             between them blended by t = (original / length - low) / (high - low)
-std::vector<float> rope_frequencies(const LlamaConfig& config);
+// f_i of kernels/rope.h for a text of `length` tokens, i < head_dim / 2, rounded to f32 as in transformers. With
+// theta_i = theta^(2 i / head_dim):
+//   default   1 / theta_i      linear   1 / (factor theta_i)
+//   dynamic   beyond max_position_embeddings M (the rope_limit) theta grows by
+//             (factor length / M - factor + 1)^(head_dim / (head_dim - 2))
+//   llama3    wave length 2 pi theta_i: shorter than original / high as it is, longer than original / low over
+//             `factor`, between them blended by t = (original / length - low) / (high - low)
+//   yarn      blended from 1 / theta_i to 1 / (factor theta_i), between the i whose waves turn beta_fast and beta_slow
+//             times within original (whole numbers if `truncate`)
+//   longrope  1 / (s_i theta_i), s short_factor up to `original` (the rope_limit), long_factor beyond
+// Lengths up to rope_limit() give the same.
+std::vector<float> rope_frequencies(const LlamaConfig& config, int64_t length = 0);
 
 }  // namespace lowland

@@ -1,21 +1,47 @@
-// What follows from a LlamaConfig: its JSON, and the frequencies of its rotary embedding.
-#include <cmath>
+// LlamaConfig as JSON.
 #include <nlohmann/json.hpp>
 
+#include "models/hub/config_keys.h"
 #include "models/llama/config.h"
 
 namespace lowland {
 namespace {
 
 nlohmann::json rope_json(const LlamaConfig& c) {
-  nlohmann::json rope = {{"rope_type", c.rope_scaling.type}};
-  if (c.rope_scaling.type != "default") rope["factor"] = c.rope_scaling.factor;
-  if (c.rope_scaling.type == "llama3") {
-    rope["low_freq_factor"] = c.rope_scaling.low_freq_factor;
-    rope["high_freq_factor"] = c.rope_scaling.high_freq_factor;
-    rope["original_max_position_embeddings"] = c.rope_scaling.original_max_position_embeddings;
+  const RopeScaling& s = c.rope_scaling;
+  nlohmann::json rope = {{"rope_type", s.type}};
+  if (s.type != "default") rope["factor"] = s.factor;
+  if (s.type == "llama3") {
+    rope["low_freq_factor"] = s.low_freq_factor;
+    rope["high_freq_factor"] = s.high_freq_factor;
   }
+  if (s.type == "yarn") {
+    rope["beta_fast"] = s.beta_fast;
+    rope["beta_slow"] = s.beta_slow;
+    rope["truncate"] = s.truncate;
+  }
+  if (s.type == "longrope") {
+    rope["short_factor"] = s.short_factor;
+    rope["long_factor"] = s.long_factor;
+  }
+  if (s.type == "yarn" || s.type == "longrope") rope["attention_factor"] = s.attention_factor;
+  if (s.type == "yarn" || s.type == "longrope" || s.type == "llama3")
+    rope["original_max_position_embeddings"] = s.original_max_position_embeddings;
   return rope;
+}
+
+// Version 4 knows max_window_layers, version 5 layer_types as well.
+void put_windows(const LlamaConfig& c, nlohmann::json& j) {
+  j["sliding_window"] = c.sliding_window > 0 ? nlohmann::json(c.sliding_window) : nlohmann::json(nullptr);
+  if (c.model_type != "qwen2") return;
+  j["use_sliding_window"] = c.sliding_window > 0;
+  if (c.sliding_window == 0) return;
+  int64_t first = c.num_hidden_layers;
+  while (first > 0 && c.window_of(first - 1) > 0) --first;
+  j["max_window_layers"] = first;
+  j["layer_types"] = nlohmann::json::array();
+  for (int64_t i = 0; i < c.num_hidden_layers; ++i)
+    j["layer_types"].push_back(c.window_of(i) > 0 ? "sliding_attention" : "full_attention");
 }
 
 std::string class_of(const std::string& model_type) {
@@ -26,6 +52,11 @@ std::string class_of(const std::string& model_type) {
 }  // namespace
 
 std::string LlamaConfig::to_json() const {
+  if (source.empty()) return own_json().dump(2) + "\n";
+  return json_with_changes(source, from_json(source, "config.json").own_json(), own_json());
+}
+
+nlohmann::json LlamaConfig::own_json() const {
   nlohmann::json j;
   j["architectures"] = architectures.empty() ? std::vector{class_of(model_type)} : architectures;
   j["model_type"] = model_type;
@@ -52,11 +83,7 @@ std::string LlamaConfig::to_json() const {
     j["attention_bias"] = qkv_bias;
     j["mlp_bias"] = mlp_bias;
   } else {
-    j["sliding_window"] = sliding_window > 0 ? nlohmann::json(sliding_window) : nlohmann::json(nullptr);
-  }
-  if (model_type == "qwen2") {
-    j["use_sliding_window"] = sliding_window > 0;
-    if (sliding_window > 0) j["max_window_layers"] = 0;
+    put_windows(*this, j);
   }
   const auto id = [](int64_t i) { return i < 0 ? nlohmann::json(nullptr) : nlohmann::json(i); };
   j["bos_token_id"] = id(bos_token_id);
@@ -66,30 +93,7 @@ std::string LlamaConfig::to_json() const {
                                                   : nlohmann::json(eos_token_ids);
   if (!dtype.empty()) j["torch_dtype"] = dtype;
   if (!name_or_path.empty()) j["_name_or_path"] = name_or_path;
-  return j.dump(2) + "\n";
-}
-
-std::vector<float> rope_frequencies(const LlamaConfig& config) {
-  const RopeScaling& s = config.rope_scaling;
-  std::vector<float> frequencies;
-  for (int64_t i = 0; i < config.head_dim / 2; ++i) {
-    const double plain =
-        std::pow(config.rope_theta, -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim));
-    double f = plain;
-    if (s.type == "linear") f = plain / s.factor;
-    if (s.type == "llama3") {
-      const auto original = static_cast<double>(s.original_max_position_embeddings);
-      const double length = 2 * M_PI / plain;
-      const double t = (original / length - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
-      if (length > original / s.low_freq_factor) {
-        f = plain / s.factor;
-      } else if (length >= original / s.high_freq_factor) {
-        f = (1 - t) * plain / s.factor + t * plain;
-      }
-    }
-    frequencies.push_back(static_cast<float>(f));
-  }
-  return frequencies;
+  return j;
 }
 
 }  // namespace lowland

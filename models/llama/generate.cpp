@@ -43,7 +43,7 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
   KvCache cache(model.context(), model.config(), model.dtype(), capacities);
   const int64_t V = model.config().vocab_size;
   const size_t usable = options.vocab_limit > 0 ? std::min(options.vocab_limit, V) : V;
-  Sequences out(prompts.size()), next(prompts.size());
+  Sequences out(prompts.size()), next(prompts.size()), seen(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i)
     if (most[i] > 0) next[i] = prompts[i];
   for (bool first = true;; first = false) {
@@ -52,12 +52,16 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
       if (!next[i].empty()) running.push_back(i);
     if (running.empty()) return out;
     const nn::Rows rows = cache.append(next);
-    const Tensor x = first && embed ? embed(rows) : model.embed(rows.ids);                // (N, C)
-    const Tensor h = model.decode(x, rows, nn::Mode::evaluation(), &cache);               // (K, C)
-    const std::vector<float> logits = model.logits(h).to(DType::f32).to_vector<float>();  // (K, V)
+    const Tensor x = first && embed ? embed(rows) : model.embed(rows.ids);          // (N, C)
+    const Tensor h = model.decode(x, rows, nn::Mode::evaluation(), &cache);         // (K, C)
+    std::vector<float> logits = model.logits(h).to(DType::f32).to_vector<float>();  // (K, V)
     for (size_t k = 0; k < running.size(); ++k) {
       const size_t i = running[k];
-      const std::span<const float> row(logits.data() + k * V, usable);
+      const std::span<float> row(logits.data() + k * V, usable);
+      if (options.sampling.repetition_penalty != 1) {
+        seen[i].insert(seen[i].end(), next[i].begin(), next[i].end());
+        penalise_repetition(row, seen[i], options.sampling.repetition_penalty);
+      }
       const int32_t id =
           sample(row, options.sampling, static_cast<uint32_t>(i), static_cast<uint32_t>(cache.length(i)));
       next[i].clear();

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <map>
+
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/nvtx.h"
@@ -49,10 +53,32 @@ Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
           set.next_op()};
 }
 
-const Tensor& Llama::frequencies() const {
-  if (!frequencies_)
-    frequencies_ = Tensor::from<float>(context(), {config_.head_dim / 2}, rope_frequencies(config_));  // (HD/2)
-  return frequencies_;
+// Where frequencies depend on the length of a text (LlamaConfig::rope_limit), each segment has those of its own, as if it
+// were alone; with a cache, of what is cached and the new tokens, so that keys keep what they were turned by. The batch's
+// bound on lengths decides whether the host looks, which it cannot do in a captured graph: the bound is in its key.
+Llama::Rope Llama::rope_of(const Rows& rows, const KvCache* cache) const {
+  const int64_t half = config_.head_dim / 2, limit = config_.rope_limit();
+  if (!frequencies_) frequencies_ = Tensor::from<float>(context(), {half}, rope_frequencies(config_));  // (HD/2)
+  const int32_t* bounds = rows.cu_seqlens.host();
+  const auto length_of = [&](int64_t s) -> int64_t { return cache ? cache->length(s) : bounds[s + 1] - bounds[s]; };
+  int64_t longest = rows.longest;
+  for (int64_t s = 0; cache && s < rows.S; ++s) longest = std::max(longest, length_of(s));
+  if (longest <= limit) return {frequencies_, {}};
+  const bool one_beyond = config_.rope_scaling.type == "longrope";  // the same for all lengths beyond the limit
+  std::map<int64_t, int32_t> tables;
+  std::vector<float> frequencies;
+  std::vector<int32_t> table(rows.N, 0);
+  for (int64_t s = 0; s < rows.S; ++s) {
+    const int64_t own = length_of(s), length = own <= limit ? limit : one_beyond ? limit + 1 : own;
+    const auto [at, fresh] = tables.emplace(length, static_cast<int32_t>(tables.size()));
+    if (fresh) {
+      const std::vector<float> f = rope_frequencies(config_, length);
+      frequencies.insert(frequencies.end(), f.begin(), f.end());
+    }
+    std::fill(table.begin() + bounds[s], table.begin() + bounds[s + 1], at->second);
+  }
+  return {Tensor::from<float>(context(), {static_cast<int64_t>(tables.size()), half}, frequencies),  // (tables, HD/2)
+          Tensor::from<int32_t>(context(), {rows.N}, table)};                                        // (N)
 }
 
 Tensor Llama::embed(const Tensor& ids) const {
@@ -60,14 +86,19 @@ Tensor Llama::embed(const Tensor& ids) const {
   return ops::embedding(ids, tokens_->weight().value, dtype());  // (N, C)
 }
 
-Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Mode& mode, const KvCache* cache) const {
+Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Rope& rope, const Mode& mode,
+                     const KvCache* cache) const {
   const int64_t NH = config_.num_attention_heads, NKV = config_.num_key_value_heads, HD = config_.head_dim;
-  qkv = ops::rope(std::move(qkv), rows.all.position, frequencies(), NH + NKV);  // (N, (NH + 2 NKV) HD)
+  qkv = ops::rope(std::move(qkv), rows.all.position, rope.frequencies, NH + NKV, rope.table);  // (N, (NH + 2 NKV) HD)
   AttentionOptions options;
   options.heads = NH;
   options.kv_heads = NKV;
   options.head_dim = HD;
   options.causal = true;
+  options.window = config_.window_of(static_cast<int64_t>(index));
+  // A factor of all cosines and sines is a factor of queries and of keys.
+  const double factor = config_.rope_scaling.attention_factor;
+  if (factor != 1) options.scale = factor * factor / std::sqrt(static_cast<double>(HD));
   options.dropout = mode.dropout(config_.attention_dropout, layers_[index].attention_op, rows.all);
   if (cache == nullptr) {
     options.cu_q = rows.cu_seqlens;
@@ -81,21 +112,22 @@ Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Mode& mod
   return ops::attention(qkv, kv, options);  // (N, NH HD)
 }
 
-Tensor Llama::block(size_t index, const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
+Tensor Llama::block(size_t index, const Tensor& x, const Rows& rows, const Rope& rope, const Mode& mode,
+                    const KvCache* cache) const {
   const Layer& layer = layers_[index];
   // After the last attention only the selected rows are read by the head: from there on, only they are
   // computed.
   const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;
   const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;
-  Tensor h = layer.input_norm.forward(x);                                              // (N, C)
-  Tensor o = attend(index, layer.qkv->forward(h, rows.all, mode), rows, mode, cache);  // (N, NH HD)
-  if (narrow) o = ops::gather_rows(o, rows.select);                                    // (K, NH HD)
-  o = layer.output->forward(o, out_rows, mode);                                        // (K or N, C)
-  h = ops::add(narrow ? ops::gather_rows(x, rows.select) : x, o);                      // (K or N, C)
-  o = layer.gate_up->forward(layer.post_norm.forward(h), out_rows, mode);              // (K or N, 2 F)
-  o = ops::swiglu(o);                                                                  // (K or N, F)
-  o = layer.down->forward(o, out_rows, mode);                                          // (K or N, C)
-  return ops::add(h, o);                                                               // (K or N, C)
+  Tensor h = layer.input_norm.forward(x);                                                    // (N, C)
+  Tensor o = attend(index, layer.qkv->forward(h, rows.all, mode), rows, rope, mode, cache);  // (N, NH HD)
+  if (narrow) o = ops::gather_rows(o, rows.select);                                          // (K, NH HD)
+  o = layer.output->forward(o, out_rows, mode);                                              // (K or N, C)
+  h = ops::add(narrow ? ops::gather_rows(x, rows.select) : x, o);                            // (K or N, C)
+  o = layer.gate_up->forward(layer.post_norm.forward(h), out_rows, mode);                    // (K or N, 2 F)
+  o = ops::swiglu(o);                                                                        // (K or N, F)
+  o = layer.down->forward(o, out_rows, mode);                                                // (K or N, C)
+  return ops::add(h, o);                                                                     // (K or N, C)
 }
 
 void Llama::check_rows(const Tensor& x, const Rows& rows) const {
@@ -104,19 +136,20 @@ void Llama::check_rows(const Tensor& x, const Rows& rows) const {
            "the decoder takes ({},{}) embedded rows, not {}", rows.N, config_.hidden_size, describe(x));
   const int32_t* bounds = rows.cu_seqlens.host();
   for (int64_t s = 0; s < rows.S; ++s)
-    LL_CHECK(bounds[s + 1] - bounds[s] <= max_length(), "segment {} has {} tokens; {} is {}", s,
-             bounds[s + 1] - bounds[s],
-             max_length() < config_.max_position_embeddings ? "the sliding window" : "the longest the model takes",
-             max_length());
+    LL_CHECK(bounds[s + 1] - bounds[s] <= max_length(), "segment {} has {} tokens; the longest the model takes is {}",
+             s, bounds[s + 1] - bounds[s], max_length());
 }
 
 Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
   check_rows(x, rows);
   arena().refresh();
   Tensor h = x;  // (N, C)
+  const Rope rope = rope_of(rows, cache);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const nvtx::Range range(fmt::format("layer.{}", i).c_str());
-    const auto run = [this, i, rows, mode, cache](const Tensor& in) { return block(i, in, rows, mode, cache); };
+    const auto run = [this, i, rows, rope, mode, cache](const Tensor& in) {
+      return block(i, in, rows, rope, mode, cache);
+    };
     h = recompute() && cache == nullptr ? checkpoint(run, h) : run(h);  // (N, C); last: (K, C)
   }
   if (rows.K == rows.N) h = ops::gather_rows(h, rows.select);  // (K, C)

@@ -49,11 +49,18 @@ class Llama final : public nn::Model {
     nn::Linear* down;
     uint64_t attention_op;
   };
+  // What a batch's rows are turned by: frequencies of all, or of texts of several lengths with the table of each row.
+  struct Rope {
+    Tensor frequencies;  // (HD/2) or (tables, HD/2) f32
+    Tensor table;        // (N) i32, or absent
+  };
   Layer make_layer(const std::string& base, int64_t index);
-  Tensor block(size_t index, const Tensor& x, const nn::Rows& rows, const nn::Mode& mode, const KvCache* cache) const;
-  Tensor attend(size_t index, Tensor qkv, const nn::Rows& rows, const nn::Mode& mode, const KvCache* cache) const;
+  Tensor block(size_t index, const Tensor& x, const nn::Rows& rows, const Rope& rope, const nn::Mode& mode,
+               const KvCache* cache) const;
+  Tensor attend(size_t index, Tensor qkv, const nn::Rows& rows, const Rope& rope, const nn::Mode& mode,
+                const KvCache* cache) const;
   void check_rows(const Tensor& x, const nn::Rows& rows) const;
-  const Tensor& frequencies() const;
+  Rope rope_of(const nn::Rows& rows, const KvCache* cache) const;
 
   LlamaConfig config_;
   std::unique_ptr<nn::Embedding> tokens_;

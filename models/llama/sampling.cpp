@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <vector>
 
 #include "engine/error.h"
 #include "kernels/common/philox.h"
@@ -26,6 +25,18 @@ void check_sampling(const Sampling& s) {
   LL_CHECK(s.temperature >= 0 && std::isfinite(s.temperature), "temperature must be at least 0, got {}", s.temperature);
   LL_CHECK(s.top_k >= 0, "top-k must be at least 0, got {}", s.top_k);
   LL_CHECK(s.top_p > 0 && s.top_p <= 1, "top-p must be in (0, 1], got {}", s.top_p);
+  LL_CHECK(s.min_p >= 0 && s.min_p <= 1, "min-p must be in [0, 1], got {}", s.min_p);
+  LL_CHECK(s.repetition_penalty > 0 && std::isfinite(s.repetition_penalty),
+           "repetition-penalty must be above 0, got {}", s.repetition_penalty);
+}
+
+void penalise_repetition(std::span<float> logits, const std::vector<int32_t>& before, double penalty) {
+  std::vector<int32_t> ids = before;
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  const auto factor = static_cast<float>(penalty);
+  for (const int32_t id : ids)
+    if (id < std::ssize(logits)) logits[id] = logits[id] < 0 ? logits[id] * factor : logits[id] / factor;
 }
 
 int32_t sample(std::span<const float> logits, const Sampling& s, uint32_t sequence, uint32_t position) {
@@ -51,6 +62,7 @@ int32_t sample(std::span<const float> logits, const Sampling& s, uint32_t sequen
   double inside = 0;
   size_t n = 0;
   while (n < weight.size() && inside < s.top_p * total) inside += weight[n++];
+  while (n > 1 && weight[n - 1] < s.min_p * weight[0]) inside -= weight[--n];
   double left = uniform(s.seed, sequence, position) * inside;
   for (size_t i = 0; i < n; ++i) {
     left -= weight[i];

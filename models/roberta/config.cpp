@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "engine/io/atomic_file.h"
-#include "models/hub/json_keys.h"
+#include "models/hub/config_keys.h"
 
 namespace lowland {
 namespace {
@@ -17,17 +17,10 @@ void check_supported(const JsonKeys& keys) {
   if (positions != "absolute") {
     keys.refuse("position_embedding_type", fmt::format("is {}; only absolute is supported", positions));
   }
-  for (const char* key : {"is_decoder", "add_cross_attention"}) {
-    if (keys.flag(key, false)) keys.refuse(key, "is true, which is not supported");
-  }
-  if (keys.has("quantization_config"))
-    keys.refuse("quantization_config", "is set: quantised weights are not supported");
-  if (keys.has("pruned_heads") && !keys.at("pruned_heads").empty()) {
-    keys.refuse("pruned_heads", "is set, which is not supported");
-  }
-  if (keys.root().contains("pad_token_id") && keys.root()["pad_token_id"].is_null()) {
+  if (keys.flag("is_decoder", false)) keys.refuse("is_decoder", "is true, which is not supported");
+  refuse_unsupported_keys(keys);
+  if (keys.told("pad_token_id") && !keys.has("pad_token_id"))
     keys.refuse("pad_token_id", "is null: positions are counted from it");
-  }
 }
 
 std::vector<std::string> default_labels(int64_t n) {
@@ -127,6 +120,8 @@ RobertaConfig RobertaConfig::from_json(const std::string& text, const std::strin
   c.name_or_path = keys.text("_name_or_path", "");
   c.architectures = keys.texts("architectures");
   check_sizes(keys, c);
+  if (const std::string unused = unused_keys(keys); !unused.empty()) c.notes.push_back(unused);
+  c.source = text;
   return c;
 }
 
@@ -143,6 +138,11 @@ void RobertaConfig::set_labels(std::vector<std::string> names) {
 bool RobertaConfig::has_own_labels() const { return labels != default_labels(num_labels); }
 
 std::string RobertaConfig::to_json() const {
+  if (source.empty()) return own_json().dump(2) + "\n";
+  return json_with_changes(source, from_json(source, "config.json").own_json(), own_json());
+}
+
+nlohmann::json RobertaConfig::own_json() const {
   nlohmann::json j;
   j["architectures"] = architectures.empty() ? nlohmann::json(nullptr) : nlohmann::json(architectures);
   j["model_type"] = model_type;
@@ -172,7 +172,7 @@ std::string RobertaConfig::to_json() const {
   if (!problem_type.empty()) j["problem_type"] = problem_type;
   if (!dtype.empty()) j["torch_dtype"] = dtype;
   if (!name_or_path.empty()) j["_name_or_path"] = name_or_path;
-  return j.dump(2) + "\n";
+  return j;
 }
 
 }  // namespace lowland

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace lowland {
 
 struct RobertaConfig {
@@ -34,11 +36,15 @@ struct RobertaConfig {
   std::string dtype;         // "float32", "bfloat16", ... as the file says; empty if it does not
   std::string name_or_path;  // `_name_or_path`
   std::vector<std::string> architectures;
+  std::vector<std::string> notes;  // sentences on what the file says and nobody uses
+  std::string source;              // the file's text; empty if there is none
 
   static RobertaConfig from_json(const std::string& text, const std::string& file_name);
   static RobertaConfig from_folder(const std::string& folder);
-  // transformers 4 spelling, which version 5 reads as well. Ends in a newline.
+  // The file that was read, with what has changed since; without one, transformers 4 spelling, which version 5 reads as
+  // well. Ends in a newline.
   std::string to_json() const;
+  nlohmann::json own_json() const;  // the second of these in any case
 
   void set_labels(std::vector<std::string> names);  // sets num_labels too
   int64_t head_dim() const { return hidden_size / num_attention_heads; }

@@ -8,16 +8,6 @@
 namespace lowland {
 namespace {
 
-// Keys of a vision_config that are read, or that belong to the text beside it or to how weights are drawn.
-// clang-format off
-constexpr std::string_view kRead[] = {
-    "model_type",     "hidden_size",       "intermediate_size", "num_hidden_layers", "num_attention_heads",
-    "num_channels",   "image_size",        "patch_size",        "projection_dim",    "hidden_act",
-    "layer_norm_eps", "attention_dropout", "dropout",           "initializer_range", "initializer_factor",
-    "dtype",          "torch_dtype",       "_name_or_path",     "architectures",     "quantization_config",
-    "pruned_heads",   "vocab_size",        "bos_token_id",      "eos_token_id",      "pad_token_id"};
-// clang-format on
-
 void check_sizes(const JsonKeys& keys, const VitConfig& c) {
   const std::pair<const char*, int64_t> sizes[] = {{"hidden_size", c.hidden_size},
                                                    {"intermediate_size", c.intermediate_size},
@@ -37,6 +27,15 @@ void check_sizes(const JsonKeys& keys, const VitConfig& c) {
   if (!(c.layer_norm_eps > 0)) keys.refuse("layer_norm_eps", "must be above 0");
   if (!(c.attention_dropout >= 0 && c.attention_dropout < 1))
     keys.refuse("attention_dropout", fmt::format("is {}, outside [0, 1)", c.attention_dropout));
+}
+
+// A number, or the same one for both sides.
+int64_t side_of(const JsonKeys& keys, const char* key, int64_t otherwise) {
+  if (!keys.has(key) || !keys.at(key).is_array()) return keys.whole(key, otherwise);
+  const auto& sides = keys.at(key);
+  const bool square = sides.size() == 2 && sides[0] == sides[1] && sides[0].is_number_integer();
+  if (!square) keys.refuse(key, fmt::format("is {}: only squares are supported", sides.dump()));
+  return sides[0].get<int64_t>();
 }
 
 GeluForm read_activation(const JsonKeys& keys) {
@@ -66,20 +65,17 @@ VitConfig VitConfig::from_keys(const JsonKeys& keys) {
   const std::string type = keys.text("model_type", "clip_vision_model");
   if (type != "clip_vision_model")
     keys.refuse("model_type", fmt::format("is {}; the vision tower must be a clip_vision_model", type));
-  if (keys.has("quantization_config"))
-    keys.refuse("quantization_config", "is set: quantised weights are not supported");
-  refuse_unknown_keys(keys, kRead);
-  if (keys.number("dropout", 0) != 0) keys.refuse("dropout", "is not 0, which is not supported");
-  if (keys.has("pruned_heads") && !keys.at("pruned_heads").empty())
-    keys.refuse("pruned_heads", "is set, which is not supported");
+  refuse_unsupported_keys(keys);
+  // Of the text tower beside it, or of how weights are drawn.
+  keys.know({"dropout", "initializer_factor", "vocab_size", "bos_token_id", "eos_token_id", "pad_token_id"});
   VitConfig c;
   c.hidden_size = keys.whole("hidden_size", c.hidden_size);
   c.intermediate_size = keys.whole("intermediate_size", c.intermediate_size);
   c.num_hidden_layers = keys.whole("num_hidden_layers", c.num_hidden_layers);
   c.num_attention_heads = keys.whole("num_attention_heads", c.num_attention_heads);
   c.num_channels = keys.whole("num_channels", c.num_channels);
-  c.image_size = keys.whole("image_size", c.image_size);
-  c.patch_size = keys.whole("patch_size", c.patch_size);
+  c.image_size = side_of(keys, "image_size", c.image_size);
+  c.patch_size = side_of(keys, "patch_size", c.patch_size);
   c.projection_dim = keys.whole("projection_dim", c.projection_dim);
   c.activation = read_activation(keys);
   c.layer_norm_eps = keys.number("layer_norm_eps", c.layer_norm_eps);
@@ -88,20 +84,32 @@ VitConfig VitConfig::from_keys(const JsonKeys& keys) {
   c.dtype = keys.text("dtype", keys.text("torch_dtype", ""));  // version 5, version 4
   c.name_or_path = keys.text("_name_or_path", "");
   check_sizes(keys, c);
+  if (const std::string unused = unused_keys(keys); !unused.empty()) c.notes.push_back(unused);
   return c;
 }
 
 VitConfig VitConfig::from_json(const std::string& text, const std::string& file_name) {
   const JsonKeys keys(text, file_name);
   const std::string type = keys.text("model_type", "");
-  if (type == "clip_vision_model") return from_keys(keys);
+  if (type == "clip_vision_model") {
+    VitConfig c = from_keys(keys);
+    c.source = text;
+    return c;
+  }
   if (type != "clip")
     fail("{}: model_type is {}; clip and clip_vision_model are supported", file_name, type.empty() ? "missing" : type);
-  const std::string vision = keys.has("vision_config") ? keys.at("vision_config").dump() : "{}";
-  VitConfig c = from_keys(JsonKeys(vision, file_name + ": vision_config"));
+  // Old files have vision_config_dict as well, which wins whole.
+  const char* key = keys.has("vision_config_dict") ? "vision_config_dict" : "vision_config";
+  const std::string vision = keys.has(key) ? keys.at(key).dump() : "{}";
+  VitConfig c = from_keys(JsonKeys(vision, fmt::format("{}: {}", file_name, key)));
+  refuse_unsupported_keys(keys);
+  keys.know({"vision_config", "text_config", "text_config_dict", "projection_dim", "logit_scale_init_value",
+             "initializer_factor"});
   c.labels = read_labels(keys);
   c.dtype = keys.text("dtype", keys.text("torch_dtype", c.dtype));
   c.name_or_path = keys.text("_name_or_path", c.name_or_path);
+  if (const std::string unused = unused_keys(keys); !unused.empty()) c.notes.push_back(unused);
+  c.source = text;
   return c;
 }
 
@@ -129,6 +137,11 @@ nlohmann::json VitConfig::vision_json() const {
 }
 
 std::string VitConfig::to_json() const {
+  if (source.empty()) return own_json().dump(2) + "\n";
+  return json_with_changes(source, from_json(source, "config.json").own_json(), own_json());
+}
+
+nlohmann::json VitConfig::own_json() const {
   nlohmann::json j;
   j["architectures"] = {"CLIPForImageClassification"};
   j["model_type"] = "clip";
@@ -140,7 +153,7 @@ std::string VitConfig::to_json() const {
   }
   if (!dtype.empty()) j["torch_dtype"] = dtype;
   if (!name_or_path.empty()) j["_name_or_path"] = name_or_path;
-  return j.dump(2) + "\n";
+  return j;
 }
 
 }  // namespace lowland

@@ -1,7 +1,7 @@
 // VitConfig: config.json of a CLIP vision transformer, in the spellings of transformers 4 and 5: of a tower alone
 // (clip_vision_model) or of a whole CLIP or image classifier (clip), whose vision_config counts. Keys that the file
 // omits have CLIP's defaults. Settings that would change the network in a way Lowland does not compute are refused by
-// name.
+// name; of keys that nobody knows a note is kept.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -31,15 +31,19 @@ struct VitConfig {
 
   // Of an image classifier: the names of its classes, in the order of its outputs.
   std::vector<std::string> labels;
-  std::string dtype;         // "float32", "bfloat16", ... as the file says; empty if it does not
-  std::string name_or_path;  // `_name_or_path`
+  std::string dtype;               // "float32", "bfloat16", ... as the file says; empty if it does not
+  std::string name_or_path;        // `_name_or_path`
+  std::vector<std::string> notes;  // sentences on what the file says and nobody uses
+  std::string source;              // the file's text; empty if there is none
 
   static VitConfig from_json(const std::string& text, const std::string& file_name);
   static VitConfig from_folder(const std::string& folder);
   // The keys of a vision_config, read as they stand.
   static VitConfig from_keys(const JsonKeys& keys);
-  // An image classifier's file (CLIPForImageClassification). Ends in a newline.
+  // The file that was read, with what has changed since; without one, an image classifier's
+  // (CLIPForImageClassification). Ends in a newline.
   std::string to_json() const;
+  nlohmann::json own_json() const;  // the second of these in any case
   nlohmann::json vision_json() const;
 
   int64_t head_dim() const { return hidden_size / num_attention_heads; }

@@ -8,16 +8,6 @@
 namespace lowland {
 namespace {
 
-// Keys that are read, or that the parts or the tokenizer say again.
-// clang-format off
-constexpr std::string_view kRead[] = {
-    "model_type", "vision_config", "text_config", "projector_hidden_act", "multimodal_projector_bias",
-    "vision_feature_layer", "vision_feature_select_strategy", "image_token_id", "image_token_index",
-    "image_seq_length", "ignore_index", "tie_word_embeddings", "dtype", "torch_dtype", "_name_or_path",
-    "architectures", "quantization_config", "vocab_size", "hidden_size", "initializer_range", "bos_token_id",
-    "eos_token_id", "pad_token_id"};
-// clang-format on
-
 // LLaVA's defaults where the file has no vision_config.
 VitConfig llava_tower() {
   VitConfig c;
@@ -42,9 +32,8 @@ LlamaConfig read_decoder(const JsonKeys& keys, const std::string& file) {
   if (keys.has("text_config")) text = keys.at("text_config");
   if (!text.is_object()) keys.refuse("text_config", "is not an object");
   if (!text.contains("model_type")) text["model_type"] = "llama";
-  // Version 5 states tying for the whole, version 4 for the decoder.
-  if (keys.has("tie_word_embeddings") && !text.contains("tie_word_embeddings"))
-    text["tie_word_embeddings"] = keys.flag("tie_word_embeddings", false);
+  // The head is tied where either of the two says so.
+  if (keys.flag("tie_word_embeddings", false)) text["tie_word_embeddings"] = true;
   return LlamaConfig::from_json(text.dump(), file + ": text_config");
 }
 
@@ -76,9 +65,10 @@ VlmConfig VlmConfig::from_json(const std::string& text, const std::string& file_
   const JsonKeys keys(text, file_name);
   const std::string type = keys.text("model_type", "");
   if (type != "llava") fail("{}: model_type is {}; llava is supported", file_name, type.empty() ? "missing" : type);
-  if (keys.has("quantization_config"))
-    keys.refuse("quantization_config", "is set: quantised weights are not supported");
-  refuse_unknown_keys(keys, kRead);
+  refuse_unsupported_keys(keys);
+  // The parts or the tokenizer say these again.
+  keys.know({"image_seq_length", "ignore_index", "vocab_size", "hidden_size", "initializer_range", "bos_token_id",
+             "eos_token_id", "pad_token_id"});
   VlmConfig c;
   c.vision = read_tower(keys, file_name);
   c.text = read_decoder(keys, file_name);
@@ -90,6 +80,9 @@ VlmConfig VlmConfig::from_json(const std::string& text, const std::string& file_
                 fmt::format("is {}, outside the vocabulary of {}", c.image_token_id, c.text.vocab_size));
   c.dtype = keys.text("dtype", keys.text("torch_dtype", ""));
   c.name_or_path = keys.text("_name_or_path", "");
+  for (const auto* part : {&c.vision.notes, &c.text.notes}) c.notes.insert(c.notes.end(), part->begin(), part->end());
+  if (const std::string unused = unused_keys(keys); !unused.empty()) c.notes.push_back(unused);
+  c.source = text;
   return c;
 }
 
@@ -98,22 +91,33 @@ VlmConfig VlmConfig::from_folder(const std::string& folder) {
   return from_json(read_file(path, 64 << 20), path);
 }
 
-std::string VlmConfig::to_json() const {
+namespace {
+
+nlohmann::json own_json(const VlmConfig& c) {
   nlohmann::json j;
   j["architectures"] = {"LlavaForConditionalGeneration"};
   j["model_type"] = "llava";
-  j["vision_config"] = vision.vision_json();
-  j["text_config"] = nlohmann::json::parse(text.to_json());
-  j["image_token_index"] = image_token_id;
-  j["image_seq_length"] = image_tokens();
-  j["vision_feature_layer"] = vision_feature_layer;
-  j["vision_feature_select_strategy"] = keep_class_token ? "full" : "default";
+  j["vision_config"] = c.vision.vision_json();
+  j["text_config"] = c.text.own_json();
+  j["image_token_index"] = c.image_token_id;
+  j["image_seq_length"] = c.image_tokens();
+  j["vision_feature_layer"] = c.vision_feature_layer;
+  j["vision_feature_select_strategy"] = c.keep_class_token ? "full" : "default";
   j["projector_hidden_act"] = "gelu";
-  j["multimodal_projector_bias"] = projector_bias;
-  j["tie_word_embeddings"] = text.tie_word_embeddings;
-  if (text.pad_token_id >= 0) j["pad_token_id"] = text.pad_token_id;
-  if (!dtype.empty()) j["torch_dtype"] = dtype;
-  if (!name_or_path.empty()) j["_name_or_path"] = name_or_path;
+  j["multimodal_projector_bias"] = c.projector_bias;
+  j["tie_word_embeddings"] = c.text.tie_word_embeddings;
+  if (c.text.pad_token_id >= 0) j["pad_token_id"] = c.text.pad_token_id;
+  if (!c.dtype.empty()) j["torch_dtype"] = c.dtype;
+  if (!c.name_or_path.empty()) j["_name_or_path"] = c.name_or_path;
+  return j;
+}
+
+}  // namespace
+
+std::string VlmConfig::to_json() const {
+  if (!source.empty()) return json_with_changes(source, own_json(from_json(source, "config.json")), own_json(*this));
+  nlohmann::json j = own_json(*this);
+  if (!text.source.empty()) j["text_config"] = nlohmann::json::parse(text.to_json());
   return j.dump(2) + "\n";
 }
 

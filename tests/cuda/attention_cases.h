@@ -21,6 +21,7 @@ struct AttentionCase {
   int64_t longest = 0;  // 0: as long as it is
   int64_t pad = 0;      // columns between the q, k and v of one matrix: 1 makes 16-byte loads impossible
   bool live_step = false;
+  int32_t window = 0;
   std::string name = {};
 
   static std::vector<int32_t> bounds(const std::vector<int32_t>& n) {
@@ -54,6 +55,7 @@ template <class T> struct AttentionData {
     shape.cu_q = cu_q.data();
     shape.cu_k = cu_k.data();
     shape.causal = c.causal;
+    shape.window = c.window;
     shape.scale = 1 / std::sqrt(static_cast<double>(c.HD));
     set_draws();
     const int64_t q_width = c.NH * c.HD + c.pad, kv_width = c.NKV * c.HD + c.pad;
@@ -123,6 +125,7 @@ template <class T> void oracle_query(AttentionResult& r, const AttentionData<T>&
   const AttentionCase& c = d.c;
   const int64_t HD = c.HD, kv = h / (c.NH / c.NKV), row = d.cu_q[s] + i;
   const int32_t keys = c.causal ? std::min(c.nk[s], c.nk[s] - c.nq[s] + i + 1) : c.nk[s];
+  const int32_t first = c.window > 0 ? std::max(keys - c.window, 0) : 0;
   if (keys <= 0) return;
   const auto dot = [&](const T* a, const T* b) {
     double sum = 0;
@@ -135,16 +138,16 @@ template <class T> void oracle_query(AttentionResult& r, const AttentionData<T>&
   const T *q = d.in.q.data + row * d.in.q.stride + h * HD, *dout = d.dout.data() + row * d.out_stride + h * HD;
   Doubles p(keys), u(p.size()), dp(p.size());
   double top = -1e300, total = 0, delta = 0;
-  for (int32_t j = 0; j < keys; ++j) top = std::max(top, p[size_t(j)] = d.shape.scale * dot(q, at(d.in.k, j)));
-  for (const double x : p) total += std::exp(x - top);
+  for (int32_t j = first; j < keys; ++j) top = std::max(top, p[size_t(j)] = d.shape.scale * dot(q, at(d.in.k, j)));
+  for (int32_t j = first; j < keys; ++j) total += std::exp(p[size_t(j)] - top);
   const double lse = r.lse[size_t(row * c.NH + h)] = top + std::log(total);
-  for (int32_t j = 0; j < keys; ++j) {
+  for (int32_t j = first; j < keys; ++j) {
     p[size_t(j)] = std::exp(p[size_t(j)] - lse);
     u[size_t(j)] = keep_factor(c, d.example[size_t(row)], d.position[size_t(row)], h, j);
     dp[size_t(j)] = u[size_t(j)] * dot(dout, at(d.in.v, j));
     delta += p[size_t(j)] * dp[size_t(j)];
   }
-  for (int32_t j = 0; j < keys; ++j) {
+  for (int32_t j = first; j < keys; ++j) {
     r.sees[size_t(row)] = r.seen[size_t(d.cu_k[s] + j)] = true;
     const double up = u[size_t(j)] * p[size_t(j)], g = d.shape.scale * p[size_t(j)] * (dp[size_t(j)] - delta);
     for (int64_t k = 0; k < HD; ++k) {
@@ -231,9 +234,20 @@ inline std::vector<AttentionCase> attention_cases() {
     cases.push_back({.nq = {35}, .nk = {35}, .NH = 2, .NKV = 2, .HD = 20, .causal = causal, .pad = 1});
   }
   cases.push_back({.nq = {129, 64}, .nk = {50, 128}, .NH = 1, .NKV = 1, .HD = 64});  // more queries than keys
+  for (const int32_t window : {1, 31, 32, 33, 64, 100})
+    cases.push_back({.nq = {133, 0, 7, 70},
+                     .nk = {133, 5, 7, 200},
+                     .NH = 2,
+                     .NKV = 1,
+                     .HD = window == 33 ? 96 : 32,
+                     .causal = true,
+                     .p = window == 31 ? 0.3 : 0,
+                     .tail = 2,
+                     .window = window});
   for (AttentionCase& c : cases)
     c.name = "nq0 " + std::to_string(c.nq[0]) + " nk0 " + std::to_string(c.nk[0]) + " HD " + std::to_string(c.HD) +
-             (c.causal ? " causal" : "") + " p " + std::to_string(c.p);
+             (c.causal ? " causal" : "") + (c.window > 0 ? " window " + std::to_string(c.window) : "") + " p " +
+             std::to_string(c.p);
   return cases;
 }
 

@@ -15,6 +15,8 @@ namespace {
 struct Rows {
   int64_t N, heads, HD, rest;  // `rest` columns after the heads stay as they are
   int32_t step;                // from one row's position to the next, modulo 131072
+  int32_t tables = 1;          // rows take them in turn; the second's frequencies are half of the first's, and so on
+  int32_t table(int64_t n) const { return static_cast<int32_t>(n) % tables; }
 };
 
 std::vector<int32_t> positions(const Rows& r) {
@@ -44,7 +46,7 @@ template <class T> Values rotated(Values x, const Rows& r, double direction) {
       for (int64_t i = 0; i < half; ++i) {
         double& u = x[n * width + h * r.HD + i];
         double& v = x[n * width + h * r.HD + i + half];
-        const double a = direction * angle<T>(p[n], f[i]);
+        const double a = direction * angle<T>(p[n], f[i] / static_cast<float>(1 + r.table(n)));
         const std::complex<double> z = std::complex<double>(u, v) * std::polar(1.0, a);
         u = z.real();
         v = z.imag();
@@ -55,8 +57,12 @@ template <class T> Values rotated(Values x, const Rows& r, double direction) {
 // As the launcher has it, in a memory that holds what the launcher gives a block.
 template <int W, class T> void run(std::vector<T>& x, const Rows& r, int64_t rows, int direction) {
   const std::vector<int32_t> p = positions(r);
-  const std::vector<float> f = frequencies(r.HD);
-  const RopeShape shape{r.N, r.heads * r.HD + r.rest, r.heads, r.HD};
+  std::vector<float> f;
+  std::vector<int32_t> table;
+  for (int32_t t = 0; t < r.tables; ++t)
+    for (const float x : frequencies(r.HD)) f.push_back(x / static_cast<float>(1 + t));
+  for (int64_t n = 0; n < r.N; ++n) table.push_back(r.table(n));
+  const RopeShape shape{r.N, r.heads * r.HD + r.rest, r.heads, r.HD, r.tables > 1 ? table.data() : nullptr};
   const RopeRows<T> args{x.data(), p.data(), f.data(), shape, rows, static_cast<acc_t<T>>(direction)};
   for (int64_t i = 0; i < (r.N + rows - 1) / rows; ++i) {
     std::vector<acc_t<T>> shared(rope_shared_bytes<T>(shape, rows) / sizeof(acc_t<T>), acc_t<T>(99));
@@ -89,6 +95,8 @@ template <class T> void check_all() {
     check<1, T>(r);
   for (const Rows& r : {Rows{1, 1, 16, 0, 5}, {31, 3, 32, 8, 1}, {33, 5, 96, 16, 4099}, {257, 1, 48, 0, 1}})
     check<kVector<T>, T>(r);
+  check<1, T>({31, 3, 8, 8, 1, 3});
+  check<kVector<T>, T>({33, 5, 96, 16, 4099, 2});
   check<kVector<T>, T>({7, 40, 128, 1024, 17001});  // q and k of Llama-3.1-8B, far into a long text
   check<kVector<T>, T>({2, 3, 1024, 0, 90001});     // as wide as may be
 }

@@ -37,13 +37,30 @@ TEST_CASE("LlamaConfig: what a file omits is transformers' default of its model_
 
 TEST_CASE("LlamaConfig: sliding windows") {
   CHECK(read(R"({"model_type": "mistral", "sliding_window": null})").sliding_window == 0);
-  CHECK(read(R"({"model_type": "mistral", "sliding_window": 100})").max_tokens() == 100);
-  CHECK(read(R"({"model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 4, "sliding_window": 64})")
-            .max_tokens() == 64);
+  const LlamaConfig mistral = read(R"({"model_type": "mistral", "sliding_window": 100})");
+  CHECK(mistral.max_tokens() == 131072);
+  CHECK(mistral.window_of(31) == 100);
+  const LlamaConfig qwen =
+      read(R"({"model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 4, "sliding_window": 64})");
+  CHECK(qwen.max_tokens() == 32768);
+  CHECK(qwen.window_of(3) == 0);
+  CHECK(qwen.window_of(4) == 64);
   CHECK(read(R"({"model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 32})").sliding_window == 0);
-  CHECK(read(R"({"model_type": "qwen2", "layer_types": ["full_attention"]})").sliding_window == 0);
-  CHECK_THROWS_WITH_AS(read(R"({"model_type": "llama", "sliding_window": 64})"),
-                       "config.json: sliding_window is set, which a llama does not know", Error);
+  CHECK(read(R"({"model_type": "qwen2", "num_hidden_layers": 1, "layer_types": ["full_attention"]})").sliding_window ==
+        0);
+  const LlamaConfig mixed =
+      read(R"({"model_type": "qwen2", "num_hidden_layers": 2, "use_sliding_window": true, "max_window_layers": 9,
+               "layer_types": ["sliding_attention", "full_attention"]})");
+  CHECK(mixed.window_of(0) == 4096);
+  CHECK(mixed.window_of(1) == 0);
+  CHECK_THROWS_WITH_AS(read(R"({"model_type": "qwen2", "num_hidden_layers": 1, "layer_types": ["sliding_attention"]})"),
+                       "config.json: layer_types holds sliding_attention, but no sliding_window is in use", Error);
+  CHECK_THROWS_WITH_AS(read(R"({"model_type": "qwen2", "layer_types": ["full_attention"]})"),
+                       "config.json: layer_types names 1 layers, not 32", Error);
+  // transformers' Llama has no window, whatever its file says.
+  const LlamaConfig llama = read(R"({"model_type": "llama", "sliding_window": 64})");
+  CHECK(llama.window_of(0) == 0);
+  CHECK(llama.notes == std::vector<std::string>{"config.json: not used: sliding_window"});
 }
 
 TEST_CASE("LlamaConfig: rope in the spellings of version 4, old version 4 and version 5") {
@@ -59,6 +76,74 @@ TEST_CASE("LlamaConfig: rope in the spellings of version 4, old version 4 and ve
   const LlamaConfig old = read(R"({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 4}})");
   CHECK(old.rope_scaling.factor == 4);
   CHECK(read(R"({"model_type": "llama", "rope_scaling": null})").rope_scaling.type == "default");
+}
+
+TEST_CASE("LlamaConfig: of rope_scaling and rope_parameters the first counts, whole, and the difference is told") {
+  const LlamaConfig both = read(R"({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2},
+      "rope_parameters": {"rope_type": "yarn", "factor": 8, "rope_theta": 77}})");
+  CHECK(both.rope_scaling.type == "linear");
+  CHECK(both.rope_theta == 10000);
+  REQUIRE(both.notes.size() == 1);
+  CHECK(both.notes[0].find("rope_scaling and rope_parameters differ") != std::string::npos);
+  CHECK(read(R"({"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2}, "rope_theta": 50,
+                 "rope_parameters": {"rope_type": "linear", "factor": 2, "rope_theta": 50}})")
+            .notes.empty());
+  CHECK(read(R"({"model_type": "llama", "rope_scaling": {}, "rope_parameters": {"rope_theta": 77}})").rope_theta == 77);
+  // original_max_position_embeddings beside the object wins over the one in it.
+  const LlamaConfig yarn = read(R"({"model_type": "llama", "original_max_position_embeddings": 512,
+      "rope_scaling": {"type": "yarn", "factor": 2, "original_max_position_embeddings": 1024}})");
+  CHECK(yarn.rope_scaling.original_max_position_embeddings == 512);
+  CHECK(yarn.notes.empty());
+  CHECK(read(R"({"model_type": "llama", "rope_scaling": {"type": "yarn", "factor": 2}})")
+            .rope_scaling.original_max_position_embeddings == 2048);
+}
+
+TEST_CASE("LlamaConfig: lengths and frequencies of scaled ropes") {
+  const LlamaConfig dynamic = read(R"({"model_type": "llama", "rope_scaling": {"type": "dynamic", "factor": 4}})");
+  CHECK(dynamic.rope_limit() == 2048);
+  CHECK(dynamic.max_tokens() == 8192);
+  CHECK(rope_frequencies(dynamic, 2048) == rope_frequencies(read(R"({"model_type": "llama"})")));
+  const std::vector<float> far = rope_frequencies(dynamic, 4096);  // theta 10000 (4 * 2 - 3)^(128 / 126)
+  const double theta = 10000 * std::pow(5.0, 128.0 / 126), slowest = std::pow(theta, -126.0 / 128);
+  CHECK(std::abs(static_cast<double>(far[63]) - slowest) < 1e-7 * slowest);
+  const LlamaConfig yarn = read(R"({"model_type": "llama", "max_position_embeddings": 32768, "rope_theta": 1000000,
+      "rope_scaling": {"type": "yarn", "factor": 4, "original_max_position_embeddings": 32768}})");
+  CHECK(yarn.max_tokens() == 131072);
+  CHECK(yarn.rope_limit() > 131072);
+  CHECK(yarn.rope_scaling.attention_factor == doctest::Approx(0.1 * std::log(4.0) + 1));
+  const std::vector<float> f = rope_frequencies(yarn);
+  CHECK(f[0] == 1.0f);
+  CHECK(static_cast<double>(f[63]) == doctest::Approx(std::pow(1e6, -126.0 / 128) / 4));
+  const auto longrope = [](const char* more) {
+    return read(std::string(R"({"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
+        "max_position_embeddings": 64, "original_max_position_embeddings": 16, "rope_scaling": {"type": "longrope",
+        "short_factor": [1, 2], "long_factor": [3, 4])") + more + "}}");
+  };
+  CHECK(longrope("").rope_limit() == 16);
+  CHECK(longrope("").rope_scaling.attention_factor == doctest::Approx(std::sqrt(1 + std::log(4.0) / std::log(16.0))));
+  CHECK(longrope(R"(, "attention_factor": 1.5)").rope_scaling.attention_factor == 1.5);
+  CHECK(rope_frequencies(longrope(""), 16) == std::vector<float>{1.0f, 0.005f});
+  CHECK(rope_frequencies(longrope(""), 17) == std::vector<float>{1.0f / 3, 0.0025f});
+}
+
+TEST_CASE("LlamaConfig: keys that nobody knows are noted and kept") {
+  const std::string text = R"({"model_type": "qwen2", "is_llama_config": true, "transformers.js_config": {"a": 1},
+      "neftune_noise_alpha": 0.0, "torch_dtype": "bfloat16", "eos_token_id": 7, "use_sliding_window": true,
+      "sliding_window": 32, "max_window_layers": 3, "num_hidden_layers": 4, "unset": null})";
+  LlamaConfig c = read(text);
+  CHECK(c.notes == std::vector<std::string>{
+                       "config.json: not used: is_llama_config, transformers.js_config, neftune_noise_alpha"});
+  const auto before = nlohmann::json::parse(text);
+  CHECK(nlohmann::json::parse(c.to_json()) == before);
+  c.dtype = "float32";
+  c.vocab_size += 5;
+  auto expected = before;
+  expected["torch_dtype"] = "float32";
+  expected["vocab_size"] = 151941;
+  CHECK(nlohmann::json::parse(c.to_json()) == expected);
+  LlamaConfig five = read(R"({"model_type": "llama", "dtype": "bfloat16"})");
+  five.dtype = "float32";
+  CHECK(nlohmann::json::parse(five.to_json()) == nlohmann::json({{"model_type", "llama"}, {"dtype", "float32"}}));
 }
 
 TEST_CASE("LlamaConfig: frequencies") {
@@ -93,13 +178,26 @@ TEST_CASE("LlamaConfig: what is written is read back as the same network") {
             "rope_scaling": {"rope_type": "llama3", "factor": 32, "low_freq_factor": 1, "high_freq_factor": 4,
                              "original_max_position_embeddings": 8192}, "eos_token_id": [2, 3]})",
        R"({"model_type": "mistral", "sliding_window": 100})", R"({"model_type": "mistral", "sliding_window": null})",
-       R"({"model_type": "qwen2", "tie_word_embeddings": true, "use_sliding_window": true, "max_window_layers": 2})"}) {
-    const LlamaConfig once = read(text), twice = read(once.to_json());
-    CHECK(once.to_json() == twice.to_json());
-    CHECK(once.sliding_window == twice.sliding_window);
-    CHECK(rope_frequencies(once) == rope_frequencies(twice));
-    CHECK(once.qkv_bias == twice.qkv_bias);
-    CHECK(once.output_bias == twice.output_bias);
+       R"({"model_type": "qwen2", "tie_word_embeddings": true, "use_sliding_window": true, "max_window_layers": 2})",
+       R"({"model_type": "qwen2", "use_sliding_window": true, "num_hidden_layers": 3, "layer_types": ["full_attention",
+            "sliding_attention", "full_attention"]})",
+       R"({"model_type": "llama", "rope_scaling": {"type": "dynamic", "factor": 3}})",
+       R"({"model_type": "llama", "rope_scaling": {"type": "yarn", "factor": 3, "mscale": 0.7, "mscale_all_dim": 0.4,
+            "truncate": false, "beta_slow": 2, "original_max_position_embeddings": 100}})",
+       R"({"model_type": "llama", "head_dim": 4, "rope_scaling": {"type": "longrope", "short_factor": [1, 2],
+            "long_factor": [2, 3], "original_max_position_embeddings": 100}})"}) {
+    LlamaConfig once = read(text);
+    for (const bool whole : {false, true}) {  // with the file's own text, and without
+      if (whole) once.source.clear();
+      const LlamaConfig twice = read(once.to_json());
+      CHECK(once.own_json() == twice.own_json());
+      CHECK(once.sliding_window == twice.sliding_window);
+      for (int64_t i = 0; i < once.num_hidden_layers; ++i) CHECK(once.window_of(i) == twice.window_of(i));
+      for (const int64_t length : {0, 10000}) CHECK(rope_frequencies(once, length) == rope_frequencies(twice, length));
+      CHECK(once.qkv_bias == twice.qkv_bias);
+      CHECK(once.output_bias == twice.output_bias);
+      CHECK(twice.notes.empty());
+    }
   }
 }
 
@@ -110,16 +208,33 @@ TEST_CASE("LlamaConfig: what is not computed is refused by name") {
   CHECK_THROWS_WITH_AS(read(R"({"model_type": "gemma"})"),
                        "config.json: model_type is gemma; llama, mistral and qwen2 are supported", Error);
   CHECK_THROWS_WITH_AS(read("{}"), "config.json: model_type is missing; llama, mistral and qwen2 are supported", Error);
-  refused(R"("rope_scaling": {"rope_type": "yarn", "factor": 4})",
-          "config.json: rope_scaling: rope_type is yarn; default, linear and llama3 are supported");
+  refused(R"("rope_scaling": {"rope_type": "mrope", "factor": 4})",
+          "config.json: rope_scaling: rope_type is mrope; default, linear, dynamic, llama3, yarn and longrope are "
+          "supported");
+  refused(R"("rope_scaling": {"rope_type": "linear"})",
+          "config.json: rope_scaling: factor is missing, which linear needs");
+  refused(R"("rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [1]})",
+          "config.json: rope_scaling: short_factor must be 64 numbers above 0, half of head_dim");
+  refused(R"("rope_parameters": {"full_attention": {"rope_type": "default"}})",
+          "config.json: rope_parameters: full_attention is an object: a rope for each kind of layer is not supported");
   refused(R"("attn_logit_softcapping": 50.0)",
-          "config.json: attn_logit_softcapping is 50.0, a setting that Lowland does not know");
+          "config.json: attn_logit_softcapping is 50.0: capped scores are not supported");
+  refused(R"("dual_chunk_attention_config": {"chunk_size": 262144})",
+          "config.json: dual_chunk_attention_config is set: dual chunk attention is not supported");
+  refused(R"("quantization_config": {"quant_method": "gptq", "bits": 4})",
+          "config.json: quantization_config is set (gptq): quantised weights are not supported");
+  refused(R"("use_parallel_residual": true)",
+          "config.json: use_parallel_residual is true: attention beside the MLP is not supported");
   refused(R"("hidden_act": "gelu")", "config.json: hidden_act is gelu; only silu is supported");
   refused(R"("quantization_config": {"bits": 4})",
           "config.json: quantization_config is set: quantised weights are not supported");
   refused(R"("num_key_value_heads": 5)",
           "config.json: num_key_value_heads is 5, which does not divide num_attention_heads, 32");
   refused(R"("head_dim": 7)", "config.json: head_dim is 7, not an even number up to 1024");
-  refused(R"("partial_rotary_factor": 0.5)", "config.json: partial_rotary_factor is not 1, which is not supported");
-  CHECK(read(R"({"model_type": "llama", "some_new_switch": false, "another": null})").vocab_size == 32000);
+  refused(R"("partial_rotary_factor": 0.5)",
+          "config.json: partial_rotary_factor is 0.5: rotary positions on a part of each head are not supported");
+  CHECK(read(R"({"model_type": "llama", "some_new_switch": false, "another": null, "attention_bias": false,
+                 "partial_rotary_factor": 1.0, "use_parallel_residual": false, "num_experts": 1, "pruned_heads": {},
+                 "quantization_config": null, "attn_logit_softcapping": 0.0})")
+            .notes.empty());
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "engine/error.h"
 #include "models/vlm/vlm.h"
 
@@ -46,7 +48,7 @@ TEST_CASE("VlmConfig: what would change the network is refused by name") {
         "config.json: vision_config: model_type is siglip_vision_model; the vision tower must be a clip_vision_model");
 }
 
-TEST_CASE("VlmConfig: what transformers writes beside is let pass, what nobody reads is refused") {
+TEST_CASE("VlmConfig: what transformers writes beside is let pass, what nobody reads is noted") {
   // The keys of LlavaConfig().to_dict() in transformers 5.24, and of 4.37's, that are not in the published file above.
   const auto config = [](const std::string& whole, const std::string& tower) {
     return R"({"model_type":"llava","architectures":["LlavaForConditionalGeneration"],"ignore_index":-100,
@@ -64,13 +66,35 @@ TEST_CASE("VlmConfig: what transformers writes beside is let pass, what nobody r
     return VlmConfig::from_json(config(whole, tower), "config.json");
   };
   CHECK(read("", "").vision.num_hidden_layers == 12);
-  CHECK_THROWS_WITH_AS(read(R"(,"image_grid_pinpoints":[[336,672]])", ""),
-                       "config.json: image_grid_pinpoints is [[336,672]], a setting that Lowland does not know", Error);
-  CHECK_THROWS_WITH_AS(read("", R"(,"use_mean_pooling":true)"),
-                       "config.json: vision_config: use_mean_pooling is true, a setting that Lowland does not know",
-                       Error);
+  CHECK(read("", "").notes.empty());
+  CHECK(read(R"(,"image_grid_pinpoints":[[336,672]])", R"(,"use_mean_pooling":true)").notes ==
+        std::vector<std::string>{"config.json: vision_config: not used: use_mean_pooling",
+                                 "config.json: not used: image_grid_pinpoints"});
   CHECK_THROWS_WITH_AS(read("", R"(,"pruned_heads":{"0":[1]})").vision.num_channels, doctest::Contains("pruned_heads"),
                        Error);
+}
+
+TEST_CASE("VlmConfig: the head is tied where the whole or its text says so; what is written keeps the file") {
+  const auto read = [](const std::string& whole, const std::string& text) {
+    return VlmConfig::from_json(R"({"model_type":"llava","image_token_index":9,"mine":{"a":1})" + whole +
+                                    R"(,"text_config":{"vocab_size":32064,"model_type":"mistral","sliding_window":8)" +
+                                    text + "}}",
+                                "config.json");
+  };
+  const std::string yes = R"(,"tie_word_embeddings":true)", no = R"(,"tie_word_embeddings":false)";
+  CHECK(read(yes, no).text.tie_word_embeddings);
+  CHECK(read(no, yes).text.tie_word_embeddings);
+  CHECK(read(yes, "").text.tie_word_embeddings);
+  CHECK(!read(no, no).text.tie_word_embeddings);
+  CHECK(!read("", "").text.tie_word_embeddings);
+  VlmConfig c = read(yes, "");
+  auto expected = nlohmann::json::parse(c.source);
+  CHECK(nlohmann::json::parse(c.to_json()) == expected);
+  c.text.vocab_size = 32065;
+  c.dtype = "float32";
+  expected["text_config"]["vocab_size"] = 32065;
+  expected["torch_dtype"] = "float32";
+  CHECK(nlohmann::json::parse(c.to_json()) == expected);
 }
 
 TEST_CASE("Vlm: image tokens become rows, marks beside them") {

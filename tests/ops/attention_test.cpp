@@ -21,6 +21,7 @@ struct Batch {
   double p = 0;
   int64_t tail = 0;  // rows after the last segment
   int32_t first_example = 0;
+  int32_t window = 0;
 
   static std::vector<int32_t> bounds(const std::vector<int32_t>& n) {
     std::vector<int32_t> cu{0};
@@ -36,6 +37,7 @@ struct Batch {
     o.kv_heads = NKV;
     o.head_dim = HD;
     o.causal = causal;
+    o.window = window;
     const auto cu = [&](const std::vector<int32_t>& n) {
       return Tensor::from<int32_t>(context, {static_cast<int64_t>(n.size()) + 1}, bounds(n));
     };
@@ -86,15 +88,16 @@ Values oracle(const Batch& b, const Layout& q, const Layout& k, const Layout& v)
       for (int32_t i = 0; i < b.nq[s]; ++i) {
         const int64_t kv = h / (b.NH / b.NKV), row = cu_q[s] + i;
         const int32_t keys = b.causal ? b.nk[s] - b.nq[s] + i + 1 : b.nk[s];
+        const int32_t first = b.window > 0 ? std::max(keys - b.window, 0) : 0;
         Values w(std::max(keys, 0));
         double top = -1e300, total = 0;
-        for (int32_t j = 0; j < keys; ++j) {
+        for (int32_t j = first; j < keys; ++j) {
           double dot = 0;
           for (int64_t c = 0; c < b.HD; ++c) dot += q.at(row, h, c, b.HD) * k.at(cu_k[s] + j, kv, c, b.HD);
           top = std::max(top, w[j] = dot / std::sqrt(static_cast<double>(b.HD)));
         }
-        for (double& x : w) total += x = std::exp(x - top);
-        for (int32_t j = 0; j < keys; ++j) {
+        for (int32_t j = first; j < keys; ++j) total += w[j] = std::exp(w[j] - top);
+        for (int32_t j = first; j < keys; ++j) {
           const double u = keep_factor(b, static_cast<int32_t>(s), h, i, j) * w[j] / total;
           for (int64_t c = 0; c < b.HD; ++c) out[(row * b.NH + h) * b.HD + c] += u * v.at(cu_k[s] + j, kv, c, b.HD);
         }
@@ -163,6 +166,40 @@ TEST_CASE("attention: values and gradients of packed rows") {
   check_packed("no segments", {.nq = {}, .nk = {}, .tail = 4});
   for (const int64_t HD : {1, 17, 40, 64, 80, 128, 160})
     check_packed("head_dim " + std::to_string(HD), {.nq = {13}, .nk = {13}, .NH = 2, .NKV = 1, .HD = HD});
+}
+
+TEST_CASE("attention: a sliding window") {
+  for (const int32_t window : {1, 2, 7, 63, 64, 65, 100, 256, 257, 1000}) {
+    const std::string name = "window " + std::to_string(window);
+    check_packed(name, {.nq = {1, 130, 33}, .nk = {1, 130, 33}, .HD = 3, .causal = true, .window = window});
+    check_packed(name + ", spans",
+                 {.nq = {333}, .nk = {333}, .NH = 1, .NKV = 1, .HD = 2, .causal = true, .window = window});
+    check_separate(name + ", the last queries",
+                   {.nq = {1, 3, 70, 5}, .nk = {1, 133, 259, 200}, .HD = 4, .causal = true, .window = window});
+  }
+  check_packed("grouped heads, dropout, tail", {.nq = {0, 150, 9},
+                                                .nk = {0, 150, 9},
+                                                .NH = 4,
+                                                .NKV = 2,
+                                                .HD = 8,
+                                                .causal = true,
+                                                .p = 0.3,
+                                                .tail = 2,
+                                                .window = 70});
+  for (const int64_t HD : {3, 64, 72})
+    check_separate(
+        "a decoder's step",
+        {.nq = {1, 0, 2, 4}, .nk = {167, 9, 130, 7}, .NH = 4, .NKV = 2, .HD = HD, .causal = true, .window = 66});
+}
+
+TEST_CASE("attention: a sliding window that hides nothing changes no bit") {
+  Batch b{.nq = {90, 20}, .nk = {90, 20}, .NH = 2, .NKV = 1, .HD = 16, .causal = true};
+  const Values x = random_values(110 * 64, 1), dy = random_values(110 * 32, 2);
+  const Run without = run(cpu(), b, x, dy, DType::f32);
+  b.window = 90;
+  const Run with = run(cpu(), b, x, dy, DType::f32);
+  CHECK(with.y == without.y);
+  CHECK(with.dqkv == without.dqkv);
 }
 
 TEST_CASE("attention: queries of their own") {

@@ -66,6 +66,37 @@ TEST_CASE("rope: values and gradients") {
   }
 }
 
+TEST_CASE("rope: rows with frequencies of their own") {
+  const int64_t N = 37, HD = 6;
+  std::vector<float> both = frequencies(HD);
+  for (const float f : frequencies(HD)) both.push_back(f / 3);
+  std::vector<int32_t> of_row;
+  for (int64_t n = 0; n < N; ++n) of_row.push_back(n % 3 == 1);
+  const Tensor tables = Tensor::from<float>(cpu(), {2, HD / 2}, both),
+               table = Tensor::from<int32_t>(cpu(), {N}, of_row);
+  check_op(
+      {.name = "two tables",
+       .inputs = {{{N, 2 * HD + 1}}},
+       .run = [&](const std::vector<Tensor>& in) { return ops::rope(in[0], position_tensor(N), tables, 2, table); },
+       .oracle =
+           [&](const std::vector<Values>& in) {
+             Values y = in[0];
+             for (int64_t n = 0; n < N; ++n)
+               for (int64_t h = 0; h < 2; ++h)
+                 for (int64_t i = 0; i < HD / 2; ++i) {
+                   const int64_t at = n * (2 * HD + 1) + h * HD + i;
+                   const double a = positions(N)[n] * static_cast<double>(both[of_row[n] * HD / 2 + i]);
+                   const double u = in[0][at], v = in[0][at + HD / 2];
+                   y[at] = u * std::cos(a) - v * std::sin(a);
+                   y[at + HD / 2] = v * std::cos(a) + u * std::sin(a);
+                 }
+             return y;
+           },
+       .tolerance_f32 = 1e-5});
+  CHECK_THROWS_WITH_AS(ops::rope(Tensor::zeros(cpu(), {N, HD}, DType::f32), position_tensor(N), tables, 1),
+                       doctest::Contains("frequencies must be (HD/2) f32, or (tables, HD/2)"), Error);
+}
+
 TEST_CASE("rope: a product of rotated rows depends on the distance of their positions only") {
   const int64_t HD = 32;
   const Values q = random_values(HD, 1), k = random_values(HD, 2);

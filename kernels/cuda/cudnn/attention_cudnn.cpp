@@ -61,6 +61,7 @@ CudnnAttentionShape plan_shape(const AttentionShape& shape, bool backward) {
 // What does not depend on the plan.
 bool fits(const AttentionShape& shape, bool vectors) {
   if (shape.drop_below > 0) return decline("dropout is on");
+  if (shape.window > 0) return decline("a sliding window is on");
   if (shape.HD % 8 != 0 || shape.HD > 128)
     return decline("heads of " + std::to_string(shape.HD) + " columns are not multiples of 8 up to 128");
   if (!vectors) return decline("rows do not start at multiples of 16 bytes");
