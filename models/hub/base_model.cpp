@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 std::string fingerprint(const WeightMap& weights) {
   struct Found {
     const TensorInfo* info;
-    const SafetensorsFile* file;
+    const TensorFile* file;
   };
   std::map<std::string, Found> tensors;  // by name: the order of files and shards plays no part
   for (const auto& file : weights.files()) {
@@ -37,7 +37,8 @@ std::string fingerprint(const WeightMap& weights) {
   for (const auto& [name, found] : tensors) {
     add(name);
     add(found.info->dtype + to_string(found.info->shape));
-    const std::string_view bytes = found.file->bytes(found.info->name);
+    const TensorBytes content = found.file->bytes(found.info->name);
+    const std::string_view bytes = content;
     constexpr size_t kSample = 256;
     for (const size_t part : {0, 1, 2}) {  // start, middle, end
       const size_t at = bytes.size() <= kSample ? 0 : (bytes.size() - kSample) / 2 * part;

@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "kernels/common/environment.h"
+#include "models/hub/folder_faults.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -19,6 +20,17 @@ bool is_folder(const fs::path& p) {
 bool is_file(const fs::path& p) {
   std::error_code error;
   return fs::is_regular_file(p, error);
+}
+
+// A link counts where it leads nowhere, too: check_model_folder says what is the matter.
+bool has_config(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(folder / "config.json", error));
+}
+
+std::string checked(const fs::path& folder) {
+  check_model_folder(folder.string());
+  return folder.string();
 }
 
 fs::path cache_folder() {
@@ -48,12 +60,12 @@ fs::path snapshot_of(const fs::path& repository) {
     std::string commit = read_file(reference.string(), 4096);
     while (!commit.empty() && (commit.back() == '\n' || commit.back() == ' ')) commit.pop_back();
     const fs::path main = repository / "snapshots" / commit;
-    if (!commit.empty() && commit.find('/') == std::string::npos && is_file(main / "config.json")) return main;
+    if (!commit.empty() && commit.find('/') == std::string::npos && has_config(main)) return main;
   }
   fs::path newest;
   std::error_code error;
   for (fs::directory_iterator it(repository / "snapshots", error), end; !error && it != end; it.increment(error)) {
-    if (!is_file(it->path() / "config.json")) continue;
+    if (!has_config(it->path())) continue;
     if (newest.empty() || fs::last_write_time(it->path()) > fs::last_write_time(newest)) newest = it->path();
   }
   return newest;
@@ -64,9 +76,9 @@ fs::path snapshot_of(const fs::path& repository) {
 std::string resolve_model_folder(const std::string& model) {
   LL_CHECK(!model.empty(), "--model needs a folder or the name of a model");
   if (is_folder(model)) {
-    LL_CHECK(is_file(fs::path(model) / "config.json"), "{} has no config.json: it is not a Hugging Face model folder",
-             model);
-    return model;
+    if (has_config(model)) return checked(model);
+    if (const std::string why = why_not_there(model, "config.json"); !why.empty()) fail(why);
+    fail("{} has no config.json: it is not a Hugging Face model folder", model);
   }
   LL_CHECK(!is_file(model), "{} is a file; --model needs the folder that holds config.json and the weights", model);
   if (!is_hub_name(model)) {
@@ -77,7 +89,7 @@ std::string resolve_model_folder(const std::string& model) {
   // The Hub moved the oldest names: roberta-large is FacebookAI/roberta-large.
   for (const std::string& name : {folder, "models--FacebookAI--" + model}) {
     const fs::path snapshot = snapshot_of(cache_folder() / name);
-    if (!snapshot.empty()) return snapshot.string();
+    if (!snapshot.empty()) return checked(snapshot);
   }
   const std::string name = model.substr(model.find('/') == std::string::npos ? 0 : model.find('/') + 1);
   fail("there is no folder {} and no such model in {}; to download it: hf download {} --local-dir {}", model,

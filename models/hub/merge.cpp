@@ -10,6 +10,7 @@
 #include "engine/io/atomic_file.h"
 #include "engine/ops/ops.h"
 #include "models/hub/base_model.h"
+#include "models/hub/folder_faults.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/json_keys.h"
 #include "models/hub/write_model.h"
@@ -38,7 +39,7 @@ class Merger {
   }
 
   // One file of the base as `path`; the last one takes what the base lacks of the head, too.
-  void write_file(const SafetensorsFile& file, const std::string& path, bool last) {
+  void write_file(const TensorFile& file, const std::string& path, bool last) {
     std::vector<TensorInfo> plan;
     for (const TensorInfo& t : file.tensors()) {
       TensorInfo planned = t;
@@ -65,7 +66,7 @@ class Merger {
   size_t bytes() const { return bytes_; }  // of all tensors written
 
  private:
-  void write_tensor(const SafetensorsFile& file, const std::string& name, SafetensorsWriter& writer) {
+  void write_tensor(const TensorFile& file, const std::string& name, SafetensorsWriter& writer) {
     const std::string canonical = file.contains(name) ? weights_.canonical(name) : name;
     if (const HeadTensor* h = adapter_.find_head(canonical)) {
       const Tensor t = Tensor::from<float>(context_, h->shape, h->values);
@@ -77,7 +78,8 @@ class Merger {
     const LoraFactors* f =
         canonical.ends_with(kSuffix) ? adapter_.find(canonical.substr(0, canonical.size() - kSuffix.size())) : nullptr;
     if (f == nullptr) {
-      writer.append_bytes(name, file.bytes(name));
+      const TensorBytes bytes = file.bytes(name);
+      writer.append_bytes(name, bytes);
       return;
     }
     const Shape shape = file.info(name).shape;
@@ -100,10 +102,20 @@ class Merger {
   size_t bytes_ = 0;
 };
 
+// What is written is safetensors, whatever the base's file is.
+std::string written_name(const std::string& path) {
+  fs::path name = fs::path(path).filename();
+  if (name.extension() != ".bin") return name.string();
+  std::string stem = name.stem().string();
+  if (stem.starts_with("pytorch_")) stem.erase(0, std::string_view("pytorch_").size());
+  return stem + ".safetensors";
+}
+
 // The index of a sharded folder, with the tensors that were added to `file`.
 std::string index_with(const std::string& text, const std::vector<std::string>& added, const std::string& file,
                        size_t bytes) {
   nlohmann::ordered_json index = nlohmann::ordered_json::parse(text);
+  for (auto& [name, in] : index["weight_map"].items()) in = written_name(in.get<std::string>());
   for (const std::string& name : added) index["weight_map"][name] = file;
   if (index.contains("metadata")) index["metadata"]["total_size"] = bytes;
   return index.dump(2) + '\n';
@@ -123,18 +135,18 @@ MergeReport merge_adapter(const std::string& base, const std::string& adapter_fo
   Merger merger(context, weights, adapter);
   AtomicDirectory folder(out);
   const fs::path into(folder.temporary());
-  const std::string last = fs::path(weights.files().back()->path()).filename();
+  const std::string last = written_name(weights.files().back()->path());
   for (const auto& file : weights.files()) {
-    const std::string name = fs::path(file->path()).filename();
+    const std::string name = written_name(file->path());
+    LL_CHECK(!fs::exists(into / name), "{} has two files that would be written as {}", base_folder, name);
     merger.write_file(*file, (into / name).string(), name == last);
   }
   const int64_t missing = std::ssize(adapter.modules) - merger.report().modules;
   LL_CHECK(missing == 0, "{}: {} of its {} modules are not in {}: is it an adapter for another model?", adapter_folder,
            missing, adapter.modules.size(), base_folder);
-  const std::string index = base_folder + "/model.safetensors.index.json";
-  if (fs::exists(index))
-    write_file_atomically((into / "model.safetensors.index.json").string(),
-                          index_with(read_file(index), merger.report().added, last, merger.bytes()));
+  if (!weights.index().empty())
+    write_file_atomically((into / (std::string(kWeightsFile) + kWeightsIndex)).string(),
+                          index_with(read_file(weights.index()), merger.report().added, last, merger.bytes()));
   const std::string config = base_folder + "/config.json";
   std::string text = read_file(config);
   if (family.merged_config) text = family.merged_config(text, config, adapter);

@@ -6,7 +6,8 @@
 
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
-#include "engine/io/safetensors.h"
+#include "engine/io/tensor_file.h"
+#include "models/hub/folder_faults.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -36,14 +37,21 @@ std::string config_text(const std::string& folder) {
     }
     fail("{} has no {}: it is not a peft adapter folder", folder, kAdapterConfigFile);
   }
-  if (!fs::exists(base / kAdapterWeightsFile, error) && fs::exists(base / "adapter_model.bin", error)) {
-    fail("{} holds adapter_model.bin only: load it with peft and save it again, which writes {}", folder,
-         kAdapterWeightsFile);
-  }
   return read_file((base / kAdapterConfigFile).string(), 64 << 20);
 }
 
-std::vector<float> floats_of(const SafetensorsFile& file, const TensorInfo& t) {
+// peft's order.
+std::shared_ptr<const TensorFile> open_weights_of(const std::string& folder) {
+  std::error_code error;
+  for (const char* name : {kAdapterWeightsFile, kAdapterTorchFile}) {
+    const fs::path file = fs::path(folder) / name;
+    if (fs::exists(file, error)) return open_tensor_file(file.string());
+  }
+  if (const std::string why = why_not_there(folder, "weights"); !why.empty()) fail(why);
+  fail("{} has neither {} nor {}", folder, kAdapterWeightsFile, kAdapterTorchFile);
+}
+
+std::vector<float> floats_of(const TensorFile& file, const TensorInfo& t) {
   std::vector<float> values(numel_of(t.shape));
   if (!convert_from_file(values.data(), DType::f32, file.bytes(t.name).data(), t.dtype, numel_of(t.shape))) {
     fail("tensor `{}` of {} has dtype {}, which cannot be read as f32", t.name, file.path(), t.dtype);
@@ -52,7 +60,7 @@ std::vector<float> floats_of(const SafetensorsFile& file, const TensorInfo& t) {
 }
 
 // What cannot be read is named for what it is.
-[[noreturn]] void refuse_tensor(const SafetensorsFile& file, const std::string& name) {
+[[noreturn]] void refuse_tensor(const TensorFile& file, const std::string& name) {
   const char* what = "is neither a LoRA factor of a linear layer nor of a module in modules_to_save";
   if (holds(name, "lora_embedding_")) what = "is a LoRA factor of an embedding, which is not supported";
   if (holds(name, "lora_magnitude_vector")) what = "belongs to DoRA, which is not supported";
@@ -62,8 +70,7 @@ std::vector<float> floats_of(const SafetensorsFile& file, const TensorInfo& t) {
 
 using Factors = std::map<std::string, LoraFactors>;
 
-void take_factor(const SafetensorsFile& file, const TensorInfo& t, const std::string& module, bool is_a,
-                 Factors& found) {
+void take_factor(const TensorFile& file, const TensorInfo& t, const std::string& module, bool is_a, Factors& found) {
   LL_CHECK(t.shape.size() == 2 && t.shape[0] > 0 && t.shape[1] > 0, "{}: tensor `{}` has shape {}, not two dimensions",
            file.path(), t.name, to_string(t.shape));
   LoraFactors& f = found[module];
@@ -76,7 +83,7 @@ void take_factor(const SafetensorsFile& file, const TensorInfo& t, const std::st
   (is_a ? f.a : f.b) = floats_of(file, t);
 }
 
-void check_against_config(const SafetensorsFile& file, const AdapterConfig& config, const LoraFactors& f) {
+void check_against_config(const TensorFile& file, const AdapterConfig& config, const LoraFactors& f) {
   LL_CHECK(!f.a.empty() && !f.b.empty(), "{}: `{}` has no {}", file.path(), f.module,
            f.a.empty() ? "lora_A" : "lora_B");
   LL_CHECK(config.targets(f.module), "{}: `{}` is not one of the target_modules of {}", file.path(), f.module,
@@ -128,7 +135,8 @@ LoadedAdapter load_adapter(const std::string& folder, const Rename& rename) {
   LoadedAdapter adapter;
   adapter.folder = folder;
   adapter.config = AdapterConfig::from_json(config_text(folder), (fs::path(folder) / kAdapterConfigFile).string());
-  const SafetensorsFile file((fs::path(folder) / kAdapterWeightsFile).string());
+  const std::shared_ptr<const TensorFile> weights = open_weights_of(folder);
+  const TensorFile& file = *weights;
   Factors found;
   for (const TensorInfo& t : file.tensors()) {
     LL_CHECK(t.name.starts_with(kAdapterKeyPrefix), "{}: the name of tensor `{}` does not begin with {}", file.path(),

@@ -1,5 +1,5 @@
-// LoRA adapter folders as peft reads and writes them: adapter_config.json, adapter_model.safetensors, and beside them
-// README.md and lowland.json (models/hub/adapter_card.h).
+// LoRA adapter folders as peft reads and writes them: adapter_config.json, adapter_model.safetensors (or
+// adapter_model.bin, which is read only), and beside them README.md and lowland.json (models/hub/adapter_card.h).
 //
 // Keys on disk: base_model.model.MODULE.lora_A.weight (R, in), .lora_B.weight (out, R), and the tensors of
 // modules_to_save plainly, as base_model.model.classifier.dense.weight. peft itself loads with strict=False,
@@ -19,6 +19,7 @@ namespace lowland {
 
 inline constexpr const char* kAdapterConfigFile = "adapter_config.json";
 inline constexpr const char* kAdapterWeightsFile = "adapter_model.safetensors";
+inline constexpr const char* kAdapterTorchFile = "adapter_model.bin";  // read where there is no other
 inline constexpr const char* kAdapterKeyPrefix = "base_model.model.";
 
 // y += scale * B (A x)

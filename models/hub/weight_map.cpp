@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/hub/folder_faults.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -57,45 +58,58 @@ WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix, 
   }
 }
 
+// transformers' order.
 void WeightMap::open_files() {
   const fs::path base(folder_);
-  const fs::path index = base / "model.safetensors.index.json";
-  if (is_file(base / "model.safetensors")) {
-    add_file((base / "model.safetensors").string());
-  } else if (is_file(index)) {
-    open_index(index.string());
-  } else if (is_file(base / "pytorch_model.bin") || is_file(base / "pytorch_model.bin.index.json")) {
-    fail(
-        "{} holds pytorch_model.bin only: save it as safetensors once, with Python: "
-        "AutoModel.from_pretrained(DIR).save_pretrained(NEW_DIR), using the class named in config.json's "
-        "architectures",
-        folder_);
-  } else {
-    fail("{} has neither model.safetensors nor model.safetensors.index.json", folder_);
+  for (const char* name : {kWeightsFile, kTorchWeightsFile}) {
+    const fs::path index = base / (std::string(name) + kWeightsIndex);
+    if (is_file(base / name)) return add_file((base / name).string());
+    if (is_file(index)) {
+      index_ = index.string();
+      return open_index();
+    }
+  }
+  if (const std::string why = why_not_there(folder_, "weights"); !why.empty()) fail(why);
+  fail("{} has no weights: neither {} nor {}, nor the {} of either", folder_, kWeightsFile, kTorchWeightsFile,
+       kWeightsIndex + 1);
+}
+
+void WeightMap::open_index() {
+  const nlohmann::json index = nlohmann::json::parse(read_file(index_), nullptr, false);
+  LL_CHECK(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(),
+           "{} is not an index of weights: it has no weight_map", index_);
+  std::map<std::string, std::vector<std::string>> by_file;
+  for (const auto& [name, file] : index["weight_map"].items()) {
+    LL_CHECK(file.is_string(), "{}: tensor `{}` names no file", index_, name);
+    const std::string shard = file.get<std::string>();
+    LL_CHECK(!shard.empty() && fs::path(shard).filename() == shard && shard != "..",
+             "{}: tensor `{}` is in `{}`, which is not a file of the same folder", index_, name, shard);
+    by_file[shard].push_back(name);
+  }
+  LL_CHECK(!by_file.empty(), "{} names no tensors", index_);
+  check_shards(by_file);
+  for (const auto& [shard, names] : by_file) {
+    add_file((fs::path(folder_) / shard).string());
+    for (const std::string& name : names) {
+      LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it", index_, name,
+               shard);
+    }
   }
 }
 
-void WeightMap::open_index(const std::string& index_path) {
-  const nlohmann::json index = nlohmann::json::parse(read_file(index_path), nullptr, false);
-  LL_CHECK(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(),
-           "{} is not an index of weights: it has no weight_map", index_path);
-  std::map<std::string, std::vector<std::string>> by_file;
-  for (const auto& [name, file] : index["weight_map"].items()) {
-    LL_CHECK(file.is_string(), "{}: tensor `{}` names no file", index_path, name);
-    const std::string shard = file.get<std::string>();
-    LL_CHECK(!shard.empty() && fs::path(shard).filename() == shard && shard != "..",
-             "{}: tensor `{}` is in `{}`, which is not a file of the same folder", index_path, name, shard);
-    by_file[shard].push_back(name);
-  }
+// All that are absent are told at once.
+void WeightMap::check_shards(const std::map<std::string, std::vector<std::string>>& by_file) const {
+  std::vector<std::string> absent;
   for (const auto& [shard, names] : by_file) {
-    const fs::path file = fs::path(index_path).parent_path() / shard;
-    LL_CHECK(fs::exists(file), "{} names {}, which is not there: was the download cut off?", index_path, shard);
-    add_file(file.string());
-    for (const std::string& name : names) {
-      LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it", index_path,
-               name, shard);
-    }
+    const fs::path file = fs::path(folder_) / shard;
+    if (const std::string why = broken_link(file.string()); !why.empty()) fail(why);
+    if (!is_file(file)) absent.push_back(shard);
   }
+  if (absent.empty()) return;
+  const size_t all = absent.size();
+  absent.resize(std::min<size_t>(all, 3));
+  fail("{} names {}{}, which {} not there ({} of {} files): was the download cut off?", index_, fmt::join(absent, ", "),
+       all > absent.size() ? ", ..." : "", all == 1 ? "is" : "are", all, by_file.size());
 }
 
 std::string WeightMap::canonical(const std::string& name_in_file) const {
@@ -104,7 +118,7 @@ std::string WeightMap::canonical(const std::string& name_in_file) const {
   return rename_ ? rename_(name) : name;
 }
 
-void WeightMap::add_file(const std::string& path) { files_.push_back(std::make_shared<SafetensorsFile>(path)); }
+void WeightMap::add_file(const std::string& path) { files_.push_back(open_tensor_file(path)); }
 
 std::vector<std::string> WeightMap::names() const {
   std::vector<std::string> names;

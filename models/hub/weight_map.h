@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/io/safetensors.h"
+#include "engine/io/tensor_file.h"
 
 namespace lowland {
 
@@ -18,7 +18,8 @@ bool is_ignorable_weight(const std::string& name);
 // Today's name of a tensor or module that may have an older one.
 using Rename = std::function<std::string(const std::string&)>;
 
-// All weights of a folder, from one file or from shards, under the names the model uses today:
+// All weights of a folder, from one file or from shards, of safetensors or, where there are none, of torch.save, under
+// the names the model uses today:
 //   * LayerNorm.gamma and LayerNorm.beta of very old files are LayerNorm.weight and LayerNorm.bias;
 //   * in a folder saved from the bare encoder, `base_prefix` ("roberta", "model") is put before every name;
 //   * of a family whose modules were renamed (LLaVA), `rename` gives today's name for any other.
@@ -32,13 +33,14 @@ class WeightMap {
   std::vector<std::string> names() const;  // sorted
   bool contains(const std::string& name) const { return entries_.count(name) > 0; }
   const TensorInfo& info(const std::string& name) const;  // Error that names a missing tensor; its name is the file's
-  // All three count as use. Shapes are checked by read_into; see SafetensorsFile.
+  // All three count as use. Shapes are checked by read_into; see TensorFile.
   void read_into(const std::string& name, const Tensor& into);
   Tensor load(Context& context, const std::string& name, DType dtype);
   Tensor borrow(Context& context, const std::string& name, DType dtype);
 
   // For merging: the files as they are, in the index's order.
-  const std::vector<std::shared_ptr<SafetensorsFile>>& files() const { return files_; }
+  const std::vector<std::shared_ptr<const TensorFile>>& files() const { return files_; }
+  const std::string& index() const { return index_; }  // the path of the shards' index; empty if there is one file
   // Today's name of a tensor of the files.
   std::string canonical(const std::string& name_in_file) const;
 
@@ -54,12 +56,13 @@ class WeightMap {
   };
   const Entry& entry(const std::string& name) const;
   void open_files();
-  void open_index(const std::string& index_path);
+  void open_index();
+  void check_shards(const std::map<std::string, std::vector<std::string>>& by_file) const;
   void add_file(const std::string& path);
 
-  std::string folder_, prefix_;  // prefix_ is put before names: "" or "roberta."
-  Rename rename_;                // absent: names are today's
-  std::vector<std::shared_ptr<SafetensorsFile>> files_;
+  std::string folder_, index_, prefix_;  // prefix_ is put before names: "" or "roberta."
+  Rename rename_;                        // absent: names are today's
+  std::vector<std::shared_ptr<const TensorFile>> files_;
   std::map<std::string, Entry> entries_;
   std::set<std::string> used_;
 };
