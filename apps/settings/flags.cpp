@@ -81,6 +81,8 @@ void Flags::add_config_file() {
   verb_.add_option("--config", "File of flags (TOML: `rank = 8`); flags of the command line win")->type_name("FILE");
 }
 
+void Flags::on_run(std::function<void()> verb) { verb_.callback(std::move(verb)); }
+
 const Flags::Entry* Flags::find(const std::string& name) const {
   const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
   return at == entries_.end() ? nullptr : &*at;

@@ -33,6 +33,9 @@ class Flags {
   // --config FILE: its lines count as flags given right after the verb. run_program reads it; --help shows it.
   void add_config_file();
 
+  // What the verb does, once its flags are read.
+  void on_run(std::function<void()> verb);
+
   bool has(const std::string& name) const;    // on the command line
   bool given(const std::string& name) const;  // was it, there or in --config?
 

@@ -49,7 +49,7 @@ void add_chat(CLI::App& app, const Family& family) {
   verb->sampling.add_flags(verb->flags);
   session.batch.add_weights_dtype(verb->flags, "Weights");
   session.system.add_flags(verb->flags);
-  verb->app.callback([verb] { run(*verb); });
+  verb->flags.on_run([verb] { run(*verb); });
 }
 
 }  // namespace lowland::apps

@@ -34,7 +34,7 @@ void add_evaluate(CLI::App& app, const Family& family) {
   session.add_flags(verb->flags, Verb::evaluate);
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Examples per forward pass");
   session.system.add_flags(verb->flags);
-  verb->app.callback([verb] { run(*verb); });
+  verb->flags.on_run([verb] { run(*verb); });
 }
 
 }  // namespace lowland::apps

@@ -109,7 +109,7 @@ void add_generate(CLI::App& app, const Family& family) {
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Prompts at a time");
   session.batch.add_weights_dtype(verb->flags, "Weights");
   session.system.add_flags(verb->flags);
-  verb->app.callback([verb] { run(*verb); });
+  verb->flags.on_run([verb] { run(*verb); });
 }
 
 }  // namespace lowland::apps

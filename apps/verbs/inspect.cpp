@@ -48,7 +48,7 @@ void add_inspect(CLI::App& app, const Family& family) {
   session.method.add_flags(verb->flags);
   session.batch.add_flags(verb->flags);
   session.system.add_flags(verb->flags);
-  verb->app.callback([verb] { run(*verb); });
+  verb->flags.on_run([verb] { run(*verb); });
 }
 
 }  // namespace lowland::apps

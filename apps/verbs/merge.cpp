@@ -1,6 +1,7 @@
 #include "models/hub/merge.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "apps/common/progress.h"
 #include "apps/verbs/verbs.h"

@@ -24,7 +24,7 @@ void add_predict(CLI::App& app, const Family& family) {
   session.add_flags(verb->flags, Verb::predict);
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Examples per forward pass");
   session.system.add_flags(verb->flags);
-  verb->app.callback([verb] { run(*verb); });
+  verb->flags.on_run([verb] { run(*verb); });
 }
 
 }  // namespace lowland::apps

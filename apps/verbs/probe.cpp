@@ -136,7 +136,7 @@ void add_probe(CLI::App& app, const Family& family) {
   session.system.add_flags(verb->flags);
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Examples per pass");
   verb->probe.add_flags(verb->flags);
-  verb->app.callback([verb] { run(*verb); });
+  verb->flags.on_run([verb] { run(*verb); });
 }
 
 }  // namespace lowland::apps

@@ -1,5 +1,6 @@
 #include "apps/verbs/program.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <exception>

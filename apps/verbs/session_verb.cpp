@@ -1,5 +1,6 @@
 #include "apps/verbs/session_verb.h"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -12,7 +13,7 @@ namespace fs = std::filesystem;
 SessionVerb::SessionVerb(CLI::App& program, const Family& family, const std::string& name, const std::string& help,
                          std::unique_ptr<Session> session)
     : door(std::move(session)),
-      app(*program.add_subcommand(name, family.help.contains(name) ? family.help.at(name) : help)) {}
+      flags(*program.add_subcommand(name, family.help.contains(name) ? family.help.at(name) : help)) {}
 
 Session& SessionVerb::enter() {
   take_run(flags, door->base);

@@ -1,18 +1,20 @@
 // What the verbs that work on a session share: the door, and what comes behind it.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
 #include "apps/families/family.h"
+
+namespace CLI {
+class App;
+}
 
 namespace lowland::apps {
 
 // A verb under way: its session with the flags that fill it in. Verbs derive from it what else they are told.
 struct SessionVerb {
   std::unique_ptr<Session> door;
-  CLI::App& app;
-  Flags flags{app};
+  Flags flags;
 
   SessionVerb(CLI::App& program, const Family& family, const std::string& name, const std::string& help,
               std::unique_ptr<Session> session);

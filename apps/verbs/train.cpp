@@ -80,7 +80,7 @@ void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
   verb->output.add_flags(flags);
   if (which == Verb::finetune) session.base.add_name_flag(flags);
   flags.add_config_file();
-  verb->app.callback([verb] { run(*verb); });
+  verb->flags.on_run([verb] { run(*verb); });
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // The verbs: each adds its subcommand with its flags, whatever the family.
 #pragma once
-#include <CLI/CLI.hpp>
-
 #include "apps/families/family.h"
+
+namespace CLI {
+class App;
+}
 
 namespace lowland::apps {
 
