@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -14,10 +15,19 @@ double real(int64_t n) { return static_cast<double>(n); }
 }  // namespace
 
 LrKind parse_lr_kind(const std::string& name) {
-  if (name == "linear") return LrKind::linear;
-  if (name == "cosine") return LrKind::cosine;
-  if (name == "constant" || name == "constant_with_warmup") return LrKind::constant;
-  fail("unknown learning-rate schedule '{}': one of linear, cosine, constant", name);
+  constexpr std::pair<const char*, LrKind> kNames[] = {{"linear", LrKind::linear},
+                                                       {"cosine", LrKind::cosine},
+                                                       {"cosine_with_restarts", LrKind::cosine_with_restarts},
+                                                       {"polynomial", LrKind::polynomial},
+                                                       {"constant", LrKind::constant},
+                                                       {"constant_with_warmup", LrKind::constant},
+                                                       {"inverse_sqrt", LrKind::inverse_sqrt}};
+  std::string known;
+  for (const auto& [spelled, kind] : kNames) {
+    if (name == spelled) return kind;
+    known += (known.empty() ? "" : ", ") + std::string(spelled);
+  }
+  fail("unknown learning-rate schedule '{}': one of {}", name, known);
 }
 
 RhoKind parse_rho_kind(const std::string& name) {
@@ -31,11 +41,20 @@ RhoKind parse_rho_kind(const std::string& name) {
 double LrSchedule::at(int64_t t) const {
   const int64_t i = t - 1, one = 1;
   if (i < warmup_steps) return lr * (real(i) / real(std::max(one, warmup_steps)));
-  const double rest = real(std::max(one, total_steps - warmup_steps));
+  const double rest = real(std::max(one, total_steps - warmup_steps)), p = real(i - warmup_steps) / rest;
   switch (kind) {
     case LrKind::linear: return lr * std::max(0.0, real(total_steps - i) / rest);
-    case LrKind::cosine: return lr * std::max(0.0, half_cosine(real(i - warmup_steps) / rest));
+    case LrKind::cosine: return lr * std::max(0.0, half_cosine(p));
+    case LrKind::cosine_with_restarts: return p >= 1 ? 0 : lr * half_cosine(std::fmod(real(cycles) * p, 1.0));
+    case LrKind::polynomial: {
+      const double end = std::min(lr, 1e-7);
+      return end + (lr - end) * std::max(0.0, 1 - p);
+    }
     case LrKind::constant: return lr;
+    case LrKind::inverse_sqrt: {
+      const double scale = warmup_steps > 0 ? real(warmup_steps) : 10000;
+      return lr * std::sqrt(scale / (real(i - warmup_steps) + scale));
+    }
   }
   return lr;
 }

@@ -163,8 +163,8 @@ TEST_CASE("clip_scale: as torch's clip_grad_norm_") {
 }
 
 TEST_CASE("learning rate: the numbers of transformers' schedules, ten steps") {
-  const auto check = [](LrKind kind, int64_t warmup, const std::vector<double>& expected) {
-    const LrSchedule s{kind, 2.0, warmup, 10};
+  const auto check = [](LrKind kind, int64_t warmup, const std::vector<double>& expected, int64_t cycles = 1) {
+    const LrSchedule s{kind, 2.0, warmup, 10, cycles};
     for (size_t i = 0; i < expected.size(); ++i) CHECK(std::fabs(s.at(i + 1) - expected[i]) < 1e-14);
   };
   check(LrKind::linear, 0, {2.0, 1.8, 1.6, 1.4, 1.2, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0});
@@ -177,6 +177,24 @@ TEST_CASE("learning rate: the numbers of transformers' schedules, ten steps") {
   check(LrKind::cosine, 3,
         {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 1.900968867902419, 1.6234898018587336, 1.2225209339563143,
          0.7774790660436857, 0.3765101981412665, 0.09903113209758097, 0.0});
+  check(LrKind::cosine_with_restarts, 3,
+        {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 1.2225209339563143, 0.09903113209758097, 1.6234898018587338,
+         0.37651019814126685, 1.9009688679024193, 0.7774790660436866, 0.0, 0.0},
+        3);
+  check(LrKind::cosine_with_restarts, 0,
+        {2.0, 1.9510565162951536, 1.8090169943749475, 1.5877852522924731, 1.3090169943749475, 1.0, 0.6909830056250527,
+         0.412214747707527, 0.19098300562505266, 0.04894348370484647, 0.0, 0.0},
+        1);
+  check(LrKind::polynomial, 3,
+        {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 1.7142857285714288, 1.4285714571428572, 1.1428571857142857,
+         0.8571429142857143, 0.5714286428571428, 0.28571437142857153, 1e-07, 1e-07});
+  check(LrKind::inverse_sqrt, 3,
+        {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 1.7320508075688774, 1.5491933384829668, 1.414213562373095,
+         1.3093073414159542, 1.224744871391589, 1.1547005383792517, 1.0954451150103321, 1.044465935734187});
+  check(LrKind::inverse_sqrt, 0,
+        {2.0, 1.9999000074993754, 1.9998000299950012, 1.9997000674831296, 1.9996001199600142, 1.999500187421909,
+         1.9994002698650708, 1.9993003672857563, 1.9992004796802239, 1.9991006070447337, 1.9990007493755464,
+         1.998900906668925});
   check(LrKind::constant, 3, {0.0, 0.6666666666666666, 1.3333333333333333, 2.0, 2.0, 2.0});
   CHECK(warmup_steps(0.06, 100) == 6);
   CHECK(warmup_steps(0.06, 101) == 7);
@@ -194,6 +212,10 @@ TEST_CASE("rho schedules") {
   CHECK(at("inv_sqrt", 4) == 0.1);
   CHECK_THROWS_WITH_AS(parse_rho_kind("sqrt"), "unknown rho schedule 'sqrt': one of constant, linear, cosine, inv-sqrt",
                        Error);
-  CHECK_THROWS_AS(parse_lr_kind("poly"), Error);
+  CHECK_THROWS_WITH_AS(
+      parse_lr_kind("poly"),
+      "unknown learning-rate schedule 'poly': one of linear, cosine, cosine_with_restarts, polynomial, "
+      "constant, constant_with_warmup, inverse_sqrt",
+      Error);
   CHECK(parse_lr_kind("constant_with_warmup") == LrKind::constant);
 }
