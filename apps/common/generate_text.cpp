@@ -43,9 +43,9 @@ GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tok
   o.sampling = {.temperature = f.temperature,
                 .top_k = f.top_k,
                 .top_p = f.top_p,
+                .seed = static_cast<uint64_t>(seed),
                 .min_p = f.min_p,
-                .repetition_penalty = f.repetition_penalty,
-                .seed = static_cast<uint64_t>(seed)};
+                .repetition_penalty = f.repetition_penalty};
   if (!f.ignore_eos) o.stop = f.stop.value_or(config.eos_token_ids);
   const int32_t eos = tokenizer.special().eos;
   if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);

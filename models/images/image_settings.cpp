@@ -36,7 +36,7 @@ Class class_of(const JsonKeys& keys) {
   std::string type = keys.text("image_processor_type", old);
   for (const char* end : {"Fast", "Pil", "ImageProcessor", "FeatureExtractor"}) {
     const std::string_view suffix = end;
-    if (type.ends_with(suffix)) type.resize(type.size() - suffix.size());
+    if (type.ends_with(suffix)) type.erase(type.size() - suffix.size());
   }
   if (type == "CLIP" || type == "Llava") return {type, ImageSettings::clip(224), false};
   if (type == "ViT") return {type, square(224, Resample::bilinear), true};

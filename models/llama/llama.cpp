@@ -53,8 +53,8 @@ Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
           set.next_op()};
 }
 
-// Where frequencies depend on the length of a text (LlamaConfig::rope_limit), each segment has those of its own, as if it
-// were alone; with a cache, of what is cached and the new tokens, so that keys keep what they were turned by. The batch's
+// Where frequencies depend on the length of a text (LlamaConfig::rope_limit), each segment has those of its own, as if
+// it were alone; with a cache, of what is cached and the new tokens: keys keep what they were turned by. The batch's
 // bound on lengths decides whether the host looks, which it cannot do in a captured graph: the bound is in its key.
 Llama::Rope Llama::rope_of(const Rows& rows, const KvCache* cache) const {
   const int64_t half = config_.head_dim / 2, limit = config_.rope_limit();

@@ -8,12 +8,12 @@
 namespace lowland {
 
 struct Sampling {
-  double temperature = 0;         // 0: greedy, the first of the largest logits; all else is ignored
-  int64_t top_k = 0;              // keep the k largest logits; 0: all
-  double top_p = 1;               // keep the fewest tokens, largest first, whose probabilities sum to at least top_p
+  double temperature = 0;  // 0: greedy, the first of the largest logits; all else is ignored
+  int64_t top_k = 0;       // keep the k largest logits; 0: all
+  double top_p = 1;        // keep the fewest tokens, largest first, whose probabilities sum to at least top_p
+  uint64_t seed = 42;
   double min_p = 0;               // keep those that have at least min_p of the largest probability
   double repetition_penalty = 1;  // logits of tokens that were there: over it above 0, times it below
-  uint64_t seed = 42;
 };
 
 // Throws Error on a setting that cannot be.

@@ -18,12 +18,15 @@ import PIL
 import transformers
 from PIL import Image, ImageOps
 from transformers.image_transforms import convert_to_rgb
+from PIL.PngImagePlugin import PngInfo
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 ORIENTATION = 0x0112
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Make="x" tiff:Orientation%s/></x:xmpmeta>'
 
 
 def picture(width, height, seed, channels=3):
@@ -82,6 +85,13 @@ def write_pictures(folder):
     yield save("dot.png", Image.fromarray(picture(1, 1, 11)))
     yield save("column.png", Image.fromarray(picture(1, 40, 12)))
     yield save("row.jpg", Image.fromarray(picture(50, 1, 13)), quality=90)
+    yield save("xmp.jpg", Image.fromarray(picture(17, 9, 16)), xmp=(XMP % '="6"').encode())
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    yield save("exif_and_xmp.jpg", Image.fromarray(picture(17, 9, 17)), exif=exif, xmp=(XMP % ">5<").encode())
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", XMP % ">7<")
+    yield save("xmp.png", Image.fromarray(picture(8, 5, 18)), pnginfo=text)
     with open(f"{folder}/interlaced.png", "wb") as file:
         file.write(interlaced_png(picture(13, 11, 14)))
     yield "interlaced.png"
@@ -131,6 +141,9 @@ PROCESSORS = {
     "clip, no resizing": (CLIPImageProcessorPil, {"do_resize": False, "crop_size": {"height": 12, "width": 15}}),
     "llava, padded": (LlavaImageProcessorPil, {"do_pad": True, "size": {"shortest_edge": 14}, "crop_size": {"height": 14, "width": 14}}),
     "vit": (ViTImageProcessorPil, {"size": {"height": 12, "width": 10}}),
+    "clip, one number for a square": (CLIPImageProcessorPil, {"size": 13, "default_to_square": True, "do_pad": True, "crop_size": 12}),
+    "deit": (DeiTImageProcessorPil, {"size": 18, "crop_size": 12}),
+    "siglip, one number": (SiglipImageProcessorPil, {"size": 11, "do_center_crop": True, "crop_size": 11}),
     "siglip": (SiglipImageProcessorPil, {"size": {"height": 11, "width": 11}, "image_mean": [0.4, 0.5, 0.6]}),
 }
 PROCESSED = {
@@ -139,6 +152,9 @@ PROCESSED = {
     "clip, no resizing": ["rgb.jpg", "rgba.png", "column.png"],
     "llava, padded": ["rgb.jpg", "grey.png", "column.png", "no_subsampling.jpg"],
     "vit": ["rgb.jpg", "grey.png", "dot.png"],
+    "clip, one number for a square": ["rgb.jpg", "xmp.jpg"],
+    "deit": ["rgb.jpg", "grey.png"],
+    "siglip, one number": ["rgb.jpg", "xmp.png"],
     "siglip": ["rgb.jpg", "turned.png"],
 }
 

@@ -66,6 +66,32 @@ TEST_CASE("image processor: both spellings of sizes, the classes' defaults, and 
   CHECK(vit.mean[2] == 0.5);
 }
 
+TEST_CASE(
+    "image processor: processor_config.json wins, which is told; CLIP's use_square_size; keys that nobody knows") {
+  const TempFolder folder;
+  folder.write("preprocessor_config.json", R"({"size": 30, "crop_size": 30, "resample": 2})");
+  CHECK(ImageSettings::from_folder(folder.path()).filter == Resample::bilinear);
+  folder.write("processor_config.json", R"({"processor_class": "LlavaProcessor", "patch_size": 14})");
+  CHECK(ImageSettings::from_folder(folder.path()).filter == Resample::bilinear);
+  folder.write("processor_config.json", R"({"image_processor": {"size": 30, "crop_size": 30, "resample": 3}})");
+  const ImageSettings both = ImageSettings::from_folder(folder.path());
+  CHECK(both.filter == Resample::bicubic);
+  REQUIRE(both.notes.size() == 1);
+  CHECK(contains(both.notes[0], "as processor_config.json says, not preprocessor_config.json"));
+  // The class's own 224, whatever size says.
+  const ImageSettings square =
+      settings_of(R"({"use_square_size": true, "size": {"shortest_edge": 28}, "crop_size": 28})");
+  CHECK(square.shortest_edge == 0);
+  CHECK(square.height == 224);
+  CHECK(square.crop_height == 28);
+  CHECK(square.notes.empty());
+  const ImageSettings llava = settings_of(R"({"image_processor_type": "LlavaImageProcessor", "use_square_size": true,
+                                             "aspect_ratio_setting": "anyres", "do_pad": null, "grids": null})");
+  CHECK(llava.shortest_edge == 224);
+  CHECK(llava.notes == std::vector<std::string>{"p.json: not used: use_square_size, aspect_ratio_setting"});
+  CHECK(contains(refusal(R"({"do_pad": true, "pad_size": {"height": 99, "width": 99}})"), "pad_size is set"));
+}
+
 TEST_CASE("image processor: settings that cannot be followed are refused by key") {
   CHECK(contains(refusal("not json"), "p.json"));
   CHECK(contains(refusal(R"({"image_processor_type": "Mask2FormerImageProcessor"})"), "Mask2Former"));

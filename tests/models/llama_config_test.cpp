@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "engine/error.h"
 #include "models/llama/config.h"
@@ -117,7 +118,8 @@ TEST_CASE("LlamaConfig: lengths and frequencies of scaled ropes") {
   const auto longrope = [](const char* more) {
     return read(std::string(R"({"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
         "max_position_embeddings": 64, "original_max_position_embeddings": 16, "rope_scaling": {"type": "longrope",
-        "short_factor": [1, 2], "long_factor": [3, 4])") + more + "}}");
+        "short_factor": [1, 2], "long_factor": [3, 4])") +
+                more + "}}");
   };
   CHECK(longrope("").rope_limit() == 16);
   CHECK(longrope("").rope_scaling.attention_factor == doctest::Approx(std::sqrt(1 + std::log(4.0) / std::log(16.0))));
@@ -172,19 +174,18 @@ TEST_CASE("LlamaConfig: eos may be one id, a list or null") {
 }
 
 TEST_CASE("LlamaConfig: what is written is read back as the same network") {
-  for (
-      const char* text :
-      {R"({"model_type": "llama", "attention_bias": true, "mlp_bias": true, "head_dim": 64, "torch_dtype": "bfloat16",
+  for (const char* text :
+       {R"({"model_type": "llama", "attention_bias": true, "mlp_bias": true, "head_dim": 64, "torch_dtype": "bfloat16",
             "rope_scaling": {"rope_type": "llama3", "factor": 32, "low_freq_factor": 1, "high_freq_factor": 4,
                              "original_max_position_embeddings": 8192}, "eos_token_id": [2, 3]})",
-       R"({"model_type": "mistral", "sliding_window": 100})", R"({"model_type": "mistral", "sliding_window": null})",
-       R"({"model_type": "qwen2", "tie_word_embeddings": true, "use_sliding_window": true, "max_window_layers": 2})",
-       R"({"model_type": "qwen2", "use_sliding_window": true, "num_hidden_layers": 3, "layer_types": ["full_attention",
+        R"({"model_type": "mistral", "sliding_window": 100})", R"({"model_type": "mistral", "sliding_window": null})",
+        R"({"model_type": "qwen2", "tie_word_embeddings": true, "use_sliding_window": true, "max_window_layers": 2})",
+        R"({"model_type": "qwen2", "use_sliding_window": true, "num_hidden_layers": 3, "layer_types": ["full_attention",
             "sliding_attention", "full_attention"]})",
-       R"({"model_type": "llama", "rope_scaling": {"type": "dynamic", "factor": 3}})",
-       R"({"model_type": "llama", "rope_scaling": {"type": "yarn", "factor": 3, "mscale": 0.7, "mscale_all_dim": 0.4,
+        R"({"model_type": "llama", "rope_scaling": {"type": "dynamic", "factor": 3}})",
+        R"({"model_type": "llama", "rope_scaling": {"type": "yarn", "factor": 3, "mscale": 0.7, "mscale_all_dim": 0.4,
             "truncate": false, "beta_slow": 2, "original_max_position_embeddings": 100}})",
-       R"({"model_type": "llama", "head_dim": 4, "rope_scaling": {"type": "longrope", "short_factor": [1, 2],
+        R"({"model_type": "llama", "head_dim": 4, "rope_scaling": {"type": "longrope", "short_factor": [1, 2],
             "long_factor": [2, 3], "original_max_position_embeddings": 100}})"}) {
     LlamaConfig once = read(text);
     for (const bool whole : {false, true}) {  // with the file's own text, and without

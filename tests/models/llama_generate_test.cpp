@@ -125,6 +125,19 @@ TEST_CASE("sampling: frequencies are the probabilities, within what top-k and to
   CHECK(counts(logits, s, 2000).size() == 2);
 }
 
+TEST_CASE("sampling: min-p, and the penalty of repetition") {
+  const std::vector<float> logits = {1.0f, 3.0f, 2.0f, -1.0f, 2.5f};
+  Sampling s;
+  s.temperature = 1;
+  s.min_p = 0.5;  // e^-0.5 = 0.61, e^-1 = 0.37
+  CHECK(counts(logits, s, 2000).size() == 2);
+  s.min_p = 1;
+  CHECK(counts(logits, s, 100) == std::map<int32_t, int>{{1, 100}});
+  std::vector<float> penalised = logits;
+  penalise_repetition(penalised, {3, 1, 1, 9}, 2);
+  CHECK(penalised == std::vector<float>{1.0f, 1.5f, 2.0f, -2.0f, 2.5f});
+}
+
 TEST_CASE("sampling: greedy takes the first of the largest, and the seed decides the draws") {
   CHECK(sample(std::vector<float>{0, 5, 5, 1}, {}, 0, 0) == 1);
   const std::vector<float> flat(100, 0.0f);
