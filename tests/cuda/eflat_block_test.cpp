@@ -1,5 +1,4 @@
-// The three launches of kernels/cuda/eflat.cu, block by block, against the CPU kernel, which is proved against the
-// printed formulas.
+// The three launches of kernels/cuda/eflat.cu, block by block, against the printed formulas of kernels/reference.
 #include "kernels/cuda/eflat_block.h"
 
 #include <doctest/doctest.h>
@@ -8,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/reference/eflat.h"
 #include "tests/cuda/cuda_values.h"
 
 using namespace lowland;
@@ -76,16 +76,16 @@ template <class T> std::vector<double> by_blocks(const Problem<T>& p, std::vecto
 
 template <class T> void check(const std::vector<Size>& sizes, int64_t gap, const EflatOptions& o, double tolerance) {
   const Problem<T> p(sizes, gap);
-  std::vector<T> expected = p.e, e = p.e;
-  std::vector<double> g_norm(sizes.size());
-  cpu_v3::eflat_perturbation<T>(cpu().kernels(), expected.data(), g_norm.data(), p.values.data(), p.grads.data(),
-                                p.table, o, &p.s);
+  Values expected = to_double(p.e);
+  const Values g_norm =
+      reference::eflat_perturbation(expected, to_double(p.values), to_double(p.grads), p.table, o, p.s);
+  std::vector<T> e = p.e;
   const std::vector<double> norms = by_blocks(p, e, o);
   for (size_t k = 0; k < sizes.size(); ++k) {
     CAPTURE(k);
     CHECK(norms[k] == doctest::Approx(g_norm[k]).epsilon(1e-11));
     const EflatAdapter& d = p.adapters[k];
-    const auto part = [&](const std::vector<T>& x) { return std::span(x).subspan(size_t(d.e), size_t(d.n * d.r)); };
+    const auto part = [&](const auto& x) { return std::span(x).subspan(d.e, d.n * d.r); };
     CHECK(difference(part(e), part(expected)).to_largest() <= tolerance);
   }
   for (int64_t i = 0; i < gap; ++i) CHECK(e[static_cast<size_t>(i)] == p.e[static_cast<size_t>(i)]);

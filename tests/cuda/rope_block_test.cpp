@@ -1,7 +1,7 @@
-// rope's kernel, block by block, against the rotation of complex numbers in double.
+// rope's kernel, block by block, against kernels/reference.
 #include <doctest/doctest.h>
 
-#include <complex>
+#include <cmath>
 
 #include "kernels/cuda/rope_block.h"
 #include "tests/cuda/cuda_values.h"
@@ -30,33 +30,13 @@ std::vector<float> frequencies(int64_t HD) {
   return f;
 }
 
-// f32 and bf16 take the sine of an angle that was rounded to f32.
-template <class T> double angle(int32_t position, float f) {
-  return static_cast<double>(rope_angle(position, f, acc_t<T>()));
-}
-
-template <class T> Values rotated(Values x, const Rows& r, double direction) {
-  const int64_t width = r.heads * r.HD + r.rest, half = r.HD / 2;
-  const std::vector<int32_t> p = positions(r);
-  const std::vector<float> f = frequencies(r.HD);
-  for (int64_t n = 0; n < r.N; ++n)
-    for (int64_t h = 0; h < r.heads; ++h)
-      for (int64_t i = 0; i < half; ++i) {
-        double& u = x[static_cast<size_t>(n * width + h * r.HD + i)];
-        double& v = x[static_cast<size_t>(n * width + h * r.HD + i + half)];
-        const double a = direction * angle<T>(p[static_cast<size_t>(n)], f[static_cast<size_t>(i)]);
-        const std::complex<double> z = std::complex<double>(u, v) * std::polar(1.0, a);
-        u = z.real();
-        v = z.imag();
-      }
-  return x;
-}
+RopeShape shape_of(const Rows& r) { return {r.N, r.heads * r.HD + r.rest, r.heads, r.HD}; }
 
 // As the launcher has it, in a memory that holds what the launcher gives a block.
 template <int W, class T> void run(std::vector<T>& x, const Rows& r, int64_t rows, int direction) {
   const std::vector<int32_t> p = positions(r);
   const std::vector<float> f = frequencies(r.HD);
-  const RopeShape shape{r.N, r.heads * r.HD + r.rest, r.heads, r.HD};
+  const RopeShape shape = shape_of(r);
   const RopeRows<T> args{x.data(), p.data(), f.data(), shape, rows, static_cast<acc_t<T>>(direction)};
   for (int64_t i = 0; i < (r.N + rows - 1) / rows; ++i) {
     std::vector<acc_t<T>> shared(rope_shared_bytes<T>(shape, rows) / sizeof(acc_t<T>), acc_t<T>(99));
@@ -75,7 +55,9 @@ template <int W, class T> void check(const Rows& r) {
     for (const int direction : {1, -1}) {
       std::vector<T> y = x;
       run<W>(y, r, rows, direction);
-      CHECK(error_of(y, rotated<T>(to_double(x), r, direction)) <= rounding<T>(16));
+      const auto rotate = direction == 1 ? reference::rope_forward : reference::rope_backward;
+      const Values want = rotate(to_double(x), positions(r), frequencies(r.HD), shape_of(r), sizeof(T) < 8);
+      CHECK(error_of(y, want) <= rounding<T>(16));
       bool kept = true;
       for (size_t i = 0; i < x.size(); ++i)
         if (static_cast<int64_t>(i) % width >= r.heads * r.HD) kept = kept && std::memcmp(&x[i], &y[i], sizeof(T)) == 0;
