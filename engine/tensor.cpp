@@ -311,13 +311,4 @@ Tensor Tensor::grad() const {
   return slot_->grad.reshape(shape_);
 }
 
-void Tensor::clear_grad() const {
-  if (!slot_) return;
-  if (slot_->bound) {
-    slot_->grad.fill_zero();
-  } else {
-    slot_->grad = Tensor();
-  }
-}
-
 }  // namespace lowland

@@ -98,7 +98,6 @@ class Tensor {
   void set_requires_grad();           // a leaf whose gradient is kept (in f32 for a bf16 leaf)
   void set_grad_buffer(Tensor grad);  // a leaf that accumulates into `grad`, which is f32 for a bf16 leaf
   Tensor grad() const;                // absent before a backward reached it
-  void clear_grad() const;
   // Where engine/autograd.h brings the gradient, shared by all handles; null if none is asked for.
   const std::shared_ptr<GradSlot>& grad_slot() const { return slot_; }
 

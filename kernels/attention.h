@@ -62,6 +62,8 @@ template <class T> void attention_forward(Ctx&, RowView<T> o, acc_t<T>* lse, con
 template <class T> void attention_backward(Ctx&, const AttentionGradients<T>& grads, RowView<const T> dout,
                                            RowView<const T> o, const acc_t<T>* lse, const AttentionInputs<T>& in,
                                            const AttentionShape& shape);
-// Elements of scratch memory that each thread takes on the CPU, where a GPU's kernels take none.
-template <class T> int64_t attention_scratch(int64_t HD);
+)
+LL_CPU_KERNELS(
+template <class T> int64_t attention_forward_scratch(int threads, int64_t HD);
+template <class T> int64_t attention_backward_scratch(int threads, int64_t HD);
 )

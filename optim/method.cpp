@@ -58,7 +58,7 @@ StepStats Method::stats() const {
   stats.perturbation_norm = perturbation_norm();
   stats.finite = s.finite != 0;
   stats.window_loss = s.window_loss;
-  stats.skipped = static_cast<int64_t>(s.skipped);
+  stats.skipped = s.skipped;
   stats.first_skipped = s.first_skipped;
   return stats;
 }
@@ -66,7 +66,7 @@ StepStats Method::stats() const {
 void Method::set_window(double loss, int64_t steps) {
   StepScalars s = state_.read();
   s.window_loss = loss;
-  s.window_steps = static_cast<uint64_t>(steps);
+  s.window_steps = steps;
   state_.write(s);
 }
 
@@ -97,7 +97,7 @@ void Method::load_state(const MethodState& from) {
   }
   for (const auto& [name, to] : own) to.copy_from(find(name));
   StepScalars s = state_.read();
-  s.t = static_cast<uint64_t>(from.t);
+  s.t = from.t;
   state_.write(s);
   next_step_ = from.step;
 }

@@ -59,7 +59,7 @@ class Method {
   const std::string& name() const { return row_.name; }
   const MethodOptions& options() const { return options_; }
   nn::Arena& arena() const { return arena_; }
-  int64_t steps() const { return static_cast<int64_t>(state_.read().t); }  // taken; waits
+  int64_t steps() const { return state_.read().t; }  // taken; waits
   const StepState& step_state() const { return state_; }
   const std::string& loss_name() const { return row_.loss_name; }
   RhoSchedule rho_schedule(int64_t total_steps) const;  // by the options rho and rho-schedule; 0 of a method without

@@ -43,6 +43,7 @@ class Emulator final : public Accelerator, public LaunchObserver {
  public:
   Emulator(int threads, size_t capacity, AcceleratorInfo info)
       : info_(std::move(info)), capacity_(capacity), list_(capacity) {
+    if (info_.name.empty()) info_.name = "emulated";
     info_.total_bytes = capacity;
     void* p = mmap(nullptr, capacity + kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) fail("no addresses for the emulated device");

@@ -23,10 +23,6 @@ std::vector<LanguageRecord> read_all(const std::vector<std::string>& files) {
   return out;
 }
 
-void keep_first(std::vector<LanguageRecord>& records, int64_t count) {
-  if (count > 0 && static_cast<int64_t>(records.size()) > count) records.resize(count);
-}
-
 }  // namespace
 
 LlamaSession::LlamaSession() {

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-
 namespace lowland::apps {
 
 void print_rows_head(int64_t begin, int64_t end) {

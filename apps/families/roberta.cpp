@@ -43,8 +43,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
     return;
   }
   f.add("data", &task_.data, "Folder of the task's files, or the GLUE folder above it");
-  f.add("task", &task_.task,
-        fmt::format("{}, or text for files of your own", fmt::join(task_names(), " ")));
+  f.add("task", &task_.task, task_help());
   f.add("train", &splits.train, "Task text: training file (.tsv, .csv or .jsonl)");
   f.add("dev", &splits.dev, "Task text: development file");
   f.add("test", &splits.test, "Task text: test file");
@@ -81,8 +80,12 @@ std::vector<std::string> RobertaSession::known_labels() const {
 
 TextFiles RobertaSession::text_files() const {
   LL_CHECK(splits.train.size() <= 1, "--train takes one file, got {}", splits.train.size());
-  return {splits.train.empty() ? "" : splits.train.front(), splits.dev, splits.test,
-          task_.text_column, task_.pair_column, task_.label_column};
+  return {splits.train.empty() ? "" : splits.train.front(),
+          splits.dev,
+          splits.test,
+          task_.text_column,
+          task_.pair_column,
+          task_.label_column};
 }
 
 LoadOptions RobertaSession::load_options(const Wanted& wanted) const {
@@ -155,8 +158,7 @@ void RobertaSession::fill(nn::Model& model) {
   if (adapter) check_base(*adapter, base_model_);
   const bool labels_kept = card() == nullptr || card()->labels.empty() || card()->labels == config_.labels;
   const bool head_from_adapter = adapter && !adapter->head.empty() && labels_kept;
-  const LoadReport report =
-      load_weights(static_cast<Roberta&>(model), weights, static_cast<uint64_t>(system.seed));
+  const LoadReport report = load_weights(static_cast<Roberta&>(model), weights, static_cast<uint64_t>(system.seed));
   if (!report.fresh.empty() && !head_from_adapter)
     say(fmt::format("{} has no head for {}: a new one is drawn ({} tensors)", folder,
                     data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels),

@@ -13,8 +13,8 @@ void Session::check() const {
   batch.check();
   system.check();
   splits.check();
-  LL_CHECK(label_smoothing >= 0 && label_smoothing < 1,
-           "--label-smoothing must be at least 0 and less than 1, got {}", label_smoothing);
+  LL_CHECK(label_smoothing >= 0 && label_smoothing < 1, "--label-smoothing must be at least 0 and less than 1, got {}",
+           label_smoothing);
 }
 
 nlohmann::ordered_json Session::evaluate(const nn::Model& model, DataSplit split) {
@@ -33,7 +33,10 @@ PlannedRun Session::planned(const TrainingSettings& training) const {
 }
 
 void Session::take_adapter(const Flags& flags, const HubFamily& family) {
-  if (base.adapter.empty()) return;
+  if (base.adapter.empty()) {
+    if (lora.targets.empty()) lora.targets = family.default_targets;  // run.json shall hold what was used
+    return;
+  }
   LL_CHECK(!method.full(),
            "--method full trains the weights of a checkpoint, and --adapter {} is not part of them: merge it first, "
            "then train what `merge` wrote",
@@ -57,7 +60,7 @@ void Session::fill_at_random(nn::Model& model) {
   const auto seed = static_cast<uint64_t>(system.seed);
   model.parameters().initialise(seed, random_std, [](const std::string&) { return true; });
   model.initialise_adapters(seed);
-  base_model_ = {folder, base_model_name(base.base_model_name, folder),
+  base_model_ = {folder, folder.empty() ? "" : base_model_name(base.base_model_name, folder),
                  fmt::format("random weights, seed {}", system.seed)};
 }
 

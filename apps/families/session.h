@@ -96,7 +96,8 @@ class Session {
   PlannedRun planned(const TrainingSettings& training) const;
 
  protected:
-  // The adapter at --adapter, and what it fixes. Error where a given flag contradicts it.
+  // The adapter at --adapter, and what it fixes: Error where a given flag contradicts it. Without one the targets that
+  // a new one gets.
   void take_adapter(const Flags& flags, const HubFamily& family);
   // Random weights instead of the folder's.
   void fill_at_random(nn::Model& model);

@@ -147,10 +147,9 @@ void VlmSession::take_parts_of_adapter(const Flags& flags) {
 }
 
 HubFamily VlmSession::family() const {
-  return lowland::vlm_family({.tower = part_of(vision_.tower),
-                              .projector = part_of(vision_.projector),
-                              .old_names = vision_.old_names},
-                             config_);
+  return lowland::vlm_family(
+      {.tower = part_of(vision_.tower), .projector = part_of(vision_.projector), .old_names = vision_.old_names},
+      config_);
 }
 
 QuestionOptions VlmSession::question_options(const Wanted& wanted) const {

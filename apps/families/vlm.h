@@ -58,7 +58,9 @@ class VlmSession : public LanguageSession {
   void take_parts_of_adapter(const Flags& flags);
   HubFamily family() const;
   int64_t longest() const { return std::min(splits.max_length, config_.text.max_tokens()); }
-  QuestionFormat format() const { return {*tokenizer, prompt_, config_, longest(), parse_overlong(questions_.overlong)}; }
+  QuestionFormat format() const {
+    return {*tokenizer, prompt_, config_, longest(), parse_overlong(questions_.overlong)};
+  }
   QuestionOptions question_options(const Wanted& wanted) const;
   void write_folder(const nn::Model& model, const std::filesystem::path& into) const;
   void score(const Vlm& model, const VlmSplit& split, nlohmann::ordered_json& out);

@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "apps/common/answer_scores.h"
 #include "apps/common/progress.h"
 #include "apps/families/vlm.h"
+#include "apps/metrics/answer_scores.h"
 #include "apps/objectives/answers.h"
 #include "engine/error.h"
 #include "models/images/decode.h"
@@ -77,7 +77,7 @@ void VlmSession::score(const Vlm& model, const VlmSplit& split, nlohmann::ordere
   const bool generated = scores_.choose == "generate";
   if (generated) {
     SamplingSettings sampling;
-    sampling.max_new_tokens = scores_.max_new_tokens > 0                    ? scores_.max_new_tokens
+    sampling.max_new_tokens = scores_.max_new_tokens > 0                 ? scores_.max_new_tokens
                               : questions_.scienceqa_format == "lecture" ? 512
                                                                          : 32;
     const GenerateOptions options = generate_options(config_.text, *tokenizer, system.seed, sampling);

@@ -72,11 +72,12 @@ void TowerPretraining::load(const Wanted&) {
   const PictureClasses data = load_picture_classes(settings_.class_dir, options);
   config_.labels = data.classes;
   say(fmt::format("{} classes, {} pictures to train on, {} to evaluate on", config_.labels.size(),
-                  thousands(static_cast<int64_t>(data.train.size())), thousands(static_cast<int64_t>(data.dev.size()))));
+                  thousands(static_cast<int64_t>(data.train.size())),
+                  thousands(static_cast<int64_t>(data.dev.size()))));
   if (data.skipped > 0) say("left out: " + data.skip_reason);
-  objective_ = std::make_unique<PictureClassification>(
-      data, images_, context->threads(), augment_of(settings_.flip, settings_.shift, config_.image_size),
-      label_smoothing, static_cast<uint64_t>(system.seed));
+  objective_ = std::make_unique<PictureClassification>(data, images_, context->threads(),
+                                                       augment_of(settings_.flip, settings_.shift, config_.image_size),
+                                                       label_smoothing, static_cast<uint64_t>(system.seed));
 }
 
 std::unique_ptr<nn::Model> TowerPretraining::new_model(bool) const {

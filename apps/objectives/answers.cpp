@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <map>
 
-#include "apps/common/answer_scores.h"
 #include "apps/common/progress.h"
 #include "apps/data/order.h"
+#include "apps/metrics/answer_scores.h"
 #include "engine/autograd.h"
 
 namespace lowland::apps {

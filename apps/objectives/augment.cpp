@@ -14,10 +14,10 @@ constexpr uint64_t kAugmentStream = 0x61756765;  // "auge": a stream of draws of
 }  // namespace
 
 Augment augment_of(const std::string& flip, int64_t shift, int64_t side) {
-  LL_CHECK(flip == "none" || flip == "horizontal" || flip == "both",
-           "--flip must be none, horizontal or both, got {}", flip);
-  LL_CHECK(shift >= 0 && shift < side, "--shift must be at least 0 and less than {}, the pictures' side, got {}",
-           side, shift);
+  LL_CHECK(flip == "none" || flip == "horizontal" || flip == "both", "--flip must be none, horizontal or both, got {}",
+           flip);
+  LL_CHECK(shift >= 0 && shift < side, "--shift must be at least 0 and less than {}, the pictures' side, got {}", side,
+           shift);
   return {flip != "none", flip == "both", shift};
 }
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "apps/common/metrics.h"
 #include "apps/common/progress.h"
+#include "apps/metrics/metrics.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
 
@@ -154,14 +154,13 @@ Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, co
 }
 
 Evaluation Classification::evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const {
-  Evaluation e =
-      evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "");
+  Evaluation e = evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "");
   const bool dev = split == DataSplit::dev;
   const Split& other = dev ? data_.dev_mm : data_.test_mm;
   if (split != DataSplit::train && !other.examples.empty())
-    e.metrics.update(evaluate_examples(roberta(model), data_.task, other, dev ? dev_mm_ : test_mm_, batch.batch_size,
-                                       "_mm")
-                         .metrics);
+    e.metrics.update(
+        evaluate_examples(roberta(model), data_.task, other, dev ? dev_mm_ : test_mm_, batch.batch_size, "_mm")
+            .metrics);
   return e;
 }
 

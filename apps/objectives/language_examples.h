@@ -18,8 +18,8 @@ struct LanguageExample {
 struct LanguageSplit {
   std::vector<LanguageExample> examples;
   std::vector<int32_t> lengths;  // of examples, in tokens
-  int64_t cut = 0;      // over-long, their end cut off
-  int64_t dropped = 0;  // over-long and left out, or without any target in what is left
+  int64_t cut = 0;               // over-long, their end cut off
+  int64_t dropped = 0;           // over-long and left out, or without any target in what is left
   int64_t targets() const;
   void add(LanguageExample example);
 };

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/data/language_records.h"
 #include "apps/objectives/language_examples.h"
 #include "apps/settings/settings.h"
-#include "apps/data/language_records.h"
 #include "models/chat/encode_chat.h"
 #include "models/tokenizers/tokenizer.h"
 

@@ -56,8 +56,7 @@ MaskedLm::MaskedLm(const Tokenizer& tokenizer, std::vector<std::vector<int32_t>>
 }
 
 // Chooses tokens of the segment, replaces them and notes what they were. At least one, as in BERT.
-void MaskedLm::mask_tokens(nn::Segment& segment, int64_t sequence, PhiloxKey key,
-                                   std::vector<int32_t>& targets) const {
+void MaskedLm::mask_tokens(nn::Segment& segment, int64_t sequence, PhiloxKey key, std::vector<int32_t>& targets) const {
   const auto draw = [&](size_t p) {
     return philox(key, static_cast<uint32_t>(sequence), static_cast<uint32_t>(p), 0, 0);
   };
@@ -88,8 +87,7 @@ void MaskedLm::mask_tokens(nn::Segment& segment, int64_t sequence, PhiloxKey key
 
 PackedBatch MaskedLm::pack(const nn::Model& model, DataSplit split, const std::vector<int64_t>& which,
                            const Place& place) const {
-  const PhiloxKey key =
-      philox_key(seed_, place.training ? static_cast<uint64_t>(place.epoch) : kDevDraw, kMaskStream);
+  const PhiloxKey key = philox_key(seed_, place.training ? static_cast<uint64_t>(place.epoch) : kDevDraw, kMaskStream);
   std::vector<nn::Segment> segments;
   std::vector<int32_t> targets;
   int64_t number = place.first;

@@ -22,7 +22,7 @@ QuestionMaker::QuestionMaker(const QuestionFormat& format, Pictures& pictures) :
 }
 
 ChatIds QuestionMaker::encode(const Question& question, const std::vector<ChatMessage>& messages,
-                                bool generation_prompt) const {
+                              bool generation_prompt) const {
   try {
     return encode_with_images(format_.tokenizer, format_.prompt, format_.config, messages, generation_prompt);
   } catch (const Error& error) {

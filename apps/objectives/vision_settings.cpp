@@ -1,29 +1,26 @@
 #include "apps/objectives/vision_settings.h"
 
+#include "apps/data/load_questions.h"
+
 namespace lowland::apps {
 
 void QuestionSettings::add_data_flags(Flags& f, SplitSettings& splits) {
-  f.add("task", &task,
-        "vqa, llava or captions: your files; scienceqa or vizwiz: --data (empty: vqa; pretrain: captions)");
+  f.add("task", &task, question_task_help() + " (empty: vqa; pretrain: captions)");
   f.add("data", &data, "Folder of scienceqa or vizwiz as published");
-  f.add("train", &splits.train,
-        "Training files: vqa .jsonl (image, question, answer); llava .json; captions .csv");
+  f.add("train", &splits.train, "Training files: vqa .jsonl (image, question, answer); llava .json; captions .csv");
   f.add("dev", &splits.dev, "Development file of the same kind");
   f.add("test", &splits.test, "Test file of the same kind");
   splits.add_limits(f);
-  f.add("max-length,max-seq-length,length", &splits.max_length,
-        "Longest example in tokens, those of images included");
+  f.add("max-length,max-seq-length,length", &splits.max_length, "Longest example in tokens, those of images included");
 }
 
 void QuestionSettings::add_flags(Flags& f, BatchSettings& batch) {
   f.add("image-dir", &image_dir, "Folder that the names of images count from (else the folder of their file)");
-  f.add("instruction", &instruction,
-        "Put behind each question, on a line of its own, instead of the task's own words");
+  f.add("instruction", &instruction, "Put behind each question, on a line of its own, instead of the task's own words");
   f.add("scienceqa-format", &scienceqa_format,
         "letter: answers are letters; lecture: lecture, solution, then a letter");
   f.add("cache-features", &cache_features, "Keep what a frozen vision tower makes of the images in this folder");
-  f.add("skip-bad-images", &skip_bad_images,
-        "Leave out examples whose image is missing or damaged, and say how many");
+  f.add("skip-bad-images", &skip_bad_images, "Leave out examples whose image is missing or damaged, and say how many");
   add_prompt_style(f);
   f.add("overlong", &overlong, "Examples over --max-length: cut keeps their start, drop leaves them out");
   batch.add_batch_tokens(f);

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <fstream>
 
-#include "apps/report/heat_map.h"
 #include "apps/common/progress.h"
-#include "apps/train/run_folder.h"
+#include "apps/report/heat_map.h"
 #include "apps/report/svg_chart.h"
+#include "apps/train/run_folder.h"
 #include "engine/error.h"
 
 namespace lowland::apps {

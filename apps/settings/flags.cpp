@@ -1,5 +1,6 @@
 #include "apps/settings/flags.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -104,8 +105,8 @@ std::string Flags::to_toml() const {
     if (e.option == nullptr || e.name == "out" || e.name == "resume" || e.name == "overwrite" || e.name == "run")
       continue;
     const json value = value_of(e.field);
-    const bool empty = (value.is_string() && value.get_ref<const std::string&>().empty()) ||
-                       (value.is_array() && value.empty());
+    const bool empty =
+        (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_array() && value.empty());
     if (!empty) text += fmt::format("{} = {}\n", e.name, toml_text(value));
   }
   return text;

@@ -2,12 +2,16 @@
 // (settings.h and what each family adds). From there come the command line, --config files, run.json and config.toml,
 // all with the same names. The writer of a run's files sees all flags; everybody else gets the struct of his concern.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <variant>
 #include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace lowland::apps {
 
@@ -26,7 +30,7 @@ class Flags {
   void add_positional(const std::string& name, std::vector<std::string>* field, const std::string& help);
   // In the files of a run, but not on the command line.
   void keep(const std::string& name, Field field);
-  // --config FILE: its lines count as flags given right after the verb. run_program reads it; this makes --help show it.
+  // --config FILE: its lines count as flags given right after the verb. run_program reads it; --help shows it.
   void add_config_file();
 
   bool has(const std::string& name) const;    // on the command line

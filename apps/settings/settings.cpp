@@ -47,8 +47,7 @@ void BaseSettings::add_tokenizer(Flags& f, const std::string& whose) {
 }
 
 void BaseSettings::add_name_flag(Flags& f) {
-  f.add("base-model-name", &base_model_name,
-        "What the adapter names as its base model (base_model_name_or_path)");
+  f.add("base-model-name", &base_model_name, "What the adapter names as its base model (base_model_name_or_path)");
 }
 
 void BaseSettings::check() const {
@@ -113,13 +112,16 @@ void MethodSettings::fill_in_defaults(const Flags& flags) {
 void MethodSettings::check() const {
   LL_CHECK(optim::find_method(name) != nullptr, "--method {} is none of {}", name,
            fmt::join(optim::method_names(), ", "));
-  for (const optim::MethodOption& option : row().options) {
+  const auto check_option = [](const optim::MethodOption& option, const optim::OptionValue& value) {
     try {
-      option.check(values.at(option.name));
+      option.check(value);
     } catch (const Error& e) {
       fail("--{}", e.what());
     }
-  }
+  };
+  for (const optim::MethodRow& any : optim::methods())  // a number out of bounds is one with every method
+    for (const optim::MethodOption& option : any.options)
+      if (any.name == name || option.words.empty()) check_option(option, values.at(option.name));
 }
 
 std::string MethodSettings::card_json() const {
@@ -192,9 +194,8 @@ void TrainingSettings::check() const {
        {std::pair{"lr", lr}, {"weight-decay", weight_decay}, {"max-grad-norm", max_grad_norm}})
     at_least(flag, value, 0.0);
   LL_CHECK(warmup_ratio >= 0 && warmup_ratio <= 1, "--warmup-ratio must be between 0 and 1, got {}", warmup_ratio);
-  for (const auto& [flag, value] : {std::pair{"adam-beta1", adam_beta1},
-                                    {"adam-beta2", adam_beta2},
-                                    {"momentum", momentum}})
+  for (const auto& [flag, value] :
+       {std::pair{"adam-beta1", adam_beta1}, {"adam-beta2", adam_beta2}, {"momentum", momentum}})
     below_one(flag, value);
   LL_CHECK(adam_epsilon > 0, "--adam-epsilon must be more than 0, got {}", adam_epsilon);
 }

@@ -24,10 +24,8 @@ void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t tot
   nlohmann::ordered_json o;
   o["step"] = s.step;
   o["total_steps"] = total_steps;
-  o["window"] = {{"loss", s.window.loss},
-                 {"steps", s.window.steps},
-                 {"tokens", s.window.tokens},
-                 {"seconds", s.window.seconds}};
+  o["window"] = {
+      {"loss", s.window.loss}, {"steps", s.window.steps}, {"tokens", s.window.tokens}, {"seconds", s.window.seconds}};
   o["last"] = to_json(s.last);
   o["best"] = to_json(s.best);
   o["best_step"] = s.best_step;

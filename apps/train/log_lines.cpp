@@ -36,13 +36,13 @@ nlohmann::ordered_json evaluation_line(int64_t step, int64_t epoch, const Evalua
 }
 
 nlohmann::json probe_line(int64_t step, const Probed& probed) {
-  nlohmann::json line{
-      {"step", step}, {"sharpness", probed.sharpness.sharpness}, {"probe_loss", probed.sharpness.loss}};
+  nlohmann::json line{{"step", step}, {"sharpness", probed.sharpness.sharpness}, {"probe_loss", probed.sharpness.loss}};
   if (probed.ema) line["ema_gap"] = probed.ema->gap();
   return line;
 }
 
-std::string log_text(const TrainingState& s, int64_t total, const std::string& loss_name, double lr, size_t peak_bytes) {
+std::string log_text(const TrainingState& s, int64_t total, const std::string& loss_name, double lr,
+                     size_t peak_bytes) {
   return fmt::format("step {}/{}  {} {:.4f}  lr {:.2e}  {}  {}", s.step, total, loss_name, s.train_loss, lr, speed(s),
                      bytes_text(peak_bytes));
 }

@@ -14,7 +14,8 @@ nlohmann::ordered_json evaluation_line(int64_t step, int64_t epoch, const Evalua
 nlohmann::json probe_line(int64_t step, const Probed& probed);
 
 // --- text
-std::string log_text(const TrainingState& state, int64_t total, const std::string& loss_name, double lr, size_t peak_bytes);
+std::string log_text(const TrainingState& state, int64_t total, const std::string& loss_name, double lr,
+                     size_t peak_bytes);
 std::string progress_text(const TrainingState& state, const std::string& loss_name, size_t peak_bytes);
 std::string evaluation_text(int64_t step, const Evaluation& evaluation);
 // The numbers of a step's examples, at most 200 characters.

@@ -7,33 +7,45 @@
 #include "apps/common/progress.h"
 #include "apps/train/loader.h"
 #include "apps/train/step.h"
+#include "engine/device/meta_device.h"
 #include "engine/error.h"
 #include "engine/launch.h"
-#include "engine/device/meta_device.h"
 #include "kernels/attention.h"
+#include "kernels/frozen_matmul.h"
+#include "kernels/layer_norm.h"
+#include "kernels/lora_linear.h"
 #include "models/hub/adapter.h"
 
 namespace lowland::apps {
 namespace {
 
-// The largest of what CPU kernels take at once: a workspace keeps its largest block (kernels/cpu).
+// The largest of what CPU kernels take at once: a workspace keeps its largest block.
 size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& model, const MemoryPlan& plan) {
   if (!context.on_cpu()) return 0;
-  const int64_t tiles = LL_CPU_KERNEL(context.kernels(), attention_scratch<float>)(run.objective.head_dim(model));
-  int64_t per_thread = tiles;
-  if (run.lora_dropout > 0 && !run.how.full()) per_thread = std::max<int64_t>(per_thread, 2 * 256 * 128);
+  const Ctx& kernels = context.kernels();
+  const int threads = context.threads();
+  int64_t most = LL_CPU_KERNEL(kernels, attention_backward_scratch<float>)(threads, run.objective.head_dim(model));
   std::set<std::string> in_blocks;  // matrices that all rows meet; the head's meets those that have a target
-  for (const LinearModule& m : linear_modules(model)) in_blocks.insert(m.name + ".weight");
-  int64_t sums = 0, widened = 0;  // of the gradient of a norm or a bias; tiles of bf16 matrices
-  for (const auto& p : model.parameters().all()) {
-    if (p->trainable && p->shape.size() == 1) sums = std::max(sums, (plan.rows + 31) / 32 * 2 * p->shape[0]);
-    if (p->value.dtype() != DType::bf16 || p->shape.size() != 2) continue;
-    const int64_t strips = (std::max(p->shape[0], p->shape[1]) + 255) / 256;
-    const int64_t rows = in_blocks.count(p->name) != 0 ? plan.rows : plan.selected;
-    const int64_t slots = rows * p->value.numel() < (1 << 20) ? 1 : std::min<int64_t>(context.threads(), strips);
-    widened = std::max(widened, slots * 256 * 1024);
+  for (const LinearModule& m : linear_modules(model)) {
+    in_blocks.insert(m.name + ".weight");
+    if (run.how.full()) continue;
+    const LoraInput dropped{.N = plan.rows, .M = m.in, .dropout = {.p = run.lora_dropout}};
+    most = std::max(most, LL_CPU_KERNEL(kernels, lora_linear_down_backward_scratch)(threads, dropped));
   }
-  return sizeof(float) * static_cast<size_t>(std::max({context.threads() * per_thread, sums, widened}));
+  for (const auto& p : model.parameters().all()) {
+    if (p->trainable && p->shape.size() == 1)  // of a norm; a bias takes less
+      most = std::max(most, LL_CPU_KERNEL(kernels, layer_norm_backward_scratch)(plan.rows, p->shape[0]));
+    if (p->value.dtype() != DType::bf16 || p->shape.size() != 2) continue;
+    const int64_t rows = in_blocks.count(p->name) != 0 ? plan.rows : plan.selected;
+    for (const bool back : {false, true}) {
+      const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
+                                .M = rows,
+                                .N = p->shape[back ? 1 : 0],
+                                .K = p->shape[back ? 0 : 1]};
+      most = std::max(most, LL_CPU_KERNEL(kernels, frozen_matmul_scratch)(threads, product));
+    }
+  }
+  return sizeof(float) * most;
 }
 
 MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& context) {

@@ -10,8 +10,8 @@
 namespace lowland::apps {
 
 struct MemoryPlan {
-  size_t weights = 0;      // frozen
-  size_t trained = 0;      // adapters and what else is trained, in the types the forward reads
+  size_t weights = 0;  // frozen
+  size_t trained = 0;  // adapters and what else is trained, in the types the forward reads
   size_t gradients = 0;
   size_t optimizer = 0;    // moments, and the perturbation of the methods that have one
   size_t activations = 0;  // what the forward pass leaves for the backward

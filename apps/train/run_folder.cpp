@@ -29,9 +29,7 @@ namespace {
 int64_t checkpoint_step(const fs::path& folder) {
   const std::string name = folder.filename().string(), prefix = "checkpoint-";
   if (!name.starts_with(prefix) || name.size() == prefix.size() || name.size() > prefix.size() + 15) return -1;
-  if (!std::all_of(name.begin() + prefix.size(), name.end(),
-                   [](char c) { return c >= '0' && c <= '9'; }))
-    return -1;
+  if (!std::all_of(name.begin() + prefix.size(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) return -1;
   return std::stoll(name.substr(prefix.size()));
 }
 

@@ -36,13 +36,11 @@ void BenchSettings::add_flags(Flags& f) {
   f.add("by-op", &by_op, "Time by op as well");
   f.add("isolate", &isolate, "Each method in a process of its own: their memory peaks as the system counts them");
   f.add("profile", &profile, "After the warm-up run N steps between cudaProfilerStart and Stop, and end");
-  f.add("profile-graphs", &profile_graphs,
-        "Keep captured graphs while profiling: the ranges inside them are not seen");
+  f.add("profile-graphs", &profile_graphs, "Keep captured graphs while profiling: the ranges inside them are not seen");
 }
 
 void BenchSettings::check() const {
-  LL_CHECK(steps >= 1 && warmup >= 0 && profile >= 0,
-           "--steps must be at least 1, --warmup and --profile at least 0");
+  LL_CHECK(steps >= 1 && warmup >= 0 && profile >= 0, "--steps must be at least 1, --warmup and --profile at least 0");
 }
 
 struct BenchVerb {
@@ -207,7 +205,8 @@ void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
           : fmt::format("{}: {}, driver {}, SM clock {} of {} MHz, power limit {} W", context.device().name(),
                         gpu.at("name").get<std::string>(), gpu.at("driver").dump(), gpu.at("sm_clock_mhz").dump(),
                         gpu.at("sm_clock_max_mhz").dump(), gpu.at("power_limit_w").dump());
-  std::printf("%s, %s, %s\n%s", verb.subject->preset.c_str(), where.c_str(), name_of(timed.front()->model->dtype()), to_table(results).c_str());
+  std::printf("%s, %s, %s\n%s", verb.subject->preset.c_str(), where.c_str(), name_of(timed.front()->model->dtype()),
+              to_table(results).c_str());
   for (const BenchResult& r : results)
     if (!r.ops.is_null()) std::printf("\n%s", by_op_table(r).c_str());
   size_t held = 0, peaks = 0;
@@ -240,8 +239,8 @@ void run(BenchVerb& verb) {
     subjects.push_back({name, m->context.get(), [m, &verb](int64_t i) { return m->run(*verb.subject, i); }});
   }
   if (settings.profile > 0) return run_profile(subjects, settings);
-  const std::vector<BenchResult> results =
-      run_bench(subjects, {.warmup = settings.warmup, .steps = settings.steps, .budget_s = 300, .by_op = settings.by_op});
+  const std::vector<BenchResult> results = run_bench(
+      subjects, {.warmup = settings.warmup, .steps = settings.steps, .budget_s = 300, .by_op = settings.by_op});
   if (settings.json) {
     print_json(verb, results, timed);
   } else {

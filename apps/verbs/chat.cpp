@@ -31,16 +31,15 @@ void run(ChatVerb& verb) {
     const std::vector<int32_t> ids = session.conversation(messages);
     check_room(session.language(*model), ids);
     const EmbedPrompts embed = session.embedding(*model, ids);
-    messages.push_back(
-        {"assistant", print_generated(session.language(*model), tokenizer, ids, options, embed).text});
+    messages.push_back({"assistant", print_generated(session.language(*model), tokenizer, ids, options, embed).text});
   }
 }
 
 }  // namespace
 
 void add_chat(CLI::App& app, const Family& family) {
-  const auto verb = std::make_shared<ChatVerb>(
-      app, family, "chat", "Answers on stdout to what stdin says, a line a turn", family.session());
+  const auto verb = std::make_shared<ChatVerb>(app, family, "chat",
+                                               "Answers on stdout to what stdin says, a line a turn", family.session());
   Session& session = *verb->door;
   session.base.add_flags(verb->flags);
   session.base.add_tokenizer(verb->flags);

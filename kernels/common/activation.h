@@ -1,6 +1,6 @@
 // An activation treats every element alike. Its header has its mathematics as a functor (Gelu in kernels/gelu.h), which
-// every backend runs: a template over the backend's elementary functions M (VecMath of kernels/cpu/vec_math.h, DeviceMath
-// of kernels/cuda/functions.h), in the type M::Number.
+// every backend runs: a template over the backend's elementary functions M (VecMath of kernels/cpu/vec_math.h,
+// DeviceMath of kernels/cuda/functions.h), in the type M::Number.
 //   value(x)        y
 //   with_slope(x)   y and dy/dx
 #pragma once

@@ -8,8 +8,6 @@ namespace lowland {
 Scratch::Scratch(Ctx& ctx) : workspace_(*ctx.workspace), mark_(ctx.workspace->mark()) {}
 Scratch::~Scratch() { workspace_.release_to(mark_); }
 void* Scratch::bytes(size_t n) { return workspace_.take(n); }
-float* Scratch::f32(int64_t n) { return static_cast<float*>(bytes(static_cast<size_t>(n) * sizeof(float))); }
-double* Scratch::f64(int64_t n) { return static_cast<double*>(bytes(static_cast<size_t>(n) * sizeof(double))); }
 
 Backend detect_cpu_backend() {
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");

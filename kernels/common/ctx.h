@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernels/common/dtype.h"
+#include "kernels/common/hd.h"
 
 namespace lowland {
 
@@ -33,7 +34,9 @@ struct Ctx {
   LaunchObserver* observer = nullptr;  // stands between the caller and every kernel; usually nobody
 };
 
-// Takes scratch memory and gives it back at the end of the scope.
+// Takes scratch memory and gives it back at the end of the scope. What the CPU's larger kernels take is declared beside
+// them as NAME_scratch, for whoever must know before they run: elements of T that a call takes in all, for its threads
+// together, where nothing that it can compute is unwanted.
 class Scratch {
  public:
   explicit Scratch(Ctx& ctx);
@@ -41,8 +44,7 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   void* bytes(size_t n);
-  float* f32(int64_t n);
-  double* f64(int64_t n);
+  template <class T> LL_INLINE T* array(int64_t n) { return static_cast<T*>(bytes(n * sizeof(T))); }
 
  private:
   Workspace& workspace_;

@@ -171,8 +171,8 @@ template <class T>
 void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<const T> dout, RowView<const T> o,
                         const acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
   Scratch scratch(ctx);
-  const int64_t size = attention_scratch<T>(shape.HD);
-  T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));
+  const int64_t size = attention_backward_scratch<T>(1, shape.HD);
+  T* memory = scratch.array<T>(attention_backward_scratch<T>(ctx.threads, shape.HD));
   const Backward<T> backward{grads, dout, o, lse, in, shape};
   for_each_task(
       ctx, shape, [&](const Segment&) { return shape.NKV; },
@@ -186,9 +186,11 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<co
   }
 }
 
-template <class T> int64_t attention_scratch(int64_t HD) { return round_to_lanes<T>(BackwardTiles<T>::size(HD)); }
+template <class T> int64_t attention_backward_scratch(int threads, int64_t HD) {
+  return threads * round_to_lanes<T>(BackwardTiles<T>::size(HD));
+}
 
-LL_INSTANTIATE(attention_scratch);
+LL_INSTANTIATE(attention_backward_scratch);
 LL_INSTANTIATE(attention_backward);
 
 }  // namespace lowland::LL_CPU

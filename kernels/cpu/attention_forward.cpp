@@ -163,8 +163,8 @@ template <class T>
 void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
                        const AttentionShape& shape) {
   Scratch scratch(ctx);
-  const int64_t size = round_to_lanes<T>(ForwardTiles<T>::size(shape.HD));
-  T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));
+  const int64_t size = attention_forward_scratch<T>(1, shape.HD);
+  T* memory = scratch.array<T>(attention_forward_scratch<T>(ctx.threads, shape.HD));
   const Forward<T> forward{o, lse, in, shape};
   const auto spans = [](const Segment& seg) { return (seg.nq + kSpan - 1) / kSpan; };
   for_each_task(
@@ -180,6 +180,11 @@ void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInp
   zero_rows<T>({lse, shape.NH}, tail, shape.NQ, shape.NH);
 }
 
+template <class T> int64_t attention_forward_scratch(int threads, int64_t HD) {
+  return threads * round_to_lanes<T>(ForwardTiles<T>::size(HD));
+}
+
+LL_INSTANTIATE(attention_forward_scratch);
 LL_INSTANTIATE(attention_forward);
 
 }  // namespace lowland::LL_CPU

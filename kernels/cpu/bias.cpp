@@ -22,6 +22,8 @@ template <class T> void bias_backward(Ctx& ctx, acc_t<T>* db, const T* dy, int64
   });
 }
 
+int64_t bias_backward_scratch(int64_t N, int64_t C) { return row_sums_scratch(1, N, C); }
+
 LL_INSTANTIATE(bias_forward);
 LL_INSTANTIATE(bias_backward);
 

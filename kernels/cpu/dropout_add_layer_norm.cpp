@@ -71,6 +71,8 @@ template <class T> void dropout_add_layer_norm_backward(Ctx& ctx, const DropoutA
   });
 }
 
+int64_t dropout_add_layer_norm_backward_scratch(int64_t N, int64_t C) { return row_sums_scratch(2, N, C); }
+
 LL_INSTANTIATE(dropout_add_layer_norm_forward);
 LL_INSTANTIATE(dropout_add_layer_norm_backward);
 

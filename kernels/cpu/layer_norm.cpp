@@ -43,6 +43,8 @@ template <class T> void layer_norm_backward(Ctx& ctx, const LayerNormBackward<T>
   });
 }
 
+int64_t layer_norm_backward_scratch(int64_t N, int64_t C) { return row_sums_scratch(2, N, C); }
+
 LL_INSTANTIATE(layer_norm_forward);
 LL_INSTANTIATE(layer_norm_backward);
 

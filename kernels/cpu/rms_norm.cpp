@@ -42,6 +42,8 @@ void rms_norm_backward(Ctx& ctx, T* dx, acc_t<T>* dw, const T* dy, const T* x, c
   });
 }
 
+int64_t rms_norm_backward_scratch(int64_t N, int64_t C) { return row_sums_scratch(1, N, C); }
+
 LL_INSTANTIATE(rms_norm_forward);
 LL_INSTANTIATE(rms_norm_backward);
 

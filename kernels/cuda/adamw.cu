@@ -20,8 +20,8 @@ __global__ void __launch_bounds__(kOptimizerThreads)
 template <int W, class T>
 void launch_adamw(Ctx& ctx, T* p, T* m, T* v, const T* g, const AdamWOptions& o, const StepScalars* s) {
   const int64_t tiles = blocks_for(o.groups.size(), kOptimizerTile<W>);
-  const auto grid = static_cast<unsigned>(tiles < kMostBlocks ? tiles : kMostBlocks);
-  LL_CUDA_LAUNCH(ctx, grid, kOptimizerThreads, 0, adamw_kernel<W>, p, m, v, g, o, s);
+  LL_CUDA_LAUNCH(ctx, tiles < kMostBlocks ? tiles : kMostBlocks, kOptimizerThreads, 0, adamw_kernel<W>, p, m, v, g, o,
+                 s);
 }
 
 }  // namespace

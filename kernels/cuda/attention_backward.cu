@@ -57,7 +57,7 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<co
   }
   Scratch scratch(ctx);
   const int64_t count = shape.NQ * shape.NH;
-  acc_t<T>* delta = static_cast<acc_t<T>*>(scratch.bytes(static_cast<size_t>(count) * sizeof(acc_t<T>)));
+  acc_t<T>* delta = scratch.array<acc_t<T>>(count);
   const auto attention_delta = attention_delta_kernel<T>;
   LL_CUDA_LAUNCH(ctx, grid_of(blocks_for(count, kDeltaThreads / 8)), kDeltaThreads, 0, attention_delta, delta, dout, o,
                  shape, vectors);

@@ -34,14 +34,13 @@ __global__ void zero_unpaired_rows_kernel(RowView<bf16> rows, float* lse, const 
 }  // namespace
 
 void fill_ragged_lists(Ctx& ctx, const RaggedLists& lists, const AttentionShape& shape) {
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(blocks_for(shape.S + 1, kThreads)), kThreads, 0, ragged_lists_kernel, lists,
-                 shape.cu_q, shape.cu_k, shape.S);
+  LL_CUDA_LAUNCH(ctx, blocks_for(shape.S + 1, kThreads), kThreads, 0, ragged_lists_kernel, lists, shape.cu_q,
+                 shape.cu_k, shape.S);
 }
 
 void zero_unpaired_rows(Ctx& ctx, const RowView<bf16>& rows, float* lse, const int32_t* cu, const int32_t* other,
                         int64_t S, int64_t N, int64_t heads, int64_t HD) {
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(S + 1), kThreads, 0, zero_unpaired_rows_kernel, rows, lse, cu, other, S, N,
-                 heads, HD);
+  LL_CUDA_LAUNCH(ctx, S + 1, kThreads, 0, zero_unpaired_rows_kernel, rows, lse, cu, other, S, N, heads, HD);
 }
 
 }  // namespace lowland::cuda

@@ -24,30 +24,24 @@ template <int W, class T> void launch_sum_columns(Ctx& ctx, acc_t<T>* out, const
   const int64_t tiles = blocks_for(C, kSumColumns<W>), rows = rows_of_column_sums(N, tiles);
   const int64_t chunks = blocks_for(N, rows);
   Scratch scratch(ctx);
-  A* partial = static_cast<A*>(scratch.bytes(static_cast<size_t>(chunks * C) * sizeof(A)));
+  A* partial = scratch.array<A>(chunks * C);
   const size_t shared = size_t{kSumGroups} * kSumColumns<W> * sizeof(A);
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(chunks * tiles), kSumThreads, shared, sum_columns_kernel<W>,
-                 PartialSums<A>{partial, rows}, x, N, C);
+  LL_CUDA_LAUNCH(ctx, chunks * tiles, kSumThreads, shared, sum_columns_kernel<W>, PartialSums<A>{partial, rows}, x, N,
+                 C);
   launch_add_partial(ctx, AddPartial<A, 1>{{out}, partial, chunks, C});
 }
 
 }  // namespace
 
 template <class T> void bias_forward(Ctx& ctx, T* y, const T* b, int64_t N, int64_t C) {
-  with_chunk<T>(all_vectorise(C, y, b), [&](auto width) {
-    constexpr int W = width;
-    const auto blocks = static_cast<unsigned>(tile_blocks<W>(N, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, add_bias_kernel<W>, y, b, N, C);
+  with_chunk<T>(all_vectorise(C, y, b), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(N, C), kTileThreads, 0, add_bias_kernel<W>, y, b, N, C);
   });
 }
 
 template <class T> void bias_backward(Ctx& ctx, acc_t<T>* db, const T* dy, int64_t N, int64_t C) {
   if (N == 0) return;
-  if (all_vectorise(C, dy)) {
-    launch_sum_columns<kVector<T>>(ctx, db, dy, N, C);
-  } else {
-    launch_sum_columns<1>(ctx, db, dy, N, C);
-  }
+  with_chunk<T>(all_vectorise(C, dy), [&](auto W) { launch_sum_columns<W>(ctx, db, dy, N, C); });
 }
 
 LL_INSTANTIATE(bias_forward);

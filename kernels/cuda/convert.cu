@@ -18,8 +18,7 @@ bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 template <class To, class From> void launch(Ctx& ctx, To* y, const From* x, const From* e, int64_t n) {
   const bool wide = aligned(y) && aligned(x) && aligned(e);
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(blocks_for(n, kConvertTile)), kConvertThreads, 0, convert_kernel, y, x, e,
-                 n, wide);
+  LL_CUDA_LAUNCH(ctx, blocks_for(n, kConvertTile), kConvertThreads, 0, convert_kernel, y, x, e, n, wide);
 }
 
 }  // namespace

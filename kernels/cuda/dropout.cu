@@ -18,14 +18,9 @@ __global__ void __launch_bounds__(kTileThreads)
 
 template <class T> void dropout_forward(Ctx& ctx, T* y, const T* x, const DropoutRows& rows, int64_t N, int64_t C) {
   const Drops<acc_t<T>> drops = drops_of<acc_t<T>>(rows);
-  constexpr int W = kVector<T>;
-  if (all_vectorise(C, y, x)) {
-    LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(tile_blocks<W>(N, C)), kTileThreads, 0, dropout_kernel<W>, y, x, drops, N,
-                   C);
-  } else {
-    LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(tile_blocks<1>(N, C)), kTileThreads, 0, dropout_kernel<1>, y, x, drops, N,
-                   C);
-  }
+  with_chunk<T>(all_vectorise(C, y, x), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(N, C), kTileThreads, 0, dropout_kernel<W>, y, x, drops, N, C);
+  });
 }
 
 LL_INSTANTIATE(dropout_forward);

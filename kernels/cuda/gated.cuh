@@ -22,21 +22,17 @@ __global__ void __launch_bounds__(kTileThreads)
 
 template <template <class> class Activation, class T>
 void gated_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
-  with_chunk<T>(all_vectorise(F, y, x), [&](auto width) {
-    constexpr int W = width;
-    const auto blocks = static_cast<unsigned>(tile_blocks<W>(N, F));
+  with_chunk<T>(all_vectorise(F, y, x), [&](auto W) {
     const Activation<DeviceMath<T>> fn;
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, gated_forward_kernel<W>, fn, y, x, N, F);
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(N, F), kTileThreads, 0, gated_forward_kernel<W>, fn, y, x, N, F);
   });
 }
 
 template <template <class> class Activation, class T>
 void gated_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t N, int64_t F) {
-  with_chunk<T>(all_vectorise(F, dx, dy, x), [&](auto width) {
-    constexpr int W = width;
-    const auto blocks = static_cast<unsigned>(tile_blocks<W>(N, F));
+  with_chunk<T>(all_vectorise(F, dx, dy, x), [&](auto W) {
     const Activation<DeviceMath<T>> fn;
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, gated_backward_kernel<W>, fn, dx, dy, x, N, F);
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(N, F), kTileThreads, 0, gated_backward_kernel<W>, fn, dx, dy, x, N, F);
   });
 }
 

@@ -16,10 +16,8 @@ __global__ void __launch_bounds__(kMapThreads) map_kernel(T* y, int64_t n, F fn,
 
 template <class T, class F, class... In> void map_elements(Ctx& ctx, T* y, int64_t n, const F& fn, const In*... in) {
   const Inputs<T, sizeof...(In)> inputs{{in...}};
-  with_chunk<T>(aligned16(y) && (aligned16(in) && ...), [&](auto width) {
-    constexpr int W = width;
-    const auto blocks = static_cast<unsigned>(blocks_for(n, kMapTile<T, W>));
-    LL_CUDA_LAUNCH(ctx, blocks, kMapThreads, 0, map_kernel<W>, y, n, fn, inputs);
+  with_chunk<T>(aligned16(y) && (aligned16(in) && ...), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, blocks_for(n, kMapTile<T, W>), kMapThreads, 0, map_kernel<W>, y, n, fn, inputs);
   });
 }
 

@@ -32,8 +32,8 @@ void mse_forward(Ctx& ctx, acc_t<T>* loss, const T* x, const acc_t<T>* target, i
 
 template <class T>
 void mse_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const acc_t<T>* target, int64_t n, double scale) {
-  const auto blocks = static_cast<unsigned>(blocks_for(n, kGradientThreads));
-  LL_CUDA_LAUNCH(ctx, blocks, kGradientThreads, 0, mse_backward_kernel<T>, dx, dloss, x, target, n, scale);
+  LL_CUDA_LAUNCH(ctx, blocks_for(n, kGradientThreads), kGradientThreads, 0, mse_backward_kernel<T>, dx, dloss, x,
+                 target, n, scale);
 }
 
 LL_INSTANTIATE(mse_forward);

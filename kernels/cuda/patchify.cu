@@ -15,8 +15,8 @@ __global__ void __launch_bounds__(kPatchThreads) patchify_kernel(T* y, const T* 
 }  // namespace
 
 template <class T> void patchify_forward(Ctx& ctx, T* y, const T* x, const PatchifyShape& shape) {
-  const auto rows = static_cast<unsigned>(shape.S * (shape.H / shape.P) * (shape.W / shape.P));
-  LL_CUDA_LAUNCH(ctx, rows, kPatchThreads, 0, patchify_kernel, y, x, shape);
+  LL_CUDA_LAUNCH(ctx, shape.S * (shape.H / shape.P) * (shape.W / shape.P), kPatchThreads, 0, patchify_kernel, y, x,
+                 shape);
 }
 
 LL_INSTANTIATE(patchify_forward);

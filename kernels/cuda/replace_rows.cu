@@ -23,28 +23,19 @@ __global__ void __launch_bounds__(kTileThreads)
 
 template <class T> void copy_all(Ctx& ctx, T* to, const T* from, int64_t n) {
   if (to == from || n == 0) return;
-  const size_t bytes = static_cast<size_t>(n) * sizeof(T);
-  LL_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(ctx)));
+  LL_CUDA(cudaMemcpyAsync(to, from, n * sizeof(T), cudaMemcpyDeviceToDevice, stream_of(ctx)));
 }
 
 template <class T> void put(Ctx& ctx, T* y, const T* rows, const int32_t* index, int64_t K, int64_t C) {
-  if (all_vectorise(C, y, rows)) {
-    const auto blocks = static_cast<unsigned>(tile_blocks<kVector<T>>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, put_rows_kernel<kVector<T>>, y, rows, index, K, C);
-  } else {
-    const auto blocks = static_cast<unsigned>(tile_blocks<1>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, put_rows_kernel<1>, y, rows, index, K, C);
-  }
+  with_chunk<T>(all_vectorise(C, y, rows), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(K, C), kTileThreads, 0, put_rows_kernel<W>, y, rows, index, K, C);
+  });
 }
 
 template <class T> void take(Ctx& ctx, T* rows, const T* y, const int32_t* index, int64_t K, int64_t C) {
-  if (all_vectorise(C, y, rows)) {
-    const auto blocks = static_cast<unsigned>(tile_blocks<kVector<T>>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, take_rows_kernel<kVector<T>>, rows, y, index, K, C);
-  } else {
-    const auto blocks = static_cast<unsigned>(tile_blocks<1>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, take_rows_kernel<1>, rows, y, index, K, C);
-  }
+  with_chunk<T>(all_vectorise(C, y, rows), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(K, C), kTileThreads, 0, take_rows_kernel<W>, rows, y, index, K, C);
+  });
 }
 
 }  // namespace

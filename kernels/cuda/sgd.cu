@@ -18,8 +18,7 @@ __global__ void __launch_bounds__(kOptimizerThreads)
 
 template <int W, class T> void launch_sgd(Ctx& ctx, T* p, T* d, const T* g, const SgdOptions& o, const StepScalars* s) {
   const int64_t tiles = blocks_for(o.groups.size(), kOptimizerTile<W>);
-  const auto grid = static_cast<unsigned>(tiles < kMostBlocks ? tiles : kMostBlocks);
-  LL_CUDA_LAUNCH(ctx, grid, kOptimizerThreads, 0, sgd_kernel<W>, p, d, g, o, s);
+  LL_CUDA_LAUNCH(ctx, tiles < kMostBlocks ? tiles : kMostBlocks, kOptimizerThreads, 0, sgd_kernel<W>, p, d, g, o, s);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/error.h"
-#include "models/vlm/names.h"
 
 namespace lowland {
 namespace {
@@ -38,8 +37,6 @@ void check_projector(const Vlm& model, const WeightMap& weights) {
 }
 
 }  // namespace
-
-WeightMap open_vlm_weights(const std::string& folder) { return WeightMap(folder, new_vlm_name); }
 
 std::string load_weights(Vlm& model, WeightMap& weights, uint64_t seed) {
   check_projector(model, weights);

@@ -131,19 +131,19 @@ template <class App> void run(Context& context, const RunSettings& s, int stop_a
   const auto method = optim::make_method(s.how.name, app.model().arena(), s.training.method_options(s.how));
   RunFolder folder(s.output, nlohmann::json::object());
   int written = 0;
-  const Training training{.model = app.model(),
-                          .method = *method,
-                          .objective = app.objective(),
-                          .settings = s.training,
-                          .batch = s.batch,
-                          .system = s.system,
-                          .write_result =
-                              [&](const std::filesystem::path& into) {
-                                if (written++ == stop_after) fail("killed");
-                                save_safetensors((into / "arena.safetensors").string(),
-                                                 {{"arena", app.model().arena().values()}});
-                              },
-                          .result = "adapter"};
+  const Training training{
+      .model = app.model(),
+      .method = *method,
+      .objective = app.objective(),
+      .settings = s.training,
+      .batch = s.batch,
+      .system = s.system,
+      .write_result =
+          [&](const std::filesystem::path& into) {
+            if (written++ == stop_after) fail("killed");
+            save_safetensors((into / "arena.safetensors").string(), {{"arena", app.model().arena().values()}});
+          },
+      .result = "adapter"};
   if (stop_after < 0) {
     train(training, folder);
   } else {

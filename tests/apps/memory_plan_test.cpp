@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include "apps/bench/random_weights.h"
 #include "apps/train/loader.h"
 #include "apps/train/run.h"
 #include "apps/train/step.h"
@@ -155,9 +154,12 @@ size_t measured(const Sequences& work, const Settings& s) {
   const std::unique_ptr<nn::Model> model = work.make(s);
   prepare(*model, planned(work, s), s.batch, context);
   model->materialise(context, DType::f32);
-  fill_random(*model, 0.02);
+  model->parameters().initialise(1, 0.02, [](const std::string&) { return true; });
+  model->initialise_adapters(1);
   const auto method = optim::make_method(s.how.name, model->arena(), kTraining.method_options(s.how));
-  const auto loss = [&](const PackedBatch& b, const nn::Mode& m, double scale) { return work.loss(*model, b, m, scale); };
+  const auto loss = [&](const PackedBatch& b, const nn::Mode& m, double scale) {
+    return work.loss(*model, b, m, scale);
+  };
   TrainingStep step(*model, *method, loss, false);
   Loader loader(work, *model, s.batch, 1);
   for (int64_t i = 0; i < 3; ++i) step.run(loader.step(i), {.index = i, .lr = 1e-3, .rho = 0.05, .seed = 1});

@@ -69,12 +69,12 @@ template <class T> struct AttentionData {
 
  private:
   void set_draws() {
-    example.assign(static_cast<size_t>(shape.NQ), 0);
+    example.assign(shape.NQ, 0);
     position = example;
     for (size_t s = 0; s < c.nq.size(); ++s)
       for (int32_t i = 0; i < c.nq[s]; ++i) {
-        example[static_cast<size_t>(cu_q[s] + i)] = 11 + static_cast<int32_t>(s);
-        position[static_cast<size_t>(cu_q[s] + i)] = std::max(0, c.nk[s] - c.nq[s]) + i;
+        example[cu_q[s] + i] = 11 + static_cast<int32_t>(s);
+        position[cu_q[s] + i] = std::max(0, c.nk[s] - c.nq[s]) + i;
       }
     if (c.p == 0) return;
     shape.drop_below = drop_threshold(c.p);
@@ -90,7 +90,7 @@ template <class T> struct AttentionData {
   static std::vector<T> random(int64_t n, unsigned seed) {
     std::mt19937 engine(seed);
     std::normal_distribution<float> normal;
-    std::vector<T> x(static_cast<size_t>(n));
+    std::vector<T> x(n);
     for (T& value : x) value = T(normal(engine));
     return x;
   }

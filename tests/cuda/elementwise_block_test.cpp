@@ -108,7 +108,7 @@ TEST_CASE("cuda chunks: bf16 in pairs is bf16 one by one") {
   std::vector<bf16> y(8);
   store_each<8>(y.data(), [&](int j) { return chunk[j]; });
   for (int j = 0; j < 8; ++j) {
-    CHECK(chunk[j] == static_cast<float>(x[static_cast<size_t>(j)]));
-    CHECK(y[static_cast<size_t>(j)].bits == x[static_cast<size_t>(j)].bits);
+    CHECK(chunk[j] == static_cast<float>(x[j]));
+    CHECK(y[j].bits == x[j].bits);
   }
 }

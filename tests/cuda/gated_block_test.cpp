@@ -13,7 +13,7 @@ using namespace lowland::test;
 namespace {
 
 template <int W, class T> std::vector<T> forward(const std::vector<T>& x, int64_t N, int64_t F) {
-  std::vector<T> y(static_cast<size_t>(N * F), T(99.0f));
+  std::vector<T> y(N * F, T(99.0f));
   for (int64_t i = 0; i < tile_blocks<W>(N, F); ++i) {
     HostBlock<kTileThreads> b(i);
     gated_forward_tile<W>(b, Silu<DeviceMath<T>>(), y.data(), x.data(), N, F);

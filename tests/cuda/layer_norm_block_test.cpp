@@ -26,7 +26,7 @@ template <class T> struct Case {
         dy(random_typed<T>(N * C, 4)),
         y(x.size(), T(99.0f)),
         dx(x.size(), T(99.0f)),
-        mean(static_cast<size_t>(N), A(99)),
+        mean(N, A(99)),
         rstd(mean),
         dw(w.size(), A(0.5)),
         db(w.size(), A(-0.5)) {}

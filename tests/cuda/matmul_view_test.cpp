@@ -21,7 +21,7 @@ void blas(const BlasView& v, Values& d, const Values& first, const Values& secon
     REQUIRE(row < m.rows);
     REQUIRE(column < m.columns);
     REQUIRE(m.ld >= m.rows);
-    return static_cast<size_t>(column * m.ld + row);
+    return column * m.ld + row;
   };
   for (int64_t i = 0; i < v.m; ++i)
     for (int64_t j = 0; j < v.n; ++j) {
@@ -53,7 +53,7 @@ TEST_CASE("gram on the GPU: rows and columns") {
   const int64_t r = 5, n = 771;
   const Values x = random_values(r * n, 1), y = random_values(r * n, 2);
   for (const bool rows : {true, false}) {
-    Values K(static_cast<size_t>(r * r), -1);
+    Values K(r * r, -1);
     for (int64_t i = 0; i < r * r; ++i) {
       HostBlock<kGramEntryThreads> b(i, r * r);
       gram_entry(b, K.data(), x.data(), y.data(), r, n, rows ? n : 1, rows ? 1 : r);

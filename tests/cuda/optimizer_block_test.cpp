@@ -28,7 +28,7 @@ StepScalars scalars() {
 
 template <int W, class T> double squares_by_blocks(const std::vector<T>& x) {
   const auto n = static_cast<int64_t>(x.size()), tiles = (n + kSquaresTile - 1) / kSquaresTile;
-  std::vector<double> partial(static_cast<size_t>(tiles), NAN);
+  std::vector<double> partial(tiles, NAN);
   for (int64_t i = 0; i < tiles; ++i) {
     HostBlock<kSquaresThreads> b(i, tiles);
     squares_tile<W>(b, partial.data(), x.data(), n);

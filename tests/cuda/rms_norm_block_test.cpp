@@ -18,7 +18,7 @@ template <class T> void check(int64_t N, int64_t C, bool wide_rows) {
   const auto o = reference::rms_norm_forward(to_double(x), to_double(w), N, C, 1e-5);
   const auto want = reference::rms_norm_backward(to_double(dy), to_double(x), to_double(w), o.rstd, N, C);
   std::vector<T> y(x.size(), T(99.0f)), dx = dy;
-  std::vector<A> rstd(static_cast<size_t>(N), A(99)), dw(w.size(), A(0.5)), dw_again = dw;
+  std::vector<A> rstd(N, A(99)), dw(w.size(), A(0.5)), dw_again = dw;
   with_row_plan<T>(C, wide_rows, [&](auto plan) {
     using Plan = decltype(plan);
     host_over_rows<Plan>(N, [&](auto& b) {

@@ -25,10 +25,10 @@ std::vector<int32_t> ids_of(int64_t N, int64_t V) {
 template <int W, class T, class Table> void check_copy(int64_t N, int64_t V, int64_t C) {
   const std::vector<int32_t> ids = ids_of(N, V);
   const std::vector<Table> table = random_typed<Table>(V * C, 1);
-  std::vector<T> y(static_cast<size_t>(N * C), T(99.0f));
+  std::vector<T> y(N * C, T(99.0f));
   for (int64_t i = 0; i < tile_blocks<W>(N, C); ++i) {
     HostBlock<kTileThreads> b(i);
-    copy_rows<W>(b, y.data(), table.data(), N, C, [&](int64_t n) { return int64_t{ids[static_cast<size_t>(n)]}; });
+    copy_rows<W>(b, y.data(), table.data(), N, C, [&](int64_t n) { return int64_t{ids[n]}; });
   }
   CHECK(to_double(y) == reference::embedding_forward(ids, to_double(table), N, C));
 }
@@ -52,9 +52,8 @@ template <int W, class T> void check_embedding_backward(int64_t N, int64_t V, in
   const std::vector<int32_t> ids = ids_of(N, V);
   std::vector<int32_t> places(ids.size()), sorted;
   std::iota(places.begin(), places.end(), 0);
-  std::stable_sort(places.begin(), places.end(),
-                   [&](int32_t a, int32_t b) { return ids[static_cast<size_t>(a)] < ids[static_cast<size_t>(b)]; });
-  for (const int32_t place : places) sorted.push_back(ids[static_cast<size_t>(place)]);
+  std::stable_sort(places.begin(), places.end(), [&](int32_t a, int32_t b) { return ids[a] < ids[b]; });
+  for (const int32_t place : places) sorted.push_back(ids[place]);
   const std::vector<T> dy = random_typed<T>(N * C, 2);
   std::vector<A> dtable(static_cast<size_t>(V * C), A(0.5));
   const Values want = added_to(0.5, reference::embedding_backward(to_double(dy), ids, N, V, C));
@@ -90,11 +89,11 @@ template <int W, class T> void check_bias(int64_t N, int64_t C) {
   }
   CHECK(error_of(y, want) <= rounding<T>(4));
 
-  std::vector<A> out(static_cast<size_t>(C), A(0.5));
+  std::vector<A> out(C, A(0.5));
   const int64_t tiles = (C + kSumColumns<W> - 1) / kSumColumns<W>, rows = rows_of_column_sums(N, tiles);
   const int64_t chunks = (N + rows - 1) / rows;
-  std::vector<A> partial(static_cast<size_t>(chunks * C), A(77));
-  std::vector<A> shared(static_cast<size_t>(kSumGroups) * kSumColumns<W>, A(77));
+  std::vector<A> partial(chunks * C, A(77));
+  std::vector<A> shared(kSumGroups * kSumColumns<W>, A(77));
   for (int64_t i = 0; i < chunks * tiles; ++i) {
     HostBlock<kSumThreads> b(i);
     sum_columns<W>(b, shared.data(), PartialSums<A>{partial.data(), rows}, dy.data(), N, C);

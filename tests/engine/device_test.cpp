@@ -3,7 +3,7 @@
 // give.
 #include <doctest/doctest.h>
 
-#include "apps/common/step_passes.h"
+#include "apps/train/step.h"
 #include "engine/autograd.h"
 #include "engine/device/compare.h"
 #include "engine/device/device_allocator.h"
@@ -298,23 +298,15 @@ std::pair<std::vector<double>, std::vector<float>> train(Context& context, const
     options.scale = scale;
     return ops::cross_entropy(model.forward(b.rows, mode), b.targets, options);
   };
-  apps::StepPasses passes(model, *method, loss, graphs);
+  apps::TrainingStep training(model, *method, loss, graphs);
   std::vector<double> losses;
   for (int64_t step = 0; step < 8; ++step) {
-    const std::vector<apps::PackedBatch> batches = {batch_of(context, 2 * step), batch_of(context, 2 * step + 1)};
-    const nn::Mode mode{true, 7, static_cast<uint64_t>(step)};
-    method->set_step(step, 1e-2, 0.05);
-    passes.run(batches, mode, true);
-    if (method->wants_second_pass()) {
-      method->ascend();
-      passes.run(batches, mode, false);
-      method->restore();
-    }
-    method->step();
+    training.run({batch_of(context, 2 * step), batch_of(context, 2 * step + 1)},
+                 {.index = step, .lr = 1e-2, .rho = 0.05, .seed = 7});
     losses.push_back(method->stats().loss);
   }
-  CHECK(passes.graphs().note() == "");
-  if (captured != nullptr) *captured = passes.graphs().graphs();
+  CHECK(training.graphs().note() == "");
+  if (captured != nullptr) *captured = training.graphs().graphs();
   return {losses, model.arena().values().to_vector<float>()};
 }
 

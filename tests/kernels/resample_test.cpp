@@ -31,7 +31,7 @@ struct Case {
         weight.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(share)) - share / 4);
       }
     }
-    x.resize(static_cast<size_t>(in * lines * 3));
+    x.resize(in * lines * 3);
     for (uint8_t& v : x) v = static_cast<uint8_t>(random() % 4 == 0 ? 255 * (random() % 2) : random());
   }
   ResampleTable table() const { return {out, taps, first.data(), count.data(), weight.data()}; }

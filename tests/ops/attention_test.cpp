@@ -7,7 +7,7 @@
 #include "engine/error.h"
 #include "engine/ops/ops.h"
 #include "tests/ops/harness.h"
-#include "tests/xtensor.h"
+#include "apps/metrics/xtensor.h"
 
 using namespace lowland;
 using namespace lowland::test;
@@ -43,10 +43,10 @@ struct Batch {
     o.cu_q = cu(nq);
     if (nk != nq) o.cu_k = cu(nk);
     if (p == 0) return o;
-    std::vector<int32_t> example(static_cast<size_t>(NQ())), position(example.size());
+    std::vector<int32_t> example(NQ()), position(example.size());
     for (size_t s = 0; s < nq.size(); ++s)
       for (int32_t i = 0; i < nq[s]; ++i) {
-        const size_t row = static_cast<size_t>(bounds(nq)[s] + i);
+        const int64_t row = bounds(nq)[s] + i;
         example[row] = first_example + static_cast<int32_t>(s);
         position[row] = nk[s] - nq[s] + i;
       }
@@ -309,7 +309,7 @@ TEST_CASE("attention: scratch memory does not grow with the segment") {
       context.tape().backward_to(0, y, std::move(dy));
     }
     // y, lse, dqkv; dy was there before.
-    const size_t tensors = static_cast<size_t>(length) * (32 + 1 + 96) * sizeof(float);
+    const size_t tensors = length * (32 + 1 + 96) * sizeof(float);
     return context.memory().peak_bytes() - before - tensors;
   };
   CHECK(peak_beyond_tensors(512) == peak_beyond_tensors(8192));

@@ -88,7 +88,7 @@ TEST_CASE("linear: several readers of one x add up, and so do two passes into a 
     const Tensor y1 = ops::linear(x, w1, Tensor()), y2 = ops::linear(x, w2, Tensor()), y3 = ops::linear(x, w3, bias);
     const auto sum = [](const Tensor& y) {
       return ops::matmul(y.reshape({1, y.numel()}),
-                         Tensor::from<double>(cpu(), {y.numel(), 1}, Values(static_cast<size_t>(y.numel()), 1.0)));
+                         Tensor::from<double>(cpu(), {y.numel(), 1}, Values(y.numel(), 1.0)));
     };
     cpu().tape().backward(ops::add(ops::add(sum(y1), sum(y2)), sum(y3)));
     for (const Tensor& w : {w1, w2, w3.detach()}) {

@@ -146,7 +146,7 @@ TEST_CASE("lora_linear: G_A A^T = B^T G_B for each part, at the point that the f
       };
       const Tensor a = read(3, 6);
       for (int64_t k = 0; k < 2; ++k) {
-        const auto b = static_cast<size_t>(4 + k);
+        const int64_t b = 4 + k;
         const Tensor left =
             ops::matmul(in[3].grad().slice_rows(3 * k, 3 * k + 3), a.slice_rows(3 * k, 3 * k + 3), false, true);
         const Tensor right = ops::matmul(read(b, b + 3), in[b].grad(), true, false);

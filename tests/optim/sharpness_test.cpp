@@ -196,20 +196,20 @@ TEST_CASE("hessian: the largest eigenvalue against a matrix of finite difference
     for (int64_t i = 0; i < a.n * a.r; ++i) at.push_back(a.b_offset + i);
   }
   const auto loss = model.loss();
-  const auto n = static_cast<int64_t>(at.size());
+  const int64_t n = at.size();
   Values H(at.size() * at.size()), V(H.size());
   const Values theta = doubles(arena.values());
   const auto gradient = [&](int64_t i, double h) {
-    test::set_element(arena.values(), i, theta[static_cast<size_t>(i)] + h);
+    test::set_element(arena.values(), i, theta[i] + h);
     arena.zero_grads();
     loss(true);
-    test::set_element(arena.values(), i, theta[static_cast<size_t>(i)]);
+    test::set_element(arena.values(), i, theta[i]);
     return doubles(arena.grads());
   };
   for (size_t i = 0; i < at.size(); ++i) {
     const Values up = gradient(at[i], 1e-5), down = gradient(at[i], -1e-5);
     for (size_t j = 0; j < at.size(); ++j) {
-      const auto k = static_cast<size_t>(at[j]);
+      const size_t k = at[j];
       H[i * at.size() + j] = (up[k] - down[k]) / 2e-5;
     }
   }

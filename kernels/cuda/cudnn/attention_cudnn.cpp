@@ -107,7 +107,7 @@ class Operands {
   }
 
  private:
-  int32_t* list(int64_t n) { return static_cast<int32_t*>(scratch_.bytes(static_cast<size_t>(n) * sizeof(int32_t))); }
+  int32_t* list(int64_t n) { return scratch_.array<int32_t>(n); }
   Scratch& scratch_;
   const AttentionShape& shape_;
   CudnnAttentionShape& plan_;

@@ -33,11 +33,11 @@ void swiglu_forward_versions(Lab& lab) {
     const int64_t N = std::min<int64_t>(lab.rows_for(6.0 * F), 65535), size = N * F;
     const auto x = random_values<bf16>(2 * size, 1, 2.0f);
     const auto xf = to_float(x);
-    std::vector<float> want(static_cast<size_t>(size));
+    std::vector<float> want(size);
     cpu_v3::swiglu_forward<float>(lab.cpu(), want.data(), xf.data(), N, F);
     const DeviceArray<bf16> gx(x);
     DeviceArray<bf16> y(size);
-    const dim3 grid(static_cast<unsigned>(cuda::blocks_for(F, 256)), static_cast<unsigned>(N));
+    const dim3 grid(cuda::blocks_for(F, 256), N);
     lab.measure({.op = "swiglu forward",
                  .shape = std::to_string(N) + " x " + std::to_string(F) + " bf16",
                  .bytes = 6.0 * static_cast<double>(size),

@@ -77,7 +77,7 @@ void eflat(Run& run, int64_t n, int64_t m, int64_t r, bool deficient) {
   run.blocks<kGramThreads>(table.gram_blocks, bytes, [&](auto& b, void* shared) {
     gram_partials(b, partial, in, table, o, static_cast<double*>(shared), row_of(shared));
   });
-  run.blocks<kSolveThreads>(1, static_cast<size_t>(solve_work(r)) * sizeof(double), [&](auto& b, void* shared) {
+  run.blocks<kSolveThreads>(1, solve_work(r) * sizeof(double), [&](auto& b, void* shared) {
     eflat_solve(b, {factors, norm2}, partial, table, o, static_cast<double*>(shared));
   });
   run.blocks<kBlendThreads>(table.row_blocks, bytes, [&](auto& b, void* shared) {

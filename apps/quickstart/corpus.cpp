@@ -1,10 +1,10 @@
-#include "apps/data/quickstart_corpus.h"
+#include "apps/quickstart/corpus.h"
 
 #include <array>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "apps/data/quickstart_words.h"
+#include "apps/quickstart/words.h"
 #include "engine/error.h"
 #include "kernels/common/philox.h"
 
@@ -121,7 +121,7 @@ class Maker {
   std::vector<Example> examples(uint64_t stream, int64_t n, uint64_t percent_unseen) {
     Draws draw(mix64(seed_) ^ stream);
     std::vector<Example> out;
-    for (int64_t tries = 0; static_cast<int64_t>(out.size()) < n; ++tries) {
+    for (int64_t tries = 0; std::ssize(out) < n; ++tries) {
       LL_CHECK(tries < 100 * (n + 100), "quickstart: the grammar cannot make {} different examples", n);
       const int world = static_cast<int>(out.size() % kWorlds);
       const Pool pool = draw.chance(percent_unseen) ? Pool::unseen : Pool::labelled;
@@ -134,7 +134,7 @@ class Maker {
   std::vector<std::string> lines(uint64_t stream, int64_t n) {
     Draws draw(mix64(seed_) ^ stream);
     std::vector<std::string> out;
-    while (static_cast<int64_t>(out.size()) < n) {
+    while (std::ssize(out) < n) {
       const int world = static_cast<int>(draw.below(kWorlds));
       std::string line = line_of(draw, clause(draw, world, Pool::all), world);
       if (!holds_an_example(line)) out.push_back(std::move(line));
@@ -166,12 +166,10 @@ class Maker {
 std::string clause_of(const Example& example) {
   std::string text = example.text;
   for (const std::string_view opening : openings()) {
-    const std::string begin = sentence(std::string(opening));  // "In spring."
-    if (text.size() > begin.size() && text.compare(0, begin.size() - 1, begin, 0, begin.size() - 1) == 0 &&
-        text[begin.size() - 1] == ',') {
-      text.erase(0, begin.size() + 1);
-      break;
-    }
+    const std::string begin = std::string(opening) + ", ";
+    if (!text.starts_with(begin)) continue;
+    text.erase(0, begin.size());
+    break;
   }
   return text.substr(1, text.size() - 2);
 }

@@ -1,9 +1,10 @@
-#include "apps/common/metrics.h"
+#include "apps/metrics/metrics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "apps/metrics/xtensor.h"
 #include "engine/error.h"
 
 namespace lowland {
@@ -15,24 +16,24 @@ size_t checked_size(size_t a, size_t b) {
   return a;
 }
 
+using Vector = xt::xtensor<double, 1>;
+
+// The numbers as an array, where they are.
+template <class T> auto array_of(std::span<const T> x) {
+  return xt::adapt(x.data(), x.size(), xt::no_ownership(), std::array<size_t, 1>{x.size()});
+}
+
 // Deviations from the mean, scaled to a largest magnitude of 1 so that squares neither overflow nor vanish.
 // Empty if x is constant or not finite.
-std::vector<double> deviations(std::span<const double> x) {
-  const auto finite = [](double v) { return std::isfinite(v); };
-  const auto equals_first = [&](double v) { return v == x[0]; };
-  if (!std::all_of(x.begin(), x.end(), finite) || std::all_of(x.begin(), x.end(), equals_first)) return {};
-  const auto n = static_cast<double>(x.size());
-  double mean = 0, correction = 0;
-  for (const double v : x) mean += v / n;
-  for (const double v : x) correction += (v - mean) / n;
-  std::vector<double> d(x.size());
-  double largest = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    d[i] = (x[i] - mean) - correction;
-    largest = std::max(largest, std::abs(d[i]));
-  }
+Vector deviations(std::span<const double> numbers) {
+  const auto x = array_of(numbers);
+  if (!xt::all(xt::isfinite(x)) || xt::all(xt::equal(x, x(0)))) return {};
+  const auto n = static_cast<double>(numbers.size());
+  Vector d = x - xt::sum(x / n)();
+  d -= xt::sum(d / n)();
+  const double largest = xt::amax(xt::abs(d))();
   if (largest == 0 || !std::isfinite(largest)) return {};
-  for (double& v : d) v /= largest;
+  d /= largest;
   return d;
 }
 
@@ -43,12 +44,6 @@ std::optional<double> mean_of(const std::vector<Metric>& values) {
     sum += *metric.value;
   }
   return sum / static_cast<double>(values.size());
-}
-
-double mean_squared_error(std::span<const double> x, std::span<const double> y) {
-  double sum = 0;
-  for (size_t i = 0; i < x.size(); ++i) sum += (x[i] - y[i]) * (x[i] - y[i]);
-  return sum / static_cast<double>(x.size());
 }
 
 std::optional<double> finite_or_null(double value) {
@@ -77,16 +72,15 @@ std::optional<double> MetricResult::find(const std::string& name) const {
 
 std::string MetricResult::warning(const TaskInfo& task) const {
   if (only_class < 0) return "";
-  return fmt::format("every prediction is `{}`", task.labels[static_cast<size_t>(only_class)]);
+  return fmt::format("every prediction is `{}`", task.labels[only_class]);
 }
 
 std::vector<int> argmax_rows(std::span<const double> outputs, int64_t classes) {
-  LL_CHECK(classes >= 1 && outputs.size() % static_cast<size_t>(classes) == 0, "{} outputs are no rows of {}",
-           outputs.size(), classes);
+  LL_CHECK(classes >= 1 && outputs.size() % classes == 0, "{} outputs are no rows of {}", outputs.size(), classes);
   std::vector<int> best;
-  best.reserve(outputs.size() / static_cast<size_t>(classes));
-  for (size_t row = 0; row < outputs.size(); row += static_cast<size_t>(classes)) {
-    const auto logits = outputs.subspan(row, static_cast<size_t>(classes));
+  best.reserve(outputs.size() / classes);
+  for (size_t row = 0; row < outputs.size(); row += classes) {
+    const auto logits = outputs.subspan(row, classes);
     for (const double logit : logits)
       LL_CHECK(!std::isnan(logit), "an output of example {} is NaN: is the checkpoint or adapter not finite?",
                best.size());
@@ -96,52 +90,39 @@ std::vector<int> argmax_rows(std::span<const double> outputs, int64_t classes) {
 }
 
 double accuracy(std::span<const int> predicted, std::span<const int> labels) {
-  const size_t n = checked_size(predicted.size(), labels.size());
-  size_t equal = 0;
-  for (size_t i = 0; i < n; ++i) equal += predicted[i] == labels[i];
-  return static_cast<double>(equal) / static_cast<double>(n);
+  checked_size(predicted.size(), labels.size());
+  return xt::mean(xt::equal(array_of(predicted), array_of(labels)))();
 }
 
 double f1(std::span<const int> predicted, std::span<const int> labels, int positive) {
-  const size_t n = checked_size(predicted.size(), labels.size());
-  int64_t both = 0, either = 0;  // TP; 2 TP + FP + FN
-  for (size_t i = 0; i < n; ++i) {
-    both += predicted[i] == positive && labels[i] == positive;
-    either += (predicted[i] == positive) + (labels[i] == positive);
-  }
-  return either == 0 ? 0 : 2.0 * static_cast<double>(both) / static_cast<double>(either);
+  checked_size(predicted.size(), labels.size());
+  const auto p = xt::equal(array_of(predicted), positive), t = xt::equal(array_of(labels), positive);
+  const double both = xt::sum<double>(p && t)(), either = xt::sum<double>(p)() + xt::sum<double>(t)();
+  return either == 0 ? 0 : 2 * both / either;  // TP; 2 TP + FP + FN
 }
 
 double matthews_correlation(std::span<const int> predicted, std::span<const int> labels) {
   const size_t rows = checked_size(predicted.size(), labels.size());
   const int largest =
       std::max(*std::max_element(predicted.begin(), predicted.end()), *std::max_element(labels.begin(), labels.end()));
-  std::vector<double> t(static_cast<size_t>(largest) + 1, 0), p = t;
-  double correct = 0;
+  Vector t = xt::zeros<double>({largest + 1}), p = t;
   for (size_t i = 0; i < rows; ++i) {
-    t[static_cast<size_t>(labels[i])] += 1;
-    p[static_cast<size_t>(predicted[i])] += 1;
-    correct += predicted[i] == labels[i];
+    t(labels[i]) += 1;
+    p(predicted[i]) += 1;
   }
-  const auto n = static_cast<double>(rows);
+  const auto n = static_cast<double>(rows),
+             correct = xt::sum<double>(xt::equal(array_of(predicted), array_of(labels)))();
   // Counts and their products are whole numbers below 2^53 up to 90 million rows, so these are exact.
-  const double tp = correct * n - std::inner_product(t.begin(), t.end(), p.begin(), 0.0);
-  const double pp = n * n - std::inner_product(p.begin(), p.end(), p.begin(), 0.0);
-  const double tt = n * n - std::inner_product(t.begin(), t.end(), t.begin(), 0.0);
+  const double tp = correct * n - xt::sum(t * p)(), pp = n * n - xt::sum(p * p)(), tt = n * n - xt::sum(t * t)();
   return pp == 0 || tt == 0 ? 0 : tp / (std::sqrt(pp) * std::sqrt(tt));
 }
 
 std::optional<double> pearson(std::span<const double> x, std::span<const double> y) {
   if (checked_size(x.size(), y.size()) < 2) return {};
-  const std::vector<double> dx = deviations(x), dy = deviations(y);
-  if (dx.empty() || dy.empty()) return {};
-  double xy = 0, xx = 0, yy = 0;
-  for (size_t i = 0; i < dx.size(); ++i) {
-    xy += dx[i] * dy[i];
-    xx += dx[i] * dx[i];
-    yy += dy[i] * dy[i];
-  }
-  return std::clamp(xy / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0);
+  const Vector dx = deviations(x), dy = deviations(y);
+  if (dx.size() == 0 || dy.size() == 0) return {};
+  const double xx = xt::sum(dx * dx)(), yy = xt::sum(dy * dy)();
+  return std::clamp(xt::sum(dx * dy)() / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0);
 }
 
 std::vector<double> average_ranks(std::span<const double> x) {
@@ -158,14 +139,13 @@ std::vector<double> average_ranks(std::span<const double> x) {
 
 std::optional<double> spearmanr(std::span<const double> x, std::span<const double> y) {
   checked_size(x.size(), y.size());
-  const auto is_nan = [](double v) { return std::isnan(v); };
-  if (std::any_of(x.begin(), x.end(), is_nan) || std::any_of(y.begin(), y.end(), is_nan)) return {};
+  if (xt::any(xt::isnan(array_of(x))) || xt::any(xt::isnan(array_of(y)))) return {};
   return pearson(average_ranks(x), average_ranks(y));
 }
 
 MetricResult compute_metrics(const TaskInfo& task, std::span<const double> outputs, std::span<const double> targets) {
   MetricResult result;
-  result.n = static_cast<int64_t>(checked_size(outputs.size() / static_cast<size_t>(task.num_labels), targets.size()));
+  result.n = checked_size(outputs.size() / task.num_labels, targets.size());
   std::vector<int> predicted, labels;
   if (!task.regression) {
     predicted = argmax_rows(outputs, task.num_labels);
@@ -181,7 +161,7 @@ MetricResult compute_metrics(const TaskInfo& task, std::span<const double> outpu
     if (name == "pearson") value = pearson(outputs, targets);
     if (name == "spearmanr") value = spearmanr(outputs, targets);
     if (name == "combined_score") value = mean_of(result.values);
-    if (name == "mse") value = finite_or_null(mean_squared_error(outputs, targets));
+    if (name == "mse") value = finite_or_null(xt::mean(xt::square(array_of(outputs) - array_of(targets)))());
     result.values.push_back({name, value});
   }
   return result;

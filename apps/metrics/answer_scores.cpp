@@ -1,4 +1,4 @@
-#include "apps/common/answer_scores.h"
+#include "apps/metrics/answer_scores.h"
 
 #include <algorithm>
 #include <array>
@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "engine/error.h"
+#include "models/chat/strip.h"
 
 namespace lowland {
 namespace {
@@ -34,12 +35,6 @@ std::vector<std::string> words_of(std::string_view text) {
     if (i > begin) out.emplace_back(text.substr(begin, i - begin));
   }
   return out;
-}
-
-std::string_view stripped(std::string_view text) {
-  const char* spaces = " \t\n\v\f\r";
-  const size_t begin = text.find_first_not_of(spaces);
-  return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(spaces) + 1 - begin);
 }
 
 // What becomes of a word: itself, another word, or nothing (articles).
@@ -98,7 +93,7 @@ std::string normalise_answer(std::string_view text) {
   std::replace_if(
       spaced.begin(), spaced.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
   std::string out;
-  for (std::string& word : words_of(to_lower(without_punctuation(std::string(stripped(spaced)))))) {
+  for (std::string& word : words_of(to_lower(without_punctuation(std::string(strip(spaced)))))) {
     const auto at = word_map().find(word);
     if (at != word_map().end()) word = at->second;
     if (!word.empty()) out += (out.empty() ? "" : " ") + word;
@@ -107,7 +102,7 @@ std::string normalise_answer(std::string_view text) {
 }
 
 double vqa_accuracy(std::string_view predicted, std::span<const std::string> answers) {
-  const auto n = static_cast<int64_t>(answers.size());
+  const auto n = std::ssize(answers);
   LL_CHECK(n > 1, "vqa_accuracy needs the answers of at least two people, got {}", n);
   const std::string given = normalise_answer(predicted);
   int64_t equal = 0;
@@ -118,12 +113,12 @@ double vqa_accuracy(std::string_view predicted, std::span<const std::string> ans
 }
 
 bool exact_match(std::string_view predicted, std::span<const std::string> answers) {
-  const std::string_view given = stripped(predicted);
-  return std::any_of(answers.begin(), answers.end(), [&](const std::string& a) { return stripped(a) == given; });
+  const std::string_view given = strip(predicted);
+  return std::any_of(answers.begin(), answers.end(), [&](const std::string& a) { return strip(a) == given; });
 }
 
 int64_t choice_by_letter(std::string_view text, int64_t choices) {
-  text = stripped(text);
+  text = strip(text);
   const auto choice_of = [&](char c) { return c >= 'A' && c < 'A' + choices ? int64_t{c - 'A'} : int64_t{-1}; };
   if (text.size() == 1) return choice_of(text[0]);
   if (text.size() == 2 && text[1] == '.') return choice_of(text[0]);
@@ -142,7 +137,7 @@ int64_t choice_by_letter(std::string_view text, int64_t choices) {
 
 int64_t choice_by_text(std::string_view text, std::span<const std::string> choices) {
   for (size_t i = 0; i < choices.size(); ++i)
-    if (stripped(choices[i]) == stripped(text)) return static_cast<int64_t>(i);
+    if (strip(choices[i]) == strip(text)) return i;
   return -1;
 }
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <vector>
 
-#include "apps/data/quickstart_corpus.h"
+#include "apps/quickstart/corpus.h"
 
 namespace lowland::quickstart {
 namespace {
@@ -34,7 +34,7 @@ Counts count_words(const std::string& text, std::map<std::string, size_t>& ids, 
 // Multinomial logistic regression: minimises sum of log-losses + 1/2 |W|^2 (biases free) by Nesterov's method.
 class LogisticRegression {
  public:
-  LogisticRegression(size_t words, size_t classes)
+  LogisticRegression(int64_t words, int64_t classes)
       : words_(words), classes_(classes), w_((words + 1) * classes), ahead_(w_) {}
 
   void fit(const std::vector<Counts>& x, const std::vector<int>& y) {
@@ -66,22 +66,22 @@ class LogisticRegression {
 
  private:
   std::vector<double> scores(const Counts& row) const {
-    std::vector<double> s(ahead_.begin() + static_cast<std::ptrdiff_t>(words_ * classes_), ahead_.end());
+    std::vector<double> s(ahead_.begin() + words_ * classes_, ahead_.end());
     for (const auto& [word, count] : row)
-      for (size_t c = 0; c < classes_; ++c) s[c] += count * ahead_[word * classes_ + c];
+      for (int64_t c = 0; c < classes_; ++c) s[c] += count * ahead_[word * classes_ + c];
     return s;
   }
 
   std::vector<double> gradient(const std::vector<Counts>& x, const std::vector<int>& y) const {
     std::vector<double> g(ahead_);
-    std::fill(g.begin() + static_cast<std::ptrdiff_t>(words_ * classes_), g.end(), 0.0);
+    std::fill(g.begin() + words_ * classes_, g.end(), 0.0);
     for (size_t i = 0; i < x.size(); ++i) {
       std::vector<double> p = scores(x[i]);
       const double top = *std::max_element(p.begin(), p.end());
       double sum = 0;
       for (double& v : p) sum += v = std::exp(v - top);
-      for (size_t c = 0; c < classes_; ++c) {
-        const double d = p[c] / sum - (static_cast<size_t>(y[i]) == c ? 1.0 : 0.0);
+      for (int64_t c = 0; c < classes_; ++c) {
+        const double d = p[c] / sum - (y[i] == c ? 1.0 : 0.0);
         g[words_ * classes_ + c] += d;
         for (const auto& [word, count] : x[i]) g[word * classes_ + c] += d * count;
       }
@@ -89,7 +89,7 @@ class LogisticRegression {
     return g;
   }
 
-  size_t words_, classes_;
+  int64_t words_, classes_;
   std::vector<double> w_, ahead_;  // (words + 1, classes), the last row the biases; ahead_: where gradients are taken
 };
 
@@ -105,7 +105,7 @@ double bag_of_words_accuracy(const std::vector<Example>& train, const std::vecto
     y.push_back(e.label);
     classes = std::max(classes, e.label + 1);
   }
-  LogisticRegression model(ids.size(), static_cast<size_t>(classes));
+  LogisticRegression model(ids.size(), classes);
   model.fit(x, y);
   size_t right = 0;
   for (const Example& e : held_out) right += model.predict(count_words(e.text, ids, false)) == e.label ? 1 : 0;

@@ -1,4 +1,4 @@
-#include "apps/data/quickstart_words.h"
+#include "apps/quickstart/words.h"
 
 namespace lowland::quickstart {
 

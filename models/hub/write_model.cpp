@@ -1,75 +1,13 @@
-// Sharded weights, in and out; the fingerprint; the files beside the weights.
-#include <algorithm>
+#include "models/hub/write_model.h"
+
 #include <filesystem>
-#include <functional>
 
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
-#include "kernels/common/philox.h"
-#include "models/hub/hub_folder.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
-using nlohmann::json;
-
-void WeightMap::open_index(const std::string& index_path) {
-  const json index = json::parse(read_file(index_path), nullptr, false);
-  LL_CHECK(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(),
-           "{} is not an index of weights: it has no weight_map", index_path);
-  std::map<std::string, std::vector<std::string>> by_file;
-  for (const auto& [name, file] : index["weight_map"].items()) {
-    LL_CHECK(file.is_string(), "{}: tensor `{}` names no file", index_path, name);
-    const std::string shard = file.get<std::string>();
-    LL_CHECK(!shard.empty() && fs::path(shard).filename() == shard && shard != "..",
-             "{}: tensor `{}` is in `{}`, which is not a file of the same folder", index_path, name, shard);
-    by_file[shard].push_back(name);
-  }
-  for (const auto& [shard, names] : by_file) {
-    const fs::path file = fs::path(index_path).parent_path() / shard;
-    LL_CHECK(fs::exists(file), "{} names {}, which is not there: was the download cut off?", index_path, shard);
-    add_file(file.string());
-    for (const std::string& name : names) {
-      LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it", index_path,
-               name, shard);
-    }
-  }
-}
-
-std::string fingerprint(const WeightMap& weights) {
-  struct Found {
-    const TensorInfo* info;
-    const SafetensorsFile* file;
-  };
-  std::map<std::string, Found> tensors;  // by name: the order of files and shards plays no part
-  for (const auto& file : weights.files()) {
-    for (const TensorInfo& t : file->tensors()) {
-      const std::string name = weights.canonical(t.name);
-      const bool buffer = is_ignorable_weight(name) && name.find("lm_head") == std::string::npos;
-      if (!buffer) tensors[name] = {&t, file.get()};
-    }
-  }
-  uint64_t h = 0x6c6f776c616e6431ull;  // "lowland1"
-  const auto add = [&h](std::string_view bytes) {
-    h = mix64(h ^ bytes.size());
-    for (size_t i = 0; i < bytes.size(); i += 8) {
-      uint64_t word = 0;
-      std::memcpy(&word, bytes.data() + i, std::min<size_t>(8, bytes.size() - i));
-      h = mix64(h ^ word);
-    }
-  };
-  for (const auto& [name, found] : tensors) {
-    add(name);
-    add(found.info->dtype + to_string(found.info->shape));
-    const std::string_view bytes = found.file->bytes(found.info->name);
-    constexpr size_t kSample = 256;
-    for (const size_t part : {0, 1, 2}) {  // start, middle, end
-      const size_t at = bytes.size() <= kSample ? 0 : (bytes.size() - kSample) / 2 * part;
-      add(bytes.substr(at, kSample));
-    }
-  }
-  return fmt::format("{:016x}", h);
-}
 
 void write_model_files(const std::string& folder, const std::string& config_json,
                        const std::vector<NamedTensor>& tensors, size_t max_shard_bytes) {
@@ -91,7 +29,7 @@ void write_model_files(const std::string& folder, const std::string& config_json
   const fs::path base(folder);
   write_file_atomically((base / "config.json").string(), config_json);
   if (shards.size() == 1) return save_safetensors((base / "model.safetensors").string(), shards[0]);
-  json index;
+  nlohmann::json index;
   index["metadata"] = {{"total_parameters", parameters}, {"total_size", total}};
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/common/metrics.h"
+#include "apps/metrics/metrics.h"
 
 namespace lowland {
 
