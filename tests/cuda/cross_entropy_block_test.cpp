@@ -22,8 +22,8 @@ template <class T, int kThreads> void check(int64_t N, int64_t V, double smoothi
   const A dloss = A(1.5);
   const auto o = reference::cross_entropy_forward(to_double(x), target, shape);
   const Values want = reference::cross_entropy_backward(1.5, to_double(x), target, o.lse, shape);
-  std::vector<A> lse(static_cast<size_t>(N), A(99));
-  std::vector<double> row_loss(static_cast<size_t>(N), 99);
+  std::vector<A> lse(N, A(99));
+  std::vector<double> row_loss(N, 99);
   for (int64_t n = 0; n < N; ++n) {
     HostBlock<kThreads> b(n, N);
     cross_entropy_forward_row(b, CrossEntropyForward<T>{lse.data(), row_loss.data(), x.data(), target.data(), shape});

@@ -31,16 +31,15 @@ template <class T> struct Problem {
     int64_t end = gap, e_end = gap;
     for (const Size& z : sizes) {
       adapters.push_back({end, end + z.r * z.m, e_end, z.n, z.m, z.r, 0.5});
-      const Values a = random_values(z.r * z.m, 7 + static_cast<uint64_t>(end), 0.1);
-      const Values b = random_values(z.n * z.r, 8 + static_cast<uint64_t>(end), z.b_scale);
-      values.resize(static_cast<size_t>(end), T(NAN));
+      const Values a = random_values(z.r * z.m, 7 + end, 0.1);
+      const Values b = random_values(z.n * z.r, 8 + end, z.b_scale);
+      values.resize(end, T(NAN));
       for (const double v : a) values.push_back(static_cast<T>(v));
       for (const double v : b) values.push_back(static_cast<T>(v));
       end = static_cast<int64_t>(values.size()) + gap;
       e_end += z.n * z.r;
     }
-    for (size_t i = 0; i < values.size(); ++i)
-      grads.push_back(static_cast<T>(random_values(1, 90 + static_cast<uint64_t>(i), 0.01)[0]));
+    for (size_t i = 0; i < values.size(); ++i) grads.push_back(static_cast<T>(random_values(1, 90 + i, 0.01)[0]));
     for (const double v : random_values(e_end, 5, 0.02)) e.push_back(static_cast<T>(v));
     table = lay_out_eflat(adapters.data(), static_cast<int64_t>(adapters.size()));
     table.adapters = adapters.data();
@@ -56,7 +55,7 @@ template <class T> std::vector<double> by_blocks(const Problem<T>& p, std::vecto
   std::vector<Vec<double>> shared(words / 2 + 1);  // aligned to 16 bytes
   auto* memory = reinterpret_cast<double*>(shared.data());
   std::vector<double> partial(static_cast<size_t>(table.gram_blocks) * 3 * rr, NAN), factors(count * 2 * rr, NAN);
-  std::vector<double> norm2(count, NAN), g_norm(count, NAN), work(static_cast<size_t>(solve_work(table.most_r)), NAN);
+  std::vector<double> norm2(count, NAN), g_norm(count, NAN), work(solve_work(table.most_r), NAN);
   const EflatArrays<T> in{p.values.data(), p.grads.data(), e.data()};
   int64_t row = -1;
   for (int64_t i = 0; i < table.gram_blocks; ++i) {
@@ -88,7 +87,7 @@ template <class T> void check(const std::vector<Size>& sizes, int64_t gap, const
     const auto part = [&](const auto& x) { return std::span(x).subspan(d.e, d.n * d.r); };
     CHECK(difference(part(e), part(expected)).to_largest() <= tolerance);
   }
-  for (int64_t i = 0; i < gap; ++i) CHECK(e[static_cast<size_t>(i)] == p.e[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < gap; ++i) CHECK(e[i] == p.e[i]);
 }
 
 // Ranks around the tiles of four, above every width, with several passes over z; B = 0; more than one block a side.
@@ -140,9 +139,7 @@ TEST_CASE("eflat: a rounded view is that of arrays which were rounded before") {
   o.rounded_view = true;
   for (float& x : rounded.values) x = as_read(x, o);
   for (const EflatAdapter& d : p.adapters)
-    for (int64_t i = 0; i < d.n * d.r; ++i)
-      rounded.values[static_cast<size_t>(d.b + i)] =
-          as_read(p.values[static_cast<size_t>(d.b + i)] + p.e[static_cast<size_t>(d.e + i)], o);
+    for (int64_t i = 0; i < d.n * d.r; ++i) rounded.values[d.b + i] = as_read(p.values[d.b + i] + p.e[d.e + i], o);
   const auto run = [&](const Problem<float>& from) {
     std::vector<float> e = p.e;
     std::vector<double> g_norm(kReal.size());

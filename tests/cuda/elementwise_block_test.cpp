@@ -17,7 +17,7 @@ using namespace lowland::test;
 namespace {
 
 template <int W, class T, class F, int K> void run(std::vector<T>& y, const F& fn, const Inputs<T, K>& in) {
-  const auto n = static_cast<int64_t>(y.size());
+  const int64_t n = y.size();
   const int64_t blocks = (n + kMapTile<T, W> - 1) / kMapTile<T, W>;
   for (int64_t i = 0; i < blocks; ++i) {
     HostBlock<kMapThreads> b(i, blocks);

@@ -46,7 +46,7 @@ template <int W, int KT, class T> void check(const Case& c, double tolerance) {
   }
   const uint64_t step = 5;
   DropoutRows rows{c.p, {{}, 42, 9, &step}, example.data(), position.data()};
-  std::vector<T> xa(static_cast<size_t>(c.N * c.KR), T(9.0f)), dx = random_typed<T>(c.N * c.M, 4);
+  std::vector<T> xa(c.N * c.KR, T(9.0f)), dx = random_typed<T>(c.N * c.M, 4);
   const LoraInput shape{c.N, c.M, c.KR, rows};
   const Values xa_ref = reference::lora_linear_down_forward(to_double(x), to_double(a), shape);
   const auto ref = reference::lora_linear_down_backward(to_double(dxa), to_double(x), to_double(a), shape);
@@ -55,7 +55,7 @@ template <int W, int KT, class T> void check(const Case& c, double tolerance) {
   const LoraDown<T> no_x{nullptr, a.data(), in.drops, c.N, c.M, c.KR};
   Shared<A> shared(kLoraShared<KT>);
   const int64_t run = 32, runs = (c.N + run - 1) / run, across = (c.M + kLoraColumns - 1) / kLoraColumns;
-  std::vector<A> partial(static_cast<size_t>(runs * c.KR * c.M), A(NAN));
+  std::vector<A> partial(runs * c.KR * c.M, A(NAN));
   std::vector<T> alone = dx;
   for (int64_t k0 = 0; k0 < c.KR; k0 += KT) {
     const int64_t blocks = (c.N + kLoraRows - 1) / kLoraRows;

@@ -42,7 +42,7 @@ TEST_CASE("blas_view: the row-major product, transposed or not, with leading dim
         const bool a_t = ta == Trans::yes, b_t = tb == Trans::yes;
         const MatmulShape s{ta, tb, M, N, K, (a_t ? M : K) + gap, (b_t ? K : N) + gap, N + gap};
         const Values a = random_values((a_t ? K : M) * s.lda, 1), b = random_values((b_t ? N : K) * s.ldb, 2);
-        Values c(static_cast<size_t>(M * s.ldc), -9);
+        Values c(M * s.ldc, -9);
         const Values expected = reference::matmul(a, b, s, 1, 0, c);
         blas(blas_view(s), c, b, a);
         CHECK(max_abs_diff(c, expected) < 1e-14);

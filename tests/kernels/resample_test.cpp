@@ -43,7 +43,7 @@ template <class Width, class Height> void check(Width width, Height height) {
     const auto [in, out, taps, lines] = sizes;
     INFO(sizes[0] << " to " << sizes[1] << ", " << sizes[3] << " lines");
     const Case c(in, out, taps, lines);
-    std::vector<uint8_t> y(static_cast<size_t>(lines * out * 3)), scratch(static_cast<size_t>(resample_scratch(in)));
+    std::vector<uint8_t> y(lines * out * 3), scratch(resample_scratch(in));
     width(y.data(), c.x.data(), c.table(), lines, in, scratch.data());
     CHECK(y == reference::resample_width(c.x, c.table(), lines, in));
     height(y.data(), c.x.data(), c.table(), lines * 3);

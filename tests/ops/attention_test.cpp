@@ -6,8 +6,8 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "optim/xtensor.h"
 #include "tests/ops/harness.h"
-#include "apps/metrics/xtensor.h"
 
 using namespace lowland;
 using namespace lowland::test;

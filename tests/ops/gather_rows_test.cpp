@@ -15,7 +15,7 @@ Tensor index_of(const std::vector<int32_t>& index) {
 }
 
 void check(int64_t N, int64_t C, const std::vector<int32_t>& index) {
-  const auto K = static_cast<int64_t>(index.size());
+  const int64_t K = index.size();
   check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C),
             .inputs = {{{N, C}}},
             .run = [&](const Tensors& in) { return ops::gather_rows(in[0], index_of(index)); },

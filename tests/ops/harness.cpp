@@ -34,7 +34,7 @@ Context& cpu() {
 }
 
 Values random_values(int64_t n, uint64_t seed, double scale) {
-  Values v(static_cast<size_t>(n));
+  Values v(n);
   uint64_t state = mix64(seed);
   for (double& x : v) {
     state = mix64(state);

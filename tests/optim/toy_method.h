@@ -55,7 +55,7 @@ struct Toy {
   void pass(int64_t t) {
     arena.zero_grads();
     const auto view = method->training_view();
-    const Values target = random_values(kN * kM, 100 + static_cast<uint64_t>(t));
+    const Values target = random_values(kN * kM, 100 + t);
     const Matrix T(kN, kM, target.data());
     if (adapted) {
       const Matrix A = read("A"), B = read("B"), d = sum(product(B, A), T, kScale, -1);
