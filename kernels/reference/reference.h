@@ -1,5 +1,6 @@
 // The slow truth beside the fast: every op of kernels/*.h in plain loops over doubles, with the formulas and letters of
-// its header. Here an op is read first, and against this every backend is proved. In NAME.cpp, for each NAME.h.
+// its header. Here an op is read first, and against this every backend is proved. In NAME.cpp, for each NAME.h that
+// computes; frozen_matmul is a matmul by the converted weight.
 //
 // Arrays are dense and row-major, sizes as in the op's header. Results are returned: where a kernel adds (+=), the
 // summand. A backward takes dy, the inputs, and what the forward saved.
