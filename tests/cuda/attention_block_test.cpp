@@ -49,9 +49,9 @@ template <class T> struct Output {
   std::vector<T> data;
   int64_t stride, width;
   Output(int64_t rows, int64_t columns, int64_t pad)
-      : data(static_cast<size_t>(rows * (columns + pad)), T(std::nanf(""))), stride(columns + pad), width(columns) {}
+      : data(rows * (columns + pad), T(std::nanf(""))), stride(columns + pad), width(columns) {}
   RowView<T> rows() { return {data.data(), stride}; }
-  Values values() const { return dense<T>({data.data(), stride}, static_cast<int64_t>(data.size()) / stride, width); }
+  Values values() const { return dense<T>({data.data(), stride}, data.size() / stride, width); }
 };
 
 // ||x - y|| / ||y||, for y of zeros (a softmax over one key) over that of hundredths. NaN never passes a bound.

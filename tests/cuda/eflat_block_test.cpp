@@ -50,11 +50,11 @@ template <class T> struct Problem {
 
 template <class T> std::vector<double> by_blocks(const Problem<T>& p, std::vector<T>& e, const EflatOptions& o) {
   const EflatTable& table = p.table;
-  const auto rr = static_cast<size_t>(table.most_r * table.most_r), count = static_cast<size_t>(table.count);
-  const auto words = static_cast<size_t>(std::max<int64_t>(kGramShared, kBlendRows + kBlendFactors));
+  const int64_t rr = table.most_r * table.most_r, count = table.count;
+  const int64_t words = std::max<int64_t>(kGramShared, kBlendRows + kBlendFactors);
   std::vector<Vec<double>> shared(words / 2 + 1);  // aligned to 16 bytes
   auto* memory = reinterpret_cast<double*>(shared.data());
-  std::vector<double> partial(static_cast<size_t>(table.gram_blocks) * 3 * rr, NAN), factors(count * 2 * rr, NAN);
+  std::vector<double> partial(table.gram_blocks * 3 * rr, NAN), factors(count * 2 * rr, NAN);
   std::vector<double> norm2(count, NAN), g_norm(count, NAN), work(solve_work(table.most_r), NAN);
   const EflatArrays<T> in{p.values.data(), p.grads.data(), e.data()};
   int64_t row = -1;

@@ -19,7 +19,7 @@ struct Case {
 };
 
 template <class A> struct Shared {
-  explicit Shared(int n) : memory(static_cast<size_t>(n) + 32 / sizeof(A)) {}
+  explicit Shared(int n) : memory(n + 32 / sizeof(A)) {}
   A* data() {
     auto at = reinterpret_cast<uintptr_t>(memory.data());
     return reinterpret_cast<A*>((at + 31) / 32 * 32);

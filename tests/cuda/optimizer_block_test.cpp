@@ -104,7 +104,7 @@ template <class T> void check_sam(bool joint, double tolerance) {
   const StepScalars s = scalars();
   const std::vector<T> g = random_typed<T>(end, 8);
   std::vector<T> a(at[0], T(9)), b(at[1], T(9)), a2 = a, b2 = b;
-  std::vector<double> squares(5, NAN), squares2 = squares, partial(static_cast<size_t>(table.blocks), NAN);
+  std::vector<double> squares(5, NAN), squares2 = squares, partial(table.blocks, NAN);
   Values ra = to_double(a), rb = to_double(b);
   const Values rsquares = reference::sam_perturbation(ra, rb, to_double(g), table, joint, s);
   cpu_v3::sam_perturbation<T>(cpu().kernels(), a2.data(), b2.data(), squares2.data(), g.data(), table, joint, &s);

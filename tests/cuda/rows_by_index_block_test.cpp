@@ -57,7 +57,7 @@ template <int W, class T> void check_embedding_backward(int64_t N, int64_t V, in
   const std::vector<T> dy = random_typed<T>(N * C, 2);
   std::vector<A> dtable(V * C, A(0.5));
   const Values want = added_to(0.5, reference::embedding_backward(to_double(dy), ids, N, V, C));
-  std::vector<A> shared(static_cast<size_t>(kSumGroups) * kSumColumns<W>, A(77));
+  std::vector<A> shared(kSumGroups * kSumColumns<W>, A(77));
   for (int64_t i = 0; i < N * ((C + kSumColumns<W> - 1) / kSumColumns<W>); ++i) {
     HostBlock<kSumThreads> b(i);
     embedding_backward_run<W>(b, shared.data(),
