@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "kernels/common/small_matrix.h"
+#include "kernels/reference/eflat.h"
 #include "optim/ema_gap.h"
 #include "optim/hessian.h"
 #include "optim/landscape.h"
