@@ -18,7 +18,8 @@ install(EXPORT lowland NAMESPACE lowland:: FILE lowland-targets.cmake DESTINATIO
 
 foreach(folder kernels engine nn optim models)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lowland
-          FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE PATTERN lab EXCLUDE)
+          FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE PATTERN lab EXCLUDE
+          PATTERN reference EXCLUDE PATTERN xtensor.h EXCLUDE)
 endforeach()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

@@ -66,6 +66,14 @@ function(lowland_cuda_kernels)
   target_compile_definitions(lowland_kernels PUBLIC LL_CUDA_BACKEND)
 endfunction()
 
+# What the kernels mean, in plain loops: for tests, in no program and not installed.
+function(lowland_reference)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/reference/*.cpp)
+  add_library(lowland_reference STATIC EXCLUDE_FROM_ALL ${sources})
+  set_target_properties(lowland_reference PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)  # small files
+  target_link_libraries(lowland_reference PUBLIC lowland_kernels PRIVATE lowland_flags)
+endfunction()
+
 # kernel_lab: the numbered versions of kernels, proved and timed on a device.
 function(lowland_kernel_lab)
   if(NOT lowland_have_cuda)

@@ -48,13 +48,6 @@ Tensor accumulator(const Tensor& x) {
   return s.into;
 }
 
-bool Tape::wants(std::initializer_list<const Tensor*> inputs) const {
-  if (!recording_) return false;
-  for (const Tensor* x : inputs)
-    if (x->requires_grad()) return true;
-  return false;
-}
-
 void Tape::record(const char* op, Tensor& y, Backward backward, OpWork work) {
   y.set_requires_grad();
   y.grad_slot()->dtype = y.dtype();

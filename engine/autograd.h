@@ -37,8 +37,6 @@ class Tape {
 
   bool recording() const { return recording_; }
   void set_recording(bool on) { recording_ = on; }
-  // True if the op must save what its backward needs.
-  bool wants(std::initializer_list<const Tensor*> inputs) const;
 
   // Makes y require a gradient and stores the way back.
   void record(const char* op, Tensor& y, Backward backward, OpWork work = {});

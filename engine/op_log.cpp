@@ -47,12 +47,6 @@ const std::map<std::string, OpRecord>& OpLog::records() {
   return records_;
 }
 
-void OpLog::clear() {
-  pending_.clear();
-  records_.clear();
-  if (device_ != nullptr) device_->clear_marks();
-}
-
 OpTimer::OpTimer(OpLog& log, const char* op, OpWork work) : log_(log.active() ? &log : nullptr), op_(op), work_(work) {
   nvtx_push(op);
   if (log_ != nullptr) start_ = log_->start();

@@ -28,11 +28,9 @@ class OpLog {
  public:
   explicit OpLog(Accelerator* device = nullptr);  // reads LL_TRACE
   bool trace() const { return trace_; }
-  bool collecting() const { return collecting_; }
   bool active() const { return trace_ || collecting_; }
   void set_collecting(bool on) { collecting_ = on; }
   const std::map<std::string, OpRecord>& records();
-  void clear();
 
   // Where an op begins, and its end.
   struct Start {

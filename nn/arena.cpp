@@ -70,12 +70,6 @@ Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::v
   }
 }
 
-int64_t Arena::count() const {
-  int64_t n = 0;
-  for (const ArenaSlot& s : slots_) n += numel_of(s.shape);
-  return n;
-}
-
 const ArenaSlot& Arena::slot(const std::string& name) const {
   const auto found = index_.find(name);
   LL_CHECK(found != index_.end(), "'{}' is not among the {} trained tensors", name, slots_.size());

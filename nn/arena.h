@@ -75,7 +75,6 @@ class Arena {
   const std::vector<ArenaSlot>& slots() const { return slots_; }  // in the order of the arena
   const std::vector<Adapter>& adapters() const { return adapters_; }
   bool has(const std::string& name) const { return index_.count(name) != 0; }
-  int64_t count() const;  // trained numbers, gaps not included
 
   // --- whole arrays, 1-D
   // Whoever asks may write into them: the next refresh() counts on it.

@@ -41,7 +41,6 @@ class Model {
   // Memory for everything. dtype: what the forward computes in; f64 is for checks, bf16 for GPUs (trained numbers
   // then have f32 masters).
   void materialise(Context& context, DType dtype);
-  bool materialised() const { return all_->context != nullptr; }
 
   // --- after materialise
   Context& context() const { return *all_->context; }

@@ -4,16 +4,18 @@
 
 #include "engine/error.h"
 #include "nn/init.h"
+#include "optim/xtensor.h"
 
 namespace lowland::optim {
 namespace {
 
-using Vector = std::vector<double>;
+using Vector = xt::xtensor<double, 1>;
 
-double dot(const Vector& a, const Vector& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
+double dot(const Vector& a, const Vector& b) { return xt::sum(a * b)(); }
+
+Vector vector_of(const Tensor& t) {
+  const std::vector<double> x = t.to(DType::f64).to_vector<double>();
+  return xt::adapt(x, std::array<size_t, 1>{x.size()});
 }
 
 // The adapters' part of the arena, as numbers of the host. The gaps between tensors have no gradient and stay zero.
@@ -21,7 +23,7 @@ class AdapterSpace {
  public:
   explicit AdapterSpace(nn::Arena& arena) : arena_(arena), size_(arena.range(nn::Role::lora_b).end) {
     centre_ = arena.values().slice_rows(0, size_).clone();
-    theta_ = centre_.to(DType::f64).to_vector<double>();
+    theta_ = vector_of(centre_);
   }
   ~AdapterSpace() {
     arena_.values().slice_rows(0, size_).copy_from(centre_);
@@ -38,20 +40,17 @@ class AdapterSpace {
     for (const nn::Adapter& a : arena_.adapters())
       for (const auto& [name, begin, size] : {std::tuple{a.a, a.a_offset, a.r * a.m}, {a.b, a.b_offset, a.n * a.r}})
         nn::init_normal(all.slice_rows(begin, begin + size), 1.0, nn::init_key(seed, name + ".hessian"));
-    Vector v = all.to_vector<double>();
-    const double norm = std::sqrt(dot(v, v));
-    for (double& x : v) x /= norm;
-    return v;
+    const Vector v = vector_of(all);
+    return v / std::sqrt(dot(v, v));
   }
 
   // g(theta + h v)
   Vector gradient(const ProbeLoss& loss, const Vector& v, double h) const {
-    Vector moved(theta_);
-    for (size_t i = 0; i < moved.size(); ++i) moved[i] += h * v[i];
-    arena_.values().slice_rows(0, size_).assign(moved);
+    const Vector moved = theta_ + h * v;
+    arena_.values().slice_rows(0, size_).assign(std::vector<double>(moved.begin(), moved.end()));
     arena_.zero_grads();
     loss(true);
-    return arena_.grads().slice_rows(0, size_).to(DType::f64).to_vector<double>();
+    return vector_of(arena_.grads().slice_rows(0, size_));
   }
 
  private:
@@ -74,15 +73,14 @@ HessianTop largest_hessian_eigenvalue(nn::Model& model, const ProbeLoss& loss, c
   HessianTop top;
   while (top.iterations < options.most_iterations) {
     ++top.iterations;
-    Vector product = space.gradient(loss, v, h);
-    const Vector behind = space.gradient(loss, v, -h);
-    for (size_t i = 0; i < product.size(); ++i) product[i] = (product[i] - behind[i]) / (2 * h);
+    const Vector ahead = space.gradient(loss, v, h), behind = space.gradient(loss, v, -h);
+    const Vector product = (ahead - behind) / (2 * h);
     const double before = top.eigenvalue, length = std::sqrt(dot(product, product));
     top.eigenvalue = dot(v, product);
     if (length == 0) return top;  // the loss is flat in every direction that v has a share of
     const double off = length * length - top.eigenvalue * top.eigenvalue;
     top.residual = std::sqrt(off > 0 ? off : 0.0) / std::fabs(top.eigenvalue);
-    for (size_t i = 0; i < v.size(); ++i) v[i] = product[i] / length;
+    v = product / length;
     if (std::fabs(top.eigenvalue - before) <= options.tolerance * std::fabs(top.eigenvalue)) break;
   }
   return top;

@@ -1,11 +1,10 @@
 #include "optim/landscape.h"
 
-#include <cmath>
-
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
 #include "nn/init.h"
+#include "optim/xtensor.h"
 
 namespace lowland::optim {
 namespace {
@@ -16,19 +15,15 @@ Tensor direction(const WeightProbes::Probe& probe, uint64_t seed, int which) {
   const Tensor stored = probe.linear->weight().master;
   const Tensor d = Tensor::empty(stored.context(), stored.shape(), DType::f32);
   nn::init_normal(d, 1.0, nn::init_key(seed, fmt::format("{}.landscape.{}", probe.linear->parts()[0].module, which)));
+  const std::array<size_t, 2> shape{static_cast<size_t>(d.dim(0)), static_cast<size_t>(d.dim(1))};
   const std::vector<float> w = stored.to(DType::f32).to_vector<float>();
   std::vector<float> x = d.to_vector<float>();
-  const size_t in = d.dim(1);
-  for (size_t row = 0; row < x.size(); row += in) {
-    double w_squares = 0, x_squares = 0;
-    for (size_t i = row; i < row + in; ++i) {
-      const double wi = w[i], xi = x[i];
-      w_squares += wi * wi;
-      x_squares += xi * xi;
-    }
-    const auto scale = static_cast<float>(x_squares > 0 ? std::sqrt(w_squares / x_squares) : 0.0);
-    for (size_t i = row; i < row + in; ++i) x[i] *= scale;
-  }
+  const auto W = xt::adapt(w, shape);
+  auto X = xt::adapt(x, shape);
+  const auto squares = [](const auto& m) { return xt::eval(xt::sum(xt::square(xt::cast<double>(m)), 1)); };
+  const auto w2 = squares(W), x2 = squares(X);  // (out)
+  const auto scale = xt::eval(xt::cast<float>(xt::where(x2 > 0.0, xt::sqrt(w2 / x2), 0.0)));
+  X *= xt::view(scale, xt::all(), xt::newaxis());
   d.assign(x);
   keep_rows(d, probe.rows);
   return d;

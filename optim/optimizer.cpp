@@ -100,6 +100,4 @@ double sum_squares(const Tensor& x) {
   return sum.item();
 }
 
-double clip_scale(double norm, double max_norm) { return host::clip_scale(norm, max_norm); }
-
 }  // namespace lowland::optim

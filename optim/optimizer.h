@@ -40,8 +40,4 @@ std::unique_ptr<Optimizer> make_optimizer(nn::Arena& arena, const OptimizerOptio
 // The squared norm of an array, summed in f64 in a fixed order. Waits for the result.
 double sum_squares(const Tensor& x);
 
-// The factor that brings a gradient of this norm under max_norm, as torch's clip_grad_norm_: 1 where none is needed.
-// max_norm 0: no clipping.
-double clip_scale(double norm, double max_norm);
-
 }  // namespace lowland::optim

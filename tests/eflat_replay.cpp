@@ -141,9 +141,9 @@ Errors replay(Context& context, DType dtype, const json& golden, const json& run
   const optim::RhoSchedule rho{optim::parse_rho_kind(settings.at("schedule")), settings.at("rho"), steps};
   Errors worst;
   for (int64_t t = 1; t <= steps; ++t) {
-    if (from_reference && t > 1) set_state(network, name, run.at("steps").at(static_cast<size_t>(t - 2)));
-    const json& batch = golden.at("batches").at(static_cast<size_t>(t - 1));
-    const json& expected = run.at("steps").at(static_cast<size_t>(t - 1));
+    if (from_reference && t > 1) set_state(network, name, run.at("steps").at(t - 2));
+    const json& batch = golden.at("batches").at(t - 1);
+    const json& expected = run.at("steps").at(t - 1);
     const Tensor x = matrix(context, batch.at("x")).to(dtype);
     const auto targets = batch.at("y").get<std::vector<int32_t>>();
     const Tensor y = Tensor::from<int32_t>(context, {static_cast<int64_t>(targets.size())}, targets);

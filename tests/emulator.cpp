@@ -67,7 +67,7 @@ class Emulator final : public Accelerator, public LaunchObserver {
     add([=] { std::memset(block, 0xff, bytes); });
     return block;
   }
-  void release(void* block) override { list_.give_back(static_cast<size_t>(static_cast<char*>(block) - base_)); }
+  void release(void* block) override { list_.give_back(static_cast<char*>(block) - base_); }
   size_t held_bytes() const override { return list_.highest(); }
 
   void upload(void* to, const void* from, size_t bytes) override {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "apps/metrics/xtensor.h"
 #include "engine/error.h"
+#include "optim/xtensor.h"
 
 namespace lowland {
 namespace {
@@ -62,13 +62,6 @@ std::vector<int> class_ids(const TaskInfo& task, std::span<const double> targets
 }
 
 }  // namespace
-
-std::optional<double> MetricResult::find(const std::string& name) const {
-  for (const Metric& metric : values) {
-    if (metric.name == name) return metric.value;
-  }
-  fail("there is no metric `{}`", name);
-}
 
 std::string MetricResult::warning(const TaskInfo& task) const {
   if (only_class < 0) return "";

@@ -28,7 +28,6 @@ struct MetricResult {
   int64_t n = 0;
   // The class all predictions fell on (-1: more than one, or a regression): worth a warning.
   int only_class = -1;
-  std::optional<double> find(const std::string& name) const;
   // "every prediction is `positive`", or empty.
   std::string warning(const TaskInfo& task) const;
 };

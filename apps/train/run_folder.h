@@ -30,7 +30,6 @@ class RunFolder {
 
   // --- metrics.jsonl: one object per line, appended and flushed.
   void log(const nlohmann::json& object);
-  const std::vector<nlohmann::json>& history() const { return history_; }
   // Drops every line after `step` (a resumed run writes them anew).
   void cut_metrics(int64_t step);
 

@@ -1,6 +1,5 @@
 #include "engine/io/safetensors_dtype.h"
 
-#include <array>
 #include <cstring>
 #include <type_traits>
 
@@ -14,26 +13,13 @@ struct half {
 };
 
 struct FileDType {
-  std::string_view name, torch;
+  std::string_view name;
   size_t bytes;
 };
 
-constexpr std::array<FileDType, 16> kFileDTypes{{{"F64", "float64", 8},
-                                                 {"F32", "float32", 4},
-                                                 {"F16", "float16", 2},
-                                                 {"BF16", "bfloat16", 2},
-                                                 {"I64", "int64", 8},
-                                                 {"I32", "int32", 4},
-                                                 {"I16", "int16", 2},
-                                                 {"I8", "int8", 1},
-                                                 {"U64", "uint64", 8},
-                                                 {"U32", "uint32", 4},
-                                                 {"U16", "uint16", 2},
-                                                 {"U8", "uint8", 1},
-                                                 {"BOOL", "bool", 1},
-                                                 {"C64", "complex64", 8},
-                                                 {"F8_E4M3", "float8_e4m3fn", 1},
-                                                 {"F8_E5M2", "float8_e5m2", 1}}};
+constexpr FileDType kFileDTypes[] = {{"F64", 8},  {"F32", 4}, {"F16", 2},     {"BF16", 2},   {"I64", 8}, {"I32", 4},
+                                     {"I16", 2},  {"I8", 1},  {"U64", 8},     {"U32", 4},    {"U16", 2}, {"U8", 1},
+                                     {"BOOL", 1}, {"C64", 8}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
 
 template <class From> double widen(From x) {
   if constexpr (std::is_same_v<From, half>) {
@@ -90,13 +76,6 @@ size_t file_dtype_bytes(std::string_view dtype) {
     if (t.name == dtype) return t.bytes;
   }
   return 0;
-}
-
-std::string_view file_dtype_of_torch(std::string_view torch_dtype) {
-  for (const FileDType& t : kFileDTypes) {
-    if (t.torch == torch_dtype) return t.name;
-  }
-  return {};
 }
 
 std::string_view file_dtype_of(DType dtype) {

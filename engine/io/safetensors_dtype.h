@@ -13,8 +13,6 @@ namespace lowland {
 size_t file_dtype_bytes(std::string_view dtype);
 // "F32" of DType::f32.
 std::string_view file_dtype_of(DType dtype);
-// "F32", "F16" ... of "float32", "float16" ... (config.json's dtype); empty if unknown.
-std::string_view file_dtype_of_torch(std::string_view torch_dtype);
 // Reads n elements of `from` (any alignment) into `to`: floating to floating, whole numbers to whole numbers.
 // False if the pair is not convertible. Halves and doubles are rounded once, to nearest even, except f64 ->
 // bf16 (through f32).

@@ -100,12 +100,12 @@ class Lab {
 
 // Uniform values of standard deviation `scale`, a function of seed and index.
 template <class T> std::vector<T> random_values(int64_t n, uint64_t seed, float scale = 1.0f) {
-  std::vector<T> values(static_cast<size_t>(n));
+  std::vector<T> values(n);
 #pragma omp parallel for
   for (int64_t i = 0; i < n; ++i) {
-    const uint64_t bits = mix64(mix64(seed) + static_cast<uint64_t>(i));
+    const uint64_t bits = mix64(mix64(seed) + i);
     const float u = static_cast<float>(bits >> 40) * 0x1.0p-23f - 1.0f;
-    values[static_cast<size_t>(i)] = static_cast<T>(u * 1.7320508f * scale);
+    values[i] = static_cast<T>(u * 1.7320508f * scale);
   }
   return values;
 }
@@ -113,8 +113,7 @@ template <class T> std::vector<T> random_values(int64_t n, uint64_t seed, float 
 template <class T> std::vector<float> to_float(const std::vector<T>& from) {
   std::vector<float> to(from.size());
 #pragma omp parallel for
-  for (int64_t i = 0; i < static_cast<int64_t>(from.size()); ++i)
-    to[static_cast<size_t>(i)] = static_cast<float>(from[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < static_cast<int64_t>(from.size()); ++i) to[i] = static_cast<float>(from[i]);
   return to;
 }
 

@@ -97,12 +97,6 @@ void BpeModel::set_scores(const std::vector<float>& scores, const std::vector<bo
   for (const Found& f : found) merges_.put(f.left, f.right, f.merge);
 }
 
-int BpeModel::byte_of(int32_t id) const {
-  if (!options_.byte_fallback) return -1;
-  const auto at = std::find(fallback_id_.begin(), fallback_id_.end(), id);
-  return at == fallback_id_.end() ? -1 : static_cast<int>(at - fallback_id_.begin());
-}
-
 int32_t BpeModel::id_of(std::string_view piece) const {
   const auto it = id_of_.find(piece);
   return it == id_of_.end() ? -1 : it->second;

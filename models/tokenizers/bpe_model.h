@@ -95,8 +95,6 @@ class BpeModel {
   const BpeOptions& options() const { return options_; }
   // -1 where there is none.
   int32_t id_of(std::string_view piece) const;
-  // The byte that a piece `<0x0A>` stands for, -1 for any other and where there is no byte_fallback.
-  int byte_of(int32_t id) const;
 
  private:
   void start_from_bytes(std::string_view word, std::vector<int32_t>& ids) const;

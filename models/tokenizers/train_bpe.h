@@ -1,9 +1,9 @@
 // Training of a byte-level BPE vocabulary, with the rules of the tokenizers library's
 // ByteLevelBPETokenizer.train.
-//   words   each line of a file, its newline included, is cut as in gpt2_split.h; equal words are counted
-//   together start   the special tokens, then the 256 bytes in the order of their characters
-//   (byte_alphabet.h) step    the commonest pair of neighbours becomes a new piece; of equally common ones
-//   the smallest (left id, right id) end     vocab_size is reached, or no pair occurs min_frequency times
+//   words   each line of a file, its newline included, is cut as in gpt2_split.h; equal words are counted together
+//   start   the special tokens, then the 256 bytes in the order of their characters (byte_alphabet.h)
+//   step    the commonest pair of neighbours becomes a new piece; of equally common ones that of the smallest ids
+//   end     vocab_size is reached, or no pair occurs min_frequency times
 // The result depends on the text only: one thread, no hash order, no random draws.
 #pragma once
 #include <cstdint>

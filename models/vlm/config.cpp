@@ -56,11 +56,6 @@ void read_projector(const JsonKeys& keys, VlmConfig& c) {
 
 }  // namespace
 
-bool is_vlm_config(const std::string& config_json) {
-  const auto root = nlohmann::json::parse(config_json, nullptr, false);
-  return root.is_object() && root.contains("model_type") && root["model_type"] == "llava";
-}
-
 VlmConfig VlmConfig::from_json(const std::string& text, const std::string& file_name) {
   const JsonKeys keys(text, file_name);
   const std::string type = keys.text("model_type", "");

@@ -32,7 +32,4 @@ struct VlmConfig {
   int64_t image_tokens() const { return vision.patches() + (keep_class_token ? 1 : 0); }
 };
 
-// True if the text of a config.json says model_type llava.
-bool is_vlm_config(const std::string& config_json);
-
 }  // namespace lowland

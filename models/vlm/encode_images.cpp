@@ -84,12 +84,6 @@ ImagePrompt image_prompt_of(const std::string& style) {
   return {chat_template_of("llava-hf"), false};
 }
 
-int64_t count_image_marks(const std::vector<ChatMessage>& messages) {
-  int64_t n = 0;
-  for (const ChatMessage& m : messages) n += marks_within(m.content, {0, m.content.size()}).size();
-  return n;
-}
-
 ChatIds encode_with_images(const Tokenizer& tokenizer, const ImagePrompt& prompt, const VlmConfig& config,
                            const std::vector<ChatMessage>& messages, bool generation_prompt) {
   ChatOptions options;

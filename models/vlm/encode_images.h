@@ -19,9 +19,6 @@ struct ImagePrompt {
 // "hf" or "llava", else Error.
 ImagePrompt image_prompt_of(const std::string& style);
 
-// How many images the messages speak of.
-int64_t count_image_marks(const std::vector<ChatMessage>& messages);
-
 // Ids with config.image_tokens() image tokens for each `<image>`, none of them a target. Where the tokenizer does not
 // know `<image>`, the text around it is tokenised apart, too. generation_prompt: end with what an answer follows.
 ChatIds encode_with_images(const Tokenizer& tokenizer, const ImagePrompt& prompt, const VlmConfig& config,

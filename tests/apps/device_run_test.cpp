@@ -89,7 +89,7 @@ struct Decoder final : Job {
     LanguageSplit split;
     for (int64_t i = 0; i < count; ++i) {
       LanguageExample e;
-      const uint64_t r = mix64(seed + static_cast<uint64_t>(i));
+      const uint64_t r = mix64(seed + i);
       for (uint64_t p = 0; p < 4 + r % 30; ++p) {
         e.ids.push_back(static_cast<int32_t>((r / 64 + p * (1 + r % 3)) % 61));
         e.learn.push_back(p > r % 4 ? 1 : 0);

@@ -1,4 +1,4 @@
-// attention's CUDA bodies on the host, block by block, against the definition and against the CPU kernel.
+// attention's CUDA bodies on the host, block by block, against kernels/reference and the CPU kernel.
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -8,12 +8,71 @@
 #include "kernels/cuda/attention_forward_fma.h"
 #include "kernels/cuda/attention_forward_mma.h"
 #include "tests/cuda/attention_cases.h"
-#include "tests/ops/harness.h"
+#include "tests/cuda/cuda_values.h"
 
 using namespace lowland;
 using namespace lowland::test;
 
 namespace {
+
+struct AttentionResult {
+  Values o, lse, dq, dk, dv;     // (NQ, NH HD), (NQ, NH), (NQ, NH HD), (NK, NKV HD) twice
+  std::vector<bool> sees, seen;  // of the reference: (NQ) query sees a key, (NK) key is seen
+};
+
+template <class T> Values dense(const RowView<const T>& from, int64_t rows, int64_t columns) {
+  std::vector<T> x;
+  for (int64_t row = 0; row < rows; ++row)
+    x.insert(x.end(), from.data + row * from.stride, from.data + row * from.stride + columns);
+  return to_double(x);
+}
+
+template <class T> AttentionResult by_reference(const AttentionData<T>& d) {
+  const AttentionShape& a = d.shape;
+  const int64_t q_width = a.NH * a.HD, k_width = a.NKV * a.HD;
+  const Values q = dense(d.in.q, a.NQ, q_width), k = dense(d.in.k, a.NK, k_width), v = dense(d.in.v, a.NK, k_width);
+  const auto saved = reference::attention_forward(q, k, v, a);
+  const auto [dq, dk, dv] =
+      reference::attention_backward(dense<T>({d.dout.data(), d.out_stride}, a.NQ, q_width), saved, q, k, v, a);
+  AttentionResult r{saved.o, saved.lse, dq, dk, dv, std::vector<bool>(a.NQ), std::vector<bool>(a.NK)};
+  for (size_t s = 0; s < d.c.nq.size(); ++s)
+    for (int32_t i = 0; i < d.c.nq[s]; ++i) {
+      const int32_t nk = d.c.nk[s], keys = d.c.causal ? std::min(nk, nk - d.c.nq[s] + i + 1) : nk;
+      r.sees[d.cu_q[s] + i] = keys > 0;
+      const int32_t first = c.window > 0 ? std::max(keys - c.window, 0) : 0;
+      for (int32_t j = first; j < keys; ++j) r.seen[d.cu_k[s] + j] = true;
+    }
+  return r;
+}
+
+// An output matrix, filled with NaN: what is not written shows.
+template <class T> struct Output {
+  std::vector<T> data;
+  int64_t stride, width;
+  Output(int64_t rows, int64_t columns, int64_t pad)
+      : data(rows * (columns + pad), T(std::nanf(""))), stride(columns + pad), width(columns) {}
+  RowView<T> rows() { return {data.data(), stride}; }
+  Values values() const { return dense<T>({data.data(), stride}, data.size() / stride, width); }
+};
+
+// ||x - y|| / ||y||, for y of zeros (a softmax over one key) over that of hundredths. NaN never passes a bound.
+double distance(const Values& x, const Values& y) {
+  if (x.size() != y.size()) return std::nan("");
+  double sum = 0, norm = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    sum += (x[i] - y[i]) * (x[i] - y[i]);
+    norm += y[i] * y[i];
+  }
+  return std::sqrt(sum) / std::max(std::sqrt(norm), 1e-2 * std::sqrt(static_cast<double>(y.size())));
+}
+
+// Rows outside every segment, queries without keys and keys that no query sees: zeros.
+bool zero_elsewhere(const Values& x, const std::vector<bool>& used) {
+  const size_t width = x.size() / used.size();
+  for (size_t i = 0; i < x.size(); ++i)
+    if (!used[i / width] && x[i] != 0) return false;
+  return true;
+}
 
 // bf16 keeps 8 bits: 2^-9 for a rounded result, as much again for the probabilities.
 constexpr double kBf16Bound = 5e-3;
@@ -188,7 +247,7 @@ template <class T> void check_fma(double bound) {
   for (const AttentionCase& c : attention_cases()) {
     CAPTURE(c.name);
     AttentionData<T> d(c);
-    const AttentionResult got = run_fma(d), right = oracle(d);
+    const AttentionResult got = run_fma(d), right = by_reference(d);
     check_all(got, right, bound);
     CHECK(zero_elsewhere(got.o, right.sees));
     CHECK(zero_elsewhere(got.lse, right.sees));
@@ -208,7 +267,7 @@ TEST_CASE("attention on tensor cores: backward") {
   for (const AttentionCase& c : attention_cases()) {
     CAPTURE(c.name);
     AttentionData<bf16> d(c);
-    const AttentionResult right = oracle(d);
+    const AttentionResult right = by_reference(d);
     check_gradients(backward_mma<1, 32>(d), right, kBf16Bound);
     check_gradients(backward_mma<1, 64>(d), right, kBf16Bound);
     check_gradients(backward_mma<2, 32>(d), right, kBf16Bound);
@@ -219,7 +278,7 @@ TEST_CASE("attention on tensor cores: forward") {
   for (const AttentionCase& c : attention_cases()) {
     CAPTURE(c.name);
     AttentionData<bf16> d(c);
-    const AttentionResult right = oracle(d), one = forward_mma<1>(d), two = forward_mma<2>(d);
+    const AttentionResult right = by_reference(d), one = forward_mma<1>(d), two = forward_mma<2>(d);
     CHECK(distance(one.o, right.o) < kBf16Bound);
     CHECK(distance(one.lse, right.lse) < 1e-5);
     CHECK(zero_elsewhere(one.o, right.sees));

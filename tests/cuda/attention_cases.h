@@ -1,4 +1,4 @@
-// Cases for attention's CUDA bodies, and the definition of attention in double precision, written out.
+// Cases for attention's CUDA bodies.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -9,8 +9,6 @@
 #include "kernels/attention.h"
 
 namespace lowland::test {
-
-using Doubles = std::vector<double>;
 
 struct AttentionCase {
   std::vector<int32_t> nq, nk;
@@ -99,115 +97,6 @@ template <class T> struct AttentionData {
     return x;
   }
 };
-
-struct AttentionResult {
-  Doubles o, lse, dq, dk, dv;    // (NQ, NH HD), (NQ, NH), (NQ, NH HD), (NK, NKV HD) twice
-  std::vector<bool> sees, seen;  // of the oracle: (NQ) query sees a key, (NK) key is seen
-};
-
-template <class T> double value(T x) {
-  if constexpr (sizeof(T) == 2) {
-    return static_cast<double>(static_cast<float>(x));
-  } else {
-    return static_cast<double>(x);
-  }
-}
-
-inline double keep_factor(const AttentionCase& c, int32_t example, int32_t position, int64_t h, int32_t j) {
-  if (c.p == 0) return 1;
-  const PhiloxBlock draws = philox(philox_key(3, 5, 7), static_cast<uint32_t>(example), static_cast<uint32_t>(position),
-                                   static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>(j) / 8, 0);
-  return draw16(draws, j % 8) >= drop_threshold(c.p) ? 1 / (1 - c.p) : 0;
-}
-
-// One query of one head: from the formulas of kernels/attention.h, with every probability written down.
-template <class T> void oracle_query(AttentionResult& r, const AttentionData<T>& d, size_t s, int64_t h, int32_t i) {
-  const AttentionCase& c = d.c;
-  const int64_t HD = c.HD, kv = h / (c.NH / c.NKV), row = d.cu_q[s] + i;
-  const int32_t keys = c.causal ? std::min(c.nk[s], c.nk[s] - c.nq[s] + i + 1) : c.nk[s];
-  const int32_t first = c.window > 0 ? std::max(keys - c.window, 0) : 0;
-  if (keys <= 0) return;
-  const auto dot = [&](const T* a, const T* b) {
-    double sum = 0;
-    for (int64_t k = 0; k < HD; ++k) sum += value(a[k]) * value(b[k]);
-    return sum;
-  };
-  const auto at = [&](const RowView<const T>& rows, int32_t j) {
-    return rows.data + (d.cu_k[s] + j) * rows.stride + kv * HD;
-  };
-  const T *q = d.in.q.data + row * d.in.q.stride + h * HD, *dout = d.dout.data() + row * d.out_stride + h * HD;
-  Doubles p(keys), u(p.size()), dp(p.size());
-  double top = -1e300, total = 0, delta = 0;
-  for (int32_t j = first; j < keys; ++j) top = std::max(top, p[size_t(j)] = d.shape.scale * dot(q, at(d.in.k, j)));
-  for (int32_t j = first; j < keys; ++j) total += std::exp(p[size_t(j)] - top);
-  const double lse = r.lse[size_t(row * c.NH + h)] = top + std::log(total);
-  for (int32_t j = first; j < keys; ++j) {
-    p[size_t(j)] = std::exp(p[size_t(j)] - lse);
-    u[size_t(j)] = keep_factor(c, d.example[size_t(row)], d.position[size_t(row)], h, j);
-    dp[size_t(j)] = u[size_t(j)] * dot(dout, at(d.in.v, j));
-    delta += p[size_t(j)] * dp[size_t(j)];
-  }
-  for (int32_t j = first; j < keys; ++j) {
-    r.sees[size_t(row)] = r.seen[size_t(d.cu_k[s] + j)] = true;
-    const double up = u[size_t(j)] * p[size_t(j)], g = d.shape.scale * p[size_t(j)] * (dp[size_t(j)] - delta);
-    for (int64_t k = 0; k < HD; ++k) {
-      const size_t in_q = size_t((row * c.NH + h) * HD + k), in_k = size_t(((d.cu_k[s] + j) * c.NKV + kv) * HD + k);
-      r.o[in_q] += up * value(at(d.in.v, j)[k]);
-      r.dq[in_q] += g * value(at(d.in.k, j)[k]);
-      r.dk[in_k] += g * value(q[k]);
-      r.dv[in_k] += up * value(dout[k]);
-    }
-  }
-}
-
-template <class T> AttentionResult oracle(const AttentionData<T>& d) {
-  AttentionResult r;
-  r.o.assign(size_t(d.shape.NQ * d.c.NH * d.c.HD), 0);
-  r.dq = r.o;
-  r.lse.assign(size_t(d.shape.NQ * d.c.NH), 0);
-  r.dk.assign(size_t(d.shape.NK * d.c.NKV * d.c.HD), 0);
-  r.dv = r.dk;
-  r.sees.assign(size_t(d.shape.NQ), false);
-  r.seen.assign(size_t(d.shape.NK), false);
-  for (size_t s = 0; s < d.c.nq.size(); ++s)
-    for (int64_t h = 0; h < d.c.NH; ++h)
-      for (int32_t i = 0; i < d.c.nq[s]; ++i) oracle_query(r, d, s, h, i);
-  return r;
-}
-
-// An output matrix, filled with NaN: what is not written shows.
-template <class T> struct Output {
-  std::vector<T> data;
-  int64_t stride, width;
-  Output(int64_t rows, int64_t columns, int64_t pad)
-      : data(rows * (columns + pad), T(std::nanf(""))), stride(columns + pad), width(columns) {}
-  RowView<T> rows() { return {data.data(), stride}; }
-  Doubles values() const {
-    Doubles x;
-    for (size_t row = 0; row < data.size(); row += size_t(stride))
-      for (size_t k = row; k < row + size_t(width); ++k) x.push_back(value(data[k]));
-    return x;
-  }
-};
-
-// ||x - y|| / ||y||, for y of zeros (a softmax over one key) over that of hundredths. NaN never passes a bound.
-inline double distance(const Doubles& x, const Doubles& y) {
-  if (x.size() != y.size()) return std::nan("");
-  double sum = 0, norm = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    sum += (x[i] - y[i]) * (x[i] - y[i]);
-    norm += y[i] * y[i];
-  }
-  return std::sqrt(sum) / std::max(std::sqrt(norm), 1e-2 * std::sqrt(static_cast<double>(y.size())));
-}
-
-// Rows outside every segment, queries without keys and keys that no query sees: zeros.
-inline bool zero_elsewhere(const Doubles& x, const std::vector<bool>& used) {
-  const size_t width = x.size() / used.size();
-  for (size_t i = 0; i < x.size(); ++i)
-    if (!used[i / width] && x[i] != 0) return false;
-  return true;
-}
 
 inline std::vector<AttentionCase> attention_cases() {
   std::vector<AttentionCase> cases;

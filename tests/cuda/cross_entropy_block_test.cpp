@@ -1,4 +1,4 @@
-// The kernels of cross_entropy, linear_cross_entropy and mse, block by block, against plain loops in double.
+// The kernels of cross_entropy, linear_cross_entropy and mse, block by block, against kernels/reference.
 #include <doctest/doctest.h>
 
 #include "kernels/cuda/cross_entropy_block.h"
@@ -12,34 +12,6 @@ using namespace lowland::test;
 
 namespace {
 
-struct Oracle {
-  double loss = 0;
-  Values lse, dx;
-};
-
-Oracle oracle(const Values& x, const std::vector<int32_t>& target, const CrossEntropyShape& s, double dloss) {
-  Oracle o{0, Values(target.size()), Values(x.size())};
-  const double e = s.label_smoothing, V = static_cast<double>(s.V);
-  for (int64_t n = 0; n < s.N; ++n) {
-    const int64_t at = n * s.V;
-    const int64_t t = target[n];
-    if (t == s.ignore_index) continue;
-    double top = x[at], sum = 0, mean = 0;
-    for (size_t v = 0; v < static_cast<size_t>(s.V); ++v) top = std::max(top, x[at + v]);
-    for (size_t v = 0; v < static_cast<size_t>(s.V); ++v) {
-      sum += std::exp(x[at + v] - top);
-      mean += x[at + v] / V;
-    }
-    const double lse = top + std::log(sum);
-    o.lse[n] = lse;
-    o.loss += s.scale * ((1 - e) * (lse - x[at + t]) + (e > 0 ? e * (lse - mean) : 0.0));
-    for (size_t v = 0; v < static_cast<size_t>(s.V); ++v)
-      o.dx[at + v] =
-          dloss * s.scale * (std::exp(x[at + v] - lse) - (static_cast<int64_t>(v) == t ? 1 - e : 0.0) - e / V);
-  }
-  return o;
-}
-
 template <class T, int kThreads> void check(int64_t N, int64_t V, double smoothing, bool in_place) {
   using A = acc_t<T>;
   CAPTURE(V);
@@ -48,7 +20,8 @@ template <class T, int kThreads> void check(int64_t N, int64_t V, double smoothi
   for (int64_t n = 0; n < N; ++n) target.push_back(n % 3 == 1 ? -100 : static_cast<int32_t>(n * 7919 % V));
   const CrossEntropyShape shape{N, V, -100, smoothing, 0.25};
   const A dloss = A(1.5);
-  const Oracle o = oracle(to_double(x), target, shape, 1.5);
+  const auto o = reference::cross_entropy_forward(to_double(x), target, shape);
+  const Values want = reference::cross_entropy_backward(1.5, to_double(x), target, o.lse, shape);
   std::vector<A> lse(N, A(99));
   std::vector<double> row_loss(N, 99);
   for (int64_t n = 0; n < N; ++n) {
@@ -67,7 +40,7 @@ template <class T, int kThreads> void check(int64_t N, int64_t V, double smoothi
   }
   CHECK(std::fabs(static_cast<double>(loss) - o.loss) <= rounding<A>(64) * std::max(1.0, o.loss));
   CHECK(error_of(lse, o.lse) <= rounding<A>(64));
-  CHECK(error_of(std::vector<T>(dx, dx + x.size()), o.dx) <= rounding<T>(64));
+  CHECK(error_of(std::vector<T>(dx, dx + x.size()), want) <= rounding<T>(64));
   if (!in_place) CHECK(to_double(x) == seen);
 }
 
@@ -104,13 +77,7 @@ TEST_CASE("cuda mse: loss and gradient") {
   for (const int64_t n : {1, 33, 1500}) {
     const std::vector<bf16> x = random_typed<bf16>(n, 1);
     const std::vector<float> target = random_typed<float>(n, 2);
-    const Values dx = to_double(x), dt = to_double(target);
-    double want = 0;
-    Values gradient;
-    for (size_t i = 0; i < dx.size(); ++i) {
-      want += 0.5 * (dx[i] - dt[i]) * (dx[i] - dt[i]);
-      gradient.push_back(2.0 * 2 * 0.5 * (dx[i] - dt[i]));
-    }
+    const double want = reference::mse_forward(to_double(x), to_double(target), 0.5);
     float loss = 0;
     const float dloss = 2;
     HostBlock<1024> one;
@@ -121,7 +88,7 @@ TEST_CASE("cuda mse: loss and gradient") {
       HostBlock<256> b(i);
       mse_gradient(b, out.data(), &dloss, x.data(), target.data(), n, 0.5);
     }
-    CHECK(error_of(out, gradient) <= rounding<bf16>());
+    CHECK(error_of(out, reference::mse_backward(2, to_double(x), to_double(target), 0.5)) <= rounding<bf16>());
   }
 }
 
@@ -130,8 +97,7 @@ namespace {
 template <int W, class T> void check_scaled(int64_t n) {
   std::vector<T> x = random_typed<T>(n, 1);
   const acc_t<T> dloss = acc_t<T>(0.37);
-  Values want = to_double(x);
-  for (double& v : want) v *= static_cast<double>(dloss);
+  const Values want = reference::scale(to_double(x), static_cast<double>(dloss));
   const int64_t blocks = (n + kMapTile<T, W> - 1) / kMapTile<T, W>;
   for (int64_t i = 0; i < blocks; ++i) {
     HostBlock<kMapThreads> b(i, blocks);

@@ -20,6 +20,12 @@ template <class T> Values to_double(const std::vector<T>& x) {
   return out;
 }
 
+// Sums that begin at `start`: what a kernel leaves that adds to its output.
+inline Values added_to(double start, Values sums) {
+  for (double& v : sums) v += start;
+  return sums;
+}
+
 // The largest |a - ref| / max(1, |ref|).
 template <class T> double error_of(const std::vector<T>& a, const Values& ref) { return difference(a, ref).relative; }
 

@@ -1,5 +1,4 @@
-// The three launches of kernels/cuda/eflat.cu, block by block, against the CPU kernel, which is proved against the
-// printed formulas.
+// The three launches of kernels/cuda/eflat.cu, block by block, against the printed formulas of kernels/reference.
 #include "kernels/cuda/eflat_block.h"
 
 #include <doctest/doctest.h>
@@ -8,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/reference/eflat.h"
 #include "tests/cuda/cuda_values.h"
 
 using namespace lowland;
@@ -31,16 +31,15 @@ template <class T> struct Problem {
     int64_t end = gap, e_end = gap;
     for (const Size& z : sizes) {
       adapters.push_back({end, end + z.r * z.m, e_end, z.n, z.m, z.r, 0.5});
-      const Values a = random_values(z.r * z.m, 7 + static_cast<uint64_t>(end), 0.1);
-      const Values b = random_values(z.n * z.r, 8 + static_cast<uint64_t>(end), z.b_scale);
-      values.resize(static_cast<size_t>(end), T(NAN));
+      const Values a = random_values(z.r * z.m, 7 + end, 0.1);
+      const Values b = random_values(z.n * z.r, 8 + end, z.b_scale);
+      values.resize(end, T(NAN));
       for (const double v : a) values.push_back(static_cast<T>(v));
       for (const double v : b) values.push_back(static_cast<T>(v));
       end = static_cast<int64_t>(values.size()) + gap;
       e_end += z.n * z.r;
     }
-    for (size_t i = 0; i < values.size(); ++i)
-      grads.push_back(static_cast<T>(random_values(1, 90 + static_cast<uint64_t>(i), 0.01)[0]));
+    for (size_t i = 0; i < values.size(); ++i) grads.push_back(static_cast<T>(random_values(1, 90 + i, 0.01)[0]));
     for (const double v : random_values(e_end, 5, 0.02)) e.push_back(static_cast<T>(v));
     table = lay_out_eflat(adapters.data(), static_cast<int64_t>(adapters.size()));
     table.adapters = adapters.data();
@@ -51,12 +50,12 @@ template <class T> struct Problem {
 
 template <class T> std::vector<double> by_blocks(const Problem<T>& p, std::vector<T>& e, const EflatOptions& o) {
   const EflatTable& table = p.table;
-  const auto rr = static_cast<size_t>(table.most_r * table.most_r), count = static_cast<size_t>(table.count);
-  const auto words = static_cast<size_t>(std::max<int64_t>(kGramShared, kBlendRows + kBlendFactors));
+  const int64_t rr = table.most_r * table.most_r, count = table.count;
+  const int64_t words = std::max<int64_t>(kGramShared, kBlendRows + kBlendFactors);
   std::vector<Vec<double>> shared(words / 2 + 1);  // aligned to 16 bytes
   auto* memory = reinterpret_cast<double*>(shared.data());
-  std::vector<double> partial(static_cast<size_t>(table.gram_blocks) * 3 * rr, NAN), factors(count * 2 * rr, NAN);
-  std::vector<double> norm2(count, NAN), g_norm(count, NAN), work(static_cast<size_t>(solve_work(table.most_r)), NAN);
+  std::vector<double> partial(table.gram_blocks * 3 * rr, NAN), factors(count * 2 * rr, NAN);
+  std::vector<double> norm2(count, NAN), g_norm(count, NAN), work(solve_work(table.most_r), NAN);
   const EflatArrays<T> in{p.values.data(), p.grads.data(), e.data()};
   int64_t row = -1;
   for (int64_t i = 0; i < table.gram_blocks; ++i) {
@@ -76,19 +75,19 @@ template <class T> std::vector<double> by_blocks(const Problem<T>& p, std::vecto
 
 template <class T> void check(const std::vector<Size>& sizes, int64_t gap, const EflatOptions& o, double tolerance) {
   const Problem<T> p(sizes, gap);
-  std::vector<T> expected = p.e, e = p.e;
-  std::vector<double> g_norm(sizes.size());
-  cpu_v3::eflat_perturbation<T>(cpu().kernels(), expected.data(), g_norm.data(), p.values.data(), p.grads.data(),
-                                p.table, o, &p.s);
+  Values expected = to_double(p.e);
+  const Values g_norm =
+      reference::eflat_perturbation(expected, to_double(p.values), to_double(p.grads), p.table, o, p.s);
+  std::vector<T> e = p.e;
   const std::vector<double> norms = by_blocks(p, e, o);
   for (size_t k = 0; k < sizes.size(); ++k) {
     CAPTURE(k);
     CHECK(norms[k] == doctest::Approx(g_norm[k]).epsilon(1e-11));
     const EflatAdapter& d = p.adapters[k];
-    const auto part = [&](const std::vector<T>& x) { return std::span(x).subspan(size_t(d.e), size_t(d.n * d.r)); };
+    const auto part = [&](const auto& x) { return std::span(x).subspan(d.e, d.n * d.r); };
     CHECK(difference(part(e), part(expected)).to_largest() <= tolerance);
   }
-  for (int64_t i = 0; i < gap; ++i) CHECK(e[static_cast<size_t>(i)] == p.e[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < gap; ++i) CHECK(e[i] == p.e[i]);
 }
 
 // Ranks around the tiles of four, above every width, with several passes over z; B = 0; more than one block a side.
@@ -140,9 +139,7 @@ TEST_CASE("eflat: a rounded view is that of arrays which were rounded before") {
   o.rounded_view = true;
   for (float& x : rounded.values) x = as_read(x, o);
   for (const EflatAdapter& d : p.adapters)
-    for (int64_t i = 0; i < d.n * d.r; ++i)
-      rounded.values[static_cast<size_t>(d.b + i)] =
-          as_read(p.values[static_cast<size_t>(d.b + i)] + p.e[static_cast<size_t>(d.e + i)], o);
+    for (int64_t i = 0; i < d.n * d.r; ++i) rounded.values[d.b + i] = as_read(p.values[d.b + i] + p.e[d.e + i], o);
   const auto run = [&](const Problem<float>& from) {
     std::vector<float> e = p.e;
     std::vector<double> g_norm(kReal.size());

@@ -1,33 +1,16 @@
-// The kernels of the gated activations, block by block, against plain loops in double.
+// The kernels of the gated activations, block by block, against kernels/reference.
 #include <doctest/doctest.h>
 
 #include "kernels/cuda/gated_block.h"
 #include "kernels/swiglu.h"
 #include "tests/cuda/cuda_values.h"
-#include "tests/ops/activation_curves.h"
+#include "tests/ops/activation_limits.h"
 
 using namespace lowland;
 using namespace lowland::cuda;
 using namespace lowland::test;
 
 namespace {
-
-struct Oracle {
-  Values y, dx;
-};
-
-Oracle oracle(const Values& x, const Values& dy, int64_t N, int64_t F) {
-  Oracle o{Values(dy.size()), Values(x.size())};
-  for (int64_t n = 0; n < N; ++n)
-    for (int64_t f = 0; f < F; ++f) {
-      const int64_t at = n * F + f, gate = 2 * n * F + f;
-      const size_t up = gate + F;
-      o.y[at] = kSilu.value(x[gate]) * x[up];
-      o.dx[gate] = dy[at] * x[up] * kSilu.slope(x[gate]);
-      o.dx[up] = dy[at] * kSilu.value(x[gate]);
-    }
-  return o;
-}
 
 template <int W, class T> std::vector<T> forward(const std::vector<T>& x, int64_t N, int64_t F) {
   std::vector<T> y(N * F, T(99.0f));
@@ -49,12 +32,11 @@ template <int W, class T> void check(int64_t N, int64_t F) {
   CAPTURE(N);
   CAPTURE(F);
   const std::vector<T> x = random_typed<T>(2 * N * F, 1, 3.0), dy = random_typed<T>(N * F, 2);
-  const Oracle o = oracle(to_double(x), to_double(dy), N, F);
-  CHECK(error_of(forward<W>(x, N, F), o.y) <= rounding<T>(64));
+  CHECK(error_of(forward<W>(x, N, F), reference::swiglu_forward(to_double(x), N, F)) <= rounding<T>(64));
   std::vector<T> dx(x.size(), T(99.0f)), in_place = x;
   backward<W>(dx.data(), dy.data(), x.data(), N, F);
   backward<W>(in_place.data(), dy.data(), in_place.data(), N, F);
-  CHECK(error_of(dx, o.dx) <= rounding<T>(64));
+  CHECK(error_of(dx, reference::swiglu_backward(to_double(dy), to_double(x), N, F)) <= rounding<T>(64));
   CHECK(to_double(dx) == to_double(in_place));
 }
 

@@ -1,4 +1,4 @@
-// The skinny products of lora_linear with dropout, block by block, against plain loops in double with the CPU's masks.
+// The skinny products of lora_linear with dropout, block by block, against kernels/reference.
 #include "kernels/cuda/lora_linear_block.h"
 
 #include <doctest/doctest.h>
@@ -18,23 +18,8 @@ struct Case {
   double p = 0.1;
 };
 
-// f of every element, from the contract of kernels/common/philox.h.
-Values factors_of(const Case& c, PhiloxKey key, const std::vector<int32_t>& example,
-                  const std::vector<int32_t>& position) {
-  Values f;
-  for (int64_t n = 0; n < c.N; ++n)
-    for (int64_t m = 0; m < c.M; ++m) {
-      const auto row = static_cast<size_t>(n);
-      const PhiloxBlock block = philox(key, static_cast<uint32_t>(example[row]), static_cast<uint32_t>(position[row]),
-                                       static_cast<uint32_t>(m / 8), 0);
-      const bool kept = draw16(block, static_cast<int>(m % 8)) >= drop_threshold(c.p);
-      f.push_back(kept && c.p < 1 ? 1 / (1 - c.p) : 0.0);
-    }
-  return f;
-}
-
 template <class A> struct Shared {
-  explicit Shared(int n) : memory(static_cast<size_t>(n) + 32 / sizeof(A)) {}
+  explicit Shared(int n) : memory(n + 32 / sizeof(A)) {}
   A* data() {
     auto at = reinterpret_cast<uintptr_t>(memory.data());
     return reinterpret_cast<A*>((at + 31) / 32 * 32);
@@ -61,25 +46,16 @@ template <int W, int KT, class T> void check(const Case& c, double tolerance) {
   }
   const uint64_t step = 5;
   DropoutRows rows{c.p, {{}, 42, 9, &step}, example.data(), position.data()};
-  const Values f = factors_of(c, philox_key(42, step, 9), example, position);
-  const Values dx0 = random_values(c.N * c.M, 4);
-  std::vector<T> xa(static_cast<size_t>(c.N * c.KR), T(9.0f)), dx = typed<T>(dx0);
-  Values xa_ref(xa.size()), da_ref(a.size()), dx_ref = to_double(dx);
-  const Values vx = to_double(x), va = to_double(a), vd = to_double(dxa);
-  const auto at = [](int64_t i, int64_t width, int64_t j) { return static_cast<size_t>(i * width + j); };
-  for (int64_t n = 0; n < c.N; ++n)
-    for (int64_t m = 0; m < c.M; ++m)
-      for (int64_t k = 0; k < c.KR; ++k) {
-        const double fm = f[at(n, c.M, m)], xd = fm * vx[at(n, c.M, m)];
-        xa_ref[at(n, c.KR, k)] += xd * va[at(k, c.M, m)];
-        da_ref[at(k, c.M, m)] += vd[at(n, c.KR, k)] * xd;
-        dx_ref[at(n, c.M, m)] += fm * vd[at(n, c.KR, k)] * va[at(k, c.M, m)];
-      }
+  std::vector<T> xa(c.N * c.KR, T(9.0f)), dx = random_typed<T>(c.N * c.M, 4);
+  const LoraInput shape{c.N, c.M, c.KR, rows};
+  const Values xa_ref = reference::lora_linear_down_forward(to_double(x), to_double(a), shape);
+  const auto ref = reference::lora_linear_down_backward(to_double(dxa), to_double(x), to_double(a), shape);
+  const Values dx_ref = reference::add(to_double(dx), ref.dx);
   const LoraDown<T> in{x.data(), a.data(), drops_of<A>(rows), c.N, c.M, c.KR};
   const LoraDown<T> no_x{nullptr, a.data(), in.drops, c.N, c.M, c.KR};
   Shared<A> shared(kLoraShared<KT>);
   const int64_t run = 32, runs = (c.N + run - 1) / run, across = (c.M + kLoraColumns - 1) / kLoraColumns;
-  std::vector<A> partial(static_cast<size_t>(runs * c.KR * c.M), A(NAN));
+  std::vector<A> partial(runs * c.KR * c.M, A(NAN));
   std::vector<T> alone = dx;
   for (int64_t k0 = 0; k0 < c.KR; k0 += KT) {
     const int64_t blocks = (c.N + kLoraRows - 1) / kLoraRows;
@@ -96,7 +72,7 @@ template <int W, int KT, class T> void check(const Case& c, double tolerance) {
   std::vector<A> da(a.size());
   for (size_t i = 0; i < partial.size(); ++i) da[i % da.size()] += partial[i];
   CHECK(error_to_largest(xa, xa_ref) <= tolerance);
-  CHECK(error_to_largest(da, da_ref) <= (sizeof(T) == 2 ? 1e-5 : tolerance));  // exact products, sums in f32
+  CHECK(error_to_largest(da, ref.dA) <= (sizeof(T) == 2 ? 1e-5 : tolerance));  // exact products, sums in f32
   CHECK(error_to_largest(dx, dx_ref) <= tolerance);
   CHECK(to_double(alone) == to_double(dx));
 }

@@ -1,4 +1,4 @@
-// The kernels of patchify, replace_rows and segment_mean, block by block, against plain loops in double.
+// The kernels of patchify, replace_rows and segment_mean, block by block, against kernels/reference.
 #include <doctest/doctest.h>
 
 #include "kernels/cuda/patchify_block.h"
@@ -12,8 +12,6 @@ using namespace lowland::test;
 
 namespace {
 
-size_t at(int64_t i) { return i; }
-
 template <class T> void check_patchify(const PatchifyShape& p) {
   const std::vector<T> x = random_typed<T>(p.S * p.D * p.H * p.W, 1);
   std::vector<T> y(x.size(), T(99.0f));
@@ -22,16 +20,7 @@ template <class T> void check_patchify(const PatchifyShape& p) {
     HostBlock<kPatchThreads> b(i);
     patchify_row(b, y.data(), x.data(), p);
   }
-  Values want;
-  const Values from = to_double(x);
-  for (int64_t s = 0; s < p.S; ++s)
-    for (int64_t i = 0; i < down; ++i)
-      for (int64_t j = 0; j < across; ++j)
-        for (int64_t d = 0; d < p.D; ++d)
-          for (int64_t u = 0; u < p.P; ++u)
-            for (int64_t v = 0; v < p.P; ++v)
-              want.push_back(from[at(((s * p.D + d) * p.H + i * p.P + u) * p.W + j * p.P + v)]);
-  CHECK(to_double(y) == want);
+  CHECK(to_double(y) == reference::patchify_forward(to_double(x), p));
 }
 
 template <int W, class T> void check_put(int64_t N, int64_t K, int64_t C) {
@@ -40,9 +29,8 @@ template <int W, class T> void check_put(int64_t N, int64_t K, int64_t C) {
   const std::vector<T> rows = random_typed<T>(K * C, 1);
   for (const bool zero : {false, true}) {
     std::vector<T> y = random_typed<T>(N * C, 2);
-    Values want = to_double(y);
-    for (int64_t k = 0; k < K; ++k)
-      for (int64_t c = 0; c < C; ++c) want[at(index[at(k)] * C + c)] = zero ? 0.0 : to_double(rows)[at(k * C + c)];
+    const Values want = zero ? reference::replace_rows_backward(to_double(y), index, {N, K, C}).dx
+                             : reference::replace_rows_forward(to_double(y), to_double(rows), index, {N, K, C});
     for (int64_t i = 0; i < tile_blocks<W>(K, C); ++i) {
       HostBlock<kTileThreads> b(i);
       put_rows<W>(b, y.data(), zero ? nullptr : rows.data(), index.data(), K, C);
@@ -55,23 +43,14 @@ template <int W, class T> void check_mean(int64_t C) {
   const std::vector<int32_t> cu = {0, 7, 7, 40, 41};
   const int64_t S = 4, N = 43;  // two rows of no segment
   const std::vector<T> x = random_typed<T>(N * C, 1), dy = random_typed<T>(S * C, 2);
-  std::vector<T> y(at(S * C), T(99.0f)), dx(at(N * C), T(99.0f));
-  Values want(at(S * C), 0.0), dwant(at(N * C), 0.0);
-  const Values xs = to_double(x), dys = to_double(dy);
-  for (int64_t s = 0; s < S; ++s)
-    for (int64_t n = cu[at(s)]; n < cu[at(s + 1)]; ++n)
-      for (int64_t c = 0; c < C; ++c) {
-        const double share = 1.0 / (cu[at(s + 1)] - cu[at(s)]);
-        want[at(s * C + c)] += share * xs[at(n * C + c)];
-        dwant[at(n * C + c)] = share * dys[at(s * C + c)];
-      }
+  std::vector<T> y(dy.size(), T(99.0f)), dx(x.size(), T(99.0f));
   for (int64_t i = 0; i < (S + 1) * mean_tiles<W>(C); ++i) {
     HostBlock<kMeanThreads> b(i);
     if (i < S * mean_tiles<W>(C)) segment_mean_tile<W>(b, y.data(), x.data(), cu.data(), C);
     segment_mean_backward_tile<W>(b, dx.data(), dy.data(), cu.data(), S, N, C);
   }
-  CHECK(error_of(y, want) <= rounding<T>(64));
-  CHECK(error_of(dx, dwant) <= rounding<T>(4));
+  CHECK(error_of(y, reference::segment_mean_forward(to_double(x), cu, S, C)) <= rounding<T>(64));
+  CHECK(error_of(dx, reference::segment_mean_backward(to_double(dy), cu, S, N, C)) <= rounding<T>(4));
 }
 
 template <class T> void check_all() {

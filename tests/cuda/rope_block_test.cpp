@@ -1,7 +1,7 @@
-// rope's kernel, block by block, against the rotation of complex numbers in double.
+// rope's kernel, block by block, against kernels/reference.
 #include <doctest/doctest.h>
 
-#include <complex>
+#include <cmath>
 
 #include "kernels/cuda/rope_block.h"
 #include "tests/cuda/cuda_values.h"
@@ -25,44 +25,27 @@ std::vector<int32_t> positions(const Rows& r) {
   return p;
 }
 
-std::vector<float> frequencies(int64_t HD) {
+// (tables, HD/2)
+std::vector<float> frequencies(const Rows& r) {
   std::vector<float> f;
-  for (int64_t i = 0; i < HD; i += 2)
-    f.push_back(static_cast<float>(std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(HD))));
+  for (int32_t t = 0; t < r.tables; ++t)
+    for (int64_t i = 0; i < r.HD; i += 2)
+      f.push_back(static_cast<float>(std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(r.HD)) / (1 + t)));
   return f;
 }
 
-// f32 and bf16 take the sine of an angle that was rounded to f32.
-template <class T> double angle(int32_t position, float f) {
-  return static_cast<double>(rope_angle(position, f, acc_t<T>()));
-}
-
-template <class T> Values rotated(Values x, const Rows& r, double direction) {
-  const int64_t width = r.heads * r.HD + r.rest, half = r.HD / 2;
-  const std::vector<int32_t> p = positions(r);
-  const std::vector<float> f = frequencies(r.HD);
-  for (int64_t n = 0; n < r.N; ++n)
-    for (int64_t h = 0; h < r.heads; ++h)
-      for (int64_t i = 0; i < half; ++i) {
-        double& u = x[n * width + h * r.HD + i];
-        double& v = x[n * width + h * r.HD + i + half];
-        const double a = direction * angle<T>(p[n], f[i] / static_cast<float>(1 + r.table(n)));
-        const std::complex<double> z = std::complex<double>(u, v) * std::polar(1.0, a);
-        u = z.real();
-        v = z.imag();
-      }
-  return x;
+// The shape, and in `table` what it points to.
+RopeShape shape_of(const Rows& r, std::vector<int32_t>& table) {
+  for (int64_t n = 0; n < r.N; ++n) table.push_back(r.table(n));
+  return {r.N, r.heads * r.HD + r.rest, r.heads, r.HD, r.tables > 1 ? table.data() : nullptr};
 }
 
 // As the launcher has it, in a memory that holds what the launcher gives a block.
 template <int W, class T> void run(std::vector<T>& x, const Rows& r, int64_t rows, int direction) {
   const std::vector<int32_t> p = positions(r);
-  std::vector<float> f;
+  const std::vector<float> f = frequencies(r);
   std::vector<int32_t> table;
-  for (int32_t t = 0; t < r.tables; ++t)
-    for (const float x : frequencies(r.HD)) f.push_back(x / static_cast<float>(1 + t));
-  for (int64_t n = 0; n < r.N; ++n) table.push_back(r.table(n));
-  const RopeShape shape{r.N, r.heads * r.HD + r.rest, r.heads, r.HD, r.tables > 1 ? table.data() : nullptr};
+  const RopeShape shape = shape_of(r, table);
   const RopeRows<T> args{x.data(), p.data(), f.data(), shape, rows, static_cast<acc_t<T>>(direction)};
   for (int64_t i = 0; i < (r.N + rows - 1) / rows; ++i) {
     std::vector<acc_t<T>> shared(rope_shared_bytes<T>(shape, rows) / sizeof(acc_t<T>), acc_t<T>(99));
@@ -81,7 +64,10 @@ template <int W, class T> void check(const Rows& r) {
     for (const int direction : {1, -1}) {
       std::vector<T> y = x;
       run<W>(y, r, rows, direction);
-      CHECK(error_of(y, rotated<T>(to_double(x), r, direction)) <= rounding<T>(16));
+      const auto rotate = direction == 1 ? reference::rope_forward : reference::rope_backward;
+      std::vector<int32_t> table;
+      const Values want = rotate(to_double(x), positions(r), frequencies(r), shape_of(r, table), sizeof(T) < 8);
+      CHECK(error_of(y, want) <= rounding<T>(16));
       bool kept = true;
       for (size_t i = 0; i < x.size(); ++i)
         if (static_cast<int64_t>(i) % width >= r.heads * r.HD) kept = kept && std::memcmp(&x[i], &y[i], sizeof(T)) == 0;

@@ -1,4 +1,4 @@
-// The kernels of embedding, gather_rows, scatter_rows and bias, block by block, against loops in double.
+// The kernels of embedding, gather_rows, scatter_rows and bias, block by block, against kernels/reference.
 #include <doctest/doctest.h>
 
 #include <numeric>
@@ -30,11 +30,7 @@ template <int W, class T, class Table> void check_copy(int64_t N, int64_t V, int
     HostBlock<kTileThreads> b(i);
     copy_rows<W>(b, y.data(), table.data(), N, C, [&](int64_t n) { return int64_t{ids[n]}; });
   }
-  const Values got = to_double(y), from = to_double(table);
-  bool same = true;
-  for (int64_t n = 0; n < N; ++n)
-    for (int64_t c = 0; c < C; ++c) same = same && got[n * C + c] == from[ids[n] * C + c];
-  CHECK(same);
+  CHECK(to_double(y) == reference::embedding_forward(ids, to_double(table), N, C));
 }
 
 template <int W, class T> void check_scatter(int64_t K, int64_t V, int64_t C, int64_t stride) {
@@ -43,21 +39,12 @@ template <int W, class T> void check_scatter(int64_t K, int64_t V, int64_t C, in
   const std::vector<T> x = random_typed<T>(K * stride, 1);
   std::vector<T> y = random_typed<T>(V * C, 2);
   Values want = to_double(y);
-  const Values from = to_double(x);
-  for (int64_t k = 0; k < K; ++k)
-    for (int64_t c = 0; c < C; ++c) want[index[k] * C + c] = from[k * stride + c];
+  reference::scatter_rows_forward(want, to_double(x), index, K, C, stride);
   for (int64_t i = 0; i < tile_blocks<W>(K, C); ++i) {
     HostBlock<kTileThreads> b(i);
     scatter_rows<W>(b, y.data(), x.data(), index.data(), K, C, stride);
   }
   CHECK(to_double(y) == want);
-}
-
-// start + the rows of dy, each added to the row of its id.
-Values scattered(const Values& dy, const std::vector<int32_t>& ids, Values start, int64_t C) {
-  for (size_t n = 0; n < ids.size(); ++n)
-    for (size_t c = 0; c < static_cast<size_t>(C); ++c) start[ids[n] * C + c] += dy[n * C + c];
-  return start;
 }
 
 template <int W, class T> void check_embedding_backward(int64_t N, int64_t V, int64_t C) {
@@ -69,7 +56,7 @@ template <int W, class T> void check_embedding_backward(int64_t N, int64_t V, in
   for (const int32_t place : places) sorted.push_back(ids[place]);
   const std::vector<T> dy = random_typed<T>(N * C, 2);
   std::vector<A> dtable(V * C, A(0.5));
-  const Values want = scattered(to_double(dy), ids, to_double(dtable), C);
+  const Values want = added_to(0.5, reference::embedding_backward(to_double(dy), ids, N, V, C));
   std::vector<A> shared(kSumGroups * kSumColumns<W>, A(77));
   for (int64_t i = 0; i < N * ((C + kSumColumns<W> - 1) / kSumColumns<W>); ++i) {
     HostBlock<kSumThreads> b(i);
@@ -83,7 +70,7 @@ template <int W, class T> void check_gather_backward(int64_t K, int64_t V, int64
   const std::vector<int32_t> index = ids_of(K, V);
   const std::vector<T> dy = random_typed<T>(K * C, 2);
   std::vector<T> dx = random_typed<T>(V * C, 3);
-  const Values want = scattered(to_double(dy), index, to_double(dx), C);
+  const Values want = reference::add(to_double(dx), reference::gather_rows_backward(to_double(dy), index, V, K, C));
   for (int64_t k = 0; k < K; ++k) {
     HostBlock<kTileThreads> b(k);
     gather_rows_backward_row<W>(b, GatherRowsBackward<T>{dx.data(), dy.data(), index.data(), K, C});
@@ -95,12 +82,7 @@ template <int W, class T> void check_bias(int64_t N, int64_t C) {
   using A = acc_t<T>;
   std::vector<T> y = random_typed<T>(N * C, 1);
   const std::vector<T> bias = random_typed<T>(C, 2), dy = y;
-  Values want = to_double(y), sums(C, 0.5);
-  const Values db = to_double(bias);
-  for (size_t i = 0; i < want.size(); ++i) {
-    sums[i % C] += want[i];
-    want[i] += db[i % C];
-  }
+  const Values want = reference::bias_forward(to_double(y), to_double(bias), N, C);
   for (int64_t i = 0; i < tile_blocks<W>(N, C); ++i) {
     HostBlock<kTileThreads> b(i);
     add_bias_tile<W>(b, y.data(), bias.data(), N, C);
@@ -117,7 +99,7 @@ template <int W, class T> void check_bias(int64_t N, int64_t C) {
     sum_columns<W>(b, shared.data(), PartialSums<A>{partial.data(), rows}, dy.data(), N, C);
   }
   host_add_partial<A, 1>({out.data()}, partial, chunks, C);
-  CHECK(error_of(out, sums) <= rounding<A>(256));
+  CHECK(error_of(out, added_to(0.5, reference::bias_backward(to_double(dy), N, C))) <= rounding<A>(256));
 }
 
 template <class T> void check_all() {

@@ -19,12 +19,11 @@ using Square = std::vector<double>;
 // X^T X of `rank` random rows, the last one `thin` times as long as the others.
 Square gram(int64_t r, int64_t rank, double thin, uint64_t seed) {
   Values x = random_values(rank * r, seed);
-  for (int64_t j = 0; j < r; ++j) x[static_cast<size_t>((rank - 1) * r + j)] *= thin;
-  Square K(static_cast<size_t>(r * r));
+  for (int64_t j = 0; j < r; ++j) x[(rank - 1) * r + j] *= thin;
+  Square K(r * r);
   for (int64_t k = 0; k < rank; ++k)
     for (int64_t i = 0; i < r; ++i)
-      for (int64_t j = 0; j < r; ++j)
-        K[static_cast<size_t>(i * r + j)] += x[static_cast<size_t>(k * r + i)] * x[static_cast<size_t>(k * r + j)];
+      for (int64_t j = 0; j < r; ++j) K[i * r + j] += x[k * r + i] * x[k * r + j];
   return K;
 }
 
@@ -69,19 +68,19 @@ TEST_CASE("block_pseudo_inverse: NaN gives zero") {
 
 TEST_CASE("round_robin: every pair meets once, and nobody twice in a round") {
   for (const int size : {2, 4, 8, 16, 34}) {
-    std::vector<int> met(static_cast<size_t>(size * size));
+    std::vector<int> met(size * size);
     for (int round = 0; round < size - 1; ++round) {
-      std::vector<int> plays(static_cast<size_t>(size));
+      std::vector<int> plays(size);
       for (int pair = 0; pair < size / 2; ++pair) {
         const int x = round_robin(size, round, pair, false), y = round_robin(size, round, pair, true);
-        plays[static_cast<size_t>(x)] += 1;
-        plays[static_cast<size_t>(y)] += 1;
-        met[static_cast<size_t>(x * size + y)] += 1;
-        met[static_cast<size_t>(y * size + x)] += 1;
+        plays[x] += 1;
+        plays[y] += 1;
+        met[x * size + y] += 1;
+        met[y * size + x] += 1;
       }
-      CHECK(plays == std::vector<int>(static_cast<size_t>(size), 1));
+      CHECK(plays == std::vector<int>(size, 1));
     }
-    for (int i = 0; i < size * size; ++i) CHECK(met[static_cast<size_t>(i)] == (i / size == i % size ? 0 : 1));
+    for (int i = 0; i < size * size; ++i) CHECK(met[i] == (i / size == i % size ? 0 : 1));
   }
 }
 

@@ -39,7 +39,7 @@ void round_trip(const Make& make, const std::string& base, const HubFamily& fami
   const auto again = make(base);
   attach_adapter(*again, back, family, &adapter);
   fill(*again, base, family, 2);
-  CHECK(again->arena().count() == trained->arena().count());
+  CHECK(again->arena().slots().size() == trained->arena().slots().size());
   CHECK(logits_of(*again) != after);
   fill_adapter(*again, adapter);
   CHECK(logits_of(*again) == after);

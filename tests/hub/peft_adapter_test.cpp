@@ -70,8 +70,7 @@ TEST_CASE("peft: adapters that peft wrote have the products, ranks and scales th
         for (int64_t i = 0; i < f->in; ++i) {
           double d = 0;
           for (int64_t r = 0; r < f->rank; ++r) {
-            d += static_cast<double>(f->b[static_cast<size_t>(o * f->rank + r)]) *
-                 static_cast<double>(f->a[static_cast<size_t>(r * f->in + i)]);
+            d += static_cast<double>(f->b[o * f->rank + r]) * static_cast<double>(f->a[r * f->in + i]);
           }
           sum += f->scale * d;
           square += f->scale * d * f->scale * d;

@@ -20,7 +20,7 @@ std::string refusal(const std::string& json) {
 }
 
 std::vector<float> values_of(const ImageProcessor& processor, const std::string& file) {
-  std::vector<float> values(static_cast<size_t>(3 * processor.height() * processor.width()));
+  std::vector<float> values(3 * processor.height() * processor.width());
   processor.process(read_image(file), file, values.data());
   return values;
 }

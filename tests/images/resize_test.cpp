@@ -20,7 +20,7 @@ namespace {
 using Sizes = std::array<int64_t, 4>;  // width and height, before and after
 
 Image noise(int64_t width, int64_t height, unsigned seed) {
-  Image image{width, height, std::vector<uint8_t>(static_cast<size_t>(width * height * 3))};
+  Image image{width, height, std::vector<uint8_t>(width * height * 3)};
   std::mt19937 random(seed);
   for (uint8_t& v : image.rgb) v = static_cast<uint8_t>(random());
   return image;
@@ -35,19 +35,17 @@ double cubic(double t) {
 
 // One axis in double precision: every output is a weighted mean over every input. values: (outer, in, inner).
 std::vector<double> scaled(const std::vector<double>& values, int64_t outer, int64_t in, int64_t inner, int64_t out) {
-  std::vector<double> y(static_cast<size_t>(outer * out * inner), 0.0);
+  std::vector<double> y(outer * out * inner, 0.0);
   const double scale = static_cast<double>(in) / static_cast<double>(out), stretch = std::max(scale, 1.0);
   for (int64_t o = 0; o < out; ++o) {
-    std::vector<double> w(static_cast<size_t>(in));
+    std::vector<double> w(in);
     double sum = 0;
     for (int64_t i = 0; i < in; ++i)
-      sum += w[static_cast<size_t>(i)] =
-          cubic((static_cast<double>(i) + 0.5 - (static_cast<double>(o) + 0.5) * scale) / stretch);
+      sum += w[i] = cubic((static_cast<double>(i) + 0.5 - (static_cast<double>(o) + 0.5) * scale) / stretch);
     for (int64_t a = 0; a < outer; ++a)
       for (int64_t i = 0; i < in; ++i)
         for (int64_t b = 0; b < inner; ++b)
-          y[static_cast<size_t>((a * out + o) * inner + b)] +=
-              w[static_cast<size_t>(i)] / sum * values[static_cast<size_t>((a * in + i) * inner + b)];
+          y[(a * out + o) * inner + b] += w[i] / sum * values[(a * in + i) * inner + b];
   }
   return y;
 }

@@ -111,7 +111,7 @@ TEST_CASE("sampling: frequencies are the probabilities, within what top-k and to
   double total = 0;
   for (const float x : logits) total += std::exp(static_cast<double>(x) / 2);
   for (auto& [id, n] : counts(logits, s, kDraws)) {
-    const double p = std::exp(static_cast<double>(logits[static_cast<size_t>(id)]) / 2) / total;
+    const double p = std::exp(static_cast<double>(logits[id]) / 2) / total;
     CHECK(std::abs(n / double(kDraws) - p) < 4 * std::sqrt(p * (1 - p) / kDraws));
   }
   s.top_k = 2;

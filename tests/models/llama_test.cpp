@@ -38,7 +38,7 @@ struct Batch {
     for (size_t s = 0; s + 1 < cu.size(); ++s) {
       nn::Segment segment{{ids.begin() + cu[s], ids.begin() + cu[s + 1]}, static_cast<int64_t>(s), {}};
       for (int32_t i = cu[s]; i < cu[s + 1]; ++i)
-        if (all || targets[static_cast<size_t>(i)] >= 0) segment.select.push_back(i - cu[s]);
+        if (all || targets[i] >= 0) segment.select.push_back(i - cu[s]);
       segments.push_back(std::move(segment));
     }
     return nn::pack(context, segments);
@@ -268,9 +268,9 @@ TEST_CASE(
         {batch.ids.begin() + batch.cu[s], batch.ids.begin() + batch.cu[s + 1]}, static_cast<int64_t>(s), {}};
     std::vector<int32_t> targets;
     for (int32_t i = batch.cu[s]; i < batch.cu[s + 1]; ++i) {
-      if (batch.targets[static_cast<size_t>(i)] < 0) continue;
+      if (batch.targets[i] < 0) continue;
       one.select.push_back(i - batch.cu[s]);
-      targets.push_back(batch.targets[static_cast<size_t>(i)]);
+      targets.push_back(batch.targets[i]);
     }
     if (targets.empty()) continue;
     const nn::Rows rows = nn::pack(golden.context, {one});

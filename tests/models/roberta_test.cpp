@@ -33,7 +33,7 @@ struct Golden : test::Golden {
       nn::Segment segment{{ids.begin() + cu[s], ids.begin() + cu[s + 1]}, static_cast<int64_t>(s), {}};
       if (targets.empty()) segment.select = {0};
       for (int32_t i = cu[s]; !targets.empty() && i < cu[s + 1]; ++i)
-        if (targets[static_cast<size_t>(i)] >= 0) segment.select.push_back(i - cu[s]);
+        if (targets[i] >= 0) segment.select.push_back(i - cu[s]);
       segments.push_back(std::move(segment));
     }
     return nn::pack(context, segments);
@@ -173,7 +173,7 @@ TEST_CASE("RoBERTa, regression: loss and the head's gradients equal transformers
   const Tensor y = model.forward(rows, {true, 0, 0});
   CHECK(max_abs_diff(host(y), golden.values("regression/logits")) <= 1e-10);
   const std::vector<double> targets = golden.values("regression/targets");
-  const auto n = static_cast<int64_t>(targets.size());
+  const int64_t n = targets.size();
   const Tensor loss = ops::mse(y, Tensor::from<double>(golden.context, {n}, targets), 1.0 / static_cast<double>(n));
   CHECK(std::abs(loss.item() - golden.values("regression/loss")[0]) <= 1e-10);
   golden.context.tape().backward(loss);

@@ -254,7 +254,7 @@ TEST_CASE("Vlm: samples of 0, 1 and 3 images, in any order, give together what t
   std::vector<int64_t> order = {0, 1, 2};
   do {
     std::vector<Sample> turned;
-    for (const int64_t s : order) turned.push_back(samples[static_cast<size_t>(s)]);
+    for (const int64_t s : order) turned.push_back(samples[s]);
     const Batch batch = pack_samples(golden.context, a.model.config(), turned, order);
     a.model.arena().zero_grads();
     const Tensor loss = loss_of(a.model, batch, mode, targets);

@@ -89,7 +89,7 @@ TEST_CASE("rows: a model gives the same losses and gradients over buckets") {
     const auto run = [&](Pack how) {
       const Rows rows = pack(cpu(), segments(), how);
       std::vector<int32_t> labels{1, 0, 1};
-      labels.resize(static_cast<size_t>(rows.K), -100);
+      labels.resize(rows.K, -100);
       model.arena().zero_grads();
       const Tensor logits = model.forward(rows, {true, 5, 2});
       const Tensor loss = ops::cross_entropy(logits, Tensor::from<int32_t>(cpu(), {rows.K}, labels), {});

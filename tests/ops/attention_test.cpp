@@ -1,11 +1,12 @@
 #include <doctest/doctest.h>
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "optim/xtensor.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;
@@ -61,77 +62,85 @@ struct Batch {
   }
 };
 
-// Where q, k and v stand in the values: element (row, head, c) is at base + row * stride + head * HD + c.
-struct Layout {
-  const Values* values;
-  size_t base, stride;
-  double at(int64_t row, int64_t head, int64_t c, int64_t HD) const {
-    return (*values)[base + row * stride + head * HD + c];
+// The options as kernels and the reference are told them, in the host's memory.
+struct HostShape {
+  std::vector<int32_t> cu_q, cu_k;
+  Dropout dropout;
+  AttentionShape shape;
+
+  explicit HostShape(const Batch& b)
+      : cu_q(Batch::bounds(b.nq)), cu_k(Batch::bounds(b.nk)), dropout(b.options(cpu()).dropout) {
+    shape = {.S = static_cast<int64_t>(b.nq.size()),
+             .NQ = b.NQ(),
+             .NK = b.NK(),
+             .NH = b.NH,
+             .NKV = b.NKV,
+             .HD = b.HD,
+             .cu_q = cu_q.data(),
+             .cu_k = cu_k.data(),
+             .causal = b.causal,
+             .window = b.window,
+             .scale = 1 / std::sqrt(static_cast<double>(b.HD)),
+             .drop_below = drop_threshold(b.p),
+             .keep_scale = 1 / (1 - b.p),
+             .draws = dropout.draws()};
+    if (b.p == 0) return;
+    shape.example = dropout.example.host();
+    shape.position = dropout.position.host();
   }
 };
 
-double keep_factor(const Batch& b, int32_t segment, int64_t h, int32_t i, int32_t j) {
-  if (b.p == 0) return 1;
-  const int64_t s = segment;
-  const PhiloxBlock draws = philox(philox_key(3, 5, 7), static_cast<uint32_t>(b.first_example + segment),
-                                   static_cast<uint32_t>(b.nk[s] - b.nq[s] + i),
-                                   static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>(j) / 8, 0);
-  return draw16(draws, j % 8) >= drop_threshold(b.p) ? 1 / (1 - b.p) : 0;
+using Matrix = xt::xtensor<double, 2>;
+
+Matrix matrix(const Values& x, int64_t rows) {
+  const auto height = static_cast<size_t>(rows);
+  return xt::adapt(x, std::array<size_t, 2>{height, x.size() / height});
+}
+Values values(const Matrix& x) { return {x.begin(), x.end()}; }
+
+// Of the inputs q and k|v, or q|k|v: {q, k, v}.
+Arrays apart(const Batch& b, const Arrays& in) {
+  const int64_t q = b.NH * b.HD, v = b.NKV * b.HD, k = in.size() == 1 ? q : 0;
+  const auto columns = [](const Matrix& x, int64_t begin, int64_t width) {
+    return values(xt::view(x, xt::all(), xt::range(begin, begin + width)));
+  };
+  const Matrix of_q = matrix(in[0], b.NQ()), of_k = matrix(in.back(), b.NK());
+  return {columns(of_q, 0, q), columns(of_k, k, v), columns(of_k, k + v, v)};
 }
 
-// Straight from the definition: every probability is written down.
-Values oracle(const Batch& b, const Layout& q, const Layout& k, const Layout& v) {
-  const auto cu_q = Batch::bounds(b.nq), cu_k = Batch::bounds(b.nk);
-  Values out(b.NQ() * b.NH * b.HD, 0.0);
-  for (size_t s = 0; s < b.nq.size(); ++s)
-    for (int64_t h = 0; h < b.NH; ++h)
-      for (int32_t i = 0; i < b.nq[s]; ++i) {
-        const int64_t kv = h / (b.NH / b.NKV), row = cu_q[s] + i;
-        const int32_t keys = b.causal ? b.nk[s] - b.nq[s] + i + 1 : b.nk[s];
-        const int32_t first = b.window > 0 ? std::max(keys - b.window, 0) : 0;
-        Values w(std::max(keys, 0));
-        double top = -1e300, total = 0;
-        for (int32_t j = first; j < keys; ++j) {
-          double dot = 0;
-          for (int64_t c = 0; c < b.HD; ++c) dot += q.at(row, h, c, b.HD) * k.at(cu_k[s] + j, kv, c, b.HD);
-          top = std::max(top, w[j] = dot / std::sqrt(static_cast<double>(b.HD)));
-        }
-        for (int32_t j = first; j < keys; ++j) total += w[j] = std::exp(w[j] - top);
-        for (int32_t j = first; j < keys; ++j) {
-          const double u = keep_factor(b, static_cast<int32_t>(s), h, i, j) * w[j] / total;
-          for (int64_t c = 0; c < b.HD; ++c) out[(row * b.NH + h) * b.HD + c] += u * v.at(cu_k[s] + j, kv, c, b.HD);
-        }
-      }
-  return out;
+Values forward(const Batch& b, const Arrays& in) {
+  const Arrays qkv = apart(b, in);
+  return reference::attention_forward(qkv[0], qkv[1], qkv[2], HostShape(b).shape).o;
 }
 
-Values packed_oracle(const Batch& b, const Values& qkv) {
-  const size_t stride = (b.NH + 2 * b.NKV) * b.HD, k = b.NH * b.HD;
-  return oracle(b, {&qkv, 0, stride}, {&qkv, k, stride}, {&qkv, k + b.NKV * b.HD, stride});
+Arrays backward(const Batch& b, const Arrays& in, const Values& dy) {
+  const Arrays qkv = apart(b, in);
+  const HostShape host(b);
+  const auto saved = reference::attention_forward(qkv[0], qkv[1], qkv[2], host.shape);
+  const auto [dq, dk, dv] = reference::attention_backward(dy, saved, qkv[0], qkv[1], qkv[2], host.shape);
+  const Matrix q = matrix(dq, b.NQ()), k = matrix(dk, b.NK()), v = matrix(dv, b.NK());
+  if (in.size() == 1) return {values(xt::concatenate(xt::xtuple(q, k, v), 1))};
+  return {dq, values(xt::concatenate(xt::xtuple(k, v), 1))};
 }
 
-void check_packed(const std::string& name, const Batch& b) {
-  check_op({.name = name,
-            .inputs = {{{b.NQ(), (b.NH + 2 * b.NKV) * b.HD}}},
-            .run = [&](const std::vector<Tensor>& in) { return ops::attention(in[0], b.options(cpu())); },
-            .oracle = [&](const std::vector<Values>& in) { return packed_oracle(b, in[0]); }});
+void check(const std::string& name, const Batch& b, bool packed) {
+  OpCase c{.name = name,
+           .inputs = {},
+           .run =
+               [&](const Tensors& in) {
+                 AttentionOptions o = b.options(cpu());
+                 if (packed) return ops::attention(in[0], o);
+                 if (!o.cu_k) o.cu_k = o.cu_q;
+                 return ops::attention(in[0], in[1], o);
+               },
+           .forward = [&](const Arrays& in) { return forward(b, in); },
+           .backward = [&](const Arrays& in, const Values& dy) { return backward(b, in, dy); }};
+  if (packed) c.inputs = {{{b.NQ(), (b.NH + 2 * b.NKV) * b.HD}}};
+  if (!packed) c.inputs = {{{b.NQ(), b.NH * b.HD}}, {{b.NK(), 2 * b.NKV * b.HD}}};
+  check_op(c);
 }
-
-void check_separate(const std::string& name, const Batch& b) {
-  const size_t q_stride = b.NH * b.HD, v = b.NKV * b.HD;
-  check_op({.name = name,
-            .inputs = {{{b.NQ(), b.NH * b.HD}}, {{b.NK(), 2 * b.NKV * b.HD}}},
-            .run =
-                [&](const std::vector<Tensor>& in) {
-                  AttentionOptions o = b.options(cpu());
-                  if (!o.cu_k) o.cu_k = o.cu_q;
-                  return ops::attention(in[0], in[1], o);
-                },
-            .oracle =
-                [&](const std::vector<Values>& in) {
-                  return oracle(b, {&in[0], 0, q_stride}, {&in[1], 0, 2 * v}, {&in[1], v, 2 * v});
-                }});
-}
+void check_packed(const std::string& name, const Batch& b) { check(name, b, true); }
+void check_separate(const std::string& name, const Batch& b) { check(name, b, false); }
 
 // Output and gradient of one packed run, as doubles.
 struct Run {
@@ -237,16 +246,17 @@ TEST_CASE("attention: roberta-base shapes in f32") {
   const int64_t width = 36 * 64;
   const Values x = random_values(b.NQ() * width, 1), dy = random_values(b.NQ() * 12 * 64, 2);
   const Run f32 = run(cpu(), b, x, dy, DType::f32), f64 = run(cpu(), b, x, dy, DType::f64);
-  CHECK(max_abs_diff(f32.y, packed_oracle(b, x)) < 2e-6);
+  CHECK(max_abs_diff(f32.y, forward(b, {x})) < 2e-6);
   CHECK(max_abs_diff(f32.dqkv, f64.dqkv) < 4e-6);
+  CHECK(max_abs_diff(f64.dqkv, backward(b, {x}, dy)[0]) < 1e-12);
 }
 
 TEST_CASE("attention: large scores do not overflow") {
   const Batch b{.nq = {70}, .nk = {70}, .NH = 1, .NKV = 1, .HD = 4};
   const Values x = random_values(70 * 12, 4, 40.0);
   Values y = run(cpu(), b, x, random_values(70 * 4, 5), DType::f32).y;
-  CHECK(max_abs_diff(y, packed_oracle(b, x)) < 2e-2);  // scores near 3,000: 2e-4 of rounding each
-  CHECK(max_abs_diff(run(cpu(), b, x, random_values(70 * 4, 5), DType::f64).y, packed_oracle(b, x)) < 1e-10);
+  CHECK(max_abs_diff(y, forward(b, {x})) < 2e-2);  // scores near 3,000: 2e-4 of rounding each
+  CHECK(max_abs_diff(run(cpu(), b, x, random_values(70 * 4, 5), DType::f64).y, forward(b, {x})) < 1e-10);
 }
 
 TEST_CASE("attention: a segment's result does not depend on what it is packed with") {

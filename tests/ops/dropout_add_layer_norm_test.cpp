@@ -3,9 +3,8 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
-#include "tests/ops/dropout_mask.h"
+#include "tests/ops/dropout_rows.h"
 #include "tests/ops/harness.h"
-#include "tests/ops/layer_norm_oracle.h"
 
 using namespace lowland;
 using namespace lowland::test;
@@ -14,23 +13,25 @@ namespace {
 
 OpCase case_of(int64_t N, int64_t C, double p, int marked = 15) {
   const Dropout dropout = dropout_of(p, N);
-  return {.name = "N " + std::to_string(N) + " C " + std::to_string(C) + " p " + std::to_string(p) + " marked " +
-                  std::to_string(marked),
-          .inputs = {{.shape = {N, C}, .differentiate = (marked & 1) != 0},
-                     {.shape = {N, C}, .differentiate = (marked & 2) != 0},
-                     {.shape = {C}, .differentiate = (marked & 4) != 0},
-                     {.shape = {C}, .differentiate = (marked & 8) != 0}},
-          .run =
-              [=](const std::vector<Tensor>& in) {
-                return ops::dropout_add_layer_norm(in[0], in[1], in[2], in[3], 1e-5, dropout);
-              },
-          .oracle =
-              [=](const std::vector<Values>& in) {
-                Values z = in[1];
-                const Values mask = mask_of(dropout, N, C);
-                for (size_t i = 0; i < z.size(); ++i) z[i] += mask[i] * in[0][i];
-                return layer_norm_oracle(z, in[2], in[3], 1e-5);
-              }};
+  const auto forward = [=](const Arrays& in) {
+    return reference::dropout_add_layer_norm_forward(in[0], in[1], in[2], in[3], rows_of(dropout), N, C, 1e-5);
+  };
+  return {
+      .name = "N " + std::to_string(N) + " C " + std::to_string(C) + " p " + std::to_string(p) + " marked " +
+              std::to_string(marked),
+      .inputs = {{.shape = {N, C}, .differentiate = (marked & 1) != 0},
+                 {.shape = {N, C}, .differentiate = (marked & 2) != 0},
+                 {.shape = {C}, .differentiate = (marked & 4) != 0},
+                 {.shape = {C}, .differentiate = (marked & 8) != 0}},
+      .run = [=](const Tensors& in) { return ops::dropout_add_layer_norm(in[0], in[1], in[2], in[3], 1e-5, dropout); },
+      .forward = [=](const Arrays& in) { return forward(in).y; },
+      .backward =
+          [=](const Arrays& in, const Values& dy) {
+            const auto saved = forward(in);
+            const auto [dx, dresidual, dw, db] =
+                reference::dropout_add_layer_norm_backward(dy, saved.h, in[2], saved.rstd, rows_of(dropout), N, C);
+            return Arrays{dx, dresidual, dw, db};
+          }};
 }
 
 }  // namespace

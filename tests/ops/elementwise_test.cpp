@@ -10,69 +10,58 @@ using namespace lowland::test;
 
 namespace {
 
-const std::vector<Shape> kShapes = {{1}, {31}, {3, 33}, {257, 65}, {96, 768}};
+using Run = std::function<Tensor(const Tensors&)>;
+using Forward = std::function<Values(const Arrays&)>;
+using Backward = std::function<Arrays(const Arrays&, const Values& dy)>;
+
+void check(const std::vector<bool>& differentiate, const Run& run, const Forward& forward, const Backward& backward) {
+  for (const Shape& shape : std::vector<Shape>{{1}, {31}, {3, 33}, {257, 65}, {96, 768}}) {
+    OpCase c{.name = to_string(shape), .inputs = {}, .run = run, .forward = forward, .backward = backward};
+    for (const bool d : differentiate) c.inputs.push_back({shape, d});
+    check_op(c);
+  }
+}
 
 }  // namespace
 
 TEST_CASE("add: values and gradients") {
-  for (const Shape& shape : kShapes) {
-    check_op({.name = to_string(shape),
-              .inputs = {{shape}, {shape}},
-              .run = [](const std::vector<Tensor>& in) { return ops::add(in[0], in[1]); },
-              .oracle =
-                  [](const std::vector<Values>& in) {
-                    Values y = in[0];
-                    for (size_t i = 0; i < y.size(); ++i) y[i] += in[1][i];
-                    return y;
-                  }});
-  }
+  check(
+      {true, true}, [](const Tensors& in) { return ops::add(in[0], in[1]); },
+      [](const Arrays& in) { return reference::add(in[0], in[1]); },
+      [](const Arrays&, const Values& dy) {
+        return Arrays{dy, dy};
+      });
 }
 
 TEST_CASE("mul: values and gradients, of one input or both") {
-  for (const Shape& shape : kShapes) {
-    for (const auto& [a, b] : {std::pair{true, true}, {true, false}, {false, true}}) {
-      check_op({.name = to_string(shape),
-                .inputs = {{.shape = shape, .differentiate = a}, {.shape = shape, .differentiate = b}},
-                .run = [](const std::vector<Tensor>& in) { return ops::mul(in[0], in[1]); },
-                .oracle =
-                    [](const std::vector<Values>& in) {
-                      Values y = in[0];
-                      for (size_t i = 0; i < y.size(); ++i) y[i] *= in[1][i];
-                      return y;
-                    }});
-    }
-  }
+  for (const auto& [a, b] : {std::pair{true, true}, {true, false}, {false, true}})
+    check(
+        {a, b}, [](const Tensors& in) { return ops::mul(in[0], in[1]); },
+        [](const Arrays& in) { return reference::mul(in[0], in[1]); },
+        [](const Arrays& in, const Values& dy) {
+          return Arrays{reference::mul(dy, in[1]), reference::mul(dy, in[0])};
+        });
 }
 
 TEST_CASE("scale: values and gradients") {
-  for (const Shape& shape : kShapes) {
-    check_op({.name = to_string(shape),
-              .inputs = {{shape}},
-              .run = [](const std::vector<Tensor>& in) { return ops::scale(in[0], -0.3); },
-              .oracle =
-                  [](const std::vector<Values>& in) {
-                    Values y = in[0];
-                    for (double& v : y) v *= -0.3;
-                    return y;
-                  }});
-  }
+  check(
+      {true}, [](const Tensors& in) { return ops::scale(in[0], -0.3); },
+      [](const Arrays& in) { return reference::scale(in[0], -0.3); },
+      [](const Arrays&, const Values& dy) { return Arrays{reference::scale(dy, -0.3)}; });
 }
 
 TEST_CASE("elementwise: one tensor used several times gets the sum of its gradients") {
-  // y = (x + x) x + 3 x, so dy/dx = 4 x + 3.
-  check_op({.name = "x used four times",
+  using reference::add, reference::mul, reference::scale;
+  check_op({.name = "(x + x) x + 3 x",
             .inputs = {{{5, 33}}},
             .run =
-                [](const std::vector<Tensor>& in) {
+                [](const Tensors& in) {
                   const Tensor& x = in[0];
                   return ops::add(ops::mul(ops::add(x, x), x), ops::scale(x, 3.0));
                 },
-            .oracle =
-                [](const std::vector<Values>& in) {
-                  Values y = in[0];
-                  for (double& v : y) v = 2 * v * v + 3 * v;
-                  return y;
-                }});
+            .forward = [](const Arrays& in) { return add(scale(mul(in[0], in[0]), 2), scale(in[0], 3)); },
+            .backward = [](const Arrays& in,
+                           const Values& dy) { return Arrays{add(scale(mul(in[0], dy), 4), scale(dy, 3))}; }});
 }
 
 TEST_CASE("add: the backward keeps no memory of its inputs") {

@@ -34,7 +34,7 @@ Context& cpu() {
 }
 
 Values random_values(int64_t n, uint64_t seed, double scale) {
-  Values v(static_cast<size_t>(n));
+  Values v(n);
   uint64_t state = mix64(seed);
   for (double& x : v) {
     state = mix64(state);
@@ -54,8 +54,8 @@ double max_abs_diff(const Values& a, const Values& ref) {
 
 namespace {
 
-std::vector<Tensor> tensors_of(const OpCase& c, const std::vector<Values>& values, DType dtype) {
-  std::vector<Tensor> out;
+Tensors tensors_of(const OpCase& c, const Arrays& values, DType dtype) {
+  Tensors out;
   for (size_t i = 0; i < values.size(); ++i)
     out.push_back(Tensor::from<double>(cpu(), c.inputs[i].shape, values[i]).to(dtype));
   return out;
@@ -64,7 +64,7 @@ std::vector<Tensor> tensors_of(const OpCase& c, const std::vector<Values>& value
 Values to_values(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
 
 // sum_i y_i p_i with fixed p: a scalar whose gradient with respect to y is p.
-double projected(const OpCase& c, const std::vector<Values>& values, const Values& p) {
+double projected(const OpCase& c, const Arrays& values, const Values& p) {
   NoGrad guard(cpu());
   const Values y = to_values(c.run(tensors_of(c, values, DType::f64)));
   double sum = 0;
@@ -72,69 +72,72 @@ double projected(const OpCase& c, const std::vector<Values>& values, const Value
   return sum;
 }
 
-void check_gradients(const OpCase& c, const std::vector<Values>& values) {
-  std::vector<Tensor> inputs = tensors_of(c, values, DType::f64);
+// g, the gradient of input i in f64, at some of its elements.
+void check_differences(const OpCase& c, const Arrays& values, const Values& p, size_t i, const Values& g) {
+  // The emulated device computes as the CPU does, slowly: it is there for who touches memory, not for more digits.
+  const size_t n = g.size(), stride = std::max<size_t>(1, n / (test_device() == "emulated" ? 3 : 23));
+  Difference numeric;
+  for (size_t k = 0; k < n; k += stride) {
+    Arrays moved = values;
+    const double h = 1e-5;
+    moved[i][k] = values[i][k] + h;
+    const double up = projected(c, moved, p);
+    moved[i][k] = values[i][k] - h;
+    const double down = projected(c, moved, p);
+    numeric.add(g[k], (up - down) / (2 * h));
+  }
+  const double size = max_abs_diff(g, Values(n));
+  CHECK(std::isfinite(size));  // entries between those that were moved as well
+  CHECK(numeric.absolute <= c.tolerance_grad * std::max(1.0, size));
+}
+
+// The inputs are rounded first: what is left is the rounding of the op itself.
+void check_type(const OpCase& c, const Arrays& values, DType dtype, double tolerance, double tolerance_backward) {
+  INFO(name_of(dtype));
+  Tensors inputs = tensors_of(c, values, dtype);
+  Arrays rounded;
+  for (const Tensor& t : inputs) rounded.push_back(to_values(t));
+  const Values ref = c.forward(rounded);
+  {
+    NoGrad guard(cpu());
+    CHECK(difference(to_values(c.run(inputs)), ref).to_largest(1) <= tolerance);
+  }
+  if (dtype == DType::bf16) return;
   bool any = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (!c.inputs[i].differentiate) continue;
-    inputs[i].set_requires_grad();
-    any = true;
+    if (c.inputs[i].differentiate) inputs[i].set_requires_grad();
+    any = any || c.inputs[i].differentiate;
   }
   if (!any) return;
   const Tensor y = c.run(inputs);
-  const Values p = random_values(y.numel(), 99);
-  cpu().tape().backward_to(0, y, Tensor::from<double>(cpu(), y.shape(), p));
+  CHECK(difference(to_values(y), ref).to_largest(1) <= tolerance);
+  Tensor dy = Tensor::from<double>(cpu(), y.shape(), random_values(y.numel(), 99)).to(dtype);
+  const Values p = to_values(dy);
+  const Arrays gradients = c.backward(rounded, p);
+  cpu().tape().backward_to(0, y, std::move(dy));
   CHECK(cpu().tape().size() == 0);
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!c.inputs[i].differentiate) continue;
     INFO("gradient of input " << i);
-    const Tensor grad = inputs[i].grad();
-    REQUIRE(grad.defined());
-    const Values g = to_values(grad);
-    // The emulated device computes as the CPU does, slowly: it is there for who touches memory, not for more digits.
-    const size_t n = g.size(), stride = std::max<size_t>(1, n / (test_device() == "emulated" ? 3 : 23));
-    Difference numeric;
-    for (size_t k = 0; k < n; k += stride) {
-      std::vector<Values> moved = values;
-      const double h = 1e-5;
-      moved[i][k] = values[i][k] + h;
-      const double up = projected(c, moved, p);
-      moved[i][k] = values[i][k] - h;
-      const double down = projected(c, moved, p);
-      numeric.add(g[k], (up - down) / (2 * h));
-    }
-    const double size = max_abs_diff(g, Values(n));
-    CHECK(std::isfinite(size));  // entries between those that were moved as well
-    CHECK(numeric.absolute <= c.tolerance_grad * std::max(1.0, size));
+    REQUIRE(inputs[i].grad().defined());
+    const Values g = to_values(inputs[i].grad());
+    CHECK(difference(g, gradients.at(i)).to_largest(1) <= tolerance_backward);
+    if (dtype == DType::f64) check_differences(c, values, p, i, g);
   }
-}
-
-// The inputs are rounded first: what is left is the rounding of the op itself.
-void check_bf16(const OpCase& c, const std::vector<Values>& values) {
-  const std::vector<Tensor> inputs = tensors_of(c, values, DType::bf16);
-  std::vector<Values> rounded;
-  for (const Tensor& t : inputs) rounded.push_back(to_values(t));
-  const Values ref = c.oracle(rounded);
-  CHECK(difference(to_values(c.run(inputs)), ref).to_largest(1) <= c.tolerance_bf16);
 }
 
 }  // namespace
 
 void check_op(const OpCase& c) {
   INFO("case " << c.name);
-  std::vector<Values> values;
+  Arrays values;
   for (size_t i = 0; i < c.inputs.size(); ++i) {
     const Input& in = c.inputs[i];
     values.push_back(in.values.empty() ? random_values(numel_of(in.shape), 17 * (i + 1), in.scale) : in.values);
   }
-  if (c.oracle) {
-    const Values ref = c.oracle(values);
-    NoGrad guard(cpu());
-    CHECK(difference(to_values(c.run(tensors_of(c, values, DType::f64))), ref).to_largest(1) <= c.tolerance_f64);
-    CHECK(difference(to_values(c.run(tensors_of(c, values, DType::f32))), ref).to_largest(1) <= c.tolerance_f32);
-    if (test_device() == "cuda" && c.tolerance_bf16 > 0) check_bf16(c, values);
-  }
-  check_gradients(c, values);
+  check_type(c, values, DType::f64, c.tolerance_f64, c.tolerance_backward_f64);
+  check_type(c, values, DType::f32, c.tolerance_f32, c.tolerance_backward_f32);
+  if (test_device() == "cuda" && c.tolerance_bf16 > 0) check_type(c, values, DType::bf16, c.tolerance_bf16, 0);
 }
 
 }  // namespace lowland::test

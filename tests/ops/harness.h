@@ -1,6 +1,6 @@
-// One declarative case checks an op: its value in f64 and f32 (on a GPU in bf16 as well) against a plain
-// double-precision oracle, and its gradients in f64 against central differences, for every input that is marked. All
-// on the device that LL_TEST_DEVICE names: the same cases serve the CPU and a GPU.
+// One declarative case checks an op: its value and the gradient of every input that is marked, in f64 and f32, against
+// kernels/reference (on a GPU the value in bf16 as well), and the gradients in f64 against central differences, which
+// prove the reference. All on the device that LL_TEST_DEVICE names: the same cases serve the CPU and a GPU.
 #pragma once
 #include <functional>
 #include <memory>
@@ -9,10 +9,13 @@
 
 #include "engine/tensor.h"
 #include "kernels/common/difference.h"
+#include "kernels/reference/reference.h"
 
 namespace lowland::test {
 
 using Values = std::vector<double>;
+using Arrays = std::vector<Values>;
+using Tensors = std::vector<Tensor>;
 
 struct Input {
   Shape shape;
@@ -24,11 +27,14 @@ struct Input {
 struct OpCase {
   std::string name;
   std::vector<Input> inputs;
-  std::function<Tensor(const std::vector<Tensor>&)> run;
-  std::function<Values(const std::vector<Values>&)> oracle;  // flat, row-major; absent: gradients only
-  double tolerance_f32 = 2e-6;                               // max |y - ref| / max(1, max|ref|)
-  double tolerance_f64 = 1e-12;
-  double tolerance_bf16 = 2e-2;  // against the oracle of the inputs rounded to bf16; 0: no bf16 for this op
+  std::function<Tensor(const Tensors&)> run;
+  // By kernels/reference, flat and row-major: the value, and from dy the gradient of each input, in their order.
+  std::function<Values(const Arrays&)> forward;
+  std::function<Arrays(const Arrays&, const Values& dy)> backward;
+  // The largest |y - ref| / max(1, max|ref|) of inputs that are rounded to the type: of values, and of gradients.
+  double tolerance_f32 = 2e-6, tolerance_f64 = 1e-12;
+  double tolerance_bf16 = 2e-2;  // 0: no bf16 for this op
+  double tolerance_backward_f32 = 5e-6, tolerance_backward_f64 = 1e-12;
   double tolerance_grad = 1e-7;  // |analytic - numeric| / max(1, max|analytic|), finite differences in f64
 };
 

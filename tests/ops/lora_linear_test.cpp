@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "tests/ops/dropout_rows.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;
@@ -12,9 +13,7 @@ using namespace lowland::test;
 
 namespace {
 
-struct Slice {
-  int64_t begin, rows;
-};
+using Slice = reference::LoraShape::Part;
 
 // Inputs, in this order: x, w, bias, a, b of each part, then (if perturbed) E_A and E of each part.
 struct Case {
@@ -28,102 +27,64 @@ struct Case {
   }
 };
 
-std::vector<int32_t> example_of(int64_t N) {
-  std::vector<int32_t> v;
-  for (int64_t n = 0; n < N; ++n) v.push_back(static_cast<int32_t>(100 + n / 7));
-  return v;
-}
-std::vector<int32_t> position_of(int64_t N) {
-  std::vector<int32_t> v;
-  for (int64_t n = 0; n < N; ++n) v.push_back(static_cast<int32_t>(n % 7));
-  return v;
-}
-
-Dropout dropout_of(Context& context, const Case& c) {
-  Dropout d;
-  d.p = c.p;
-  d.seed = 5;
-  d.step = 3;
-  d.op = 17;
-  if (c.p == 0) return d;
-  d.example = Tensor::from<int32_t>(context, {c.N}, example_of(c.N));
-  d.position = Tensor::from<int32_t>(context, {c.N}, position_of(c.N));
-  return d;
-}
-
-// f of the header, one draw at a time.
-Values factors(const Case& c) {
-  Values f(c.N * c.M, 1.0);
-  if (c.p == 0) return f;
-  const auto example = example_of(c.N), position = position_of(c.N);
-  for (int64_t n = 0; n < c.N; ++n)
-    for (int64_t m = 0; m < c.M; ++m) {
-      const int64_t row = n;
-      const PhiloxBlock block = philox(philox_key(5, 3, 17), static_cast<uint32_t>(example[row]),
-                                       static_cast<uint32_t>(position[row]), static_cast<uint32_t>(m / 8), 0);
-      const bool kept = draw16(block, static_cast<int>(m % 8)) >= drop_threshold(c.p);
-      f[n * c.M + m] = kept ? 1 / (1 - c.p) : 0;
-    }
-  return f;
-}
-
-Values oracle(const Case& c, const std::vector<Values>& in) {
-  const auto at = [](const Values& v, int64_t i, int64_t j, int64_t width) { return v[i * width + j]; };
-  const Values f = factors(c);
-  const size_t K = c.parts.size();
-  Values y(c.N * c.O);
-  for (int64_t n = 0; n < c.N; ++n) {
-    for (int64_t o = 0; o < c.O; ++o) {
-      double sum = in[2][o];
-      for (int64_t m = 0; m < c.M; ++m) sum += at(in[0], n, m, c.M) * at(in[1], o, m, c.M);
-      y[n * c.O + o] = sum;
-    }
-    for (size_t k = 0; k < K; ++k)
-      for (int64_t r = 0; r < c.R; ++r) {
-        const int64_t row = static_cast<int64_t>(k) * c.R + r;
-        double xa = 0;
-        for (int64_t m = 0; m < c.M; ++m) {
-          const double a = at(in[3], row, m, c.M) + (c.perturbed ? at(in[4 + K], row, m, c.M) : 0);
-          xa += at(in[0], n, m, c.M) * at(f, n, m, c.M) * a;
-        }
-        for (int64_t i = 0; i < c.parts[k].rows; ++i) {
-          const double b = at(in[4 + k], i, r, c.R) + (c.perturbed ? at(in[5 + K + k], i, r, c.R) : 0);
-          y[n * c.O + c.parts[k].begin + i] += c.scale * xa * b;
-        }
-      }
-  }
-  return y;
-}
-
 std::vector<Input> inputs_of(const Case& c) {
   const double rms = 1 / std::sqrt(static_cast<double>(c.M));
   std::vector<Input> in = {{{c.N, c.M}}, {{c.O, c.M}, true, rms}, {{c.O}}, {{c.KR(), c.M}, true, rms}};
-  for (const Slice& s : c.parts) in.push_back({{s.rows, c.R}});
+  for (const Slice& s : c.parts) in.push_back({{s.n, c.R}});
   if (!c.perturbed) return in;
   in.push_back({{c.KR(), c.M}, false, 0.3 * rms});
-  for (const Slice& s : c.parts) in.push_back({{s.rows, c.R}, false, 0.3});
+  for (const Slice& s : c.parts) in.push_back({{s.n, c.R}, false, 0.3});
   return in;
 }
 
-LoraGroup group_of(const Case& c, const std::vector<Tensor>& in) {
+LoraGroup group_of(const Case& c, const Tensors& in) {
   const size_t K = c.parts.size();
   LoraGroup g;
   g.a = in[3];
   g.rank = c.R;
   g.scale = c.scale;
-  g.dropout = dropout_of(in[0].context(), c);
+  if (c.p > 0) g.dropout = dropout_of(c.p, c.N, in[0].context());
   if (c.perturbed) g.a_perturbation = in[4 + K];
   for (size_t k = 0; k < K; ++k)
-    g.parts.push_back({in[4 + k], c.perturbed ? in[5 + K + k] : Tensor(), c.parts[k].begin});
+    g.parts.push_back({in[4 + k], c.perturbed ? in[5 + K + k] : Tensor(), c.parts[k].row_begin});
   return g;
 }
 
-Tensor run(const Case& c, const std::vector<Tensor>& in) {
-  return ops::lora_linear(in[0], in[1], in[2], group_of(c, in));
+Tensor run(const Case& c, const Tensors& in) { return ops::lora_linear(in[0], in[1], in[2], group_of(c, in)); }
+
+// A and B as the forward reads them.
+Values read_a(const Case& c, const Arrays& in) {
+  return c.perturbed ? reference::add(in[3], in[4 + c.parts.size()]) : in[3];
+}
+Arrays read_b(const Case& c, const Arrays& in) {
+  const size_t K = c.parts.size();
+  Arrays b;
+  for (size_t k = 0; k < K; ++k) b.push_back(c.perturbed ? reference::add(in[4 + k], in[5 + K + k]) : in[4 + k]);
+  return b;
 }
 
-std::vector<Tensor> tensors(const Case& c, Context& context, DType dtype) {
-  std::vector<Tensor> out;
+void check(const Case& c) {
+  const Dropout dropout = dropout_of(c.p, c.N);
+  const reference::LoraShape shape{c.N, c.M, c.O, c.R, c.scale, c.parts, rows_of(dropout)};
+  check_op({.name = c.name(),
+            .inputs = inputs_of(c),
+            .run = [&](const Tensors& in) { return run(c, in); },
+            .forward =
+                [&](const Arrays& in) {
+                  return reference::lora_linear_forward(in[0], in[1], in[2], read_a(c, in), read_b(c, in), shape);
+                },
+            .backward =
+                [&](const Arrays& in, const Values& dy) {
+                  const auto [dx, dw, db, da, b_parts] =
+                      reference::lora_linear_backward(dy, in[0], in[1], read_a(c, in), read_b(c, in), shape);
+                  Arrays gradients = {dx, dw, db, da};
+                  gradients.insert(gradients.end(), b_parts.begin(), b_parts.end());
+                  return gradients;
+                }});
+}
+
+Tensors tensors(const Case& c, Context& context, DType dtype) {
+  Tensors out;
   for (const Input& in : inputs_of(c)) {
     const Values v = random_values(numel_of(in.shape), 31 * (out.size() + 1), in.scale);
     out.push_back(Tensor::from<double>(context, in.shape, v).to(dtype));
@@ -154,24 +115,17 @@ TEST_CASE("lora_linear: values and gradients") {
       for (const double p : {0.0, 0.3}) {
         c.perturbed = perturbed;
         c.p = p;
-        check_op({.name = c.name(),
-                  .inputs = inputs_of(c),
-                  .run = [c](const std::vector<Tensor>& in) { return run(c, in); },
-                  .oracle = [c](const std::vector<Values>& in) { return oracle(c, in); }});
+        check(c);
       }
 }
 
 TEST_CASE("lora_linear: tiles of the dropped input, more rows and columns than one") {
-  const Case c{260, 520, 5, 1, {{0, 2}, {3, 2}}, true, 0.5};
-  check_op({.name = c.name(),
-            .inputs = inputs_of(c),
-            .run = [c](const std::vector<Tensor>& in) { return run(c, in); },
-            .oracle = [c](const std::vector<Values>& in) { return oracle(c, in); }});
+  check({260, 520, 5, 1, {{0, 2}, {3, 2}}, true, 0.5});
 }
 
 TEST_CASE("lora_linear: everything dropped leaves the linear layer") {
   const Case c{5, 16, 6, 2, {{0, 6}}, false, 1.0};
-  std::vector<Tensor> in = tensors(c, cpu(), DType::f64);
+  Tensors in = tensors(c, cpu(), DType::f64);
   in[0].set_requires_grad();
   in[3].set_requires_grad();
   const Tensor y = run(c, in);
@@ -180,41 +134,11 @@ TEST_CASE("lora_linear: everything dropped leaves the linear layer") {
   CHECK(max_abs_diff(values(in[3].grad()), Values(32, 0.0)) == 0);
 }
 
-TEST_CASE("lora_linear equals linear and two matmuls per part, forward and backward") {
-  for (const bool perturbed : {false, true}) {
-    const Case c{33, 31, 12, 3, {{0, 4}, {8, 4}}, perturbed};
-    std::vector<Tensor> in = tensors(c, cpu(), DType::f64);
-    for (size_t i = 0; i < 6; ++i) in[i].set_requires_grad();
-    cpu().tape().backward_to(0, run(c, in), seed(c, cpu(), DType::f64));
-    // The same by the ops one would write without lora_linear; 0/1 matrices pick and place each part.
-    std::vector<Tensor> ref = tensors(c, cpu(), DType::f64);
-    for (size_t i = 0; i < 6; ++i) ref[i].set_requires_grad();
-    const auto shifted = [&](size_t i, size_t e) { return perturbed ? ops::add(ref[i], ref[e]) : ref[i]; };
-    const Tensor a = shifted(3, 6);
-    Tensor y = ops::linear(ref[0], ref[1], ref[2]);
-    const Tensor xa = ops::matmul(ref[0], a, false, true);  // (N, K R)
-    for (size_t k = 0; k < 2; ++k) {
-      Values pick(6 * 3, 0.0), place(4 * 12, 0.0);
-      for (size_t r = 0; r < 3; ++r) pick[(3 * k + r) * 3 + r] = 1;
-      for (size_t i = 0; i < 4; ++i) place[i * 12 + c.parts[k].begin + i] = 1;
-      const Tensor xa_k = ops::matmul(xa, Tensor::from<double>(cpu(), {6, 3}, pick));
-      const Tensor y_k = ops::matmul(xa_k, shifted(4 + k, 7 + k), false, true);
-      y = ops::add(y, ops::scale(ops::matmul(y_k, Tensor::from<double>(cpu(), {4, 12}, place)), c.scale));
-    }
-    CHECK(max_abs_diff(values(y), values(run(c, tensors(c, cpu(), DType::f64)))) < 1e-13);
-    cpu().tape().backward_to(0, y, seed(c, cpu(), DType::f64));
-    for (size_t i = 0; i < 6; ++i) {
-      INFO("gradient of input " << i);
-      CHECK(max_abs_diff(values(in[i].grad()), values(ref[i].grad())) < 1e-12);
-    }
-  }
-}
-
 TEST_CASE("lora_linear: G_A A^T = B^T G_B for each part, at the point that the forward read") {
   for (const bool perturbed : {false, true})
     for (const double p : {0.0, 0.1}) {
       const Case c{33, 31, 12, 3, {{0, 4}, {8, 4}}, perturbed, p};
-      std::vector<Tensor> in = tensors(c, cpu(), DType::f64);
+      Tensors in = tensors(c, cpu(), DType::f64);
       for (const size_t i : {3u, 4u, 5u}) in[i].set_requires_grad();
       cpu().tape().backward_to(0, run(c, in), seed(c, cpu(), DType::f64));
       const auto read = [&](size_t i, size_t e) {
@@ -234,7 +158,7 @@ TEST_CASE("lora_linear: G_A A^T = B^T G_B for each part, at the point that the f
 TEST_CASE("lora_linear: frozen tensors get no gradient, and no memory is kept for them") {
   const Case c{64, 1024, 12, 2, {{0, 4}, {8, 4}}};
   const auto held = [&](std::initializer_list<size_t> trained) {
-    std::vector<Tensor> in = tensors(c, cpu(), DType::f64);
+    Tensors in = tensors(c, cpu(), DType::f64);
     for (const size_t i : trained) in[i].set_requires_grad();
     const Tensor leaf = in[0];
     const size_t before = cpu().memory().live_bytes();
@@ -261,8 +185,8 @@ TEST_CASE("lora_linear: frozen tensors get no gradient, and no memory is kept fo
 TEST_CASE("lora_linear: gradients add to what is in the sinks") {
   for (const double p : {0.0, 0.3}) {
     const Case c{33, 31, 12, 3, {{0, 4}, {8, 4}}, false, p};
-    std::vector<Tensor> in = tensors(c, cpu(), DType::f64);
-    std::vector<Tensor> buffers;
+    Tensors in = tensors(c, cpu(), DType::f64);
+    Tensors buffers;
     for (Tensor& t : in) {
       buffers.push_back(Tensor::zeros_like(t));
       t.set_grad_buffer(buffers.back());
@@ -288,7 +212,7 @@ TEST_CASE("lora_linear: with dropout, masks are the same with any number of thre
   std::vector<Values> results;
   for (const int threads : {1, 2, 5}) {
     Context context({}, threads);
-    std::vector<Tensor> in = tensors(c, context, DType::f64);
+    Tensors in = tensors(c, context, DType::f64);
     in[0].set_requires_grad();
     in[3].set_requires_grad();
     const Tensor y = run(c, in);
@@ -304,7 +228,7 @@ TEST_CASE("lora_linear: with dropout, masks are the same with any number of thre
 
 TEST_CASE("lora_linear: no rows") {
   const Case c{0, 8, 6, 2, {{0, 6}}};
-  std::vector<Tensor> in = tensors(c, cpu(), DType::f32);
+  Tensors in = tensors(c, cpu(), DType::f32);
   for (Tensor& t : in) t.set_requires_grad();
   const Tensor y = run(c, in);
   CHECK(y.shape() == Shape{0, 6});
@@ -315,7 +239,7 @@ TEST_CASE("lora_linear: no rows") {
 
 TEST_CASE("lora_linear: what does not fit is refused with shapes") {
   const Case c{2, 8, 6, 2, {{0, 3}, {3, 3}}};
-  const std::vector<Tensor> in = tensors(c, cpu(), DType::f32);
+  const Tensors in = tensors(c, cpu(), DType::f32);
   const auto throws = [&](const LoraGroup& g, const std::string& start) {
     try {
       ops::lora_linear(in[0], in[1], in[2], g);

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cmath>
+
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
@@ -11,36 +14,27 @@ using namespace lowland::test;
 
 namespace {
 
-struct Case {
-  int64_t M, N, K;
-};
-
-Values oracle(const Values& a, const Values& b, const Case& c, bool trans_a, bool trans_b) {
-  Values out(static_cast<size_t>(c.M * c.N));
-  for (int64_t m = 0; m < c.M; ++m)
-    for (int64_t n = 0; n < c.N; ++n) {
-      double sum = 0;
-      for (int64_t k = 0; k < c.K; ++k)
-        sum += a[static_cast<size_t>(trans_a ? k * c.M + m : m * c.K + k)] *
-               b[static_cast<size_t>(trans_b ? n * c.K + k : k * c.N + n)];
-      out[static_cast<size_t>(m * c.N + n)] = sum;
-    }
-  return out;
+OpCase case_of(int64_t M, int64_t N, int64_t K, bool ta, bool tb) {
+  const MatmulShape shape{ta ? Trans::yes : Trans::no, tb ? Trans::yes : Trans::no, M, N, K, ta ? M : K, tb ? K : N, N};
+  const double rms = 1 / std::sqrt(static_cast<double>(K));
+  return {.name = fmt::format("{} x {} x {} trans {} {}", M, N, K, ta, tb),
+          .inputs = {{ta ? Shape{K, M} : Shape{M, K}, true, rms}, {tb ? Shape{N, K} : Shape{K, N}}},
+          .run = [=](const Tensors& in) { return ops::matmul(in[0], in[1], ta, tb); },
+          .forward = [=](const Arrays& in) { return reference::matmul(in[0], in[1], shape); },
+          .backward =
+              [=](const Arrays& in, const Values& dy) {
+                const auto [dA, dB] = reference::matmul_backward(dy, in[0], in[1], shape);
+                return Arrays{dA, dB};
+              }};
 }
 
 }  // namespace
 
 TEST_CASE("matmul: values and gradients, all transpositions") {
-  for (const Case c : {Case{1, 1, 1}, {1, 31, 7}, {31, 1, 33}, {33, 31, 257}, {257, 33, 5}, {65, 40, 768}})
-    for (const int flags : {0, 1, 2, 3}) {
-      const bool ta = (flags & 1) != 0, tb = (flags & 2) != 0;
-      const double rms = 1 / std::sqrt(static_cast<double>(c.K));
-      check_op(
-          {.name = fmt::format("{} x {} x {} trans {} {}", c.M, c.N, c.K, ta, tb),
-           .inputs = {{ta ? Shape{c.K, c.M} : Shape{c.M, c.K}, true, rms}, {tb ? Shape{c.N, c.K} : Shape{c.K, c.N}}},
-           .run = [ta, tb](const std::vector<Tensor>& in) { return ops::matmul(in[0], in[1], ta, tb); },
-           .oracle = [=](const std::vector<Values>& in) { return oracle(in[0], in[1], c, ta, tb); }});
-    }
+  for (const auto& [M, N, K] : std::vector<std::array<int64_t, 3>>{
+           {1, 1, 1}, {1, 31, 7}, {31, 1, 33}, {33, 31, 257}, {257, 33, 5}, {65, 40, 768}})
+    for (const bool ta : {false, true})
+      for (const bool tb : {false, true}) check_op(case_of(M, N, K, ta, tb));
 }
 
 TEST_CASE("matmul: no rows, no columns, nothing to sum over") {
@@ -78,20 +72,11 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
       run(context.kernels(), c.data<float>() + 1, a.data<float>() + 2, b.data<float>() + 3, s, 0.25f,
           static_cast<float>(beta));
       const Values got = c.to(DType::f64).to_vector<double>();
-      Difference d;
-      for (int64_t m = 0; m < M; ++m)
-        for (int64_t n = 0; n < ldc; ++n) {
-          const auto at = static_cast<size_t>(m * ldc + n);
-          double want = cv[at];
-          if (n >= 1 && n < N + 1) {
-            want *= beta;
-            for (int64_t k = 0; k < K; ++k)
-              want += 0.25 * av[static_cast<size_t>(m * lda + 2 + k)] * bv[static_cast<size_t>(k * ldb + 3 + n - 1)];
-          }
-          d.add(got[at], want);
-        }
+      Values want = reference::matmul({av.begin() + 2, av.end()}, {bv.begin() + 3, bv.end()}, s, 0.25, beta,
+                                      {cv.begin() + 1, cv.end()});
+      want.insert(want.begin(), cv[0]);
       INFO("threads " << threads << " beta " << beta);
-      CHECK(d.absolute < 1e-5);
+      CHECK(max_abs_diff(got, want) < 1e-5);
     }
   }
 }

@@ -11,19 +11,16 @@ using namespace lowland::test;
 TEST_CASE("mse: values and gradients") {
   for (const int64_t N : {1, 31, 33, 257, 9001}) {
     const Values t = random_values(N, 40);
+    const double mean = 1 / static_cast<double>(N);
     check_op({.name = "N " + std::to_string(N),
               .inputs = {{{N, 1}}},
               .run =
-                  [&](const std::vector<Tensor>& in) {
-                    return ops::mse(in[0], Tensor::from<double>(cpu(), {N}, t).to(in[0].dtype()),
-                                    1.0 / static_cast<double>(N));
+                  [&](const Tensors& in) {
+                    return ops::mse(in[0], Tensor::from<double>(cpu(), {N}, t).to(in[0].dtype()), mean);
                   },
-              .oracle =
-                  [&](const std::vector<Values>& in) {
-                    double sum = 0;
-                    for (size_t i = 0; i < t.size(); ++i) sum += (in[0][i] - t[i]) * (in[0][i] - t[i]);
-                    return Values{sum / static_cast<double>(N)};
-                  }});
+              .forward = [&](const Arrays& in) { return Values{reference::mse_forward(in[0], t, mean)}; },
+              .backward = [&](const Arrays& in,
+                              const Values& dy) { return Arrays{reference::mse_backward(dy[0], in[0], t, mean)}; }});
   }
 }
 

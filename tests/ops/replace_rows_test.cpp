@@ -15,19 +15,19 @@ Tensor index_of(const std::vector<int32_t>& index) {
 }
 
 void check(int64_t N, int64_t C, const std::vector<int32_t>& index) {
-  const auto K = static_cast<int64_t>(index.size());
-  check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C) + " K " + std::to_string(K),
-            .inputs = {{{N, C}}, {{K, C}}},
-            .run = [&](const std::vector<Tensor>& in) { return ops::replace_rows(in[0], in[1], index_of(index)); },
-            .oracle =
-                [&](const std::vector<Values>& in) {
-                  Values y = in[0];
-                  for (size_t k = 0; k < index.size(); ++k)
-                    for (size_t c = 0; c < static_cast<size_t>(C); ++c) y[index[k] * C + c] = in[1][k * C + c];
-                  return y;
+  const ReplaceRowsShape shape{N, static_cast<int64_t>(index.size()), C};
+  check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C) + " K " + std::to_string(shape.K),
+            .inputs = {{{N, C}}, {{shape.K, C}}},
+            .run = [&](const Tensors& in) { return ops::replace_rows(in[0], in[1], index_of(index)); },
+            .forward = [&](const Arrays& in) { return reference::replace_rows_forward(in[0], in[1], index, shape); },
+            .backward =
+                [&](const Arrays&, const Values& dy) {
+                  const auto [dx, drows] = reference::replace_rows_backward(dy, index, shape);
+                  return Arrays{dx, drows};
                 },
-            .tolerance_f32 = 1e-7,
-            .tolerance_f64 = 0});
+            .tolerance_f32 = 0,
+            .tolerance_f64 = 0,
+            .tolerance_backward_f32 = 0});
 }
 
 }  // namespace

@@ -32,38 +32,29 @@ std::vector<float> frequencies(int64_t HD) {
 Tensor position_tensor(int64_t N) { return Tensor::from<int32_t>(cpu(), {N}, positions(N)); }
 Tensor frequency_tensor(int64_t HD) { return Tensor::from<float>(cpu(), {HD / 2}, frequencies(HD)); }
 
-// As complex numbers: pair i of a head, times e^(i position f_i).
-Values oracle(const Values& x, const Shapes& s) {
-  const int64_t width = s.heads * s.HD + s.rest, half = s.HD / 2;
-  const std::vector<float> f = frequencies(s.HD);
-  const std::vector<int32_t> p = positions(s.N);
-  Values y = x;
-  for (int64_t n = 0; n < s.N; ++n)
-    for (int64_t h = 0; h < s.heads; ++h)
-      for (int64_t i = 0; i < half; ++i) {
-        const int64_t at = n * width + h * s.HD + i;
-        const double a = p[n] * static_cast<double>(f[i]);
-        const double u = x[at], v = x[at + half];
-        y[at] = u * std::cos(a) - v * std::sin(a);
-        y[at + half] = v * std::cos(a) + u * std::sin(a);
-      }
-  return y;
+OpCase case_of(const Shapes& s) {
+  const int64_t width = s.heads * s.HD + s.rest;
+  const RopeShape shape{s.N, width, s.heads, s.HD};
+  return {
+      .name = "N " + std::to_string(s.N) + " heads " + std::to_string(s.heads) + " HD " + std::to_string(s.HD),
+      .inputs = {{{s.N, width}}},
+      .run = [s](const Tensors& in) { return ops::rope(in[0], position_tensor(s.N), frequency_tensor(s.HD), s.heads); },
+      .forward =
+          [=](const Arrays& in) { return reference::rope_forward(in[0], positions(s.N), frequencies(s.HD), shape); },
+      .backward =
+          [=](const Arrays&, const Values& dy) {
+            return Arrays{reference::rope_backward(dy, positions(s.N), frequencies(s.HD), shape)};
+          },
+      .tolerance_f32 = 1e-5,  // angles up to 100 are rounded to f32
+      .tolerance_backward_f32 = 1e-5};
 }
 
 }  // namespace
 
 TEST_CASE("rope: values and gradients") {
   for (const Shapes s :
-       {Shapes{1, 1, 2, 0}, {3, 2, 6, 5}, {31, 3, 8, 8}, {33, 1, 62, 1}, {257, 5, 16, 32}, {5, 12, 64, 256}}) {
-    check_op({.name = "N " + std::to_string(s.N) + " heads " + std::to_string(s.heads) + " HD " + std::to_string(s.HD),
-              .inputs = {{{s.N, s.heads * s.HD + s.rest}}},
-              .run =
-                  [s](const std::vector<Tensor>& in) {
-                    return ops::rope(in[0], position_tensor(s.N), frequency_tensor(s.HD), s.heads);
-                  },
-              .oracle = [s](const std::vector<Values>& in) { return oracle(in[0], s); },
-              .tolerance_f32 = 1e-5});  // angles up to 100 are rounded to f32
-  }
+       {Shapes{1, 1, 2, 0}, {3, 2, 6, 5}, {31, 3, 8, 8}, {33, 1, 62, 1}, {257, 5, 16, 32}, {5, 12, 64, 256}})
+    check_op(case_of(s));
 }
 
 TEST_CASE("rope: rows with frequencies of their own") {
@@ -74,25 +65,16 @@ TEST_CASE("rope: rows with frequencies of their own") {
   for (int64_t n = 0; n < N; ++n) of_row.push_back(n % 3 == 1);
   const Tensor tables = Tensor::from<float>(cpu(), {2, HD / 2}, both),
                table = Tensor::from<int32_t>(cpu(), {N}, of_row);
+  const RopeShape shape{N, 2 * HD + 1, 2, HD, of_row.data()};
   check_op(
       {.name = "two tables",
        .inputs = {{{N, 2 * HD + 1}}},
-       .run = [&](const std::vector<Tensor>& in) { return ops::rope(in[0], position_tensor(N), tables, 2, table); },
-       .oracle =
-           [&](const std::vector<Values>& in) {
-             Values y = in[0];
-             for (int64_t n = 0; n < N; ++n)
-               for (int64_t h = 0; h < 2; ++h)
-                 for (int64_t i = 0; i < HD / 2; ++i) {
-                   const int64_t at = n * (2 * HD + 1) + h * HD + i;
-                   const double a = positions(N)[n] * static_cast<double>(both[of_row[n] * HD / 2 + i]);
-                   const double u = in[0][at], v = in[0][at + HD / 2];
-                   y[at] = u * std::cos(a) - v * std::sin(a);
-                   y[at + HD / 2] = v * std::cos(a) + u * std::sin(a);
-                 }
-             return y;
-           },
-       .tolerance_f32 = 1e-5});
+       .run = [&](const Tensors& in) { return ops::rope(in[0], position_tensor(N), tables, 2, table); },
+       .forward = [&](const Arrays& in) { return reference::rope_forward(in[0], positions(N), both, shape); },
+       .backward = [&](const Arrays&,
+                       const Values& dy) { return Arrays{reference::rope_backward(dy, positions(N), both, shape)}; },
+       .tolerance_f32 = 1e-5,
+       .tolerance_backward_f32 = 1e-5});
   CHECK_THROWS_WITH_AS(ops::rope(Tensor::zeros(cpu(), {N, HD}, DType::f32), position_tensor(N), tables, 1),
                        doctest::Contains("frequencies must be (HD/2) f32, or (tables, HD/2)"), Error);
 }

@@ -15,20 +15,13 @@ Tensor bounds_of(const std::vector<int32_t>& cu) {
 }
 
 void check(int64_t N, int64_t C, const std::vector<int32_t>& cu) {
+  const auto S = static_cast<int64_t>(cu.size()) - 1;
   check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C),
             .inputs = {{{N, C}}},
-            .run = [&](const std::vector<Tensor>& in) { return ops::segment_mean(in[0], bounds_of(cu)); },
-            .oracle =
-                [&](const std::vector<Values>& in) {
-                  Values y;
-                  for (size_t s = 0; s + 1 < cu.size(); ++s)
-                    for (int64_t c = 0; c < C; ++c) {
-                      double sum = 0;
-                      for (int64_t n = cu[s]; n < cu[s + 1]; ++n) sum += in[0][n * C + c];
-                      y.push_back(cu[s + 1] > cu[s] ? sum / (cu[s + 1] - cu[s]) : 0.0);
-                    }
-                  return y;
-                }});
+            .run = [&](const Tensors& in) { return ops::segment_mean(in[0], bounds_of(cu)); },
+            .forward = [&](const Arrays& in) { return reference::segment_mean_forward(in[0], cu, S, C); },
+            .backward = [&](const Arrays&,
+                            const Values& dy) { return Arrays{reference::segment_mean_backward(dy, cu, S, N, C)}; }});
 }
 
 }  // namespace

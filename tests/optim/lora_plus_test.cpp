@@ -14,49 +14,33 @@ using nn::Role;
 
 namespace {
 
-// Plain loops in double over the gradients that a method left in the arena; state and values of its own.
-struct Literal {
-  explicit Literal(const Arena& arena, OptimizerOptions options) : o(std::move(options)) {
-    p = arena.values().to_vector<double>();
-    m.resize(p.size());
-    v.resize(p.size());
-  }
+// A group for each tensor, as its role says.
+OptimizerGroups groups_of(const Arena& arena, const OptimizerOptions& o) {
+  OptimizerGroups groups;
+  for (const nn::ArenaSlot& slot : arena.slots())
+    groups.group[groups.count++] = {.end = slot.offset + numel_of(slot.shape),
+                                    .lr_factor = slot.role == Role::lora_b ? o.lora_plus_ratio : 1,
+                                    .weight_decay = slot.role == Role::undecayed ? 0 : o.weight_decay};
+  return groups;
+}
 
-  void step(const Arena& arena, double base_lr, double clip, int t) {
-    const std::vector<double> g = arena.grads().to_vector<double>();
-    for (const nn::ArenaSlot& slot : arena.slots()) {
-      const double lr = slot.role == Role::lora_b ? base_lr * o.lora_plus_ratio : base_lr;
-      const double decay = slot.role == Role::undecayed ? 0 : o.weight_decay;
-      for (int64_t i = slot.offset; i < slot.offset + numel_of(slot.shape); ++i) {
-        const double gi = clip * g[i];
-        if (o.name == "sgd") {
-          m[i] = o.momentum * m[i] + gi + decay * p[i];
-          p[i] -= lr * m[i];
-          continue;
-        }
-        m[i] = o.beta1 * m[i] + (1 - o.beta1) * gi;
-        v[i] = o.beta2 * v[i] + (1 - o.beta2) * gi * gi;
-        const double m_hat = m[i] / (1 - std::pow(o.beta1, t)), v_hat = v[i] / (1 - std::pow(o.beta2, t));
-        p[i] = p[i] - lr * decay * p[i] - lr * m_hat / (std::sqrt(v_hat) + o.eps);
-      }
-    }
-  }
-
-  OptimizerOptions o;
-  std::vector<double> p, m, v;
-};
-
-void check_follows(const std::string& method, const OptimizerOptions& optimizer) {
+void check_follows(const std::string& method, const OptimizerOptions& o) {
   CAPTURE(method);
-  CAPTURE(optimizer.name);
-  Toy toy(method, {.optimizer = optimizer, .max_grad_norm = 2}, DType::f64);
-  Literal literal(toy.arena, optimizer);
+  CAPTURE(o.name);
+  Toy toy(method, {.optimizer = o, .max_grad_norm = 2}, DType::f64);
+  const OptimizerGroups groups = groups_of(toy.arena, o);
+  Values p = toy.arena.values().to_vector<double>(), m(p.size()), v(p.size());
   for (int t = 1; t <= 6; ++t) {
     const StepStats stats = toy.step(t, 0.003, 0.05);
     CHECK(stats.clip_scale < 1);
-    literal.step(toy.arena, 0.003, stats.clip_scale, t);
-    const std::vector<double> p = toy.arena.values().to_vector<double>();
-    for (size_t i = 0; i < p.size(); ++i) CHECK(p[i] == doctest::Approx(literal.p[i]).epsilon(1e-12));
+    StepScalars s;
+    s.lr = 0.003;
+    s.clip_scale = stats.clip_scale;
+    s.t = static_cast<uint64_t>(t);
+    const Values g = toy.arena.grads().to_vector<double>(), got = toy.arena.values().to_vector<double>();
+    o.name == "sgd" ? reference::sgd_step(p, m, g, {o.momentum, groups}, s)
+                    : reference::adamw_step(p, m, v, g, {o.beta1, o.beta2, o.eps, groups}, s);
+    for (size_t i = 0; i < p.size(); ++i) CHECK(got[i] == doctest::Approx(p[i]).epsilon(1e-12));
   }
 }
 

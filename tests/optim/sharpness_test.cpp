@@ -8,11 +8,11 @@
 
 #include "engine/error.h"
 #include "kernels/common/small_matrix.h"
+#include "kernels/reference/eflat.h"
 #include "optim/ema_gap.h"
 #include "optim/hessian.h"
 #include "optim/landscape.h"
 #include "optim/method.h"
-#include "tests/optim/literal.h"
 #include "tests/optim/toy_model.h"
 
 using namespace lowland;
@@ -112,13 +112,13 @@ TEST_CASE("sharpness: the estimate of Eq. 12 against its literal form") {
   for (size_t i = 0; i < 2; ++i) {
     const nn::Adapter& a = model.arena().adapters()[i];
     const auto matrix = [&](const Tensor& t, int64_t rows, int64_t cols) {
-      return test::to_matrix(rows, cols, doubles(t).data());
+      return reference::Matrix(rows, cols, doubles(t).data());
     };
-    const test::Matrix literal = test::literal_g(
-        matrix(model.arena().master(a.a), a.r, a.m), matrix(model.arena().master(a.b), a.n, a.r),
-        matrix(model.arena().grad(a.a), a.r, a.m), matrix(model.arena().grad(a.b), a.n, a.r), a.scale, 1e-3);
-    Values& e = estimate.emplace_back();
-    for (const long double x : literal.x) e.push_back(static_cast<double>(x));
+    const nn::Arena& arena = model.arena();
+    const Values& e = estimate.emplace_back(
+        reference::eflat_gradient(matrix(arena.master(a.a), a.r, a.m), matrix(arena.master(a.b), a.n, a.r),
+                                  matrix(arena.grad(a.a), a.r, a.m), matrix(arena.grad(a.b), a.n, a.r), a.scale, 1e-3)
+            .x);
     for (size_t k = 0; k < e.size(); ++k) inner += e[k] * g[i][k];
     squares += norm(e) * norm(e);
   }

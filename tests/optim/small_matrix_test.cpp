@@ -5,22 +5,19 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/reference/eflat.h"
 #include "tests/ops/harness.h"
-#include "tests/optim/literal.h"
 
 using namespace lowland;
 using namespace lowland::test;
 namespace host = lowland::host;
+using reference::Matrix, reference::norm, reference::product, reference::sum, reference::transposed;
 
 namespace {
 
 // A Gram matrix X^T X of `rank` rows: rank-deficient where rank < r.
 std::vector<double> gram(int64_t r, int64_t rank, uint64_t seed) {
-  const Values x = random_values(rank * r, seed);
-  const Matrix X = to_matrix(rank, r, x.data());
-  std::vector<double> K;
-  for (const long double v : product(transposed(X), X).x) K.push_back(static_cast<double>(v));
-  return K;
+  return reference::gram_columns(random_values(rank * r, seed), random_values(rank * r, seed), rank, r);
 }
 
 double largest_difference(const std::vector<double>& a, const Matrix& b) { return difference(a, b.x).absolute; }
@@ -32,14 +29,14 @@ TEST_CASE("symmetric_eigen: V^T diag(lambda) V is K again, and V is orthogonal")
     const std::vector<double> K = gram(r, r > 3 ? r - 2 : r, 5);
     std::vector<double> lambda = K, V(K.size());
     host::symmetric_eigen(lambda.data(), V.data(), r);
-    const Matrix v = to_matrix(r, r, V.data());
+    const Matrix v(r, r, V.data());
     Matrix scaled = v, unit(r, r);
     for (int64_t i = 0; i < r; ++i) {
       unit.at(i, i) = 1;
       for (int64_t j = 0; j < r; ++j) scaled.at(i, j) *= lambda[i * r + i];
     }
     CHECK(largest_difference(K, product(transposed(v), scaled)) < 1e-13 * static_cast<double>(r));
-    CHECK(static_cast<double>(norm(sum(product(v, transposed(v)), unit, 1, -1))) < 1e-13 * static_cast<double>(r));
+    CHECK(norm(sum(product(v, transposed(v)), unit, 1, -1)) < 1e-13 * static_cast<double>(r));
   }
 }
 
@@ -49,8 +46,8 @@ TEST_CASE("pseudo_inverse: both ways against an SVD, of full and of lower rank")
       const std::vector<double> K = gram(r, rank, 7);
       std::vector<double> pinv(K.size()), work(2 * K.size());
       host::pseudo_inverse(pinv.data(), K.data(), r, 1e-6, work.data());
-      const Matrix expected = literal_pinv(to_matrix(r, r, K.data()), 1e-6L);
-      CHECK(largest_difference(pinv, expected) < 1e-9 * static_cast<double>(norm(expected)));
+      const Matrix expected = reference::pseudo_inverse(Matrix(r, r, K.data()), 1e-6);
+      CHECK(largest_difference(pinv, expected) < 1e-9 * norm(expected));
     }
 }
 

@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "kernels/reference/eflat.h"
 #include "nn/init.h"
 #include "optim/method.h"
 #include "tests/ops/harness.h"
-#include "tests/optim/literal.h"
 
 namespace lowland::test {
+
+using reference::Matrix, reference::product, reference::sum, reference::transposed;
 
 struct Toy {
   static constexpr int64_t kN = 6, kM = 5, kR = 2;
@@ -41,22 +43,20 @@ struct Toy {
   // As the forward reads it.
   Matrix read(const char* name) const {
     const Tensor x = arena.value(name).to(DType::f64), e = arena.forward_perturbation(name);
-    Matrix m = to_matrix(x.dim(0), x.dim(1), HostBytes(x).as<double>());
+    const Matrix m(x.dim(0), x.dim(1), HostBytes(x).as<double>());
     if (!e) return m;
     const Tensor d = e.to(DType::f64);
-    return sum(m, to_matrix(x.dim(0), x.dim(1), HostBytes(d).as<double>()), 1, 1);
+    return sum(m, Matrix(x.dim(0), x.dim(1), HostBytes(d).as<double>()));
   }
 
-  void store(const char* name, const Matrix& g) const {
-    arena.grad(name).assign(std::vector<double>(g.x.begin(), g.x.end()));
-  }
+  void store(const char* name, const Matrix& g) const { arena.grad(name).assign(g.x); }
 
   // Forward and backward of step t, at whatever the method wants to see.
   void pass(int64_t t) {
     arena.zero_grads();
     const auto view = method->training_view();
     const Values target = random_values(kN * kM, 100 + t);
-    const Matrix T = to_matrix(kN, kM, target.data());
+    const Matrix T(kN, kM, target.data());
     if (adapted) {
       const Matrix A = read("A"), B = read("B"), d = sum(product(B, A), T, kScale, -1);
       store("A", product(transposed(sum(B, B, kScale, 0)), d));

@@ -78,8 +78,8 @@ quoted() {
     [[ -z $line ]] || grep -qxF -- "$line" "${@:2}" || complain "$1: not in the sources: $line"
   done < <(awk '/^```cpp$/ { on = 1; next } /^```$/ { on = 0 } on' "$1")
 }
-quoted docs/add_an_op.md kernels/rms_norm.h kernels/cpu/rms_norm.cpp engine/ops/rms_norm.cpp engine/ops/ops.h \
-  tests/ops/rms_norm_test.cpp
+quoted docs/add_an_op.md kernels/rms_norm.h kernels/reference/rms_norm.cpp kernels/cpu/rms_norm.cpp \
+  engine/ops/rms_norm.cpp engine/ops/ops.h tests/ops/rms_norm_test.cpp
 quoted docs/add_a_task.md apps/data/task_table.cpp tests/data/load_task_test.cpp
 quoted docs/add_a_method.md optim/flat_lora.h optim/methods.cpp optim/optimizer.h optim/optimizer.cpp \
   apps/settings/settings.cpp

@@ -52,5 +52,6 @@ outside() {
 outside '#include <(cuda|cublas|cudnn|nccl)[A-Za-z_]*\.h' '^kernels/(cuda|lab)' \
   'CUDA headers appear only in kernels/cuda'
 outside '\bgetenv\b' '^kernels/common/environment\.cpp' 'the environment is read in kernels/common/environment.cpp'
+outside '#include "kernels/reference/' '^kernels/reference/' 'kernels/reference is for tests'
 outside '#include <(xtensor|xtl|xsimd)/' '\.cpp:|^[^:]*xtensor\.h:' 'xtensor stays out of headers'
 exit $bad

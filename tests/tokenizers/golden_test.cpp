@@ -63,7 +63,7 @@ void check_inputs(const Tokenizer& tokenizer, const json& inputs) {
   for (const json& c : inputs) {
     CAPTURE(c.dump());
     const auto a = c[0].get<int64_t>(), b = c[1].get<int64_t>(), limit = c[2].get<int64_t>();
-    const Ids a_ids(static_cast<size_t>(a), newline), b_ids(static_cast<size_t>(std::max<int64_t>(b, 0)), newline);
+    const Ids a_ids(a, newline), b_ids(std::max<int64_t>(b, 0), newline);
     const std::optional<std::span<const int32_t>> pair =
         b < 0 ? std::nullopt : std::optional<std::span<const int32_t>>(b_ids);
     Ids out = {7};  // build_inputs appends

@@ -129,7 +129,7 @@ void launch_each(Ctx& ctx, const Inputs& in, float* e, const float* values, cons
 void measure_model(Lab& lab, const Model& model) {
   const Inputs in(model);
   const EflatOptions options;
-  std::vector<float> want(static_cast<size_t>(in.e_size));
+  std::vector<float> want(in.e_size);
   std::vector<double> norms(in.adapters.size());
   cpu_v3::eflat_perturbation<float>(lab.cpu(), want.data(), norms.data(), in.values.data(), in.grads.data(), in.table,
                                     options, &in.s);

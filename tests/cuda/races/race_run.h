@@ -29,7 +29,7 @@ class Run {
   template <class T> T* numbers(int64_t n) {
     std::vector<T> values;
     for (int64_t i = 0; i < n; ++i) {
-      const uint64_t bits = mix64(mix64(memory_.size()) + static_cast<uint64_t>(i)) >> 40;
+      const uint64_t bits = mix64(mix64(memory_.size()) + i) >> 40;
       values.push_back(T(static_cast<float>(bits) / static_cast<float>(1 << 23) - 1));
     }
     return given(values);

@@ -1,0 +1,35 @@
+// EFlat-LoRA's perturbation as the paper prints it (arXiv:2508.00522), with n x m matrices and pseudo-inverses: the
+// other column of kernels/eflat.h, with which it shares no code and no idea.
+#pragma once
+#include "kernels/eflat.h"
+#include "kernels/reference/reference.h"
+
+namespace lowland::reference {
+
+struct Matrix {
+  int64_t rows = 0, cols = 0;
+  Values x;
+  Matrix() = default;
+  Matrix(int64_t r, int64_t c) : rows(r), cols(c), x(r * c) {}
+  Matrix(int64_t r, int64_t c, const double* values) : rows(r), cols(c), x(values, values + r * c) {}
+  double& at(int64_t i, int64_t j) { return x[i * cols + j]; }
+  double at(int64_t i, int64_t j) const { return x[i * cols + j]; }
+};
+
+Matrix transposed(const Matrix& a);
+Matrix product(const Matrix& a, const Matrix& b);
+Matrix sum(const Matrix& a, const Matrix& b, double scale_a = 1, double scale_b = 1);
+double norm(const Matrix& a);
+// By one-sided Jacobi SVD. Singular values at or under rcond * the largest count as zero.
+Matrix pseudo_inverse(const Matrix& a, double rcond);
+
+// Eq. 12: g (n, m), of A (r, m), B (n, r) and their gradients.
+Matrix eflat_gradient(const Matrix& A, const Matrix& B, const Matrix& GA, const Matrix& GB, double s, double rcond);
+// Eqs. 13 and 15: E_B (n, r), given g and the norm that it is divided by.
+Matrix eflat_step(const Matrix& A, const Matrix& g, double g_norm, double s, double rho, double rcond);
+
+// All adapters, with Eq. 18, as the kernel has it. Returns ||g||_F of each.
+Values eflat_perturbation(Values& e, const Values& values, const Values& grads, const EflatTable& table,
+                          const EflatOptions& options, const StepScalars& s);
+
+}  // namespace lowland::reference
