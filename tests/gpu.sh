@@ -93,7 +93,7 @@ doctest() {  # doctest NAME SECONDS PROGRAM FLAGS...: tests, of which there must
 }
 bin=$bundle/bin
 export LL_SOURCE_DIR=$bundle LL_TEST_DEVICE=cuda
-skip='-tce=*refused*,*CPU*,*threads*'
+skip='-tce=*refused*,*CPU*,*threads*,shared*'
 
 if wanted tests; then
   doctest "ops against their oracles" 120 "$bin/tests_ops" "$skip"
@@ -114,8 +114,8 @@ if wanted runs; then
 fi
 if wanted sanitizer; then
   if sanitizer=$(command -v compute-sanitizer || ls "$toolkit/bin/compute-sanitizer" 2>/dev/null); then
-    small='-tc=rms_norm: values*,layer_norm: values*,cross_entropy: values*,embedding: values*,lora_linear: values*'
-    small+=',attention: queries of their own,swiglu: values*,rope: values*'
+    small="-tc=rms_norm: values*,layer_norm: values*,cross_entropy: values*,embedding: values*,\
+lora_linear: values*,attention: queries of their own,swiglu: values*,rope: values*"
     doctest "memcheck" 50 "$sanitizer" --tool memcheck --error-exitcode 1 "$bin/tests_ops" "$small"
     doctest "racecheck" 50 "$sanitizer" --tool racecheck --error-exitcode 1 "$bin/tests_ops" "$small"
   else

@@ -63,7 +63,13 @@ std::vector<Tensor> tensors_of(const OpCase& c, const std::vector<Values>& value
 
 Values to_values(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
 
-// sum_i y_i p_i with fixed p: a scalar whose gradient with respect to y is p.
+// Fixed numbers, as many as the op's result has.
+Values projection(const OpCase& c, const std::vector<Values>& values) {
+  NoGrad guard(cpu());
+  return random_values(c.run(tensors_of(c, values, DType::f64)).numel(), 99);
+}
+
+// sum_i y_i p_i: a scalar whose gradient with respect to y is p.
 double projected(const OpCase& c, const std::vector<Values>& values, const Values& p) {
   NoGrad guard(cpu());
   const Values y = to_values(c.run(tensors_of(c, values, DType::f64)));
@@ -72,25 +78,37 @@ double projected(const OpCase& c, const std::vector<Values>& values, const Value
   return sum;
 }
 
-void check_gradients(const OpCase& c, const std::vector<Values>& values) {
-  std::vector<Tensor> inputs = tensors_of(c, values, DType::f64);
-  bool any = false;
+// The gradients of the marked inputs after so many backward passes, all from p; empty for the others.
+std::vector<Values> gradients_of(const OpCase& c, const std::vector<Values>& values, DType dtype, const Values& p,
+                                 int passes) {
+  std::vector<Tensor> inputs = tensors_of(c, values, dtype);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (c.inputs[i].differentiate) inputs[i].set_requires_grad();
+  for (int pass = 0; pass < passes; ++pass) {
+    const Tensor y = c.run(inputs);
+    cpu().tape().backward_to(0, y, Tensor::from<double>(cpu(), y.shape(), p).to(dtype));
+    CHECK(cpu().tape().size() == 0);
+  }
+  std::vector<Values> gradients(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!c.inputs[i].differentiate) continue;
-    inputs[i].set_requires_grad();
-    any = true;
+    REQUIRE(inputs[i].grad().defined());
+    gradients[i] = to_values(inputs[i].grad());
   }
-  if (!any) return;
-  const Tensor y = c.run(inputs);
-  const Values p = random_values(y.numel(), 99);
-  cpu().tape().backward_to(0, y, Tensor::from<double>(cpu(), y.shape(), p));
-  CHECK(cpu().tape().size() == 0);
-  for (size_t i = 0; i < inputs.size(); ++i) {
+  return gradients;
+}
+
+// Against central differences; in f32 against those in f64; and a second pass adds to the first.
+void check_gradients(const OpCase& c, const std::vector<Values>& values) {
+  if (std::none_of(c.inputs.begin(), c.inputs.end(), [](const Input& in) { return in.differentiate; })) return;
+  const Values p = projection(c, values);
+  const std::vector<Values> once = gradients_of(c, values, DType::f64, p, 1);
+  const std::vector<Values> twice = gradients_of(c, values, DType::f64, p, 2);
+  const std::vector<Values> narrow = gradients_of(c, values, DType::f32, p, 1);
+  for (size_t i = 0; i < once.size(); ++i) {
     if (!c.inputs[i].differentiate) continue;
     INFO("gradient of input " << i);
-    const Tensor grad = inputs[i].grad();
-    REQUIRE(grad.defined());
-    const Values g = to_values(grad);
+    const Values& g = once[i];
     // The emulated device computes as the CPU does, slowly: it is there for who touches memory, not for more digits.
     const size_t n = g.size(), stride = std::max<size_t>(1, n / (test_device() == "emulated" ? 3 : 23));
     Difference numeric;
@@ -106,6 +124,10 @@ void check_gradients(const OpCase& c, const std::vector<Values>& values) {
     const double size = max_abs_diff(g, Values(n));
     CHECK(std::isfinite(size));  // entries between those that were moved as well
     CHECK(numeric.absolute <= c.tolerance_grad * std::max(1.0, size));
+    CHECK(difference(narrow[i], g).to_largest(1) <= 20 * c.tolerance_f32);
+    Values doubled = g;
+    for (double& x : doubled) x *= 2;
+    CHECK(difference(twice[i], doubled).to_largest(1) <= 1e-12);
   }
 }
 

@@ -1,6 +1,6 @@
-// One declarative case checks an op: its value in f64 and f32 (on a GPU in bf16 as well) against a plain
-// double-precision oracle, and its gradients in f64 against central differences, for every input that is marked. All
-// on the device that LL_TEST_DEVICE names: the same cases serve the CPU and a GPU.
+// One declarative case checks an op on the device that LL_TEST_DEVICE names: its value in f64, f32 (a GPU: bf16 too)
+// against a plain double-precision oracle; the gradient of every input that is marked, in f64 against central
+// differences, in f32 against that of f64; and that a second backward pass adds to the first.
 #pragma once
 #include <functional>
 #include <memory>

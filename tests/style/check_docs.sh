@@ -40,8 +40,10 @@ done
 # Flags of a verb, one a line.
 declare -A flags
 verbs=$("$program" --help | awk '/^Subcommands:/ { on = 1; next } on && NF { print $1 }')
+[[ -n $verbs ]] || complain "$program --help names no verb"
 for verb in $verbs; do
   flags[$verb]=$("$program" "$verb" --help | grep -oE '^  [-a-z0-9,]+' | grep -oE -- '--[a-z0-9-]+')
+  [[ ${flags[$verb]} == *--help* ]] || complain "$program $verb --help names no flag"
 done
 
 # Commands, one a line: code blocks with their continuation lines joined, and code spans.
@@ -75,7 +77,10 @@ done
 # Each line of the example code must be a line of the files that the page is about.
 sources=(kernels/rms_norm.h kernels/cpu/rms_norm.cpp engine/ops/rms_norm.cpp engine/ops/ops.h
          tests/ops/rms_norm_test.cpp)
+lines=0
 while IFS= read -r line; do
+  ((++lines))
   [[ -z $line ]] || grep -qxF -- "$line" "${sources[@]}" || complain "docs/add_an_op.md: not in the sources: $line"
 done < <(awk '/^```cpp$/ { on = 1; next } /^```$/ { on = 0 } on' docs/add_an_op.md)
+((lines > 0)) || complain "docs/add_an_op.md has no example code"
 exit $bad

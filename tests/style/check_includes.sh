@@ -35,4 +35,12 @@ outside() {
 outside '#include <(cuda|cublas|cudnn|nccl)[A-Za-z_]*\.h' '^(kernels/cuda|engine/cuda)' \
   'CUDA headers appear only in kernels/cuda and in the engine files named cuda...'
 outside '#include <(xtensor|xtl|xsimd)/' '\.cpp:|^[^:]*xtensor\.h:' 'xtensor stays out of headers'
+
+# What is checked above must be there, and be written so that it is seen.
+for layer in kernels engine nn optim models apps; do
+  all=$(grep -rnE '^ *# *include *"' "$layer" --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh')
+  [[ -n $all ]] || { echo "no includes in $layer"; bad=1; }
+  found=$(grep -vE '^[^:]+:[0-9]+:#include "(apps|models|optim|nn|engine|kernels|tests)/' <<<"$all")
+  [[ -z $found ]] || { printf '%s\nincludes begin their line, with the path from the root\n' "$found"; bad=1; }
+done
 exit $bad

@@ -3,6 +3,7 @@
 
 #include "engine/error.h"
 #include "models/tokenizers/tokenizer.h"
+#include "tests/shared_data.h"
 #include "tests/tokenizers/support.h"
 
 using namespace lowland;
@@ -148,13 +149,8 @@ TEST_CASE("tokenizer: a limit without room for the special tokens, and a foreign
   CHECK(out.empty());
 }
 
-TEST_CASE("tokenizer: ids of roberta-base's vocabulary") {
-  const fs::path folder = shared_folder() / "data/tokenizers/roberta";
-  if (!fs::exists(folder / "vocab.json")) {
-    MESSAGE("skipped: there is no " << folder.string());
-    return;
-  }
-  const auto roberta = load_tokenizer(folder.string());
+TEST_CASE("shared: ids of roberta-base's vocabulary" * doctest::skip(lacks("tokenizers/roberta/vocab.json"))) {
+  const auto roberta = load_tokenizer(shared_data() / "tokenizers/roberta");
   CHECK(roberta->vocab_size() == 50265);
   CHECK(roberta->special().mask == 50264);
   CHECK(roberta->encode("Hello great. It was <mask> in the end") == Ids{31414, 372, 4, 85, 21, 50264, 11, 5, 253});
