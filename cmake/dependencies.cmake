@@ -74,7 +74,7 @@ add_library(lowland_openblas INTERFACE IMPORTED)
 target_include_directories(lowland_openblas INTERFACE ${LOWLAND_CBLAS_INCLUDE})
 target_link_libraries(lowland_openblas INTERFACE ${LOWLAND_OPENBLAS_LIBRARY})
 if(NOT LOWLAND_INSTALLED)
-  # xtensor 0.26 moved its headers: include them through tests/xtensor.h.
+  # xtensor 0.26 moved its headers: include them through apps/metrics/xtensor.h.
   add_library(lowland_xtensor INTERFACE IMPORTED)
   target_include_directories(lowland_xtensor INTERFACE ${LOWLAND_XTENSOR_INCLUDE} ${LOWLAND_XTL_INCLUDE})
 endif()

@@ -2,7 +2,6 @@
 
 #include "engine/error.h"
 #include "engine/launch.h"
-#include "engine/op_scope.h"
 #include "kernels/elementwise.h"
 
 namespace lowland {
@@ -15,9 +14,14 @@ void unshare(Tensor& grad) {
 
 }  // namespace
 
+Tape& Context::tape() {
+  if (!tape_) tape_ = std::make_shared<Tape>();
+  return *tape_;
+}
+
 void give(const Tensor& x, Tensor dx) {
   if (!x.requires_grad()) return;
-  GradSlot& slot = *x.slot_;
+  GradSlot& slot = *x.grad_slot();
   if (dx.dtype() != slot.dtype) dx = dx.to(slot.dtype);  // a trained number in bf16
   if (!slot.grad) {
     slot.grad = dx.detach();
@@ -29,7 +33,7 @@ void give(const Tensor& x, Tensor dx) {
 }
 
 Sink sink(const Tensor& x) {
-  GradSlot& slot = *x.slot_;
+  GradSlot& slot = *x.grad_slot();
   if (!slot.grad) {
     slot.grad = Tensor::empty(x.context(), x.shape(), slot.dtype);
     return {slot.grad, 0.0};
@@ -52,9 +56,9 @@ bool Tape::wants(std::initializer_list<const Tensor*> inputs) const {
 }
 
 void Tape::record(const char* op, Tensor& y, Backward backward, OpWork work) {
-  y.slot_ = std::make_shared<GradSlot>();
-  y.slot_->dtype = y.dtype();
-  nodes_.push_back({op, y.slot_, y.shape(), std::move(backward), work});
+  y.set_requires_grad();
+  y.grad_slot()->dtype = y.dtype();
+  nodes_.push_back({op, y.grad_slot(), y.shape(), std::move(backward), work});
 }
 
 const Tensor& Tape::one(const Tensor& like) {

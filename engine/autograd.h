@@ -15,15 +15,10 @@
 #include <memory>
 #include <vector>
 
+#include "engine/op_log.h"
 #include "engine/tensor.h"
 
 namespace lowland {
-
-struct GradSlot {
-  Tensor grad;               // absent until the first contribution
-  bool bound = false;        // a leaf that accumulates into a buffer of somebody else's (the arena of trainables)
-  DType dtype = DType::f32;  // of the gradient: the tensor's own, but f32 for a trained number in bf16
-};
 
 struct Sink {
   Tensor into;
@@ -33,12 +28,6 @@ struct Sink {
 void give(const Tensor& x, Tensor dx);
 Sink sink(const Tensor& x);
 Tensor accumulator(const Tensor& x);
-
-// What an op must at least move through memory, or compute where that is what bounds it: for GB/s and TFLOP/s of
-// bench --by-op. Zero: not told.
-struct OpWork {
-  double bytes = 0, flops = 0;
-};
 
 class Tape {
  public:

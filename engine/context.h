@@ -1,28 +1,17 @@
 // Context: one device with its memory, its threads or stream, and the tape of the computation under way.
 // Every tensor knows its Context, so ops need no extra argument and nothing is global. A Context is used by one thread.
 #pragma once
-#include <cstdint>
 #include <memory>
-#include <string>
 
-#include "engine/allocator.h"
+#include "engine/device/allocator.h"
+#include "engine/device/device.h"
 #include "kernels/common/ctx.h"
 
 namespace lowland {
 
-class Tape;
-class OpLog;
-class Accelerator;
 class DeviceAllocator;
-class LaunchObserver;
-
-enum class DeviceType : uint8_t { cpu, cuda };
-
-struct Device {
-  DeviceType type = DeviceType::cpu;
-  int index = 0;
-  std::string name() const;  // "cpu", "cuda:0"
-};
+class OpLog;
+class Tape;
 
 class Context {
  public:
@@ -37,10 +26,10 @@ class Context {
   const Device& device() const { return device_; }
   bool on_cpu() const { return device_.type == DeviceType::cpu; }
   // Steps are captured and replayed: batches are to come in buckets of sizes (nn/rows.h).
-  bool captures_steps() const;
+  bool captures_steps() const { return accelerator_ && accelerator_->info().captures; }
   Ctx& kernels() { return kernels_; }
   Allocator& memory() { return *memory_; }
-  Tape& tape() { return *tape_; }
+  Tape& tape();  // made when it is first asked for, in engine/autograd.cpp
   OpLog& op_log() { return *op_log_; }
   int threads() const { return kernels_.threads; }
 
@@ -51,18 +40,15 @@ class Context {
   void wait() const;
 
  private:
-  Device device_;
   std::unique_ptr<Accelerator> accelerator_;
+  Device device_;
   std::unique_ptr<Allocator> memory_;
   DeviceAllocator* device_memory_ = nullptr;  // memory_, on an accelerator
   std::unique_ptr<Workspace> workspace_;
-  std::unique_ptr<Tape> tape_;
   std::unique_ptr<OpLog> op_log_;
   std::unique_ptr<LaunchObserver> observer_;
   Ctx kernels_;
+  std::shared_ptr<Tape> tape_;  // goes first: it holds tensors of memory_
 };
-
-// Empty if a Context can be made on the device, else why not, in one sentence.
-std::string why_unusable(const Device& device);
 
 }  // namespace lowland

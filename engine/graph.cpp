@@ -1,33 +1,21 @@
 #include "engine/graph.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 
 #include "engine/autograd.h"
-#include "engine/device_allocator.h"
+#include "engine/device/device_allocator.h"
 #include "engine/error.h"
-#include "engine/op_scope.h"
+#include "engine/op_log.h"
+#include "kernels/common/environment.h"
 
 namespace lowland {
-namespace {
 
-// Both look at every launch by itself.
-bool launches_are_watched() {
-  for (const char* name : {"LL_SYNC", "LL_COMPARE"}) {
-    const char* value = std::getenv(name);
-    if (value != nullptr && std::strcmp(value, "1") == 0) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-GraphCache::GraphCache(Context& context) : context_(context), enabled_(!launches_are_watched()) {}
+// Both variables have every launch looked at by itself.
+GraphCache::GraphCache(Context& context)
+    : context_(context), enabled_(!environment::kSync.on() && !environment::kCompare.on()) {}
 
 size_t GraphCache::graphs() const {
-  return static_cast<size_t>(
-      std::count_if(entries_.begin(), entries_.end(), [](const auto& e) { return e.second.graph != nullptr; }));
+  return std::count_if(entries_.begin(), entries_.end(), [](const auto& e) { return e.second.graph != nullptr; });
 }
 
 GraphCache::Ran GraphCache::run(const std::string& key, const std::vector<Tensor>& inputs, const Work& work) {
@@ -59,17 +47,17 @@ GraphCache::Ran GraphCache::run(const std::string& key, const std::vector<Tensor
 void GraphCache::run_direct(Entry& entry, const std::vector<Tensor>& inputs, const Work& work) {
   if (entry.refused) return work(inputs);
   DeviceAllocator& memory = *context_.device_memory();
-  memory.begin_step();
+  memory.begin_work();
   try {
     work(inputs);
   } catch (...) {
     context_.tape().clear();
-    memory.end_step();
-    broken_ = memory.step_blocks() > 0;
+    memory.end_work();
+    broken_ = memory.work_blocks() > 0;
     throw;
   }
-  entry.bytes = memory.end_step();
-  if (memory.step_blocks() == 0) return;
+  entry.bytes = memory.end_work();
+  if (memory.work_blocks() == 0) return;
   broken_ = true;  // the plan of the arena can no longer be repeated
   note_ = "steps are not captured as graphs: one of them leaves tensors behind";
 }
@@ -91,7 +79,7 @@ bool GraphCache::capture(Entry& entry, const std::vector<Tensor>& inputs, const 
   entry.inputs.clear();
   for (const Tensor& t : inputs) entry.inputs.push_back(t.clone());
   Accelerator& device = *context_.accelerator();
-  memory.begin_step();
+  memory.begin_work();
   device.begin_capture();
   try {
     work(entry.inputs);
@@ -103,8 +91,8 @@ bool GraphCache::capture(Entry& entry, const std::vector<Tensor>& inputs, const 
     entry.refused = true;
     note_ = e.what();
   }
-  memory.end_step();
-  broken_ = memory.step_blocks() > 0;
+  memory.end_work();
+  broken_ = memory.work_blocks() > 0;
   return entry.graph != nullptr;
 }
 

@@ -1,4 +1,4 @@
-// GraphCache: a training step's work, captured once for each shape and replayed from then on.
+// GraphCache: work that comes again in every step, captured once for each shape and replayed from then on.
 //
 //   cache.run(key, {packed, targets}, [&](const std::vector<Tensor>& in) { forward and backward over `in` });
 //
@@ -8,8 +8,8 @@
 //   from then on                the inputs are copied into those, and the captured work is launched
 // The key must name everything that the launches depend on but the values of the inputs and of memory that stays
 // (weights, gradients, StepScalars): sizes, modes, the view of the adapters. What the work allocates must be released
-// when it returns and comes from one arena for all keys (engine/device_allocator.h); its results go to memory that
-// stays. Work that the host takes part in (a value read or sent in the middle) cannot be captured: it runs as it
+// when it returns and comes from one arena for all keys (engine/device/device_allocator.h); its results go to memory
+// that stays. Work that the host takes part in (a value read or sent in the middle) cannot be captured: it runs as it
 // stands every time, and note() says so. Results are the same in all cases. At most kMost graphs are kept, the least
 // recently used goes first.
 #pragma once

@@ -2,11 +2,10 @@
 
 #include <cstring>
 
-#include "engine/autograd.h"
 #include "engine/error.h"
-#include "engine/launch.h"
 #include "kernels/common/accelerator.h"
 #include "kernels/common/convert_number.h"
+#include "kernels/common/launch.h"
 #include "kernels/convert.h"
 
 namespace lowland {
@@ -66,7 +65,7 @@ template <class T> Tensor Tensor::from(Context& context, Shape shape, const std:
 }
 
 template <class T> std::vector<T> Tensor::to_vector() const {
-  std::vector<T> values(static_cast<size_t>(numel()));
+  std::vector<T> values(numel());
   const T* from = data<T>();
   if (!values.empty()) read(values.data(), from, nbytes());
   return values;
@@ -157,7 +156,7 @@ HostBytes::HostBytes(const Tensor& x) : keep_(x.detach()), data_(x.raw()) {
 int64_t Tensor::dim(int64_t i) const {
   if (i < 0) i += rank();
   LL_CHECK(i >= 0 && i < rank(), "dimension {} of a tensor of shape {}", i, to_string(shape_));
-  return shape_[static_cast<size_t>(i)];
+  return shape_[i];
 }
 
 void Tensor::require_dtype(DType wanted) const {
@@ -180,9 +179,9 @@ Tensor Tensor::slice_rows(int64_t begin, int64_t end) const {
   LL_CHECK(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0), "rows [{}, {}) of a tensor of shape {}", begin,
            end, to_string(shape_));
   Tensor t = detach();
-  const size_t row = dim(0) == 0 ? 0 : nbytes() / static_cast<size_t>(dim(0));
+  const size_t row = dim(0) == 0 ? 0 : nbytes() / dim(0);
   t.shape_[0] = end - begin;
-  t.offset_ += static_cast<size_t>(begin) * row;
+  t.offset_ += begin * row;
   return t;
 }
 
@@ -310,15 +309,6 @@ void Tensor::set_grad_buffer(Tensor grad) {
 Tensor Tensor::grad() const {
   if (!slot_ || !slot_->grad) return {};
   return slot_->grad.reshape(shape_);
-}
-
-void Tensor::clear_grad() const {
-  if (!slot_) return;
-  if (slot_->bound) {
-    slot_->grad.fill_zero();
-  } else {
-    slot_->grad = Tensor();
-  }
 }
 
 }  // namespace lowland

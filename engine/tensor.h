@@ -41,8 +41,7 @@ class Storage {
   std::vector<char> host_copy_;
 };
 
-struct GradSlot;  // engine/autograd.h
-struct Sink;
+struct GradSlot;
 
 class Tensor {
  public:
@@ -59,12 +58,12 @@ class Tensor {
   explicit operator bool() const { return defined(); }
   Context& context() const { return storage_->context(); }
   const Shape& shape() const { return shape_; }
-  int64_t rank() const { return static_cast<int64_t>(shape_.size()); }
+  int64_t rank() const { return shape_.size(); }
   int64_t dim(int64_t i) const;  // negative: from the end
   int64_t numel() const { return numel_of(shape_); }
   int64_t rows() const { return numel() == 0 ? dim(0) : numel() / dim(-1); }  // all dimensions but the last
   DType dtype() const { return dtype_; }
-  size_t nbytes() const { return static_cast<size_t>(numel()) * size_of(dtype_); }
+  size_t nbytes() const { return numel() * size_of(dtype_); }
 
   void* raw() const { return defined() ? storage_->data() + offset_ : nullptr; }
   // Null for an absent tensor. Throws Error if T is not the tensor's dtype.
@@ -99,14 +98,10 @@ class Tensor {
   void set_requires_grad();           // a leaf whose gradient is kept (in f32 for a bf16 leaf)
   void set_grad_buffer(Tensor grad);  // a leaf that accumulates into `grad`, which is f32 for a bf16 leaf
   Tensor grad() const;                // absent before a backward reached it
-  void clear_grad() const;
+  // Where engine/autograd.h brings the gradient, shared by all handles; null if none is asked for.
+  const std::shared_ptr<GradSlot>& grad_slot() const { return slot_; }
 
  private:
-  friend class Tape;
-  friend void give(const Tensor&, Tensor);
-  friend Sink sink(const Tensor&);
-  friend Tensor accumulator(const Tensor&);
-  friend class HostBytes;
   void require_dtype(DType wanted) const;
   void write(const void* from) const;                         // nbytes() bytes of the host
   void read(void* to, const void* from, size_t bytes) const;  // to the host
@@ -118,6 +113,12 @@ class Tensor {
   Shape shape_;
   size_t offset_ = 0;  // bytes
   DType dtype_ = DType::f32;
+};
+
+struct GradSlot {
+  Tensor grad;               // absent until the first contribution
+  bool bound = false;        // a leaf that accumulates into a buffer of somebody else's (the arena of trainables)
+  DType dtype = DType::f32;  // of the gradient: the tensor's own, but f32 for a trained number in bf16
 };
 
 // A tensor's bytes on the host: its own memory on the CPU, a copy elsewhere (made by waiting for the device).

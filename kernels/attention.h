@@ -29,7 +29,7 @@
 namespace lowland {
 
 // Rows of a matrix that may be a view of a wider one. T is const for inputs.
-template <class T> struct Rows {
+template <class T> struct RowView {
   T* data = nullptr;
   int64_t stride = 0;  // elements between rows
 };
@@ -49,19 +49,21 @@ struct AttentionShape {
   const int32_t* position = nullptr;  // (NQ)
 };
 
-template <class T> struct AttentionInputs { Rows<const T> q, k, v; };
+template <class T> struct AttentionInputs { RowView<const T> q, k, v; };
 
-template <class T> struct AttentionGradients { Rows<T> dq, dk, dv; };
+template <class T> struct AttentionGradients { RowView<T> dq, dk, dv; };
 
 }  // namespace lowland
 
 // clang-format off
 LL_KERNELS(
-template <class T> void attention_forward(Ctx&, Rows<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
+template <class T> void attention_forward(Ctx&, RowView<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
                                           const AttentionShape& shape);
-template <class T> void attention_backward(Ctx&, const AttentionGradients<T>& grads, Rows<const T> dout,
-                                           Rows<const T> o, const acc_t<T>* lse, const AttentionInputs<T>& in,
+template <class T> void attention_backward(Ctx&, const AttentionGradients<T>& grads, RowView<const T> dout,
+                                           RowView<const T> o, const acc_t<T>* lse, const AttentionInputs<T>& in,
                                            const AttentionShape& shape);
-// Elements of scratch memory that each thread takes on the CPU, where a GPU's kernels take none.
-template <class T> int64_t attention_scratch(int64_t HD);
+)
+LL_CPU_KERNELS(
+template <class T> int64_t attention_forward_scratch(int threads, int64_t HD);
+template <class T> int64_t attention_backward_scratch(int threads, int64_t HD);
 )

@@ -16,3 +16,4 @@ LL_KERNELS(
 template <class T> void bias_forward(Ctx&, T* y, const T* b, int64_t N, int64_t C);
 template <class T> void bias_backward(Ctx&, acc_t<T>* db, const T* dy, int64_t N, int64_t C);
 )
+LL_CPU_KERNELS(int64_t bias_backward_scratch(int64_t N, int64_t C);)

@@ -15,7 +15,8 @@ template <class To, class From> void convert(Ctx&, To* y, const From* x, int64_t
 void compute_view(Ctx&, bf16* y, const float* x, const float* e, int64_t n);
 )
 
-// Every pair of element types, for explicit instantiation.
+// Every pair of element types.
+#define LL_INSTANTIATE_PAIR(To, From) template decltype(convert<To, From>) convert<To, From>;
 #define LL_CONVERT_PAIRS(X)                                                              \
   X(float, double) X(float, bf16) X(float, int32_t) X(float, int64_t)                    \
   X(double, float) X(double, bf16) X(double, int32_t) X(double, int64_t)                 \

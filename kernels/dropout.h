@@ -16,7 +16,7 @@ namespace lowland {
 // What kernels need of a dropout over packed rows. p = 0: no dropout, all else is ignored.
 struct DropoutRows {
   double p = 0;
-  PhiloxSource draws;
+  PhiloxSource draws = {};
   const int32_t* example = nullptr;   // (N)
   const int32_t* position = nullptr;  // (N)
 };

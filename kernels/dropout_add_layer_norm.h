@@ -44,3 +44,4 @@ LL_KERNELS(
 template <class T> void dropout_add_layer_norm_forward(Ctx&, const DropoutAddLayerNormForward<T>& args);
 template <class T> void dropout_add_layer_norm_backward(Ctx&, const DropoutAddLayerNormBackward<T>& args);
 )
+LL_CPU_KERNELS(int64_t dropout_add_layer_norm_backward_scratch(int64_t N, int64_t C);)

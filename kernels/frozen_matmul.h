@@ -15,3 +15,4 @@ LL_KERNELS(
 template <class T> void frozen_matmul(Ctx&, T* C, const T* A, const bf16* B, const MatmulShape& shape, acc_t<T> alpha,
                                       acc_t<T> beta);
 )
+LL_CPU_KERNELS(int64_t frozen_matmul_scratch(int threads, const MatmulShape& shape);)

@@ -7,7 +7,26 @@
 // CUDA plan  two 16-byte chunks of each input a thread, all loads before the first store; bf16 by ex2 and rcp
 // paper      Hendrycks & Gimpel 2016, arXiv:1606.08415
 #pragma once
+#include "kernels/common/activation.h"
 #include "kernels/common/ctx.h"
+
+namespace lowland {
+
+// Phi is 0 or 1 and phi is 0 long before 40, and an infinite x must not meet that 0.
+template <class M> struct Gelu {
+  using A = typename M::Number;
+  static LL_HD LL_INLINE A value(A x) {
+    const A u = at_least(A(-40), x);
+    return u * M::normal(u).cdf;
+  }
+  static LL_HD LL_INLINE ValueAndSlope<A> with_slope(A x) {
+    const A low = at_least(A(-40), x), u = at_most(A(40), low);
+    const Normal<A> at = M::normal(u);
+    return {low * at.cdf, at.cdf + u * at.pdf};
+  }
+};
+
+}  // namespace lowland
 
 // clang-format off
 LL_KERNELS(

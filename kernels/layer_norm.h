@@ -40,3 +40,4 @@ LL_KERNELS(
 template <class T> void layer_norm_forward(Ctx&, const LayerNormForward<T>& args);
 template <class T> void layer_norm_backward(Ctx&, const LayerNormBackward<T>& args);
 )
+LL_CPU_KERNELS(int64_t layer_norm_backward_scratch(int64_t N, int64_t C);)

@@ -25,7 +25,7 @@ namespace lowland {
 // What the adapters read: N rows of width M through a dropout, into KR = parts * rank columns.
 struct LoraInput {
   int64_t N = 0, M = 0, KR = 0;
-  DropoutRows dropout;
+  DropoutRows dropout = {};
 };
 
 }  // namespace lowland
@@ -37,4 +37,8 @@ template <class T> void lora_linear_down_forward(Ctx&, T* xa, const T* x, const 
 // da += dxa^T xd   dx += f * (dxa a).   x may be null if da is
 template <class T> void lora_linear_down_backward(Ctx&, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a,
                                                   const LoraInput& in);
+)
+LL_CPU_KERNELS(
+int64_t lora_linear_down_forward_scratch(int threads, const LoraInput& in);
+int64_t lora_linear_down_backward_scratch(int threads, const LoraInput& in);
 )

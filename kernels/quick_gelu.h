@@ -6,7 +6,18 @@
 // CUDA plan  two 16-byte chunks of each input a thread, all loads before the first store; bf16 by ex2 and rcp
 // paper      Hendrycks & Gimpel 2016, arXiv:1606.08415, the second form
 #pragma once
+#include "kernels/common/activation.h"
 #include "kernels/common/ctx.h"
+
+namespace lowland {
+
+template <class M> struct QuickGelu {
+  using A = typename M::Number;
+  static LL_HD LL_INLINE A value(A x) { return Swish<M>::value(x, A(1.702)); }
+  static LL_HD LL_INLINE ValueAndSlope<A> with_slope(A x) { return Swish<M>::with_slope(x, A(1.702)); }
+};
+
+}  // namespace lowland
 
 // clang-format off
 LL_KERNELS(

@@ -18,3 +18,4 @@ template <class T> void rms_norm_forward(Ctx&, T* y, acc_t<T>* rstd, const T* x,
 template <class T> void rms_norm_backward(Ctx&, T* dx, acc_t<T>* dw, const T* dy, const T* x, const T* w,
                                           const acc_t<T>* rstd, int64_t N, int64_t C);
 )
+LL_CPU_KERNELS(int64_t rms_norm_backward_scratch(int64_t N, int64_t C);)

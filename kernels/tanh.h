@@ -6,7 +6,18 @@
 // numerics   through e^(2|x|) - 1, without cancellation near 0
 // CUDA plan  two 16-byte chunks of each input a thread, all loads before the first store
 #pragma once
+#include "kernels/common/activation.h"
 #include "kernels/common/ctx.h"
+
+namespace lowland {
+
+template <class M> struct Tanh {
+  using A = typename M::Number;
+  static LL_HD LL_INLINE A value(A x) { return M::tanh(x); }
+  static LL_HD LL_INLINE ValueAndSlope<A> with_slope(A y) { return {y, A(1) - y * y}; }  // from y, not from x
+};
+
+}  // namespace lowland
 
 // clang-format off
 LL_KERNELS(

@@ -84,7 +84,7 @@ const ArenaSlot& Arena::slot(const std::string& name) const {
 
 Range Arena::stack(const std::string& first, int64_t count, Shape& shape) const {
   const ArenaSlot& a = slot(first);
-  const size_t begin = index_.at(first), last = begin + static_cast<size_t>(count);
+  const size_t begin = index_.at(first), last = begin + count;
   LL_CHECK(count >= 1 && a.role == Role::lora_a && last <= slots_.size(), "cannot stack {} matrices from '{}'", count,
            first);
   int64_t rows = 0;

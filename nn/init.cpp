@@ -19,8 +19,8 @@ std::pair<double, double> uniforms(PhiloxKey key, int64_t i) {
 
 // values(i) for every element, in host memory, converted once.
 template <class F> void fill(const Tensor& t, const F& value) {
-  std::vector<double> values(static_cast<size_t>(t.numel()));
-  for (size_t i = 0; i < values.size(); ++i) values[i] = value(static_cast<int64_t>(i));
+  std::vector<double> values(t.numel());
+  for (size_t i = 0; i < values.size(); ++i) values[i] = value(i);
   t.assign(values);
 }
 

@@ -38,7 +38,13 @@ void Linear::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std
     const Pair pair{i, p.module + ".lora_A.weight", p.module + ".lora_B.weight"};
     specs.push_back({pair.a, {config.rank, in_}, Role::lora_a});
     specs.push_back({pair.b, {p.rows, config.rank}, Role::lora_b});
-    adapters.push_back({p.module, pair.a, pair.b, p.rows, in_, config.rank, config.scale()});
+    adapters.push_back({.module = p.module,
+                        .a = pair.a,
+                        .b = pair.b,
+                        .n = p.rows,
+                        .m = in_,
+                        .r = config.rank,
+                        .scale = config.scale()});
     pairs_.push_back(pair);
   }
 }
@@ -59,14 +65,12 @@ LoraGroup Linear::group(size_t first, size_t count, const RowIds& rows, const Mo
   for (const Pair& pair : pairs_) {
     if (pair.part < first || pair.part >= first + count) continue;
     if (first_pair == nullptr) first_pair = &pair;
-    LoraPart part;
-    part.b = arena_->value(pair.b);  // (n, R)
-    part.b_perturbation = arena_->forward_perturbation(pair.b);
-    part.row_begin = row_of(pair.part) - origin;
-    group.parts.push_back(std::move(part));
+    group.parts.push_back({.b = arena_->value(pair.b),  // (n, R)
+                           .b_perturbation = arena_->forward_perturbation(pair.b),
+                           .row_begin = row_of(pair.part) - origin});
   }
   if (first_pair == nullptr) return group;
-  const auto pairs = static_cast<int64_t>(group.parts.size());
+  const int64_t pairs = group.parts.size();
   group.a = arena_->stacked(first_pair->a, pairs);  // (K R, in)
   group.a_perturbation = arena_->forward_perturbation_stacked(first_pair->a, pairs);
   return group;

@@ -12,7 +12,7 @@ namespace {
 
 using Ints = std::vector<int32_t>;
 
-int64_t size_of(const Ints& v) { return static_cast<int64_t>(v.size()); }
+int64_t size_of(const Ints& v) { return v.size(); }
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // The arrays of Rows on the host, in the order in which they lie in Rows::packed.
@@ -37,16 +37,16 @@ struct Arrays {
     cu_seqlens.push_back(static_cast<int32_t>(ids.size()));
     cu_select.push_back(static_cast<int32_t>(select.size()));
     longest = std::max<int64_t>(longest, length);
-    longest_select = std::max(longest_select, static_cast<int64_t>(s.select.size()));
+    longest_select = std::max<int64_t>(longest_select, s.select.size());
   }
 
   void grow_rows(int64_t N) {
-    for (Ints* v : {&ids, &example, &position}) v->resize(static_cast<size_t>(N), 0);  // token 0 exists everywhere
+    for (Ints* v : {&ids, &example, &position}) v->resize(N, 0);  // token 0 exists everywhere
     longest = bucket_of(longest);
   }
   void grow_segments(int64_t S, int64_t K) {
-    for (Ints* v : {&cu_seqlens, &cu_select}) v->resize(static_cast<size_t>(S) + 1, v->back());
-    for (Ints* v : {&select, &select_example, &select_position}) v->resize(static_cast<size_t>(K), 0);
+    for (Ints* v : {&cu_seqlens, &cu_select}) v->resize(S + 1, v->back());
+    for (Ints* v : {&select, &select_example, &select_position}) v->resize(K, 0);
     if (longest_select > 1) longest_select = bucket_of(longest_select);
   }
   const Ints* all[8] = {&ids, &example, &position, &cu_seqlens, &select, &select_example, &select_position, &cu_select};
@@ -60,7 +60,7 @@ constexpr int64_t kAlign = 64;
 int64_t bucket_of(int64_t n) {
   if (n <= 64) return round_up(std::max<int64_t>(n, 1), 8);
   if (n <= 512) return round_up(n, 64);
-  return round_up(n, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n - 1))) / 8);
+  return round_up(n, std::bit_floor(static_cast<uint64_t>(n - 1)) / 8);
 }
 
 Rows Rows::over(const Tensor& array) const {
@@ -92,7 +92,7 @@ Rows pack(Context& context, const std::vector<Segment>& segments, Pack how) {
   rows.tokens = size_of(a.ids);
   if (how != Pack::exact) a.grow_rows(bucket_of(rows.tokens));
   if (how == Pack::buckets) {
-    const auto S = static_cast<int64_t>(segments.size()), K = size_of(a.select);
+    const int64_t S = segments.size(), K = size_of(a.select);
     a.grow_segments(bucket_of(S), bucket_of(K));
   }
   rows.N = size_of(a.ids);
@@ -103,7 +103,7 @@ Rows pack(Context& context, const std::vector<Segment>& segments, Pack how) {
   Ints packed;
   for (const Ints* v : a.all) {
     packed.insert(packed.end(), v->begin(), v->end());
-    packed.resize(static_cast<size_t>(round_up(size_of(packed), kAlign)), 0);
+    packed.resize(round_up(size_of(packed), kAlign), 0);
   }
   const PhaseScope phase(context.memory(), "data");
   return rows.over(Tensor::from<int32_t>(context, {size_of(packed)}, packed));

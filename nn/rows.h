@@ -63,7 +63,13 @@ struct Mode {
   static Mode evaluation() { return {}; }
   Dropout dropout(double p, uint64_t op, const RowIds& rows) const {
     if (!training || p == 0) return {};
-    return {p, seed, step, op, live_step, rows.example, rows.position};
+    return {.p = p,
+            .seed = seed,
+            .step = step,
+            .op = op,
+            .live_step = live_step,
+            .example = rows.example,
+            .position = rows.position};
   }
 };
 

@@ -25,11 +25,10 @@ class Carried {
 
 }  // namespace
 
-EmaGap measure_ema_gap(nn::Model& model, const ProbeLoss& loss, const EmaGapOptions& options) {
+EmaGap measure_ema_gap(nn::Model& model, const ProbeLoss& loss, const Method& method) {
   nn::Arena& arena = model.arena();
   arena.require_centre("the EMA gap");
-  LL_CHECK(arena.perturbation(nn::Role::lora_b).defined(),
-           "the EMA gap is of a method that carries a perturbation of B");
+  LL_CHECK(method.row().moving_average, "{} carries no moving average whose gap could be measured", method.name());
   const PhaseScope phase(model.context().memory(), "probe");
   const Carried carried(arena);
   const auto perturbed_loss = [&] {
@@ -41,9 +40,9 @@ EmaGap measure_ema_gap(nn::Model& model, const ProbeLoss& loss, const EmaGapOpti
   arena.zero_grads();
   result.loss = loss(true);
   StepState state(model.context());
-  state.set_step(0, 0, options.rho);
+  state.set_step(0, 0, method.step_state().read().rho);
   state.begin_ascent(arena.grads());
-  EflatPerturbation perturbation(arena, options.norm, options.rcond);
+  EflatPerturbation perturbation(arena, method.options().word("norm"), method.options().number("pinv-rcond"));
   perturbation.update(state, 1.0, false);
   result.carried = at_carried - result.loss;
   result.fresh = perturbed_loss() - result.loss;

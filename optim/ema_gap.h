@@ -3,17 +3,10 @@
 // e the perturbation that the method carries from step to step, E_B the one of Eq. 14 from the gradient at the centre w
 // over the probe's own examples.
 #pragma once
-#include <string>
-
+#include "optim/method.h"
 #include "optim/weight_probes.h"
 
 namespace lowland::optim {
-
-struct EmaGapOptions {
-  std::string norm;  // as the method's: layer or global
-  double rcond = 1e-3;
-  double rho = 0.05;
-};
 
 struct EmaGap {
   double loss = 0;     // L(w)
@@ -22,8 +15,9 @@ struct EmaGap {
   double gap() const { return carried - fresh; }
 };
 
-// loss is called three times. The perturbation of the arena comes back bit for bit, the gradients as zeros. Throws
-// Error while a PerturbedView is alive, and where the arena carries no perturbation of B.
-EmaGap measure_ema_gap(nn::Model& model, const ProbeLoss& loss, const EmaGapOptions& options);
+// method: the one that carries e, with its norm, cut-off and the rho of its last step. loss is called three times. The
+// perturbation of the arena comes back bit for bit, the gradients as zeros. Throws Error while a PerturbedView is
+// alive, and for a method without a moving average.
+EmaGap measure_ema_gap(nn::Model& model, const ProbeLoss& loss, const Method& method);
 
 }  // namespace lowland::optim

@@ -7,8 +7,8 @@ namespace lowland::optim {
 
 class FlatLora final : public TwoPassMethod {
  public:
-  FlatLora(nn::Arena& arena, const MethodOptions& options)
-      : TwoPassMethod("flat-lora", arena, options), perturbation_(arena, options.norm, options.rcond) {}
+  FlatLora(const MethodRow& row, nn::Arena& arena, const MethodOptions& options)
+      : TwoPassMethod(row, arena, options), perturbation_(arena, options.word("norm"), options.number("pinv-rcond")) {}
 
  protected:
   void perturb() override { perturbation_.update(step_state(), 1.0, false); }

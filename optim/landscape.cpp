@@ -18,12 +18,13 @@ Tensor direction(const WeightProbes::Probe& probe, uint64_t seed, int which) {
   nn::init_normal(d, 1.0, nn::init_key(seed, fmt::format("{}.landscape.{}", probe.linear->parts()[0].module, which)));
   const std::vector<float> w = stored.to(DType::f32).to_vector<float>();
   std::vector<float> x = d.to_vector<float>();
-  const size_t in = static_cast<size_t>(d.dim(1));
+  const size_t in = d.dim(1);
   for (size_t row = 0; row < x.size(); row += in) {
     double w_squares = 0, x_squares = 0;
     for (size_t i = row; i < row + in; ++i) {
-      w_squares += static_cast<double>(w[i]) * static_cast<double>(w[i]);
-      x_squares += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+      const double wi = w[i], xi = x[i];
+      w_squares += wi * wi;
+      x_squares += xi * xi;
     }
     const auto scale = static_cast<float>(x_squares > 0 ? std::sqrt(w_squares / x_squares) : 0.0);
     for (size_t i = row; i < row + in; ++i) x[i] *= scale;
@@ -63,7 +64,7 @@ Landscape measure_landscape(nn::Model& model, const ProbeLoss& loss, const Lands
         probes.all()[i].e.copy_from(step);
       }
       out.loss.push_back(loss(false));
-      if (each) each(static_cast<int64_t>(out.loss.size()));
+      if (each) each(out.loss.size());
     }
   return out;
 }

@@ -1,6 +1,5 @@
 #include "optim/lora_sam.h"
 
-#include "engine/error.h"
 #include "engine/launch.h"
 #include "optim/table.h"
 
@@ -8,25 +7,25 @@ namespace lowland::optim {
 
 using nn::Role;
 
-LoraSam::LoraSam(nn::Arena& arena, const MethodOptions& options) : TwoPassMethod("lora-sam", arena, options) {
-  LL_CHECK(options.norm.empty() || options.norm == "joint" || options.norm == "factor",
-           "unknown norm '{}': one of joint, factor", options.norm);
-  joint_ = options.norm != "factor";
+LoraSam::LoraSam(const MethodRow& row, nn::Arena& arena, const MethodOptions& options)
+    : TwoPassMethod(row, arena, options), joint_(options.word("norm") == "joint") {
   std::vector<SamSegment> segments;
   for (const Role role : {Role::lora_a, Role::lora_b}) {
     arena.want_perturbation(role);
     const nn::Range range = arena.range(role);
-    if (joint_) segments.push_back({range.begin, range.size(), 0, role == Role::lora_b});
+    const int64_t of_b = role == Role::lora_b ? 1 : 0;
+    if (joint_) segments.push_back({.begin = range.begin, .size = range.size(), .at = 0, .of_b = of_b});
     if (joint_) continue;
     for (const nn::ArenaSlot& slot : arena.slots())
       if (slot.role == role)
-        segments.push_back({slot.offset, numel_of(slot.shape), slot.offset - range.begin, role == Role::lora_b});
+        segments.push_back(
+            {.begin = slot.offset, .size = numel_of(slot.shape), .at = slot.offset - range.begin, .of_b = of_b});
   }
   for (SamSegment& s : segments) {
     s.block = table_.blocks;
     table_.blocks += (s.size + kSamBlock - 1) / kSamBlock;
   }
-  table_.count = static_cast<int64_t>(segments.size());
+  table_.count = segments.size();
   segments_ = table_tensor(arena.context(), segments);
   table_.segments = static_cast<const SamSegment*>(segments_.raw());
   squares_ = Tensor::zeros(arena.context(), {table_.count}, DType::f64);

@@ -10,13 +10,13 @@ namespace lowland::optim {
 
 class LoraSam final : public TwoPassMethod {
  public:
-  LoraSam(nn::Arena& arena, const MethodOptions& options);
+  LoraSam(const MethodRow& row, nn::Arena& arena, const MethodOptions& options);
 
  protected:
   void perturb() override;
 
  private:
-  bool joint_ = true;
+  bool joint_;
   Tensor segments_;  // the rows of table_, as words of 8 bytes
   SamTable table_;
   Tensor squares_;  // (segments) f64

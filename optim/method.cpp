@@ -4,9 +4,6 @@
 #include <cmath>
 
 #include "engine/error.h"
-#include "optim/eflat_lora.h"
-#include "optim/flat_lora.h"
-#include "optim/lora_sam.h"
 
 namespace lowland::optim {
 
@@ -14,15 +11,15 @@ using nn::Arena;
 using nn::PerturbedView;
 using nn::Role;
 
-Method::Method(std::string name, Arena& arena, const MethodOptions& options)
+Method::Method(const MethodRow& row, Arena& arena, const MethodOptions& options)
     : arena_(arena),
+      row_(row),
       options_(options),
-      name_(std::move(name)),
       state_(arena.context()),
       optimizer_(make_optimizer(arena, options.optimizer)) {}
 
-void Method::ascend() { fail("{} takes one pass: there is nothing to ascend", name_); }
-void Method::restore() { fail("{} takes one pass: there is nothing to restore", name_); }
+void Method::ascend() { fail("{} takes one pass: there is nothing to ascend", name()); }
+void Method::restore() { fail("{} takes one pass: there is nothing to restore", name()); }
 
 void Method::step() {
   arena_.require_centre("an optimizer step");
@@ -47,6 +44,11 @@ void Method::step(double lr, double rho, const Tensor& loss) {
   step();
 }
 
+RhoSchedule Method::rho_schedule(int64_t total_steps) const {
+  if (row_.option("rho") == nullptr) return {RhoKind::constant, 0, total_steps};
+  return {parse_rho_kind(options_.word("rho-schedule")), options_.number("rho"), total_steps};
+}
+
 StepStats Method::stats() const {
   const StepScalars s = state_.read();
   StepStats stats;
@@ -56,7 +58,7 @@ StepStats Method::stats() const {
   stats.perturbation_norm = perturbation_norm();
   stats.finite = s.finite != 0;
   stats.window_loss = s.window_loss;
-  stats.skipped = static_cast<int64_t>(s.skipped);
+  stats.skipped = s.skipped;
   stats.first_skipped = s.first_skipped;
   return stats;
 }
@@ -64,7 +66,7 @@ StepStats Method::stats() const {
 void Method::set_window(double loss, int64_t steps) {
   StepScalars s = state_.read();
   s.window_loss = loss;
-  s.window_steps = static_cast<uint64_t>(steps);
+  s.window_steps = steps;
   state_.write(s);
 }
 
@@ -76,7 +78,7 @@ double Method::perturbation_norm() const {
 }
 
 MethodState Method::state() const {
-  MethodState state{steps(), optimizer_->state()};
+  MethodState state{steps(), next_step_, optimizer_->state()};
   for (auto& tensor : own_state()) state.tensors.push_back(std::move(tensor));
   return state;
 }
@@ -85,7 +87,7 @@ void Method::load_state(const MethodState& from) {
   const auto find = [&](const std::string& name) -> const Tensor& {
     for (const auto& [known, tensor] : from.tensors)
       if (known == name) return tensor;
-    fail("the saved state of {} lacks '{}'", name_, name);
+    fail("the saved state of {} lacks '{}'", row_.name, name);
   };
   const NamedTensors own = state().tensors;
   for (const auto& [name, to] : own) {  // everything is checked before anything is written
@@ -95,8 +97,9 @@ void Method::load_state(const MethodState& from) {
   }
   for (const auto& [name, to] : own) to.copy_from(find(name));
   StepScalars s = state_.read();
-  s.t = static_cast<uint64_t>(from.t);
+  s.t = from.t;
   state_.write(s);
+  next_step_ = from.step;
 }
 
 PerturbedView TwoPassMethod::training_view() { return pass_ == Pass::second ? PerturbedView(arena_) : PerturbedView(); }
@@ -121,27 +124,43 @@ void TwoPassMethod::step() {
   Method::step();
 }
 
-const std::vector<std::string>& method_names() {
-  static const std::vector<std::string> names = {"full", "lora", "lora-sam", "flat-lora", "eflat-lora"};
-  return names;
+namespace {
+
+// Every option of the row with its value: as given, or its default.
+OptionValues complete(const MethodRow& row, const OptionValues& given) {
+  for (const auto& [name, value] : given) {
+    if (row.option(name) != nullptr) continue;
+    std::vector<std::string> others;
+    for (const MethodRow& other : methods())
+      if (other.option(name) != nullptr) others.push_back(other.name);
+    LL_CHECK(!others.empty(), "no method has an option '{}'", name);
+    fail("{} is an option of {}, not of {}", name, fmt::join(others, ", "), row.name);
+  }
+  OptionValues values;
+  for (const MethodOption& option : row.options) {
+    const auto found = given.find(option.name);
+    OptionValue& value = values[option.name] = found == given.end() ? option.initial : found->second;
+    // inv_sqrt is inv-sqrt.
+    if (auto* word = std::get_if<std::string>(&value)) std::replace(word->begin(), word->end(), '_', '-');
+    option.check(value);
+  }
+  return values;
 }
 
+}  // namespace
+
 std::unique_ptr<Method> make_method(const std::string& name, Arena& arena, const MethodOptions& options) {
-  const auto& names = method_names();
-  LL_CHECK(std::find(names.begin(), names.end(), name) != names.end(), "unknown method '{}': one of {}", name,
-           fmt::join(names, ", "));
+  const MethodRow& row = method_row(name);
   LL_CHECK(options.max_grad_norm >= 0, "max-grad-norm must not be negative, got {}", options.max_grad_norm);
-  LL_CHECK(options.rcond >= 0 && options.rcond < 1, "pinv-rcond must lie in [0, 1), got {}", options.rcond);
-  if (name == "full") {
-    LL_CHECK(arena.adapters().empty(), "full trains the weights themselves, but {} adapters are attached",
+  if (row.trains == Trains::all_weights) {
+    LL_CHECK(arena.adapters().empty(), "{} trains the weights themselves, but {} adapters are attached", name,
              arena.adapters().size());
   } else {
     LL_CHECK(!arena.adapters().empty(), "{} trains adapters, but none is attached", name);
   }
-  if (name == "lora-sam") return std::make_unique<LoraSam>(arena, options);
-  if (name == "flat-lora") return std::make_unique<FlatLora>(arena, options);
-  if (name == "eflat-lora") return std::make_unique<EflatLora>(arena, options);
-  return std::make_unique<Method>(name, arena, options);
+  MethodOptions whole = options;
+  whole.values = complete(row, options.values);
+  return row.make(row, arena, whole);
 }
 
 }  // namespace lowland::optim

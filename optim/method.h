@@ -12,34 +12,22 @@
 //   method.step();
 //   if (it is time to log) stats = method.stats();  on a GPU the only line that waits
 //
-// set_step is all that the host tells a step: what comes after it can be captured in a CUDA graph and replayed. Whoever
-// has no graphs in mind calls ascend(rho) and step(lr, rho, loss).
+// set_step is all that a step takes from the host: what comes after it can be captured in a CUDA graph and replayed.
+// Whoever has no graphs in mind calls ascend(rho) and step(lr, rho, loss).
 //
-//   method      passes  first view      perturbation                              optimizer's gradient
-//   full        1       centre          none; every weight is trained             at the centre
-//   lora        1       centre          none                                      at the centre
-//   lora-sam    2       centre          E = rho G / ||G|| on A and B (Eq. 7)      at (A + E_A, B + E_B)
-//   flat-lora   2       centre          E_B of kernels/eflat.h                    at (A, B + E_B)         Algorithm 1
-//   eflat-lora  1       B + e           e: moving average of E_B                  at (A, B + e)           Algorithm 2
-// Equations and algorithms of arXiv 2508.00522v3. The centre is never modified by a perturbation: only step() moves it.
-// The perturbation comes from unclipped gradients; clipping applies to what the optimizer sees.
+// The methods and where each takes its gradient: optim/methods.cpp. The centre is never modified by a perturbation:
+// only step() moves it. The perturbation comes from unclipped gradients; clipping is for what the optimizer sees.
 #pragma once
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "nn/arena.h"
+#include "optim/methods.h"
 #include "optim/optimizer.h"
+#include "optim/schedule.h"
 
 namespace lowland::optim {
-
-struct MethodOptions {
-  OptimizerOptions optimizer;
-  double max_grad_norm = 1.0;  // over everything trained; 0: no clipping
-  std::string norm;            // flat-lora, eflat-lora: layer (default) | global; lora-sam: joint (default) | factor
-  double beta = 0.9;           // eflat-lora: weight of the new perturbation in the moving average, in (0, 1]
-  double rcond = 1e-3;         // of the pseudo-inverses, in [0, 1)
-};
 
 struct StepStats {
   double loss = 0;               // of the last step, as given
@@ -47,30 +35,34 @@ struct StepStats {
   double clip_scale = 1;         // what clipping multiplied it with
   double perturbation_norm = 0;  // over all adapters, of the perturbation that the next or second pass reads
   bool finite = true;            // false: the step was skipped and nothing has changed
-  double window_loss = 0;        // sum of the losses since set_step was told of a new window
+  double window_loss = 0;        // sum of the losses since set_step began a new window
   int64_t skipped = 0;           // steps so far that were not finite, and the first of them (counted from 0)
   StepScalars::Skipped first_skipped;
 };
 
 // What a run needs to go on bit for bit, with the arena's values: views, to be saved or written into.
 struct MethodState {
-  int64_t t = 0;  // steps taken
-  NamedTensors tensors;
+  int64_t t = 0;     // steps taken
+  int64_t step = 0;  // steps begun, those that were skipped among them: the number of the next one
+  NamedTensors tensors = {};
 };
 
 class Method {
  public:
-  Method(std::string name, nn::Arena& arena, const MethodOptions& options);
+  // options: every option of the row has its value, as make_method sees to.
+  Method(const MethodRow& row, nn::Arena& arena, const MethodOptions& options);
   virtual ~Method() = default;
   Method(const Method&) = delete;
   Method& operator=(const Method&) = delete;
 
-  const std::string& name() const { return name_; }
+  const MethodRow& row() const { return row_; }
+  const std::string& name() const { return row_.name; }
+  const MethodOptions& options() const { return options_; }
   nn::Arena& arena() const { return arena_; }
-  int64_t steps() const { return static_cast<int64_t>(state_.read().t); }  // taken; waits
+  int64_t steps() const { return state_.read().t; }  // taken; waits
   const StepState& step_state() const { return state_; }
-  // What the loss of the first pass is to be called in a log: "loss", or "loss_perturbed" where it is not the centre's.
-  virtual const char* loss_name() const { return "loss"; }
+  const std::string& loss_name() const { return row_.loss_name; }
+  RhoSchedule rho_schedule(int64_t total_steps) const;  // by the options rho and rho-schedule; 0 of a method without
 
   // Keep the result alive for the forward and backward of the pass under way.
   virtual nn::PerturbedView training_view() { return {}; }
@@ -102,12 +94,12 @@ class Method {
   const StepScalars* scalars() const { return state_.scalars(); }
 
   nn::Arena& arena_;
-  MethodOptions options_;
 
  private:
   double perturbation_norm() const;
 
-  std::string name_;
+  const MethodRow& row_;
+  MethodOptions options_;
   StepState state_;
   int64_t next_step_ = 0;
   std::unique_ptr<Optimizer> optimizer_;
@@ -132,9 +124,8 @@ class TwoPassMethod : public Method {
   enum class Pass : uint8_t { first, second, done } pass_ = Pass::first;
 };
 
-// full, lora, lora-sam, flat-lora, eflat-lora. Throws Error on an unknown name, on a setting the method does not know,
-// and where there is nothing for the method to train.
+// A method of the table. Throws Error on an unknown name, on an option the method does not have or a value that it may
+// not have, and where there is nothing for the method to train.
 std::unique_ptr<Method> make_method(const std::string& name, nn::Arena& arena, const MethodOptions& options);
-const std::vector<std::string>& method_names();
 
 }  // namespace lowland::optim

@@ -1,10 +1,11 @@
-// Optimizers over an arena: state in one array each, the update in one pass per weight-decay setting.
+// Optimizers over an arena: state in one array each, the update in one pass per group of elements.
 #pragma once
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "kernels/optimizer_groups.h"
 #include "nn/arena.h"
 #include "optim/step_state.h"
 
@@ -15,6 +16,7 @@ struct OptimizerOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // adamw
   double momentum = 0;                            // sgd
   double weight_decay = 0;                        // on lora_a, lora_b and decayed; never on undecayed (biases, norms)
+  double lora_plus_ratio = 1;                     // B's learning rate over A's: LoRA+, arXiv:2402.12354, takes 16
 };
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
@@ -28,7 +30,11 @@ class Optimizer {
   virtual NamedTensors state() const = 0;
 };
 
-// Throws Error on an unknown name.
+// The arena by learning rate and weight decay: neighbours with the same settings are one group.
+OptimizerGroups optimizer_groups(const nn::Arena& arena, const OptimizerOptions& options);
+
+const std::vector<std::string>& optimizer_names();
+// Throws Error on an unknown name, on a ratio that is not more than 0, and on one without an adapter.
 std::unique_ptr<Optimizer> make_optimizer(nn::Arena& arena, const OptimizerOptions& options);
 
 // The squared norm of an array, summed in f64 in a fixed order. Waits for the result.

@@ -12,8 +12,9 @@ EflatPerturbation::EflatPerturbation(nn::Arena& arena, const std::string& norm, 
   const int64_t origin = arena.range(nn::Role::lora_b).begin;
   std::vector<EflatAdapter> rows;
   for (const nn::Adapter& a : arena.adapters())
-    rows.push_back({a.a_offset, a.b_offset, a.b_offset - origin, a.n, a.m, a.r, a.scale});
-  table_ = lay_out_eflat(rows.data(), static_cast<int64_t>(rows.size()));
+    rows.push_back(
+        {.a = a.a_offset, .b = a.b_offset, .e = a.b_offset - origin, .n = a.n, .m = a.m, .r = a.r, .scale = a.scale});
+  table_ = lay_out_eflat(rows.data(), rows.size());
   adapters_ = table_tensor(arena.context(), rows);
   table_.adapters = static_cast<const EflatAdapter*>(adapters_.raw());
   g_norms_ = Tensor::zeros(arena.context(), {table_.count}, DType::f64);

@@ -18,8 +18,8 @@ double condition_number(std::vector<double> K, int64_t r) {
   host::symmetric_eigen(K.data(), V.data(), r);
   double least = std::numeric_limits<double>::infinity(), most = 0;
   for (int64_t i = 0; i < r; ++i) {
-    least = std::min(least, K[static_cast<size_t>(i * r + i)]);
-    most = std::max(most, K[static_cast<size_t>(i * r + i)]);
+    least = std::min(least, K[i * r + i]);
+    most = std::max(most, K[i * r + i]);
   }
   if (most == 0) return 0;
   return least > 1e-14 * most ? std::sqrt(most / least) : std::numeric_limits<double>::infinity();

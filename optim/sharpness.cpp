@@ -29,7 +29,7 @@ Tensor gram_pinv(const Tensor& x, bool rows, double rcond) {
   const Tensor gram = ops::matmul(x, x, !rows, rows).to(DType::f64);  // (r, r)
   const int64_t r = gram.dim(0);
   const std::vector<double> k = gram.to_vector<double>();
-  std::vector<double> pinv(static_cast<size_t>(r * r)), work(static_cast<size_t>(2 * r * r));
+  std::vector<double> pinv(r * r), work(2 * r * r);
   host::pseudo_inverse(pinv.data(), k.data(), r, rcond * rcond, work.data());
   return Tensor::from<double>(x.context(), gram.shape(), pinv).to(x.dtype());
 }

@@ -22,7 +22,7 @@ StepState::StepState(Context& context) : memory_(Tensor::zeros(context, {kWords}
 StepScalars* StepState::scalars() const { return static_cast<StepScalars*>(memory_.raw()); }
 
 void StepState::set_step(int64_t step, double lr, double rho, bool new_window) const {
-  LL_LAUNCH_UNTYPED(memory_, set_step, scalars(), static_cast<uint64_t>(step), lr, rho, new_window);
+  LL_LAUNCH_UNTYPED(memory_, set_step, scalars(), step, lr, rho, new_window);
 }
 
 void StepState::add_loss(const Tensor& loss) const {
@@ -48,7 +48,7 @@ StepScalars StepState::read() const {
 }
 
 void StepState::write(const StepScalars& scalars) const {
-  std::vector<int64_t> words(static_cast<size_t>(kWords));
+  std::vector<int64_t> words(kWords);
   std::memcpy(words.data(), &scalars, sizeof scalars);
   memory_.copy_from(Tensor::from<int64_t>(memory_.context(), {kWords}, words));
 }

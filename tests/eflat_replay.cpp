@@ -93,10 +93,13 @@ std::unique_ptr<optim::Method> method_of(const std::string& name, nn::Arena& are
   optim::MethodOptions options;
   options.optimizer.weight_decay = settings.at("wd");
   options.max_grad_norm = 0;
-  options.beta = settings.at("beta");
-  options.rcond = settings.at("pinv_rcond");
-  options.norm = name == "lora-sam" ? settings.value("sam_norm", "joint") : settings.at("norm").get<std::string>();
-  if (name == "lora") options.norm.clear();
+  for (const optim::MethodOption& option : optim::method_row(name).options) {
+    if (option.name == "beta") options.values["beta"] = settings.at("beta").get<double>();
+    if (option.name == "pinv-rcond") options.values["pinv-rcond"] = settings.at("pinv_rcond").get<double>();
+    if (option.name == "norm")
+      options.values["norm"] =
+          name == "lora-sam" ? settings.value("sam_norm", "joint") : std::string(settings.at("norm"));
+  }
   return optim::make_method(name, arena, options);
 }
 
@@ -113,7 +116,7 @@ struct Errors {
   double loss = 0, values = 0, e = 0;  // values: A and B
 };
 
-bool has_e(const std::string& name) { return name == "flat-lora" || name == "eflat-lora"; }
+bool has_e(const std::string& method) { return optim::method_row(method).perturbs == optim::Perturbs::b; }
 
 std::vector<double> doubles(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
 

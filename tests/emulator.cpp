@@ -4,35 +4,21 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <utility>
 #include <vector>
 
-#include "engine/free_list.h"
-#include "engine/launch.h"
+#include "engine/device/free_list.h"
+#include "engine/device/workspace.h"
+#include "engine/error.h"
+#include "kernels/common/launch.h"
 
 namespace lowland::test {
 namespace {
 
 using Job = std::function<void()>;
 constexpr size_t kPage = 4096;
-
-class HostWorkspace final : public Workspace {
- public:
-  void* take(size_t bytes) override {
-    blocks_.push_back(std::aligned_alloc(64, bytes / 64 * 64 + 64));
-    return blocks_.back();
-  }
-  size_t mark() const override { return blocks_.size(); }
-  void release_to(size_t mark) override {
-    for (; blocks_.size() > mark; blocks_.pop_back()) std::free(blocks_.back());
-  }
-
- private:
-  std::vector<void*> blocks_;
-};
 
 // Can the host read there? The device's memory it cannot, while no kernel runs.
 bool host_memory(uintptr_t address) {
@@ -55,15 +41,16 @@ class Captured final : public CapturedWork {
 
 class Emulator final : public Accelerator, public LaunchObserver {
  public:
-  Emulator(int threads, size_t capacity) : capacity_(capacity), list_(capacity) {
-    info_.name = "emulated";
+  Emulator(int threads, size_t capacity, AcceleratorInfo info)
+      : info_(std::move(info)), capacity_(capacity), list_(capacity) {
+    if (info_.name.empty()) info_.name = "emulated";
     info_.total_bytes = capacity;
     void* p = mmap(nullptr, capacity + kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) fail("no addresses for the emulated device");
     base_ = static_cast<char*>(p);
     cpu_.backend = detect_cpu_backend();
     cpu_.threads = threads;
-    cpu_.workspace = &scratch_;
+    cpu_.workspace = scratch_.get();
   }
   ~Emulator() override { munmap(base_, capacity_ + kPage); }
   Emulator(const Emulator&) = delete;
@@ -160,7 +147,8 @@ class Emulator final : public Accelerator, public LaunchObserver {
   FreeList list_;
   char* base_ = nullptr;
   Ctx cpu_;
-  HostWorkspace scratch_;
+  std::unique_ptr<Allocator> scratch_memory_ = make_cpu_allocator();
+  std::unique_ptr<Workspace> scratch_ = make_stack_workspace(*scratch_memory_);
   std::deque<Job> queue_;
   std::vector<Job> captured_;
   bool capturing_ = false;
@@ -169,8 +157,8 @@ class Emulator final : public Accelerator, public LaunchObserver {
 
 }  // namespace
 
-std::unique_ptr<Accelerator> make_emulator(int threads, size_t capacity) {
-  return std::make_unique<Emulator>(threads, capacity);
+std::unique_ptr<Accelerator> make_emulator(int threads, size_t capacity, AcceleratorInfo info) {
+  return std::make_unique<Emulator>(threads, capacity, std::move(info));
 }
 
 }  // namespace lowland::test

@@ -13,7 +13,8 @@
 
 namespace lowland::test {
 
-// capacity: bytes of its memory; addresses only, pages are the host's when they are written.
-std::unique_ptr<Accelerator> make_emulator(int threads, size_t capacity = size_t{4} << 30);
+// capacity: bytes of its memory; addresses only, pages are the host's when they are written. info: what it says of
+// itself, but for its memory; without a name it is "emulated".
+std::unique_ptr<Accelerator> make_emulator(int threads, size_t capacity = size_t{4} << 30, AcceleratorInfo info = {});
 
 }  // namespace lowland::test

@@ -114,8 +114,8 @@ if wanted runs; then
 fi
 if wanted sanitizer; then
   if sanitizer=$(command -v compute-sanitizer || ls "$toolkit/bin/compute-sanitizer" 2>/dev/null); then
-    small="-tc=rms_norm: values*,layer_norm: values*,cross_entropy: values*,embedding: values*,\
-lora_linear: values*,attention: queries of their own,swiglu: values*,rope: values*"
+    small='-tc=rms_norm: values*,layer_norm: values*,cross_entropy: values*,embedding: values*,lora_linear: values*'
+    small+=',attention: queries of their own,gated activations: values*,rope: values*'
     doctest "memcheck" 50 "$sanitizer" --tool memcheck --error-exitcode 1 "$bin/tests_ops" "$small"
     doctest "racecheck" 50 "$sanitizer" --tool racecheck --error-exitcode 1 "$bin/tests_ops" "$small"
   else

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
-#include "engine/op_scope.h"
+#include "engine/op_log.h"
 
 namespace lowland::apps {
 namespace {
@@ -42,13 +41,6 @@ double quantile(std::vector<double> values, double q) {
   const size_t high = std::min(low + 1, values.size() - 1);
   const double t = at - static_cast<double>(low);
   return values[low] * (1 - t) + values[high] * t;
-}
-
-size_t process_peak_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind("VmHWM:", 0) == 0) return std::stoull(line.substr(6)) * 1024;
-  return 0;
 }
 
 std::vector<BenchResult> run_bench(const std::vector<BenchSubject>& subjects, const BenchOptions& options) {

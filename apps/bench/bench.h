@@ -14,7 +14,6 @@ struct BenchSubject {
   std::string method;
   Context* context = nullptr;
   std::function<int64_t(int64_t step)> step;  // runs one training step, returns its real tokens
-  int64_t trained = 0;                        // numbers
 };
 
 struct BenchOptions {
@@ -35,8 +34,6 @@ struct BenchResult {
 
 std::vector<BenchResult> run_bench(const std::vector<BenchSubject>& subjects, const BenchOptions& options);
 
-// VmHWM of this process: the most memory it ever held, as the kernel counts.
-size_t process_peak_bytes();
 double quantile(std::vector<double> values, double q);
 
 // One JSON object per method, keys as docs/cli.md: method, step_ms, tokens_per_s, peak_bytes, time_ratio, ...

@@ -7,16 +7,16 @@
 
 namespace lowland::apps {
 
-void bind_sampling(const OptionBinder& bind, SamplingFlags& flags) {
-  bind("max-new-tokens", flags.max_new_tokens, "The most tokens to add");
-  bind("temperature", flags.temperature, "0: always the likeliest token; 1: by the model's probabilities");
-  bind("top-k", flags.top_k, "Choose among the K likeliest tokens (0: all)");
-  bind("top-p", flags.top_p, "Choose among the likeliest tokens that hold this share of the probability");
-  bind("ignore-eos", flags.ignore_eos, "Do not stop at the end-of-text tokens");
+void SamplingSettings::add_flags(Flags& f) {
+  f.add("max-new-tokens", &max_new_tokens, "The most tokens to add");
+  f.add("temperature", &temperature, "0: always the likeliest token; 1: by the model's probabilities");
+  f.add("top-k", &top_k, "Choose among the K likeliest tokens (0: all)");
+  f.add("top-p", &top_p, "Choose among the likeliest tokens that hold this share of the probability");
+  f.add("ignore-eos", &ignore_eos, "Do not stop at the end-of-text tokens");
 }
 
 GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
-                                 const SamplingFlags& f) {
+                                 const SamplingSettings& f) {
   GenerateOptions o;
   o.max_new_tokens = f.max_new_tokens;
   o.sampling = {f.temperature, f.top_k, f.top_p, static_cast<uint64_t>(seed)};
@@ -33,6 +33,15 @@ std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std
   std::string ignored;
   for (const int32_t id : prompt) stream->feed(id, ignored);
   return stream;
+}
+
+std::string text_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
+                       const std::vector<int32_t>& ids) {
+  const auto stream = stream_after(tokenizer, prompt);
+  std::string text;
+  for (const int32_t id : ids) stream->feed(id, text);
+  stream->finish(text);
+  return text;
 }
 
 void check_room(const Llama& model, const std::vector<int32_t>& conversation) {

@@ -4,27 +4,28 @@
 #include <string>
 #include <vector>
 
-#include "apps/common/flags.h"
+#include "apps/settings/flags.h"
 #include "models/llama/generate.h"
 #include "models/tokenizers/tokenizer.h"
 
 namespace lowland::apps {
 
-struct SamplingFlags {
+struct SamplingSettings {
   int64_t max_new_tokens = 128, top_k = 0;
   double temperature = 0, top_p = 1;
   bool ignore_eos = false;
+  void add_flags(Flags& flags);
 };
-
-void bind_sampling(const OptionBinder& bind, SamplingFlags& flags);
 
 // Stops at the configuration's and the tokenizer's end-of-text tokens, unless told to ignore them. Throws Error on a
 // setting that cannot be.
 GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
-                                 const SamplingFlags& flags);
+                                 const SamplingSettings& settings);
 
 // A decoder that has read the prompt: a space after its end stays, one at the start of a text goes.
 std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt);
+// The text of the ids after a prompt.
+std::string text_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt, const std::vector<int32_t>& ids);
 
 struct Generated {
   std::string text;

@@ -22,23 +22,21 @@ BatchPlan::BatchPlan(std::vector<int32_t> lengths, const BatchOptions& options)
 }
 
 int64_t BatchPlan::steps_per_epoch() const {
-  return ceil_div(static_cast<int64_t>(lengths_.size()), options_.batch_size * options_.grad_accum);
+  return ceil_div(std::ssize(lengths_), options_.batch_size * options_.grad_accum);
 }
 
 int64_t BatchPlan::micro_batches_per_epoch() const {
   // Full steps hold grad_accum micro-batches, so the short one at the end is the only one that rounds up.
-  return ceil_div(static_cast<int64_t>(lengths_.size()), options_.batch_size);
+  return ceil_div(std::ssize(lengths_), options_.batch_size);
 }
 
 std::vector<int64_t> BatchPlan::order(int64_t epoch) const {
-  const auto n = static_cast<int64_t>(lengths_.size());
+  const auto n = std::ssize(lengths_);
   const auto e = static_cast<uint64_t>(epoch);
   const int64_t step = options_.batch_size * options_.grad_accum, full = n / step;
   std::vector<int64_t> drawn = shuffled(n, options_.seed, e, OrderStream::examples);
   if (!options_.group_by_length) return drawn;
-  const auto shorter = [&](int64_t a, int64_t b) {
-    return lengths_[static_cast<size_t>(a)] < lengths_[static_cast<size_t>(b)];
-  };
+  const auto shorter = [&](int64_t a, int64_t b) { return lengths_[a] < lengths_[b]; };
   for (int64_t begin = 0; begin < n; begin += kMegaBatch * step) {
     const int64_t end = std::min(begin + kMegaBatch * step, full * step);
     if (begin < end) std::stable_sort(drawn.begin() + begin, drawn.begin() + end, shorter);
@@ -56,7 +54,7 @@ std::vector<int64_t> BatchPlan::order(int64_t epoch) const {
 std::vector<MicroBatch> BatchPlan::epoch(int64_t epoch) const {
   LL_CHECK(epoch >= 0, "an epoch is counted from 0, got {}", epoch);
   const std::vector<int64_t> examples = order(epoch);
-  const auto n = static_cast<int64_t>(examples.size());
+  const auto n = std::ssize(examples);
   std::vector<MicroBatch> batches;
   for (int64_t begin = 0; begin < n; begin += options_.batch_size) {
     const int64_t end = std::min(begin + options_.batch_size, n);
@@ -80,7 +78,7 @@ std::vector<std::vector<int64_t>> BatchPlan::largest_step(int64_t steps, const C
     for (const auto& which : step) {
       int64_t large = size ? size(which) : 0;
       if (!size)
-        for (const int64_t e : which) large += lengths_[static_cast<size_t>(e)];
+        for (const int64_t e : which) large += lengths_[e];
       if (large <= most) continue;
       most = large;
       largest = step;
@@ -109,14 +107,14 @@ std::vector<std::vector<int64_t>> BatchPlan::in_order(int64_t n, int64_t batch_s
 const std::vector<int64_t>& StepPlan::examples(int64_t step) {
   const int64_t epoch = step / steps_per_epoch();
   if (epoch != epoch_) {
-    steps_.assign(static_cast<size_t>(steps_per_epoch()), {});
+    steps_.assign(steps_per_epoch(), {});
     for (const MicroBatch& m : plan_.epoch(epoch)) {
-      std::vector<int64_t>& all = steps_[static_cast<size_t>(m.step)];
+      std::vector<int64_t>& all = steps_[m.step];
       all.insert(all.end(), m.examples.begin(), m.examples.end());
     }
     epoch_ = epoch;
   }
-  return steps_[static_cast<size_t>(step % steps_per_epoch())];
+  return steps_[step % steps_per_epoch()];
 }
 
 }  // namespace lowland

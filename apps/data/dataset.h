@@ -14,6 +14,7 @@
 // Every error names file:line and what was expected.
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,20 +26,20 @@ namespace lowland {
 struct Example {
   std::string text_a, text_b;
   bool has_pair = false;
-  int label = -1;          // class id; -1 for a regression or an unlabelled row
-  double score = 0;        // target of a regression; NaN for an unlabelled row
-  std::string label_name;  // the task's name of the label
-  int64_t line = 0;        // in the file, from 1
+  int label = -1;                                           // class id; -1 for a regression or an unlabelled row
+  double score = std::numeric_limits<double>::quiet_NaN();  // target of a regression
+  std::string label_name = {};                              // the task's name of the label
+  int64_t line = 0;                                         // in the file, from 1
 };
 
 struct Split {
-  std::vector<Example> examples;
-  std::string file;         // where it was read from, empty if it was not loaded
-  int64_t skipped = 0;      // rows left out
-  std::string skip_reason;  // "1 row lacks a column (first: line 7); 2 rows have gold label `-`"
-  int64_t repaired = 0;     // lines with bytes that were not UTF-8, read as Windows-1252
-  bool labelled = true;     // false for a test file without labels: good for predict only
-  bool carved = false;      // a dev split drawn from train
+  std::vector<Example> examples = {};
+  std::string file = {};         // where it was read from, empty if it was not loaded
+  int64_t skipped = 0;           // rows left out
+  std::string skip_reason = {};  // "1 row lacks a column (first: line 7); 2 rows have gold label `-`"
+  int64_t repaired = 0;          // lines with bytes that were not UTF-8, read as Windows-1252
+  bool labelled = true;          // false for a test file without labels: good for predict only
+  bool carved = false;           // a dev split drawn from train
 };
 
 struct TextDataset {

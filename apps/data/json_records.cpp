@@ -5,6 +5,7 @@
 #include "apps/data/text_file.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/chat/strip.h"
 
 namespace lowland {
 namespace {
@@ -72,21 +73,17 @@ int64_t read_list(const std::string& file, const Use& fn) {
 
 void for_each_json_record(const std::string& file, const Use& fn) {
   int64_t records = 0;
-  {
-    LineReader lines(file);
-    for (std::string line; lines.next(line);) {
-      const size_t first = line.find_first_not_of(" \t\r");
-      if (first == std::string::npos) continue;
-      if (records == 0 && line[first] == '[') {
-        records = read_list(file, fn);
-        break;
-      }
-      const json record = json::parse(line, nullptr, false);
-      LL_CHECK(!record.is_discarded(), "{}: not JSON", lines.where());
-      LL_CHECK(record.is_object(), "{}: not a JSON object", lines.where());
-      fn(record, lines.where());
-      ++records;
+  LineReader lines(file);
+  for (std::string line; lines.next_filled(line);) {
+    if (records == 0 && strip_left(line).starts_with('[')) {
+      records = read_list(file, fn);
+      break;
     }
+    const json record = json::parse(line, nullptr, false);
+    LL_CHECK(!record.is_discarded(), "{}: not JSON", lines.where());
+    LL_CHECK(record.is_object(), "{}: not a JSON object", lines.where());
+    fn(record, lines.where());
+    ++records;
   }
   LL_CHECK(records > 0, "{} holds no record", file);
 }

@@ -74,8 +74,7 @@ std::vector<LanguageMessage> messages_of(const json& object, const char* list, c
 std::vector<LanguageRecord> read_language_records(const std::string& file) {
   std::vector<LanguageRecord> out;
   LineReader lines(file);
-  for (std::string line; lines.next(line);) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+  for (std::string line; lines.next_filled(line);) {
     const json object = json::parse(line, nullptr, false);
     LL_CHECK(!object.is_discarded(), "{}: not JSON", lines.where());
     LL_CHECK(object.is_object(), "{}: not a JSON object; {}", lines.where(), kShapes);

@@ -14,12 +14,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As LLaVA asks VizWiz's questions.
-const char* const kVizWizInstruction =
-    "When the provided information is insufficient, respond with 'Unanswerable'.\n"
-    "Answer the question using a single word or phrase.";
+// All that tells one task from another.
+struct QuestionTask {
+  const char* name;
+  // Of a published folder: the questions of split train, val or test. Without: the task reads files of one's own.
+  std::vector<Question> (*read_split)(const QuestionTask&, const QuestionOptions&, const std::string& split) = nullptr;
+  // Of a single file. Without: questions come from the folder only.
+  std::vector<Question> (*read_file)(const std::string& file, const std::string& images,
+                                     const std::string& instruction) = nullptr;
+  const char* instruction = "";  // behind each question
+  const char* metric = "";       // empty: by the answers
+};
 
-std::vector<Question> read_vizwiz(const QuestionOptions& o, const std::string& split) {
+std::vector<Question> read_scienceqa_folder(const QuestionTask& task, const QuestionOptions& o,
+                                            const std::string& split) {
+  return read_scienceqa({.folder = o.data,
+                         .images = o.images,
+                         .format = o.scienceqa,
+                         .instruction = o.instruction.value_or(task.instruction)},
+                        split);
+}
+
+std::vector<Question> read_vizwiz_folder(const QuestionTask& task, const QuestionOptions& o, const std::string& split) {
   const fs::path data = o.data;
   fs::path file = data / (split + ".json");
   for (const char* folder : {"annotations", "Annotations"}) {
@@ -32,30 +48,44 @@ std::vector<Question> read_vizwiz(const QuestionOptions& o, const std::string& s
     for (const fs::path& other : {data / "images" / split, data / "images"})
       if (!fs::is_directory(images)) images = other;
   }
-  return read_vqa(file.string(), images.string(), o.instruction.value_or(kVizWizInstruction));
+  return task.read_file(file.string(), images.string(), o.instruction.value_or(task.instruction));
 }
 
-std::vector<Question> read_one(const std::string& task, const QuestionOptions& o, const std::string& file) {
-  const std::string folder = o.images.empty() ? fs::path(file).parent_path().string() : o.images;
-  if (task == "vqa") return read_vqa(file, folder, o.instruction.value_or(""));
-  if (task == "vizwiz") return read_vqa(file, folder, o.instruction.value_or(kVizWizInstruction));
-  if (task == "llava") return read_llava(file, folder);
-  return read_captions(file, folder, o.instruction.value_or(""));
+// docs/pictures.md is compared with these rows.
+constexpr QuestionTask kTasks[] = {
+    {.name = "scienceqa", .read_split = read_scienceqa_folder, .instruction = kScienceQaInstruction},
+    {.name = "vizwiz",
+     .read_split = read_vizwiz_folder,
+     .read_file = read_vqa,
+     .instruction = "When the provided information is insufficient, respond with 'Unanswerable'.\n"
+                    "Answer the question using a single word or phrase.",  // as LLaVA asks
+     .metric = "vqa_accuracy"},
+    {.name = "vqa", .read_file = read_vqa},
+    {.name = "llava", .read_file = read_llava, .metric = "loss"},
+    {.name = "captions", .read_file = read_captions, .metric = "loss"},
+};
+
+const QuestionTask& find_task(const std::string& name) {
+  for (const QuestionTask& task : kTasks) {
+    if (name == task.name) return task;
+  }
+  fail("task {} is none of {}", name, fmt::join(question_tasks(), ", "));
+}
+
+std::vector<Question> read_one(const QuestionTask& task, const QuestionOptions& o, const std::string& file) {
+  LL_CHECK(task.read_file, "{}: the questions of task {} are a folder, of which --split is answered", file, task.name);
+  const std::string images = o.images.empty() ? fs::path(file).parent_path().string() : o.images;
+  return task.read_file(file, images, o.instruction.value_or(task.instruction));
 }
 
 // split: train, val or test.
-std::vector<Question> read_split(const std::string& task, const QuestionOptions& o, const std::string& split) {
-  if (task == "scienceqa") {
-    ScienceQaFolder from{.folder = o.data, .images = o.images, .format = o.scienceqa};
-    if (o.instruction) from.instruction = *o.instruction;
-    return read_scienceqa(from, split);
-  }
-  if (task == "vizwiz") return read_vizwiz(o, split);
+std::vector<Question> read_split(const QuestionTask& task, const QuestionOptions& o, const std::string& split) {
+  if (task.read_split) return task.read_split(task, o, split);
   const std::string flag = split == "val" ? "dev" : split;
   std::vector<std::string> files = o.train_files;
   if (split != "train") files = {split == "val" ? o.dev_file : o.test_file};
   LL_CHECK(!files.empty() && !files[0].empty(), "--{} names the file of questions of task {}, and is missing", flag,
-           task);
+           task.name);
   std::vector<Question> out;
   for (const std::string& file : files) {
     for (Question& q : read_one(task, o, file)) out.push_back(std::move(q));
@@ -74,7 +104,7 @@ void check_pictures(QuestionSplit& split, const QuestionOptions& o) {
     }
     return;
   }
-  std::vector<std::string> files, kept;
+  std::vector<std::string> files;
   for (const Question& q : split.questions) files.insert(files.end(), q.images.begin(), q.images.end());
   const auto bad = unreadable_pictures(std::move(files), o.threads);
   std::string first;
@@ -87,7 +117,7 @@ void check_pictures(QuestionSplit& split, const QuestionOptions& o) {
     }
     return false;
   };
-  split.skipped = static_cast<int64_t>(std::erase_if(split.questions, is_bad));
+  split.skipped = std::erase_if(split.questions, is_bad);
   if (split.skipped > 0)
     split.skip_reason = fmt::format("{} {} no readable picture (first: {})", split.skipped,
                                     split.skipped == 1 ? "question has" : "questions have", first);
@@ -101,14 +131,8 @@ void check_labels(const QuestionSplit& split, bool needed) {
   }
 }
 
-void keep_first(std::vector<Question>& questions, int64_t most) {
-  LL_CHECK(most >= 0, "--max-train-samples and --max-eval-samples must be at least 0");
-  if (most > 0 && static_cast<int64_t>(questions.size()) > most) questions.resize(static_cast<size_t>(most));
-}
-
-std::string metric_of(const std::string& task, const QuestionSet& set) {
-  if (task == "llava" || task == "captions") return "loss";
-  if (task == "vizwiz") return "vqa_accuracy";
+std::string metric_of(const QuestionTask& task, const QuestionSet& set) {
+  if (*task.metric != 0) return task.metric;
   bool choices = false, several = false;
   for (const QuestionSplit* split : {&set.train, &set.dev, &set.test}) {
     for (const Question& q : split->questions) {
@@ -121,27 +145,31 @@ std::string metric_of(const std::string& task, const QuestionSet& set) {
 
 }  // namespace
 
-const std::vector<std::string>& question_tasks() {
-  static const std::vector<std::string> tasks{"scienceqa", "vizwiz", "vqa", "llava", "captions"};
-  return tasks;
+std::vector<std::string> question_tasks() {
+  std::vector<std::string> names;
+  for (const QuestionTask& task : kTasks) names.emplace_back(task.name);
+  return names;
+}
+
+std::string question_task_help() {
+  std::vector<std::string> files, folders;
+  for (const QuestionTask& task : kTasks) (task.read_split ? folders : files).emplace_back(task.name);
+  return fmt::format("{}: your files; {}: --data", fmt::join(files, ", "), fmt::join(folders, ", "));
 }
 
 QuestionSplit load_question_file(const std::string& task, const std::string& file, const QuestionOptions& o) {
-  LL_CHECK(task != "scienceqa", "{}: the questions of task scienceqa are a folder, of which --split is answered", file);
   QuestionSplit split;
-  split.questions = read_one(task, o, file);
+  split.questions = read_one(find_task(task), o, file);
   LL_CHECK(!split.questions.empty(), "{}: there is no question", file);
   check_labels(split, false);
   check_pictures(split, o);
   return split;
 }
 
-QuestionSet load_questions(const std::string& task, const QuestionOptions& o) {
-  const auto& tasks = question_tasks();
-  LL_CHECK(std::find(tasks.begin(), tasks.end(), task) != tasks.end(), "task {} is none of {}", task,
-           fmt::join(tasks, ", "));
-  const bool folder = task == "scienceqa" || task == "vizwiz";
-  LL_CHECK(!folder || !o.data.empty(), "--data names the folder of task {}, and is missing", task);
+QuestionSet load_questions(const std::string& name, const QuestionOptions& o) {
+  const QuestionTask& task = find_task(name);
+  const bool folder = task.read_split != nullptr;
+  LL_CHECK(!folder || !o.data.empty(), "--data names the folder of task {}, and is missing", name);
   const bool carve = !folder && o.dev_file.empty() && (o.train || o.dev);
   const bool has_train = !o.train_files.empty() && !o.train_files[0].empty();
   LL_CHECK(!carve || o.train || has_train,

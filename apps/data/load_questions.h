@@ -42,7 +42,9 @@ struct QuestionSet {
   std::string metric;
 };
 
-const std::vector<std::string>& question_tasks();
+std::vector<std::string> question_tasks();
+// Of --task: "vqa, llava, captions: your files; scienceqa, vizwiz: --data".
+std::string question_task_help();
 // Error, naming the place: what the readers refuse; a missing picture; a split of which some have an answer and some
 // not; a train split without answers.
 QuestionSet load_questions(const std::string& task, const QuestionOptions& options);

@@ -1,11 +1,6 @@
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <limits>
 
-#include "apps/data/dataset.h"
-#include "apps/data/example_label.h"
-#include "apps/data/records.h"
+#include "apps/data/examples.h"
 #include "engine/error.h"
 
 namespace lowland {
@@ -13,33 +8,17 @@ namespace {
 
 struct RawSplit {
   Split split;
-  std::vector<Cell> labels;  // beside split.examples
+  std::vector<Cell> labels = {};  // beside split.examples
 };
 
-RawSplit read_raw(const std::string& path, const TextFiles& files, bool needs_label) {
-  RecordSpec spec;
-  spec.format = table_format(path);
-  const bool pair = !files.pair_column.empty();
-  spec.names = {files.text_column};
-  if (pair) spec.names.push_back(files.pair_column);
-  spec.required = spec.names.size() + (needs_label ? 1 : 0);
-  spec.names.push_back(files.label_column);
-  RecordReader in(path, spec);
-  RawSplit raw;
-  raw.split.file = path;
+RawSplit read_raw(const std::string& path, const TaskInfo& columns, bool needs_label) {
+  const LabelColumn label = needs_label ? LabelColumn::required : LabelColumn::optional;
+  RecordReader in(path, columns_of(columns, table_format(path), label));
+  RawSplit raw{.split = {.file = path}};
   std::vector<Cell> cells;
   while (in.next(cells) != RecordReader::Status::end) {
-    if (raw.labels.empty()) raw.split.labelled = !cells.back().absent;
-    LL_CHECK(raw.split.labelled != cells.back().absent, "{}: some rows have `{}` and some do not", in.where(),
-             files.label_column);
-    LL_CHECK(cells.back().absent || !cells.back().text.empty(), "{}: `{}` is empty", in.where(), files.label_column);
-    Example example;
-    example.line = in.line();
-    example.text_a = std::move(cells[0].text);
-    example.has_pair = pair;
-    if (pair) example.text_b = std::move(cells[1].text);
-    raw.split.examples.push_back(std::move(example));
-    raw.labels.push_back(std::move(cells.back()));
+    const Cell& cell = raw.labels.emplace_back(add_row(columns, in, cells, raw.split));
+    LL_CHECK(cell.absent || !cell.text.empty(), "{}: `{}` is empty", in.where(), columns.label_column);
   }
   LL_CHECK(!raw.labels.empty(), "{} holds no example", path);
   raw.split.repaired = in.repaired();
@@ -49,7 +28,7 @@ RawSplit read_raw(const std::string& path, const TextFiles& files, bool needs_la
 bool is_integer_literal(const std::string& text) { return text.find_first_not_of("+-0123456789") == std::string::npos; }
 
 // Classes in id order, or none: a regression.
-TaskInfo task_from(const RawSplit& train, const TextFiles& files) {
+TaskInfo task_from(const RawSplit& train, bool pair) {
   bool numbers = true, integers = true;
   for (const Cell& label : train.labels) {
     numbers = numbers && !label.quoted && parse_number(label.text).has_value();
@@ -63,32 +42,18 @@ TaskInfo task_from(const RawSplit& train, const TextFiles& files) {
     LL_CHECK(labels.size() >= 2, "{}: every row has the label `{}`; there must be at least two", train.split.file,
              labels[0]);
   }
-  return text_task(labels, !files.pair_column.empty());
+  return text_task(labels, pair);
 }
 
 Split finish(const TaskInfo& task, RawSplit&& raw) {
-  for (size_t i = 0; i < raw.labels.size(); ++i) {
+  for (size_t i = 0; raw.split.labelled && i < raw.labels.size(); ++i) {
     Example& example = raw.split.examples[i];
-    if (raw.split.labelled) {
-      set_label(task, raw.labels[i].text, fmt::format("{}:{}", raw.split.file, example.line), example);
-    } else {
-      example.score = std::numeric_limits<double>::quiet_NaN();
-    }
+    set_label(task, raw.labels[i].text, fmt::format("{}:{}", raw.split.file, example.line), example);
   }
   return std::move(raw.split);
 }
 
 }  // namespace
-
-std::optional<double> parse_number(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return {};
-  return value;
-}
 
 TextDataset load_text(const TextFiles& files, const LoadOptions& options, const std::optional<TaskInfo>& known) {
   const bool carve = files.dev.empty() && !files.train.empty();
@@ -97,11 +62,14 @@ TextDataset load_text(const TextFiles& files, const LoadOptions& options, const 
   LL_CHECK(!options.test || !files.test.empty(), "task text needs --test FILE");
   const bool reads_train = options.train || (options.dev && carve) || (!known && !files.train.empty());
   LL_CHECK(known || reads_train, "the labels are not known: give --train FILE");
+  TaskInfo columns{
+      .text_column = files.text_column, .pair_column = files.pair_column, .label_column = files.label_column};
+  columns.complete();
   TextDataset data;
   std::optional<RawSplit> train;
-  if (reads_train) train = read_raw(files.train, files, true);
-  data.task = known ? *known : task_from(*train, files);
-  LL_CHECK(data.task.pair == !files.pair_column.empty(), "the model was trained on {}: {} --text-pair-column",
+  if (reads_train) train = read_raw(files.train, columns, true);
+  data.task = known ? *known : task_from(*train, columns.pair);
+  LL_CHECK(data.task.pair == columns.pair, "the model was trained on {}: {} --text-pair-column",
            data.task.pair ? "pairs of texts" : "single texts", data.task.pair ? "give" : "do not give");
   data.task.text_column = files.text_column;
   data.task.pair_column = files.pair_column;
@@ -109,12 +77,9 @@ TextDataset load_text(const TextFiles& files, const LoadOptions& options, const 
   if (train) data.train = finish(data.task, std::move(*train));
   // Carved even if dev is not asked for, so that train does not depend on it.
   if (carve && train) data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
-  if (options.dev && !carve) data.dev = finish(data.task, read_raw(files.dev, files, true));
-  if (options.test) data.test = finish(data.task, read_raw(files.test, files, false));
-  check_carved(data, options);
-  if (!options.train) data.train = {};
-  if (!options.dev) data.dev = {};
-  apply_limits(data, options);
+  if (options.dev && !carve) data.dev = finish(data.task, read_raw(files.dev, columns, true));
+  if (options.test) data.test = finish(data.task, read_raw(files.test, columns, false));
+  keep_wanted(data, options);
   return data;
 }
 

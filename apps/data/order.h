@@ -25,7 +25,7 @@ template <class T> void shuffle(std::span<T> items, uint64_t seed, uint64_t epoc
 }
 
 inline std::vector<int64_t> shuffled(int64_t n, uint64_t seed, uint64_t epoch, OrderStream stream) {
-  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::vector<int64_t> order(n);
   std::iota(order.begin(), order.end(), int64_t{0});
   shuffle(std::span<int64_t>(order), seed, epoch, stream);
   return order;

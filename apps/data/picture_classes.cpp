@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 
-#include "apps/data/dataset.h"
+#include "apps/data/hold_out.h"
 #include "apps/data/picture_files.h"
+#include "apps/data/task.h"
 #include "engine/error.h"
 
 namespace lowland {
@@ -51,46 +53,17 @@ std::vector<LabelledPicture> read_split(const fs::path& folder, const std::vecto
   return out;
 }
 
-// Held out by the same rule as texts.
-std::vector<LabelledPicture> hold_out(std::vector<LabelledPicture>& train, double fraction, uint64_t seed) {
-  if (fraction == 0) return {};
-  Split rows;
-  for (size_t i = 0; i < train.size(); ++i) {
-    rows.examples.emplace_back();
-    rows.examples.back().label = train[i].label;
-    rows.examples.back().line = static_cast<int64_t>(i);
-  }
-  const Split held = carve_dev(rows, fraction, seed);
-  const auto pick = [&](const std::vector<Example>& examples) {
-    std::vector<LabelledPicture> out;
-    for (const Example& e : examples) out.push_back(train[static_cast<size_t>(e.line)]);
-    return out;
-  };
-  std::vector<LabelledPicture> dev = pick(held.examples);
-  train = pick(rows.examples);
-  return dev;
-}
-
 // The first of each class in turn, so that a small sample has all of them; in the order of the split.
 void keep_some(std::vector<LabelledPicture>& pictures, int64_t most) {
-  LL_CHECK(most >= 0, "a maximum number of samples cannot be negative, got {}", most);
-  const auto n = static_cast<int64_t>(pictures.size());
-  if (most == 0 || most >= n) return;
-  std::vector<int64_t> rank(pictures.size()), order;
-  std::vector<int64_t> seen;
-  for (size_t i = 0; i < pictures.size(); ++i) {
-    const auto label = static_cast<size_t>(pictures[i].label);
-    if (label >= seen.size()) seen.resize(label + 1);
-    rank[i] = seen[label]++;
-    order.push_back(static_cast<int64_t>(i));
-  }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return rank[static_cast<size_t>(a)] < rank[static_cast<size_t>(b)]; });
-  order.resize(static_cast<size_t>(most));
+  LL_CHECK(most >= 0, "--max-train-samples and --max-eval-samples must be at least 0, got {}", most);
+  if (most == 0 || most >= std::ssize(pictures)) return;
+  std::map<int, int64_t> seen;
+  std::vector<std::pair<int64_t, size_t>> order;  // place in its class, place in the split
+  for (size_t i = 0; i < pictures.size(); ++i) order.emplace_back(seen[pictures[i].label]++, i);
   std::sort(order.begin(), order.end());
-  std::vector<LabelledPicture> kept;
-  for (const int64_t i : order) kept.push_back(pictures[static_cast<size_t>(i)]);
-  pictures = std::move(kept);
+  std::vector<bool> wanted(pictures.size(), false);
+  for (int64_t i = 0; i < most; ++i) wanted[order[i].second] = true;
+  pictures = move_marked(pictures, wanted);
 }
 
 void skip_bad(PictureClasses& set, int threads) {
@@ -100,8 +73,7 @@ void skip_bad(PictureClasses& set, int threads) {
     for (const LabelledPicture& p : *split) files.push_back(p.file);
     const auto bad = unreadable_pictures(std::move(files), threads);
     if (!bad.empty() && first.empty()) first = bad.begin()->second;
-    set.skipped +=
-        static_cast<int64_t>(std::erase_if(*split, [&](const LabelledPicture& p) { return bad.contains(p.file); }));
+    set.skipped += std::erase_if(*split, [&](const LabelledPicture& p) { return bad.contains(p.file); });
   }
   if (set.skipped > 0)
     set.skip_reason = fmt::format("{} {} be read (first: {})", set.skipped,
@@ -123,7 +95,11 @@ PictureClasses load_picture_classes(const std::string& root, const PictureClassO
   LL_CHECK(set.classes.size() > 1, "{} needs at least two directories, one per class, and has {}", learnt.string(),
            set.classes.size());
   if (o.train || carve) set.train = read_split(learnt, set.classes);
-  if (carve) set.dev = hold_out(set.train, o.dev_fraction, o.seed);
+  if (carve && o.dev_fraction != 0) {
+    std::vector<int> labels;
+    for (const LabelledPicture& p : set.train) labels.push_back(p.label);
+    set.dev = move_marked(set.train, draw_by_label(labels, o.dev_fraction, o.seed));
+  }
   if (o.dev && !carve) set.dev = read_split(*dev, set.classes);
   if (o.test) {
     LL_CHECK(test.has_value(), "{} has no folder test", root);

@@ -6,18 +6,13 @@
 // text.
 #pragma once
 #include <string>
-#include <vector>
 
 #include "apps/data/dataset.h"
 
 namespace lowland {
 
-struct PredictInput {
-  std::vector<Example> examples;  // no labels
-  int64_t repaired = 0;           // lines that were not UTF-8
-};
-
-// Errors with file:line: a pair without exactly one TAB, a missing column or key, a broken record; no text.
-PredictInput read_predict_input(const TaskInfo& task, const std::string& path);
+// A split without labels. Errors with file:line: a pair without exactly one TAB, a missing column or key, a broken
+// record; no text.
+Split read_predict_input(const TaskInfo& task, const std::string& path);
 
 }  // namespace lowland

@@ -17,9 +17,9 @@ size_t marks_in(std::string_view text) {
 
 std::string commonest(const std::vector<std::string>& answers) {
   std::string best;
-  std::ptrdiff_t most = 0;
+  int64_t most = 0;
   for (const std::string& answer : answers) {
-    const auto times = std::count(answers.begin(), answers.end(), answer);
+    const int64_t times = std::count(answers.begin(), answers.end(), answer);
     if (times <= most) continue;
     best = answer;
     most = times;
@@ -48,7 +48,7 @@ void check_question(const Question& q) {
   }
   LL_CHECK(marks == q.images.size(), "{}: {} times {} in the text, but {} pictures", q.where, marks, kImageMark,
            q.images.size());
-  LL_CHECK(q.choices.empty() || !q.labelled() || (q.choice >= 0 && q.choice < static_cast<int64_t>(q.choices.size())),
+  LL_CHECK(q.choices.empty() || !q.labelled() || (q.choice >= 0 && q.choice < std::ssize(q.choices)),
            "{}: the right choice is not one of the {}", q.where, q.choices.size());
 }
 

@@ -44,6 +44,15 @@ std::string id_of(const json& record, const std::string& where) {
   return "";
 }
 
+// Without texts.
+Question question_of(const json& record, const std::string& folder, const std::string& where) {
+  Question q;
+  q.where = where;
+  q.id = id_of(record, where);
+  q.images = images_of(record, folder, where);
+  return q;
+}
+
 std::vector<std::string> answers_of(const json& record, const std::string& where) {
   std::vector<std::string> out;
   if (given(record, "answers")) {
@@ -79,9 +88,9 @@ void read_choices(const json& record, Question& q) {
   } else if (record.at("answer").is_number_integer()) {
     q.choice = record.at("answer").get<int64_t>();
   }
-  LL_CHECK(q.choice >= 0 && q.choice < static_cast<int64_t>(q.choices.size()),
-           "{}: the answer `{}` is not among the choices: {}", q.where, q.answers[0], fmt::join(q.choices, ", "));
-  q.answers[0] = q.choices[static_cast<size_t>(q.choice)];
+  LL_CHECK(q.choice >= 0 && q.choice < std::ssize(q.choices), "{}: the answer `{}` is not among the choices: {}",
+           q.where, q.answers[0], fmt::join(q.choices, ", "));
+  q.answers[0] = q.choices[q.choice];
 }
 
 }  // namespace
@@ -89,10 +98,7 @@ void read_choices(const json& record, Question& q) {
 std::vector<Question> read_vqa(const std::string& file, const std::string& folder, const std::string& instruction) {
   std::vector<Question> out;
   for_each_json_record(file, [&](const json& record, const std::string& where) {
-    Question q;
-    q.where = where;
-    q.id = id_of(record, where);
-    q.images = images_of(record, folder, where);
+    Question q = question_of(record, folder, where);
     q.messages = {{"user", question_text(q.images.size(), text_of(record, "question", where), instruction)}};
     q.answers = answers_of(record, where);
     if (given(record, "choices")) read_choices(record, q);
@@ -103,13 +109,10 @@ std::vector<Question> read_vqa(const std::string& file, const std::string& folde
   return out;
 }
 
-std::vector<Question> read_llava(const std::string& file, const std::string& folder) {
+std::vector<Question> read_llava(const std::string& file, const std::string& folder, const std::string&) {
   std::vector<Question> out;
   for_each_json_record(file, [&](const json& record, const std::string& where) {
-    Question q;
-    q.where = where;
-    q.id = id_of(record, where);
-    q.images = images_of(record, folder, where);
+    Question q = question_of(record, folder, where);
     LL_CHECK(record.contains("conversations"), "{}: no `conversations`", where);
     q.messages = messages_of(record, "conversations", "from", "value", where);
     LL_CHECK(q.messages.back().role == "assistant", "{}: the last message is not the assistant's", where);

@@ -16,9 +16,10 @@
 
 namespace lowland {
 
-// instruction: put behind each question, on a line of its own.
+// instruction: put behind each question, on a line of its own; llava's conversations are as they are.
 std::vector<Question> read_vqa(const std::string& file, const std::string& folder, const std::string& instruction);
-std::vector<Question> read_llava(const std::string& file, const std::string& folder);
+std::vector<Question> read_llava(const std::string& file, const std::string& folder,
+                                 const std::string& instruction = "");
 std::vector<Question> read_captions(const std::string& file, const std::string& folder, const std::string& instruction);
 
 }  // namespace lowland

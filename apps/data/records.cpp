@@ -9,12 +9,18 @@
 
 namespace lowland {
 
-TableFormat table_format(const std::string& path) {
+std::optional<TableFormat> find_table_format(const std::string& path) {
   const std::string suffix = to_lower(std::filesystem::path(path).extension().string());
   if (suffix == ".tsv") return TableFormat::tsv;
   if (suffix == ".csv") return TableFormat::csv;
   if (suffix == ".jsonl" || suffix == ".json") return TableFormat::jsonl;
-  fail("{}: the suffix must be .tsv, .csv or .jsonl", path);
+  return {};
+}
+
+TableFormat table_format(const std::string& path) {
+  const auto format = find_table_format(path);
+  LL_CHECK(format, "{}: the suffix must be .tsv, .csv or .jsonl", path);
+  return *format;
 }
 
 RecordReader::RecordReader(std::string path, RecordSpec spec) : lines_(std::move(path)), spec_(std::move(spec)) {
@@ -39,7 +45,7 @@ void RecordReader::read_header() {
   width_ = raw_.size();
   const auto holds = [&](const std::string& name) { return std::find(raw_.begin(), raw_.end(), name) != raw_.end(); };
   const bool named =
-      spec_.header == Header::yes || (holds(spec_.names.front()) && (holds(spec_.names.back()) || holds("index")));
+      spec_.positions.empty() || (holds(spec_.names.front()) && (holds(spec_.names.back()) || holds("index")));
   if (named) {
     find_columns();
     return;
@@ -66,7 +72,7 @@ void RecordReader::find_columns() {
     const auto found = std::find(raw_.begin(), raw_.end(), spec_.names[i]);
     LL_CHECK(found != raw_.end() || i >= spec_.required, "{}: no column `{}`; the header has: {}", where(),
              spec_.names[i], printable(fmt::format("{}", fmt::join(raw_, ", "))));
-    if (found != raw_.end()) columns_[i] = static_cast<size_t>(found - raw_.begin());
+    if (found != raw_.end()) columns_[i] = found - raw_.begin();
   }
 }
 

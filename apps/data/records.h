@@ -1,5 +1,6 @@
 // Named cells of a table, whichever format it is in: the one loop under all readers.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,21 +9,20 @@
 namespace lowland {
 
 enum class TableFormat { tsv, csv, jsonl };
-enum class Header {
-  yes,     // columns are found by name
-  detect,  // by name if the first row holds the first name and the last one or `index`, else by position
-};
 
-// By suffix: .tsv, .csv, .jsonl or .json (one object a line). Error naming these otherwise.
+// By suffix: .tsv, .csv, .jsonl or .json (one object a line); nothing otherwise.
+std::optional<TableFormat> find_table_format(const std::string& path);
+// The same, or an Error that names them.
 TableFormat table_format(const std::string& path);
 
 struct RecordSpec {
   TableFormat format = TableFormat::tsv;
-  std::vector<std::string> names;  // wanted cells, in this order
-  size_t required = 0;             // the first so many must exist; the rest may be absent (labels of a test file)
-  Header header = Header::yes;
-  std::vector<size_t> positions = {};  // of the names, for Header::detect without a header
-  bool strict = true;                  // refuse a row with another number of cells than the header; else: short_row
+  std::vector<std::string> names = {};  // wanted cells, in this order
+  size_t required = 0;                  // the first so many must exist; the rest may be absent (labels of a test file)
+  // Columns are found by name. Where there are positions of the names, the file may lack a header: it has one if its
+  // first row holds the first name and the last one or `index`.
+  std::vector<size_t> positions = {};
+  bool strict = true;  // refuse a row with another number of cells than the header; else: short_row
 };
 
 struct Cell {

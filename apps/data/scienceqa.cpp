@@ -8,6 +8,7 @@
 #include "apps/data/json_records.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/chat/strip.h"
 #include "models/hub/json_keys.h"
 
 namespace lowland {
@@ -52,7 +53,7 @@ Problem problem_of(const json& p, const std::string& where) {
   LL_CHECK(p.contains("answer") && p.at("answer").is_number_integer(), "{}: answer is not the place of a choice",
            where);
   out.answer = p.at("answer").get<int64_t>();
-  LL_CHECK(out.answer >= 0 && out.answer < static_cast<int64_t>(out.choices.size()),
+  LL_CHECK(out.answer >= 0 && out.answer < std::ssize(out.choices),
            "{}: answer {} is not among the {} choices, counted from 0", where, out.answer, out.choices.size());
   return out;
 }
@@ -72,12 +73,6 @@ std::vector<std::string> groups_of(const Problem& p) {
 
 std::string letter(size_t choice) { return std::string(1, static_cast<char>('A' + choice)); }
 
-std::string stripped(const std::string& text) {
-  const char* spaces = " \t\r\n";
-  const size_t begin = text.find_first_not_of(spaces);
-  return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(spaces) + 1 - begin);
-}
-
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
@@ -89,7 +84,7 @@ std::string on_one_line(std::string text) {
 }
 
 void write_texts(const ScienceQaFolder& from, const Problem& p, Question& q) {
-  std::string options, context = stripped(p.hint);
+  std::string options, context(strip(p.hint));
   if (context.empty()) context = "N/A";
   for (size_t i = 0; i < p.choices.size(); ++i)
     options += fmt::format("{}({}) {}", i == 0 ? "" : " ", letter(i), p.choices[i]);
@@ -97,11 +92,11 @@ void write_texts(const ScienceQaFolder& from, const Problem& p, Question& q) {
   std::string asked = lecture ? fmt::format("{}\nContext: {}\nOptions: {}", p.question, context, options)
                               : fmt::format("Context: {}\nQuestion: {}\nOptions: {}", context, p.question, options);
   replace_all(asked, "  ", " ");
-  asked = stripped(asked);
+  asked = std::string(strip(asked));
   for (size_t i = 0; i < p.choices.size(); ++i)
     q.choices.push_back(lecture ? fmt::format("The answer is {}.", letter(i)) : letter(i));
   q.choice = p.answer;
-  q.answers = {q.choices[static_cast<size_t>(p.answer)]};
+  q.answers = {q.choices[p.answer]};
   std::string answer = q.answers[0];
   if (lecture) {
     answer = fmt::format("{} {} {}", on_one_line(p.lecture), on_one_line(p.solution), answer);
@@ -109,7 +104,7 @@ void write_texts(const ScienceQaFolder& from, const Problem& p, Question& q) {
     if (!q.images.empty()) asked += "\n<image>";
   }
   q.messages = {{"user", lecture ? asked : question_text(q.images.size(), asked, from.instruction)},
-                {"assistant", stripped(answer)}};
+                {"assistant", std::string(strip(answer))}};
 }
 
 // The first folder that has `name` below it, or where it would be.

@@ -25,11 +25,13 @@ namespace lowland {
 
 enum class ScienceQaFormat { letter, lecture };
 
+inline constexpr const char* kScienceQaInstruction = "Answer with the option's letter from the given choices directly.";
+
 struct ScienceQaFolder {
   std::string folder = {};  // of the two JSON files
   std::string images = {};  // of the pictures; empty: the same, or `images` in it
   ScienceQaFormat format = ScienceQaFormat::letter;
-  std::string instruction = "Answer with the option's letter from the given choices directly.";  // of letter
+  std::string instruction = kScienceQaInstruction;  // of letter
 };
 
 // split: train, val, test, minival, minitest, trainval. Error, naming the file and the problem: not there, a missing

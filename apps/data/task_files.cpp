@@ -10,74 +10,28 @@ namespace fs = std::filesystem;
 namespace lowland {
 namespace {
 
-struct Candidate {
-  std::string file;
-  FileFormat format;
-};
-
-void add_published_names(const std::string& task, SplitName split, std::vector<Candidate>& names) {
-  const bool train = split == SplitName::train, test = split == SplitName::test;
-  const std::string part = train ? "train" : test ? "test" : "dev";
-  const bool whole = split <= SplitName::test;
-  const auto add = [&](std::string file, FileFormat format) { names.push_back({std::move(file), format}); };
-  if (task == "mnli") {
-    const bool mm = split == SplitName::dev_mm || split == SplitName::test_mm;
-    const bool of_test = test || split == SplitName::test_mm;
-    const std::string half = train ? "" : mm ? "_mismatched" : "_matched";
-    const std::string stem = train ? "train" : of_test ? "test" : "dev";
-    if (!train) add(stem + half + ".tsv", FileFormat::glue);
-    add("multinli_1.0_" + stem + half + ".txt", FileFormat::glue);
-    add("multinli_1.0_" + stem + half + ".jsonl", FileFormat::jsonl);
+std::optional<TaskFile> find_in(const fs::path& folder, const TaskInfo& task, SplitName split) {
+  for (const TaskFiles& files : task.files) {
+    const std::string& name = files.name(split);
+    if (!name.empty() && fs::is_regular_file(folder / name))
+      return TaskFile{(folder / name).string(), files.format, files.positions};
   }
-  if (!whole) return;
-  if (task == "snli") {
-    add("snli_1.0_" + part + ".txt", FileFormat::glue);
-    add("snli_1.0_" + part + ".jsonl", FileFormat::jsonl);
-  }
-  if (task == "mrpc" && (train || test)) add("msr_paraphrase_" + part + ".txt", FileFormat::glue);
-  if (task == "stsb") add("sts-" + part + ".tsv", FileFormat::stsb_original);
-  if (task == "sst2") add("stsa.binary." + part, FileFormat::sent_conv);
-  if (task == "sst5") add("stsa.fine." + part, FileFormat::sent_conv);
-  if (task == "trec" && train) add("TREC.train.all", FileFormat::sent_conv);
-  if (task == "trec" && test) add("TREC.test.all", FileFormat::sent_conv);
-  if (task == "trec" && train) add("train_5500.label", FileFormat::sent_conv);
-  if (task == "trec" && test) add("TREC_10.label", FileFormat::sent_conv);
-  if (task == "mr" && train) add("rt-polarity.all", FileFormat::sent_conv);
-  if (task == "subj" && train) add("subj.all", FileFormat::sent_conv);
-}
-
-std::vector<Candidate> candidates(const TaskInfo& task, SplitName split) {
-  std::vector<Candidate> names;
-  if (split <= SplitName::test) {
-    const std::string part = split == SplitName::train ? "train" : split == SplitName::dev ? "dev" : "test";
-    names.push_back({part + ".tsv", task.name == "cola" ? FileFormat::cola : FileFormat::glue});
-    names.push_back({part + ".csv", FileFormat::csv});
-    names.push_back({part + ".jsonl", FileFormat::jsonl});
-  }
-  add_published_names(task.name, split, names);
-  return names;
+  return {};
 }
 
 // "SST-2", "sst_2" and "sst2" are one spelling.
 std::string plain_name(const std::string& name) {
   std::string plain = to_lower(name);
-  plain.erase(
-      std::remove_if(plain.begin(), plain.end(), [](char c) { return c == '-' || c == '_' || c == '.' || c == ' '; }),
-      plain.end());
+  std::erase_if(plain, [](char c) { return c == '-' || c == '_' || c == '.' || c == ' '; });
   return plain;
 }
 
 // The task a folder's name stands for, empty if none.
 std::string task_of_folder(const std::string& name) {
-  static const std::vector<std::pair<std::string, std::string>> others = {
-      {"multinli", "mnli"}, {"multinli10", "mnli"},   {"snli10", "snli"},       {"qnliv2", "qnli"},
-      {"sst1", "sst5"},     {"rottentomatoes", "mr"}, {"rtpolaritydata", "mr"}, {"stsbenchmark", "stsb"}};
   const std::string plain = plain_name(name);
-  for (const std::string& task : task_names()) {
-    if (plain == task) return task;
-  }
-  for (const auto& [alias, task] : others) {
-    if (plain == alias) return task;
+  for (const TaskInfo& task : task_table()) {
+    if (plain == task.name || std::find(task.folders.begin(), task.folders.end(), plain) != task.folders.end())
+      return task.name;
   }
   return "";
 }
@@ -125,10 +79,7 @@ void refuse_other_task(const TaskInfo& task, const fs::path& folder) {
 }  // namespace
 
 std::optional<TaskFile> find_task_file(const TaskInfo& task, const std::string& folder, SplitName split) {
-  for (const Candidate& c : candidates(task, split)) {
-    const fs::path path = fs::path(folder) / c.file;
-    if (fs::is_regular_file(path)) return TaskFile{path.string(), c.format};
-  }
+  if (auto file = find_in(folder, task, split)) return file;
   if (split != SplitName::test) return {};
   // The k-shot folders share one test file, kept beside one of the seeds.
   const fs::path full = fs::absolute(folder).lexically_normal();
@@ -136,18 +87,19 @@ std::optional<TaskFile> find_task_file(const TaskInfo& task, const std::string& 
   if (!is_kshot(here.filename().string())) return {};
   for (const fs::path& beside : folders_in(here.parent_path())) {
     if (!is_kshot(beside.filename().string())) continue;
-    for (const Candidate& c : candidates(task, split)) {
-      if (fs::is_regular_file(beside / c.file)) return TaskFile{(beside / c.file).string(), c.format};
-    }
+    if (auto file = find_in(beside, task, split)) return file;
   }
   return {};
 }
 
 std::string expected_files(const TaskInfo& task, SplitName split) {
-  const std::vector<Candidate> all = candidates(task, split);
-  std::string text;
-  for (size_t i = 0; i < all.size(); ++i) text += (i == 0 ? "" : i + 1 == all.size() ? " or " : ", ") + all[i].file;
-  return text;
+  std::vector<std::string> names;
+  for (const TaskFiles& files : task.files) {
+    if (!files.name(split).empty()) names.push_back(files.name(split));
+  }
+  const std::string last = names.back();
+  names.pop_back();
+  return fmt::format("{} or {}", fmt::join(names, ", "), last);
 }
 
 std::string find_task_folder(const TaskInfo& task, const std::string& data_dir) {

@@ -1,4 +1,4 @@
-// Where the files of a known task lie and in which of the published formats.
+// Where the files of a task lie.
 #pragma once
 #include <optional>
 #include <string>
@@ -8,20 +8,10 @@
 
 namespace lowland {
 
-enum class FileFormat {
-  glue,           // TSV with a header, no quoting
-  cola,           // TSV: source, label, star, sentence; GLUE's test file has a header
-  stsb_original,  // TSV without a header: score, sentence1, sentence2 in columns 5 to 7
-  sent_conv,      // `label text` on each line
-  csv,            // quoted CSV: a header with the task's columns, or `label,text` (k-shot folders)
-  jsonl,          // one object a line with the task's columns as keys
-};
-
-enum class SplitName { train, dev, test, dev_mm, test_mm };
-
 struct TaskFile {
   std::string path;
-  FileFormat format;
+  FileFormat format = FileFormat::tsv;
+  std::vector<size_t> positions = {};  // as in TaskFiles
 };
 
 // The folder that holds the task's files: data_dir itself or a folder in it. Error says what was looked for.

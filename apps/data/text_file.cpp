@@ -69,13 +69,20 @@ bool LineReader::next(std::string& line) {
     return false;
   }
   if (++line_ == 1) {
-    const bool utf16 = line.size() >= 2 && (line.compare(0, 2, "\xFF\xFE") == 0 || line.compare(0, 2, "\xFE\xFF") == 0);
+    const bool utf16 = line.starts_with("\xFF\xFE") || line.starts_with("\xFE\xFF");
     LL_CHECK(!utf16, "{} is UTF-16; save it as UTF-8", path_);
-    if (line.compare(0, 3, "\xEF\xBB\xBF") == 0) line.erase(0, 3);
+    if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
   }
   if (!line.empty() && line.back() == '\r') line.pop_back();
   repaired_ += repair_utf8(line);
   return true;
+}
+
+bool LineReader::next_filled(std::string& line) {
+  while (next(line)) {
+    if (line.find_first_not_of(" \t\r") != line.npos) return true;
+  }
+  return false;
 }
 
 std::string LineReader::where() const { return fmt::format("{}:{}", path_, line_); }

@@ -19,6 +19,8 @@ class LineReader {
   LineReader& operator=(const LineReader&) = delete;
   // False at the end of the file. A file that ends without a newline still ends in a line.
   bool next(std::string& line);
+  // The next line that holds more than blanks.
+  bool next_filled(std::string& line);
   int64_t line() const { return line_; }          // of the line just read, from 1
   int64_t repaired() const { return repaired_; }  // lines so far that were not UTF-8
   const std::string& path() const { return path_; }

@@ -66,8 +66,8 @@ std::vector<std::string> words_of(const std::string& question) {
 // granted or the answer affirms ("is there not a teal shape?" "no").
 void learn(Scene& scene, const Question& q) {
   const auto note = [&](const std::string& word) {
-    if (kShapes.count(word) != 0) scene.shape = word;
-    if (kColours.count(word) != 0) scene.colour = word;
+    if (kShapes.contains(word)) scene.shape = word;
+    if (kColours.contains(word)) scene.colour = word;
   };
   const std::vector<std::string> words = words_of(q.question);
   const auto has = [&](const char* word) { return std::find(words.begin(), words.end(), word) != words.end(); };
@@ -89,7 +89,7 @@ Question of_what_is_there(const Scene& scene, const Question& q) {
   Question out{"", q.answer == "yes" ? "no" : "yes", q.image};
   bool changed = false;
   for (const std::string& word : words_of(q.question)) {
-    const std::string& own = kColours.count(word) != 0 ? scene.colour : kShapes.count(word) != 0 ? scene.shape : word;
+    const std::string& own = kColours.contains(word) ? scene.colour : kShapes.contains(word) ? scene.shape : word;
     changed = changed || own != word;
     out.question += (out.question.empty() ? "" : " ") + own;
   }

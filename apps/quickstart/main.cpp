@@ -5,7 +5,8 @@
 #include <filesystem>
 #include <string>
 
-#include "apps/data/quickstart_corpus.h"
+#include "apps/quickstart/corpus.h"
+#include "apps/quickstart/words.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 
@@ -33,11 +34,10 @@ constexpr const char* kModel = R"({
 }
 )";
 
-const char* const kWorlds[] = {"farm", "sea", "kitchen", "music"};
-
 std::string table(const std::vector<quickstart::Example>& examples) {
   std::string text = "text\tlabel\n";
-  for (const quickstart::Example& e : examples) text += e.text + '\t' + kWorlds[e.label] + '\n';
+  for (const quickstart::Example& e : examples)
+    text += fmt::format("{}\t{}\n", e.text, quickstart::worlds()[e.label].name);
   return text;
 }
 

@@ -74,7 +74,7 @@ void remove_stale_temporaries(const std::string& folder) {
   std::error_code error;
   std::vector<fs::path> found;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().filename().string().rfind(kPrefix, 0) == 0) found.push_back(it->path());
+    if (it->path().filename().string().starts_with(kPrefix)) found.push_back(it->path());
   }
   for (const fs::path& path : found) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -110,7 +110,7 @@ void AtomicFile::write(const void* data, size_t bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) fail("cannot write {}: {}", path_, reason(n < 0 ? errno : ENOSPC));
     from += n;
-    bytes -= static_cast<size_t>(n);
+    bytes -= n;
   }
 }
 
@@ -173,7 +173,7 @@ std::string read_file(const std::string& path, size_t limit) {
   }
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (!file) fail("cannot read {}: {}", path, reason(errno));
-  std::string text(static_cast<size_t>(info.st_size), '\0');
+  std::string text(info.st_size, '\0');
   const size_t n = std::fread(text.data(), 1, text.size(), file);
   const bool failed = std::ferror(file) != 0;
   std::fclose(file);

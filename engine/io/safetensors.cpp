@@ -36,7 +36,7 @@ struct SafetensorsFile::Map {
       if (fd >= 0) ::close(fd);
       fail("cannot open {}: {}", path, std::system_category().message(error));
     }
-    size = static_cast<size_t>(info.st_size);
+    size = info.st_size;
     if (S_ISREG(info.st_mode) && size >= 8) address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
     const int error = errno;
     ::close(fd);
@@ -115,7 +115,7 @@ void SafetensorsFile::parse(std::string_view header) {
   std::vector<std::set<std::string>> keys(3);  // seen so far at each depth: JSON parsers keep the last of two silently
   std::string twice;
   const auto watch = [&](int depth, json::parse_event_t event, json& value) {
-    const size_t d = static_cast<size_t>(depth);
+    const size_t d = depth;
     if (event == json::parse_event_t::object_start && d + 1 < keys.size()) keys[d + 1].clear();
     if (event == json::parse_event_t::key && d < keys.size() && !keys[d].insert(value.get<std::string>()).second) {
       twice = value.get<std::string>();
@@ -157,7 +157,7 @@ void SafetensorsFile::check_layout() {
     size_t count = 1,
            bytes = 0;  // count without the element size must fit as well: it becomes an int64 numel
     bool fits = true;
-    for (const int64_t d : t.shape) fits = fits && multiply(count, static_cast<uint64_t>(d));
+    for (const int64_t d : t.shape) fits = fits && multiply(count, d);
     fits = fits && count <= static_cast<size_t>(std::numeric_limits<int64_t>::max());
     bytes = count;
     fits = fits && multiply(bytes, element == 0 ? 1 : element);

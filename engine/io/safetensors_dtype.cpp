@@ -1,10 +1,10 @@
-// The element types of safetensors files, and their conversion to the engine's.
+#include "engine/io/safetensors_dtype.h"
+
 #include <array>
 #include <cstring>
 #include <type_traits>
 
 #include "engine/io/half.h"
-#include "engine/io/safetensors.h"
 
 namespace lowland {
 namespace {
@@ -47,15 +47,14 @@ template <class From> double widen(From x) {
 
 template <class From, class To> void convert(void* to, const void* from, int64_t n) {
   if constexpr (std::is_same_v<From, To>) {
-    if (n > 0) std::memcpy(to, from, static_cast<size_t>(n) * sizeof(To));
+    if (n > 0) std::memcpy(to, from, n * sizeof(To));
     return;
   }
   const char* bytes = static_cast<const char*>(from);
   To* out = static_cast<To*>(to);
   for (int64_t i = 0; i < n; ++i) {
     From x;
-    std::memcpy(&x, bytes + static_cast<size_t>(i) * sizeof(From),
-                sizeof x);  // the file's bytes may be unaligned
+    std::memcpy(&x, bytes + i * sizeof(From), sizeof x);  // the file's bytes may be unaligned
     if constexpr (std::is_integral_v<From>) {
       out[i] = static_cast<To>(x);
     } else if constexpr (std::is_same_v<To, bf16>) {

@@ -18,7 +18,7 @@ size_t dtype_order(const std::string& dtype) {
   static constexpr std::array<std::string_view, 16> order{"BOOL", "U8",  "I8",   "F8_E5M2", "F8_E4M3", "I16",
                                                           "U16",  "F16", "BF16", "I32",     "U32",     "F32",
                                                           "C64",  "F64", "I64",  "U64"};
-  return static_cast<size_t>(std::find(order.begin(), order.end(), dtype) - order.begin());
+  return std::find(order.begin(), order.end(), dtype) - order.begin();
 }
 
 std::string header_of(const std::vector<TensorInfo>& plan, const std::map<std::string, std::string>& metadata) {
@@ -39,7 +39,7 @@ void append_half(AtomicFile& file, const Tensor& x) {
   std::vector<uint16_t> chunk;
   for (int64_t i = 0; i < x.numel(); i += kChunk) {
     const int64_t n = std::min(kChunk, x.numel() - i);
-    chunk.resize(static_cast<size_t>(n));
+    chunk.resize(n);
     std::transform(from + i, from + i + n, chunk.begin(), float_to_half);
     file.write(chunk.data(), chunk.size() * sizeof(uint16_t));
   }
@@ -70,7 +70,7 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Tensor
     const int64_t n = numel_of(t.shape);
     LL_CHECK(n > 0, "cannot write {}: tensor `{}` of shape {} has no elements", path_, t.name, to_string(t.shape));
     t.begin = at;
-    t.end = at += static_cast<size_t>(n) * element;
+    t.end = at += n * element;
   }
   std::vector<std::string> names;
   for (const TensorInfo& t : plan_) names.push_back(t.name);
@@ -116,7 +116,8 @@ void SafetensorsWriter::finish() {
   file_.commit();
 }
 
-void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors) {
+void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
   std::vector<TensorInfo> plan;
   std::map<std::string, Tensor> by_name;
   for (const auto& [name, x] : tensors) {
@@ -124,7 +125,7 @@ void save_safetensors(const std::string& path, const std::vector<NamedTensor>& t
     plan.push_back({name, std::string(file_dtype_of(x.dtype())), x.shape(), 0, 0});
     by_name[name] = x;
   }
-  SafetensorsWriter writer(path, std::move(plan));
+  SafetensorsWriter writer(path, std::move(plan), metadata);
   for (const TensorInfo& t : writer.plan()) writer.append(t.name, by_name.at(t.name));
   writer.finish();
 }

@@ -40,6 +40,7 @@ class SafetensorsWriter {
 
 using NamedTensor = std::pair<std::string, Tensor>;
 // The whole file at once, each tensor in its own dtype.
-void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors);
+void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
+                      const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 }  // namespace lowland

@@ -84,7 +84,7 @@ void check_heads(const OpScope& op, const AttentionOptions& options) {
   op.check(options.heads % options.kv_heads == 0, "kv_heads must divide heads");
 }
 
-template <class T> Rows<T> rows_of(const Tensor& x, int64_t column) {
+template <class T> RowView<T> rows_of(const Tensor& x, int64_t column) {
   if (!x) return {};
   return {x.data<std::remove_const_t<T>>() + column, x.dim(1)};
 }

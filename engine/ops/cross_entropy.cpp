@@ -13,8 +13,11 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
            "targets must be (N) i32, one for each row of logits");
   op.check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label_smoothing must be in [0, 1]");
   op.moves(logits, 1, 2);
-  const CrossEntropyShape shape{logits.dim(0), logits.dim(1), options.ignore_index, options.label_smoothing,
-                                options.scale};
+  const CrossEntropyShape shape{.N = logits.dim(0),
+                                .V = logits.dim(1),
+                                .ignore_index = options.ignore_index,
+                                .label_smoothing = options.label_smoothing,
+                                .scale = options.scale};
   const int32_t* target = targets.host();
   for (int64_t n = 0; n < shape.N; ++n)
     LL_CHECK(target[n] == shape.ignore_index || (target[n] >= 0 && target[n] < shape.V),

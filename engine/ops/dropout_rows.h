@@ -12,7 +12,10 @@ inline DropoutRows dropout_rows(const OpScope& op, const Dropout& dropout, int64
   for (const Tensor* where : {&dropout.example, &dropout.position})
     op.check(where->defined() && where->numel() == N && where->dtype() == DType::i32,
              "dropout needs the example and the position of every row, i32");
-  return {dropout.p, dropout.draws(), dropout.example.data<int32_t>(), dropout.position.data<int32_t>()};
+  return {.p = dropout.p,
+          .draws = dropout.draws(),
+          .example = dropout.example.data<int32_t>(),
+          .position = dropout.position.data<int32_t>()};
 }
 
 }  // namespace lowland

@@ -43,7 +43,11 @@ Chunks cut(const OpScope& op, const Tensor& x, const Tensor& w, const Tensor& ta
   constexpr int64_t kElements = 1 << 25, kLeastRows = 64;  // of a chunk of logits
   c.rows = options.chunk_rows > 0 ? options.chunk_rows : std::max(kLeastRows, kElements / V);
   c.rows = std::min(c.rows, std::max<int64_t>(c.K, 1));
-  c.shape = {c.K, V, options.ignore_index, options.label_smoothing, options.scale};
+  c.shape = {.N = c.K,
+             .V = V,
+             .ignore_index = options.ignore_index,
+             .label_smoothing = options.label_smoothing,
+             .scale = options.scale};
   return c;
 }
 
@@ -66,7 +70,8 @@ class Chunk {
     shape_.N = end - begin;
     rows_ = rows(begin, end);  // (R, C)
     const int64_t C = x_.dim(1), V = w_.dim(0);
-    multiply_weight(logits_, rows_, w_, {Trans::no, Trans::yes, shape_.N, V, C, C, C, V}, 0);
+    multiply_weight(logits_, rows_, w_,
+                    {.trans_b = Trans::yes, .M = shape_.N, .N = V, .K = C, .lda = C, .ldb = C, .ldc = V}, 0);
     LL_LAUNCH(x_, cross_entropy_forward, loss.data<acc_t<T>>(), lse_.data<acc_t<T>>(), logits_.data<T>(), target(),
               shape_);
   }
@@ -75,12 +80,12 @@ class Chunk {
     LL_LAUNCH(x_, cross_entropy_backward, logits_.data<T>(), dloss.data<acc_t<T>>(), logits_.data<T>(), target(),
               lse_.data<acc_t<T>>(), shape_);
     const int64_t C = x_.dim(1), V = w_.dim(0);
-    if (dx) multiply_weight(dx, logits_, w_, {Trans::no, Trans::no, shape_.N, C, V, V, C, C}, 0);
+    if (dx) multiply_weight(dx, logits_, w_, {.M = shape_.N, .N = C, .K = V, .lda = V, .ldb = C, .ldc = C}, 0);
   }
   // dw += dlogits^T x, after backward.
   void weight_gradient(const Sink& dw, bool first) {
     const int64_t C = x_.dim(1), V = w_.dim(0);
-    const MatmulShape shape{Trans::yes, Trans::no, V, C, shape_.N, V, C, C};
+    const MatmulShape shape{.trans_a = Trans::yes, .M = V, .N = C, .K = shape_.N, .lda = V, .ldb = C, .ldc = C};
     LL_LAUNCH(x_, matmul_acc, dw.into.data<acc_t<T>>(), logits_.data<T>(), rows_.data<T>(), shape, acc_t<T>(1),
               static_cast<acc_t<T>>(first ? dw.beta : 1.0));
   }

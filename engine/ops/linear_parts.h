@@ -40,7 +40,7 @@ inline Tensor linear_forward(const Tensor& x, const Tensor& w, const Tensor& bia
     LL_LAUNCH(x, linear_forward, y.data<T>(), x.data<T>(), w.data<T>(), bias.data<T>(), N, M, O);
     return y;
   }
-  multiply_weight(y, x, w, {Trans::no, Trans::yes, N, O, M, M, M, O}, 0);
+  multiply_weight(y, x, w, {.trans_b = Trans::yes, .M = N, .N = O, .K = M, .lda = M, .ldb = M, .ldc = O}, 0);
   if (bias) LL_LAUNCH(x, bias_forward, y.data<T>(), bias.data<T>(), N, O);
   return y;
 }
@@ -50,12 +50,12 @@ inline void linear_backward(const Tensor& x, const Tensor& w, const Tensor& bias
   const int64_t N = x.dim(0), M = x.dim(1), O = w.dim(0);
   if (x.requires_grad()) {
     const Sink dx = sink(x);  // (N, M) = dy W
-    const MatmulShape shape{Trans::no, Trans::no, N, M, O, O, M, M};
+    const MatmulShape shape{.M = N, .N = M, .K = O, .lda = O, .ldb = M, .ldc = M};
     multiply_weight(dx.into, dy, w, shape, dx.beta);
   }
   if (w.requires_grad()) {
     const Sink dw = sink(w);  // (O, M) = dy^T x
-    const MatmulShape shape{Trans::yes, Trans::no, O, M, N, O, M, M};
+    const MatmulShape shape{.trans_a = Trans::yes, .M = O, .N = M, .K = N, .lda = O, .ldb = M, .ldc = M};
     LL_LAUNCH(dy, matmul_acc, dw.into.data<acc_t<T>>(), dy.data<T>(), x.data<T>(), shape, acc_t<T>(1),
               static_cast<acc_t<T>>(dw.beta));
   }

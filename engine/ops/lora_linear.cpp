@@ -52,7 +52,7 @@ void add_parts(const Tensor& y, const Tensor& xa, const LoraGroup& lora) {
   for (size_t k = 0; k < lora.parts.size(); ++k) {
     const LoraPart& part = lora.parts[k];
     const Tensor b = perturbed(part.b, part.b_perturbation);  // (n, R)
-    const MatmulShape shape{Trans::no, Trans::yes, N, b.dim(0), R, KR, R, O};
+    const MatmulShape shape{.trans_b = Trans::yes, .M = N, .N = b.dim(0), .K = R, .lda = KR, .ldb = R, .ldc = O};
     const int64_t first = static_cast<int64_t>(k) * R;
     LL_LAUNCH(y, matmul, y.data<T>() + part.row_begin, xa.data<T>() + first, b.data<T>(), shape,
               static_cast<acc_t<T>>(lora.scale), acc_t<T>(1));
@@ -67,13 +67,13 @@ void parts_backward(const Tensor& dxa, const Tensor& dy, const Tensor& xa, const
     const int64_t n = part.b.dim(0), first = static_cast<int64_t>(k) * R;
     if (dxa) {
       const Tensor b = perturbed(part.b, part.b_perturbation);  // (n, R)
-      const MatmulShape shape{Trans::no, Trans::no, N, R, n, O, R, KR};
+      const MatmulShape shape{.M = N, .N = R, .K = n, .lda = O, .ldb = R, .ldc = KR};
       LL_LAUNCH(dy, matmul, dxa.data<T>() + first, dy.data<T>() + part.row_begin, b.data<T>(), shape,
                 static_cast<acc_t<T>>(lora.scale), acc_t<T>(0));
     }
     if (part.b.requires_grad()) {
       const Sink db = sink(part.b);  // (n, R)
-      const MatmulShape shape{Trans::yes, Trans::no, n, R, N, O, KR, R};
+      const MatmulShape shape{.trans_a = Trans::yes, .M = n, .N = R, .K = N, .lda = O, .ldb = KR, .ldc = R};
       LL_LAUNCH(dy, matmul_acc, db.into.data<acc_t<T>>(), dy.data<T>() + part.row_begin, xa.data<T>() + first, shape,
                 static_cast<acc_t<T>>(lora.scale), static_cast<acc_t<T>>(db.beta));
     }
@@ -108,7 +108,8 @@ Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const L
   check_linear(op, x, w, bias);
   check_lora(op, x, w.data, lora);
   count_work(op, x, w.data, lora);
-  const LoraInput in{x.dim(0), x.dim(1), lora.a.dim(0), dropout_rows(op, lora.dropout, x.dim(0))};
+  const LoraInput in{
+      .N = x.dim(0), .M = x.dim(1), .KR = lora.a.dim(0), .dropout = dropout_rows(op, lora.dropout, x.dim(0))};
   Tensor y = linear_forward(x, w.data, bias);                        // (N, O)
   Tensor xa = Tensor::empty(x.context(), {in.N, in.KR}, x.dtype());  // (N, KR)
   const Tensor a = perturbed(lora.a, lora.a_perturbation);           // (KR, M)

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "engine/tensor.h"
-#include "kernels/bias_gelu.h"
 #include "kernels/common/philox.h"
 
 namespace lowland {
@@ -81,10 +80,7 @@ Tensor scale(const Tensor& x, double alpha);
 
 Tensor gelu(const Tensor& x);        // x Phi(x), by erf
 Tensor quick_gelu(const Tensor& x);  // x sigmoid(1.702 x)
-// gelu(x + b) of one form as one op.   x (N, C), b (C) -> (N, C)
-Tensor bias_gelu(const Tensor& x, const Tensor& b, GeluForm form);
 Tensor tanh(const Tensor& x);
-Tensor silu(const Tensor& x);
 // silu(gate) * up.   x (N, 2 F): gate | up -> (N, F)
 Tensor swiglu(const Tensor& x);
 

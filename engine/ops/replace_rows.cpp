@@ -8,11 +8,11 @@ namespace lowland::ops {
 namespace {
 
 void check_places(const int32_t* index, int64_t K, int64_t N) {
-  std::vector<bool> taken(static_cast<size_t>(N));
+  std::vector<bool> taken(N);
   for (int64_t k = 0; k < K; ++k) {
     LL_CHECK(index[k] >= 0 && index[k] < N, "[replace_rows] index {} at place {} is outside [0, {})", index[k], k, N);
-    LL_CHECK(!taken[static_cast<size_t>(index[k])], "[replace_rows] row {} is named twice", index[k]);
-    taken[static_cast<size_t>(index[k])] = true;
+    LL_CHECK(!taken[index[k]], "[replace_rows] row {} is named twice", index[k]);
+    taken[index[k]] = true;
   }
 }
 
@@ -25,7 +25,7 @@ Tensor replace_rows(Tensor x, const Tensor& rows, const Tensor& index) {
            "rows must be (K, C) in the dtype of x");
   op.check(index.defined() && index.rank() == 1 && index.dtype() == DType::i32 && index.dim(0) == rows.dim(0),
            "index must be (K) i32, one for each of the rows");
-  const ReplaceRowsShape shape{x.dim(0), rows.dim(0), x.dim(1)};
+  const ReplaceRowsShape shape{.N = x.dim(0), .K = rows.dim(0), .C = x.dim(1)};
   check_places(index.host(), shape.K, shape.N);
   const Tensor input = x.gradient_only();
   const bool records = op.records();

@@ -24,7 +24,7 @@ Tensor rope(Tensor x, const Tensor& position, const Tensor& frequencies, int64_t
            "position must be (N) i32");
   const double share = static_cast<double>(heads * HD) / static_cast<double>(x.dim(1));
   op.moves(x, 2 * share, 2 * share);
-  const RopeShape shape{x.dim(0), x.dim(1), heads, HD};
+  const RopeShape shape{.N = x.dim(0), .stride = x.dim(1), .heads = heads, .HD = HD};
   const Tensor input = x.gradient_only();
   const bool records = op.records();
   Tensor y = own(x);  // (N, ...)

@@ -1,5 +1,5 @@
-// Accelerator: what the engine asks of a device that is not the CPU: memory, copies, a stream of work in order, and
-// work that is captured once and replayed. The GPU's is in kernels/cuda/accelerator.h. Tests have one made of host
+// Accelerator: what a device that is not the CPU offers beside its kernels: memory, copies, a stream of work in order,
+// and work that is captured once and replayed. The GPU's is in kernels/cuda/accelerator.h. Tests have one made of host
 // memory (tests/emulator.h), which shows without a GPU that nothing on the host touches device memory.
 //
 // Everything happens in the order of the calls, later than the call unless it says that it waits. One thread.
@@ -22,6 +22,7 @@ struct AcceleratorInfo {
   bool has_bf16 = false;   // tensor cores that take bf16
   bool captures = true;    // steps are captured and replayed: batches come in buckets of sizes
   size_t alignment = 256;  // of blocks
+  bool meta = false;       // it only counts: no memory, no kernel
 };
 
 // A captured sequence of work.
@@ -35,7 +36,7 @@ class Accelerator {
  public:
   virtual ~Accelerator() = default;
   virtual const AcceleratorInfo& info() const = 0;
-  // Fills in the backend, the stream, the handles and whoever stands between the engine and a kernel.
+  // Fills in the backend, the stream, the handles and whoever stands between the caller and a kernel.
   virtual void attach(Ctx& ctx) = 0;
 
   // --- memory. Null if there is none left. Aligned to info().alignment.

@@ -1,8 +1,6 @@
 #include "kernels/common/ctx.h"
 
-#include <cstdlib>
-#include <cstring>
-
+#include "kernels/common/environment.h"
 #include "kernels/common/error.h"
 
 namespace lowland {
@@ -10,8 +8,6 @@ namespace lowland {
 Scratch::Scratch(Ctx& ctx) : workspace_(*ctx.workspace), mark_(ctx.workspace->mark()) {}
 Scratch::~Scratch() { workspace_.release_to(mark_); }
 void* Scratch::bytes(size_t n) { return workspace_.take(n); }
-float* Scratch::f32(int64_t n) { return static_cast<float*>(bytes(static_cast<size_t>(n) * sizeof(float))); }
-double* Scratch::f64(int64_t n) { return static_cast<double*>(bytes(static_cast<size_t>(n) * sizeof(double))); }
 
 Backend detect_cpu_backend() {
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
@@ -19,9 +15,7 @@ Backend detect_cpu_backend() {
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                   __builtin_cpu_supports("avx512cd");
   if (!v3) fail("this CPU lacks AVX2 and FMA: Lowland needs x86-64-v3 (Haswell, Zen or later)");
-  const char* wish = std::getenv("LL_CPU_ARCH");
-  if (wish != nullptr && std::strcmp(wish, "v3") == 0) return Backend::cpu_v3;
-  return v4 ? Backend::cpu_v4 : Backend::cpu_v3;
+  return v4 && environment::kCpuArch.value() != "v3" ? Backend::cpu_v4 : Backend::cpu_v3;
 }
 
 }  // namespace lowland

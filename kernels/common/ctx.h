@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernels/common/dtype.h"
+#include "kernels/common/hd.h"
 
 namespace lowland {
 
@@ -22,7 +23,7 @@ class Workspace {
   virtual void release_to(size_t mark) = 0;
 };
 
-class LaunchObserver;  // engine/launch.h
+class LaunchObserver;  // kernels/common/launch.h
 
 struct Ctx {
   Backend backend = Backend::cpu_v3;
@@ -30,10 +31,12 @@ struct Ctx {
   Workspace* workspace = nullptr;
   void* stream = nullptr;              // cudaStream_t
   void* handles = nullptr;             // kernels/cuda: library handles of this device
-  LaunchObserver* observer = nullptr;  // stands between the engine and every kernel; usually nobody
+  LaunchObserver* observer = nullptr;  // stands between the caller and every kernel; usually nobody
 };
 
-// Takes scratch memory and gives it back at the end of the scope.
+// Takes scratch memory and gives it back at the end of the scope. What the CPU's larger kernels take is declared beside
+// them as NAME_scratch, for whoever must know before they run: elements of T that a call takes in all, for its threads
+// together, where nothing that it can compute is unwanted.
 class Scratch {
  public:
   explicit Scratch(Ctx& ctx);
@@ -41,8 +44,7 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   void* bytes(size_t n);
-  float* f32(int64_t n);
-  double* f64(int64_t n);
+  template <class T> LL_INLINE T* array(int64_t n) { return static_cast<T*>(bytes(n * sizeof(T))); }
 
  private:
   Workspace& workspace_;
@@ -66,3 +68,18 @@ Backend detect_cpu_backend();
 #define LL_CPU_KERNELS(...)                      \
   namespace lowland::cpu_v3 { __VA_ARGS__ }      \
   namespace lowland::cpu_v4 { __VA_ARGS__ }
+
+// At the end of a kernel's file: the template for each element type of the backend, with the signature that it was
+// declared with. LL_INSTANTIATE_MASTER: of kernels over what is trained, which is never bf16.
+#if defined(LL_CPU) || defined(__CUDACC__)
+#define LL_INSTANTIATE_MASTER(kernel)             \
+  template decltype(kernel<float>) kernel<float>; \
+  template decltype(kernel<double>) kernel<double>
+#endif
+#if defined(LL_CPU)
+#define LL_INSTANTIATE(kernel) LL_INSTANTIATE_MASTER(kernel)
+#elif defined(__CUDACC__)
+#define LL_INSTANTIATE(kernel)   \
+  LL_INSTANTIATE_MASTER(kernel); \
+  template decltype(kernel<bf16>) kernel<bf16>
+#endif

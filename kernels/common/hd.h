@@ -5,6 +5,9 @@
 // namespace inside a kernel and lowland::host elsewhere.
 #pragma once
 
+// LL_INLINE is for what must be part of the loop around it: such a function has no symbol, and needs no such namespace.
+#define LL_INLINE inline __attribute__((always_inline))
+
 #if defined(__CUDACC__)
 #define LL_HD __host__ __device__
 #else

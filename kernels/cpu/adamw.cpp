@@ -8,11 +8,11 @@ namespace lowland::LL_CPU {
 namespace {
 
 template <class T>
-void step_range(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOptions& o, double weight_decay,
+void step_group(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOptions& o, const OptimizerGroup& group,
                 const StepScalars& s) {
-  const double t = static_cast<double>(s.t);
-  const T keep = static_cast<T>(1 - s.lr * weight_decay), scale = static_cast<T>(s.clip_scale);
-  const T rate = static_cast<T>(s.lr / (1 - std::pow(o.beta1, t)));
+  const double t = static_cast<double>(s.t), lr = s.lr * group.lr_factor;
+  const T keep = static_cast<T>(1 - lr * group.weight_decay), scale = static_cast<T>(s.clip_scale);
+  const T rate = static_cast<T>(lr / (1 - std::pow(o.beta1, t)));
   const T correct = static_cast<T>(1 / std::sqrt(1 - std::pow(o.beta2, t)));
   const T beta1 = static_cast<T>(o.beta1), beta2 = static_cast<T>(o.beta2), eps = static_cast<T>(o.eps);
   const T rest1 = static_cast<T>(1 - o.beta1), rest2 = static_cast<T>(1 - o.beta2);
@@ -31,17 +31,16 @@ void step_range(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOp
 }  // namespace
 
 template <class T>
-void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOptions& o, const StepScalars* s) {
+void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, const AdamWOptions& o, const StepScalars* s) {
   if (s->finite == 0) return;
-  const int64_t k = o.decayed;
-  step_range(ctx, p, m, v, g, k, o, o.weight_decay, *s);
-  step_range(ctx, p + k, m + k, v + k, g + k, n - k, o, 0.0, *s);
+  int64_t begin = 0;
+  for (int k = 0; k < o.groups.count; ++k) {
+    const OptimizerGroup& group = o.groups.group[k];
+    step_group(ctx, p + begin, m + begin, v + begin, g + begin, group.end - begin, o, group, *s);
+    begin = group.end;
+  }
 }
 
-#define LL_INSTANTIATE(T) \
-  template void adamw_step<T>(Ctx&, T*, T*, T*, const T*, int64_t, const AdamWOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(adamw_step);
 
 }  // namespace lowland::LL_CPU

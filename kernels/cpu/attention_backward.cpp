@@ -59,7 +59,7 @@ void softmax_gradient(T* p, T* ds, const T* keep, const T* lse, const T* delta, 
 
 template <class T> struct Backward {
   const AttentionGradients<T>& grads;
-  Rows<const T> dout, o;
+  RowView<const T> dout, o;
   const T* lse;
   const AttentionInputs<T>& in;
   const AttentionShape& shape;
@@ -168,11 +168,11 @@ template <class T> struct Backward {
 }  // namespace
 
 template <class T>
-void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const T> dout, Rows<const T> o,
+void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<const T> dout, RowView<const T> o,
                         const acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
   Scratch scratch(ctx);
-  const int64_t size = attention_scratch<T>(shape.HD);
-  T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));
+  const int64_t size = attention_backward_scratch<T>(1, shape.HD);
+  T* memory = scratch.array<T>(attention_backward_scratch<T>(ctx.threads, shape.HD));
   const Backward<T> backward{grads, dout, o, lse, in, shape};
   for_each_task(
       ctx, shape, [&](const Segment&) { return shape.NKV; },
@@ -186,14 +186,11 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const
   }
 }
 
-template <class T> int64_t attention_scratch(int64_t HD) { return round_to_lanes<T>(BackwardTiles<T>::size(HD)); }
+template <class T> int64_t attention_backward_scratch(int threads, int64_t HD) {
+  return threads * round_to_lanes<T>(BackwardTiles<T>::size(HD));
+}
 
-template int64_t attention_scratch<float>(int64_t);
-template int64_t attention_scratch<double>(int64_t);
-template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, Rows<const float>, Rows<const float>,
-                                        const float*, const AttentionInputs<float>&, const AttentionShape&);
-template void attention_backward<double>(Ctx&, const AttentionGradients<double>&, Rows<const double>,
-                                         Rows<const double>, const double*, const AttentionInputs<double>&,
-                                         const AttentionShape&);
+LL_INSTANTIATE(attention_backward_scratch);
+LL_INSTANTIATE(attention_backward);
 
 }  // namespace lowland::LL_CPU

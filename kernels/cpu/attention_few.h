@@ -13,7 +13,7 @@ namespace lowland::LL_CPU {
 inline bool is_decoding(const Segment& seg) { return seg.nq <= 4 && seg.nq < seg.nk; }
 
 // s_j = q . k_j
-template <class T> LL_INLINE void scores_of(T* s, const T* q, Rows<const T> k, int64_t keys, int64_t HD) {
+template <class T> LL_INLINE void scores_of(T* s, const T* q, RowView<const T> k, int64_t keys, int64_t HD) {
   int64_t j = 0;
   for (; j + 4 <= keys; j += 4) dots<4>(s + j, q, k.data + j * k.stride, k.stride, HD);
   for (; j < keys; ++j) dots<1>(s + j, q, k.data + j * k.stride, k.stride, HD);
@@ -21,7 +21,7 @@ template <class T> LL_INLINE void scores_of(T* s, const T* q, Rows<const T> k, i
 
 // sum_c = rescale sum_c + sum_j p_j v_jc from column c on
 template <int W, class T>
-LL_INLINE void add_values(T* sum, const T* p, Rows<const T> v, int64_t keys, int64_t c, int64_t HD, T rescale) {
+LL_INLINE void add_values(T* sum, const T* p, RowView<const T> v, int64_t keys, int64_t c, int64_t HD, T rescale) {
   for (; c + W <= HD; c += W) {
     Lanes<T, W> parts[4] = {};  // four, so that no product waits for the one before
     int64_t j = 0;
@@ -44,7 +44,8 @@ LL_INLINE void add_values(T* sum, const T* p, Rows<const T> v, int64_t keys, int
 
 // o (HD) and the log of the sum of exp of one query over nk >= 1 keys; q and the scratch memory scaled_q hold HD.
 template <class T>
-inline T attend_row(T* o, T* scaled_q, const T* q, Rows<const T> k, Rows<const T> v, int64_t nk, int64_t HD, T scale) {
+inline T attend_row(T* o, T* scaled_q, const T* q, RowView<const T> k, RowView<const T> v, int64_t nk, int64_t HD,
+                    T scale) {
   T s[kTileKeys], top = -std::numeric_limits<T>::infinity(), weight = T(0);
   for (int64_t c = 0; c < HD; ++c) {
     scaled_q[c] = scale * q[c];

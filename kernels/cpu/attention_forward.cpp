@@ -59,7 +59,7 @@ template <class T> void online_softmax(T* scores, T* top, T* weight, T* rescale,
 }
 
 template <class T> struct Forward {
-  Rows<T> o;
+  RowView<T> o;
   T* lse;
   const AttentionInputs<T>& in;
   const AttentionShape& shape;
@@ -129,8 +129,8 @@ template <class T> struct Forward {
   // All queries of a segment that has few, one by one.
   void few(const ForwardTiles<T>& t, const Segment& seg, int64_t h) const {
     const int64_t HD = shape.HD, kv = h / (shape.NH / shape.NKV) * HD;
-    const Rows<const T> k{in.k.data + seg.k0 * in.k.stride + kv, in.k.stride};
-    const Rows<const T> v{in.v.data + seg.k0 * in.v.stride + kv, in.v.stride};
+    const RowView<const T> k{in.k.data + seg.k0 * in.k.stride + kv, in.k.stride};
+    const RowView<const T> v{in.v.data + seg.k0 * in.v.stride + kv, in.v.stride};
     for (int64_t i = 0; i < seg.nq; ++i) {
       const int64_t row = seg.q0 + i;
       lse[row * shape.NH + h] =
@@ -160,10 +160,11 @@ template <class T> struct Forward {
 }  // namespace
 
 template <class T>
-void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
+void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
+                       const AttentionShape& shape) {
   Scratch scratch(ctx);
-  const int64_t size = round_to_lanes<T>(ForwardTiles<T>::size(shape.HD));
-  T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(ctx.threads * size) * sizeof(T)));
+  const int64_t size = attention_forward_scratch<T>(1, shape.HD);
+  T* memory = scratch.array<T>(attention_forward_scratch<T>(ctx.threads, shape.HD));
   const Forward<T> forward{o, lse, in, shape};
   const auto spans = [](const Segment& seg) { return (seg.nq + kSpan - 1) / kSpan; };
   for_each_task(
@@ -179,8 +180,11 @@ void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs
   zero_rows<T>({lse, shape.NH}, tail, shape.NQ, shape.NH);
 }
 
-template void attention_forward<float>(Ctx&, Rows<float>, float*, const AttentionInputs<float>&, const AttentionShape&);
-template void attention_forward<double>(Ctx&, Rows<double>, double*, const AttentionInputs<double>&,
-                                        const AttentionShape&);
+template <class T> int64_t attention_forward_scratch(int threads, int64_t HD) {
+  return threads * round_to_lanes<T>(ForwardTiles<T>::size(HD));
+}
+
+LL_INSTANTIATE(attention_forward_scratch);
+LL_INSTANTIATE(attention_forward);
 
 }  // namespace lowland::LL_CPU

@@ -22,11 +22,9 @@ template <class T> void bias_backward(Ctx& ctx, acc_t<T>* db, const T* dy, int64
   });
 }
 
-#define LL_INSTANTIATE(T)                                              \
-  template void bias_forward<T>(Ctx&, T*, const T*, int64_t, int64_t); \
-  template void bias_backward<T>(Ctx&, T*, const T*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+int64_t bias_backward_scratch(int64_t N, int64_t C) { return row_sums_scratch(1, N, C); }
+
+LL_INSTANTIATE(bias_forward);
+LL_INSTANTIATE(bias_backward);
 
 }  // namespace lowland::LL_CPU

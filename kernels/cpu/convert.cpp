@@ -20,8 +20,6 @@ void compute_view(Ctx& ctx, bf16* y, const float* x, const float* e, int64_t n) 
   });
 }
 
-#define LL_INSTANTIATE(To, From) template void convert<To, From>(Ctx&, To*, const From*, int64_t);
-LL_CONVERT_PAIRS(LL_INSTANTIATE)
-#undef LL_INSTANTIATE
+LL_CONVERT_PAIRS(LL_INSTANTIATE_PAIR)
 
 }  // namespace lowland::LL_CPU

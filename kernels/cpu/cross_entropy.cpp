@@ -40,7 +40,7 @@ void cross_entropy_forward(Ctx& ctx, acc_t<T>* loss, acc_t<T>* lse, const T* x, 
                            const CrossEntropyShape& s) {
   const double e = s.label_smoothing;
   Scratch scratch(ctx);
-  double* row_loss = scratch.f64(s.N + 1);
+  double* row_loss = scratch.array<double>(s.N + 1);
   parallel_for(ctx, s.N, row_grain(s.V), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       row_loss[n] = 0;
@@ -79,12 +79,7 @@ void cross_entropy_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, 
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                   \
-  template void cross_entropy_forward<T>(Ctx&, T*, T*, const T*, const int32_t*, const CrossEntropyShape&); \
-  template void cross_entropy_backward<T>(Ctx&, T*, const T*, const T*, const int32_t*, const T*,           \
-                                          const CrossEntropyShape&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(cross_entropy_forward);
+LL_INSTANTIATE(cross_entropy_backward);
 
 }  // namespace lowland::LL_CPU

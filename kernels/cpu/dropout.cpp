@@ -22,7 +22,6 @@ template <class T> void dropout_forward(Ctx& ctx, T* y, const T* x, const Dropou
   });
 }
 
-template void dropout_forward<float>(Ctx&, float*, const float*, const DropoutRows&, int64_t, int64_t);
-template void dropout_forward<double>(Ctx&, double*, const double*, const DropoutRows&, int64_t, int64_t);
+LL_INSTANTIATE(dropout_forward);
 
 }  // namespace lowland::LL_CPU

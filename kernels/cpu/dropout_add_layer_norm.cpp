@@ -71,11 +71,9 @@ template <class T> void dropout_add_layer_norm_backward(Ctx& ctx, const DropoutA
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                      \
-  template void dropout_add_layer_norm_forward<T>(Ctx&, const DropoutAddLayerNormForward<T>&); \
-  template void dropout_add_layer_norm_backward<T>(Ctx&, const DropoutAddLayerNormBackward<T>&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+int64_t dropout_add_layer_norm_backward_scratch(int64_t N, int64_t C) { return row_sums_scratch(2, N, C); }
+
+LL_INSTANTIATE(dropout_add_layer_norm_forward);
+LL_INSTANTIATE(dropout_add_layer_norm_backward);
 
 }  // namespace lowland::LL_CPU

@@ -110,12 +110,12 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   }
   const int64_t slots = count < ctx.threads ? count : ctx.threads, per_slot = 8 * most * most;
   Scratch scratch(ctx);
-  double* solutions = scratch.f64(solved);
-  double* factors = scratch.f64(count);
-  double* work = scratch.f64(slots * per_slot);
-  double* rows = scratch.f64(slots * 2 * kRows * most);
+  double* solutions = scratch.array<double>(solved);
+  double* factors = scratch.array<double>(count);
+  double* work = scratch.array<double>(slots * per_slot);
+  double* rows = scratch.array<double>(slots * 2 * kRows * most);
   const int64_t rounded_size = o.rounded_view ? most_a : 0;
-  T* rounded = static_cast<T*>(scratch.bytes(static_cast<size_t>(slots * rounded_size) * sizeof(T)));
+  T* rounded = scratch.array<T>(slots * rounded_size);
   const auto solution = [&](int64_t which) {
     double* at = solutions;
     for (int64_t k = 0; k < which; ++k) at += 2 * adapters[k].r * adapters[k].r;
@@ -158,11 +158,6 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                            \
-  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatTable&, const EflatOptions&, \
-                                      const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(eflat_perturbation);
 
 }  // namespace lowland::LL_CPU

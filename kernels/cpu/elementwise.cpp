@@ -1,48 +1,32 @@
 #include "kernels/elementwise.h"
 
-#include "kernels/common/parallel.h"
+#include "kernels/cpu/map.h"
 
 namespace lowland::LL_CPU {
 namespace {
 constexpr int64_t kGrain = 16384;
 }
 
-template <class T> void add_into(Ctx& ctx, T* y, const T* x, int64_t n) {
-  parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] += x[i];
-  });
-}
+template <class T> void add_into(Ctx& ctx, T* y, const T* x, int64_t n) { add(ctx, y, y, x, n); }
 
 template <class T> void add(Ctx& ctx, T* y, const T* a, const T* b, int64_t n) {
-  parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] = a[i] + b[i];
-  });
+  map_elements(
+      ctx, kGrain, y, n, [](T ai, T bi) { return ai + bi; }, a, b);
 }
 
 template <class T> void mul(Ctx& ctx, T* y, const T* a, const T* b, int64_t n) {
-  parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] = a[i] * b[i];
-  });
+  map_elements(
+      ctx, kGrain, y, n, [](T ai, T bi) { return ai * bi; }, a, b);
 }
 
 template <class T> void scale(Ctx& ctx, T* y, const T* x, double alpha, int64_t n) {
-  parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
-    const T a = static_cast<T>(alpha);
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] = a * x[i];
-  });
+  map_elements(
+      ctx, kGrain, y, n, [by = static_cast<T>(alpha)](T xi) { return by * xi; }, x);
 }
 
-#define LL_INSTANTIATE(T)                                      \
-  template void add_into<T>(Ctx&, T*, const T*, int64_t);      \
-  template void add<T>(Ctx&, T*, const T*, const T*, int64_t); \
-  template void mul<T>(Ctx&, T*, const T*, const T*, int64_t); \
-  template void scale<T>(Ctx&, T*, const T*, double, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(add_into);
+LL_INSTANTIATE(add);
+LL_INSTANTIATE(mul);
+LL_INSTANTIATE(scale);
 
 }  // namespace lowland::LL_CPU

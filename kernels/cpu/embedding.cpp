@@ -40,12 +40,8 @@ void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* 
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                     \
-  template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);   \
-  template void embedding_frozen<T>(Ctx&, T*, const int32_t*, const bf16*, int64_t, int64_t); \
-  template void embedding_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(embedding_forward);
+LL_INSTANTIATE(embedding_frozen);
+LL_INSTANTIATE(embedding_backward);
 
 }  // namespace lowland::LL_CPU

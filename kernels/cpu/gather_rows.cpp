@@ -22,11 +22,7 @@ template <class T> void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                     \
-  template void gather_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t); \
-  template void gather_rows_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(gather_rows_forward);
+LL_INSTANTIATE(gather_rows_backward);
 
 }  // namespace lowland::LL_CPU

@@ -13,11 +13,7 @@ template <class T> void gram_columns(Ctx&, double* K, const T* x, const T* y, in
   gram_columns_into(K, x, y, n, r);
 }
 
-#define LL_INSTANTIATE(T)                                                          \
-  template void gram_rows<T>(Ctx&, double*, const T*, const T*, int64_t, int64_t); \
-  template void gram_columns<T>(Ctx&, double*, const T*, const T*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(gram_rows);
+LL_INSTANTIATE(gram_columns);
 
 }  // namespace lowland::LL_CPU

@@ -43,11 +43,9 @@ template <class T> void layer_norm_backward(Ctx& ctx, const LayerNormBackward<T>
   });
 }
 
-#define LL_INSTANTIATE(T)                                                \
-  template void layer_norm_forward<T>(Ctx&, const LayerNormForward<T>&); \
-  template void layer_norm_backward<T>(Ctx&, const LayerNormBackward<T>&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+int64_t layer_norm_backward_scratch(int64_t N, int64_t C) { return row_sums_scratch(2, N, C); }
+
+LL_INSTANTIATE(layer_norm_forward);
+LL_INSTANTIATE(layer_norm_backward);
 
 }  // namespace lowland::LL_CPU

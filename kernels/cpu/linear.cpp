@@ -4,14 +4,10 @@ namespace lowland::LL_CPU {
 
 template <class T>
 void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t N, int64_t M, int64_t O) {
-  matmul<T>(ctx, y, x, w, {Trans::no, Trans::yes, N, O, M, M, M, O}, T(1), T(0));
+  matmul<T>(ctx, y, x, w, {.trans_b = Trans::yes, .M = N, .N = O, .K = M, .lda = M, .ldb = M, .ldc = O}, T(1), T(0));
   if (b != nullptr) bias_forward(ctx, y, b, N, O);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void linear_forward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(linear_forward);
 
 }  // namespace lowland::LL_CPU

@@ -14,6 +14,10 @@ constexpr int64_t kBackwardRows = 256, kBackwardColumns = 128;
 
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+// Threads share what there is to do: the forward blocks of rows, the backward strips of columns.
+int64_t forward_blocks(const LoraInput& in) { return (in.N + kForwardRows - 1) / kForwardRows; }
+int64_t backward_strips(const LoraInput& in) { return (in.M + kBackwardColumns - 1) / kBackwardColumns; }
+
 struct Tile {
   int64_t row, rows, column, columns;
 };
@@ -32,11 +36,13 @@ Ctx single(const Ctx& ctx) {
   return one;
 }
 
-// Gives each of min(threads, items) workers its own `size` elements of scratch and a run of the items.
-template <class T, class F> void with_tiles(Ctx& ctx, int64_t items, int64_t size, const F& fn) {
+// Gives each of min(threads, items) workers its share of `elements` of scratch and a run of the items.
+template <class T, class F> void with_tiles(Ctx& ctx, int64_t items, int64_t elements, const F& fn) {
   const int64_t workers = least(ctx.threads, items);
+  if (workers == 0) return;
+  const int64_t size = elements / workers;
   Scratch scratch(ctx);
-  T* memory = static_cast<T*>(scratch.bytes(static_cast<size_t>(workers * size) * sizeof(T)));
+  T* memory = scratch.array<T>(elements);
   parallel_for(ctx, workers, 1, [&](int64_t begin, int64_t end) {
     for (int64_t w = begin; w < end; ++w)
       for (int64_t i = items * w / workers; i < items * (w + 1) / workers; ++i) fn(memory + w * size, i);
@@ -45,11 +51,21 @@ template <class T, class F> void with_tiles(Ctx& ctx, int64_t items, int64_t siz
 
 }  // namespace
 
+int64_t lora_linear_down_forward_scratch(int threads, const LoraInput& in) {
+  return in.dropout.p == 0 ? 0 : least(threads, forward_blocks(in)) * kForwardRows * kForwardColumns;
+}
+
+int64_t lora_linear_down_backward_scratch(int threads, const LoraInput& in) {
+  return in.dropout.p == 0 ? 0 : least(threads, backward_strips(in)) * 2 * kBackwardRows * kBackwardColumns;
+}
+
 template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const LoraInput& in) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
-  if (in.dropout.p == 0) return matmul(ctx, xa, x, a, {Trans::no, Trans::yes, N, KR, M, M, M, KR}, T(1), T(0));
-  const int64_t blocks = (N + kForwardRows - 1) / kForwardRows;
-  with_tiles<T>(ctx, blocks, kForwardRows * kForwardColumns, [&](T* xd, int64_t block) {
+  if (in.dropout.p == 0)
+    return matmul(ctx, xa, x, a, {.trans_b = Trans::yes, .M = N, .N = KR, .K = M, .lda = M, .ldb = M, .ldc = KR}, T(1),
+                  T(0));
+  const int64_t elements = lora_linear_down_forward_scratch(ctx.threads, in);
+  with_tiles<T>(ctx, forward_blocks(in), elements, [&](T* xd, int64_t block) {
     Ctx one = single(ctx);
     const int64_t row = block * kForwardRows, rows = least(kForwardRows, N - row);
     for (int64_t column = 0; column < M; column += kForwardColumns) {
@@ -61,7 +77,8 @@ template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, co
 #pragma omp simd
         for (int64_t c = 0; c < t.columns; ++c) to[c] *= from[c];
       }
-      matmul(one, xa + row * KR, xd, a + column, {Trans::no, Trans::yes, rows, KR, t.columns, kForwardColumns, M, KR},
+      matmul(one, xa + row * KR, xd, a + column,
+             {.trans_b = Trans::yes, .M = rows, .N = KR, .K = t.columns, .lda = kForwardColumns, .ldb = M, .ldc = KR},
              T(1), column == 0 ? T(0) : T(1));
     }
   });
@@ -81,12 +98,12 @@ void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a,
 #pragma omp simd
       for (int64_t c = 0; c < t.columns; ++c) work[i * ld + c] = f[i * ld + c] * from[c];
     }
-    matmul(one, da + t.column, dxa + t.row * KR, work, {Trans::yes, Trans::no, KR, t.columns, t.rows, KR, ld, M}, T(1),
-           T(1));
+    matmul(one, da + t.column, dxa + t.row * KR, work,
+           {.trans_a = Trans::yes, .M = KR, .N = t.columns, .K = t.rows, .lda = KR, .ldb = ld, .ldc = M}, T(1), T(1));
   }
   if (dx != nullptr) {
-    matmul(one, work, dxa + t.row * KR, a + t.column, {Trans::no, Trans::no, t.rows, t.columns, KR, KR, M, ld}, T(1),
-           T(0));
+    matmul(one, work, dxa + t.row * KR, a + t.column,
+           {.M = t.rows, .N = t.columns, .K = KR, .lda = KR, .ldb = M, .ldc = ld}, T(1), T(0));
     for (int64_t i = 0; i < t.rows; ++i) {
       T* to = dx + (t.row + i) * M + t.column;
 #pragma omp simd
@@ -102,28 +119,26 @@ void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, cons
                                const LoraInput& in) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
   if (in.dropout.p == 0) {
-    if (da != nullptr) matmul(ctx, da, dxa, x, {Trans::yes, Trans::no, KR, M, N, KR, M, M}, T(1), T(1));
-    if (dx != nullptr) matmul(ctx, dx, dxa, a, {Trans::no, Trans::no, N, M, KR, KR, M, M}, T(1), T(1));
+    if (da != nullptr)
+      matmul(ctx, da, dxa, x, {.trans_a = Trans::yes, .M = KR, .N = M, .K = N, .lda = KR, .ldb = M, .ldc = M}, T(1),
+             T(1));
+    if (dx != nullptr) matmul(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, T(1), T(1));
     return;
   }
   if (da == nullptr && dx == nullptr) return;
   // Threads take columns, so that each sum over the rows belongs to one of them.
-  const int64_t strips = (M + kBackwardColumns - 1) / kBackwardColumns, tile = kBackwardRows * kBackwardColumns;
-  with_tiles<T>(ctx, strips, 2 * tile, [&](T* memory, int64_t strip) {
+  const int64_t elements = lora_linear_down_backward_scratch(ctx.threads, in);
+  with_tiles<T>(ctx, backward_strips(in), elements, [&](T* memory, int64_t strip) {
     Ctx one = single(ctx);
     const int64_t column = strip * kBackwardColumns, columns = least(kBackwardColumns, M - column);
     for (int64_t row = 0; row < N; row += kBackwardRows) {
       const Tile t{row, least(kBackwardRows, N - row), column, columns};
-      backward_tile(one, dx, da, dxa, x, a, in, t, memory, memory + tile);
+      backward_tile(one, dx, da, dxa, x, a, in, t, memory, memory + kBackwardRows * kBackwardColumns);
     }
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                    \
-  template void lora_linear_down_forward<T>(Ctx&, T*, const T*, const T*, const LoraInput&); \
-  template void lora_linear_down_backward<T>(Ctx&, T*, T*, const T*, const T*, const T*, const LoraInput&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(lora_linear_down_forward);
+LL_INSTANTIATE(lora_linear_down_backward);
 
 }  // namespace lowland::LL_CPU

@@ -125,9 +125,7 @@ void matmul_acc(Ctx& ctx, acc_t<T>* C, const T* A, const T* B, const MatmulShape
   matmul<T>(ctx, C, A, B, s, alpha, beta);
 }
 
-template void matmul<float>(Ctx&, float*, const float*, const float*, const MatmulShape&, float, float);
-template void matmul<double>(Ctx&, double*, const double*, const double*, const MatmulShape&, double, double);
-template void matmul_acc<float>(Ctx&, float*, const float*, const float*, const MatmulShape&, float, float);
-template void matmul_acc<double>(Ctx&, double*, const double*, const double*, const MatmulShape&, double, double);
+LL_INSTANTIATE(matmul);
+LL_INSTANTIATE(matmul_acc);
 
 }  // namespace lowland::LL_CPU

@@ -11,7 +11,7 @@ template <class T>
 void mse_forward(Ctx& ctx, acc_t<T>* loss, const T* x, const acc_t<T>* target, int64_t n, double scale) {
   const int64_t blocks = (n + kBlock - 1) / kBlock;
   Scratch scratch(ctx);
-  double* partial = scratch.f64(blocks + 1);
+  double* partial = scratch.array<double>(blocks + 1);
   parallel_for(ctx, blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       const int64_t last = (b + 1) * kBlock < n ? (b + 1) * kBlock : n;
@@ -38,11 +38,7 @@ void mse_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const acc_
   });
 }
 
-#define LL_INSTANTIATE(T)                                                      \
-  template void mse_forward<T>(Ctx&, T*, const T*, const T*, int64_t, double); \
-  template void mse_backward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, double);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(mse_forward);
+LL_INSTANTIATE(mse_backward);
 
 }  // namespace lowland::LL_CPU

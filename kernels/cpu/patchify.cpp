@@ -21,7 +21,6 @@ template <class T> void patchify_forward(Ctx& ctx, T* y, const T* x, const Patch
   });
 }
 
-template void patchify_forward<float>(Ctx&, float*, const float*, const PatchifyShape&);
-template void patchify_forward<double>(Ctx&, double*, const double*, const PatchifyShape&);
+LL_INSTANTIATE(patchify_forward);
 
 }  // namespace lowland::LL_CPU

@@ -43,11 +43,7 @@ void replace_rows_backward(Ctx& ctx, T* dx, T* drows, const T* dy, const int32_t
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                       \
-  template void replace_rows_forward<T>(Ctx&, T*, const T*, const T*, const int32_t*, const ReplaceRowsShape&); \
-  template void replace_rows_backward<T>(Ctx&, T*, T*, const T*, const int32_t*, const ReplaceRowsShape&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(replace_rows_forward);
+LL_INSTANTIATE(replace_rows_backward);
 
 }  // namespace lowland::LL_CPU

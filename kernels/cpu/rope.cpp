@@ -52,11 +52,7 @@ void rope_backward(Ctx& ctx, T* dx, const int32_t* position, const float* f, con
   rotate(ctx, dx, position, f, shape, -1);
 }
 
-#define LL_INSTANTIATE(T)                                                                  \
-  template void rope_forward<T>(Ctx&, T*, const int32_t*, const float*, const RopeShape&); \
-  template void rope_backward<T>(Ctx&, T*, const int32_t*, const float*, const RopeShape&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(rope_forward);
+LL_INSTANTIATE(rope_backward);
 
 }  // namespace lowland::LL_CPU

@@ -6,6 +6,11 @@ namespace lowland::LL_CPU {
 
 inline constexpr int64_t kRowBlock = 32;
 
+// Elements of scratch memory of `sums` sums of C columns.
+inline int64_t row_sums_scratch(int64_t sums, int64_t N, int64_t C) {
+  return (N + kRowBlock - 1) / kRowBlock * sums * C;
+}
+
 // For every row n: add_row(p, n) adds the row's terms into the partial sums p (kSums runs of C values, one
 // for each of `outs`) and does what else the row needs while it is in cache. At the end outs[k] += the sum
 // of all k-th runs. An out may be null; if all are, there are no sums, and add_row gets a null p.
@@ -21,7 +26,7 @@ inline void sum_rows_into_each(Ctx& ctx, T* const (&outs)[kSums], int64_t N, int
   }
   const int64_t blocks = (N + kRowBlock - 1) / kRowBlock, width = kSums * C;
   Scratch scratch(ctx);
-  T* partial = static_cast<T*>(scratch.bytes(static_cast<size_t>(blocks * width) * sizeof(T)));
+  T* partial = scratch.array<T>(row_sums_scratch(kSums, N, C));
   parallel_for(ctx, blocks, row_grain(kRowBlock * width), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       T* p = partial + b * width;

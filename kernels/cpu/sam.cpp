@@ -29,10 +29,6 @@ void sam_perturbation(Ctx& ctx, T* e_a, T* e_b, double* squares, const T* g, con
   }
 }
 
-#define LL_INSTANTIATE(T) \
-  template void sam_perturbation<T>(Ctx&, T*, T*, double*, const T*, const SamTable&, bool, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(sam_perturbation);
 
 }  // namespace lowland::LL_CPU

@@ -16,10 +16,6 @@ void scatter_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int6
   });
 }
 
-#define LL_INSTANTIATE(T) \
-  template void scatter_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(scatter_rows_forward);
 
 }  // namespace lowland::LL_CPU

@@ -33,11 +33,7 @@ void segment_mean_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* cu, int6
   for (int64_t i = cu[S] * C; i < N * C; ++i) dx[i] = 0;
 }
 
-#define LL_INSTANTIATE(T)                                                                      \
-  template void segment_mean_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t); \
-  template void segment_mean_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(segment_mean_forward);
+LL_INSTANTIATE(segment_mean_backward);
 
 }  // namespace lowland::LL_CPU

@@ -6,10 +6,10 @@ namespace lowland::LL_CPU {
 namespace {
 
 template <class T>
-void step_range(Ctx& ctx, T* p, T* d, const T* g, int64_t n, double momentum_, double weight_decay,
+void step_group(Ctx& ctx, T* p, T* d, const T* g, int64_t n, const SgdOptions& o, const OptimizerGroup& group,
                 const StepScalars& s) {
-  const T lr = static_cast<T>(s.lr), momentum = static_cast<T>(momentum_);
-  const T decay = static_cast<T>(weight_decay), scale = static_cast<T>(s.clip_scale);
+  const T lr = static_cast<T>(s.lr * group.lr_factor), momentum = static_cast<T>(o.momentum);
+  const T decay = static_cast<T>(group.weight_decay), scale = static_cast<T>(s.clip_scale);
   parallel_for(ctx, n, 16384, [&](int64_t begin, int64_t end) {
     if (d == nullptr) {
 #pragma omp simd
@@ -26,18 +26,16 @@ void step_range(Ctx& ctx, T* p, T* d, const T* g, int64_t n, double momentum_, d
 
 }  // namespace
 
-template <class T>
-void sgd_step(Ctx& ctx, T* p, T* d, const T* g, int64_t n, const SgdOptions& o, const StepScalars* s) {
+template <class T> void sgd_step(Ctx& ctx, T* p, T* d, const T* g, const SgdOptions& o, const StepScalars* s) {
   if (s->finite == 0) return;
-  const int64_t k = o.decayed;
-  step_range(ctx, p, d, g, k, o.momentum, o.weight_decay, *s);
-  step_range(ctx, p + k, d == nullptr ? nullptr : d + k, g + k, n - k, o.momentum, 0.0, *s);
+  int64_t begin = 0;
+  for (int k = 0; k < o.groups.count; ++k) {
+    const OptimizerGroup& group = o.groups.group[k];
+    step_group(ctx, p + begin, d == nullptr ? nullptr : d + begin, g + begin, group.end - begin, o, group, *s);
+    begin = group.end;
+  }
 }
 
-#define LL_INSTANTIATE(T) \
-  template void sgd_step<T>(Ctx&, T*, T*, const T*, int64_t, const SgdOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(sgd_step);
 
 }  // namespace lowland::LL_CPU

@@ -14,7 +14,6 @@ void begin_ascent(Ctx&, StepScalars* s) { begin_ascent_of(*s); }
 
 void begin_update(Ctx&, StepScalars* s, double max_grad_norm) { begin_update_of(*s, max_grad_norm); }
 
-template void add_loss<float>(Ctx&, StepScalars*, const float*);
-template void add_loss<double>(Ctx&, StepScalars*, const double*);
+LL_INSTANTIATE(add_loss);
 
 }  // namespace lowland::LL_CPU

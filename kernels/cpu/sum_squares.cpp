@@ -8,7 +8,7 @@ template <class T> void sum_squares(Ctx& ctx, double* out, const T* x, int64_t n
   constexpr int64_t kBlock = 4096;
   const int64_t blocks = (n + kBlock - 1) / kBlock;
   Scratch scratch(ctx);
-  double* partial = scratch.f64(blocks + 1);
+  double* partial = scratch.array<double>(blocks + 1);
   parallel_for(ctx, blocks, 4, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       const int64_t last = (b + 1) * kBlock < n ? (b + 1) * kBlock : n;
@@ -23,7 +23,6 @@ template <class T> void sum_squares(Ctx& ctx, double* out, const T* x, int64_t n
   *out = total;
 }
 
-template void sum_squares<float>(Ctx&, double*, const float*, int64_t);
-template void sum_squares<double>(Ctx&, double*, const double*, int64_t);
+LL_INSTANTIATE(sum_squares);
 
 }  // namespace lowland::LL_CPU

@@ -1,42 +1,18 @@
 #include "kernels/swiglu.h"
 
-#include "kernels/common/parallel.h"
-#include "kernels/cpu/swish.h"
+#include "kernels/cpu/map.h"
 
 namespace lowland::LL_CPU {
 
 template <class T> void swiglu_forward(Ctx& ctx, T* y, const T* x, int64_t N, int64_t F) {
-  parallel_for(ctx, N, row_grain(3 * F), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      const T *gate = x + 2 * n * F, *up = gate + F;
-      T* out = y + n * F;
-#pragma omp simd
-      for (int64_t f = 0; f < F; ++f) out[f] = swish(gate[f], T(1)) * up[f];
-    }
-  });
+  gated_forward<Silu>(ctx, y, x, N, F);
 }
 
 template <class T> void swiglu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t N, int64_t F) {
-  parallel_for(ctx, N, row_grain(3 * F), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      const T *gate = x + 2 * n * F, *up = gate + F, *d = dy + n * F;
-      T *dgate = dx + 2 * n * F, *dup = dgate + F;
-#pragma omp simd
-      for (int64_t f = 0; f < F; ++f) {
-        const Swish<T> g = swish_and_slope(gate[f], T(1));
-        const T u = up[f];
-        dgate[f] = d[f] * u * g.slope;
-        dup[f] = d[f] * g.value;
-      }
-    }
-  });
+  gated_backward<Silu>(ctx, dx, dy, x, N, F);
 }
 
-#define LL_INSTANTIATE(T)                                                \
-  template void swiglu_forward<T>(Ctx&, T*, const T*, int64_t, int64_t); \
-  template void swiglu_backward<T>(Ctx&, T*, const T*, const T*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(swiglu_forward);
+LL_INSTANTIATE(swiglu_backward);
 
 }  // namespace lowland::LL_CPU

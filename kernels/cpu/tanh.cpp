@@ -1,32 +1,16 @@
 #include "kernels/tanh.h"
 
-#include "kernels/common/parallel.h"
-#include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/map.h"
 
 namespace lowland::LL_CPU {
-namespace {
-constexpr int64_t kGrain = 4096;
-}
 
-template <class T> void tanh_forward(Ctx& ctx, T* y, const T* x, int64_t n) {
-  parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] = vtanh(x[i]);
-  });
-}
+template <class T> void tanh_forward(Ctx& ctx, T* y, const T* x, int64_t n) { map_forward<Tanh>(ctx, y, x, n); }
 
 template <class T> void tanh_backward(Ctx& ctx, T* dx, const T* dy, const T* y, int64_t n) {
-  parallel_for(ctx, n, kGrain, [&](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) dx[i] = dy[i] * (T(1) - y[i] * y[i]);
-  });
+  map_backward<Tanh>(ctx, dx, dy, y, n);
 }
 
-#define LL_INSTANTIATE(T)                                     \
-  template void tanh_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void tanh_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(tanh_forward);
+LL_INSTANTIATE(tanh_backward);
 
 }  // namespace lowland::LL_CPU

@@ -2,15 +2,14 @@
 // them with `#pragma omp simd` into vector code. The float forms are ours; the double ones, for checks, are
 // C's. NaN stays NaN, infinities give the limits. Largest errors in tests/kernels/vec_math_test.cpp, with
 // and without fused multiply-adds:
-//   vexp      1.03 ulp; results below 1.2e-38 are subnormal     vsigmoid  2.1 ulp
-//   vtanh     2.3 ulp                                            verf      2.5 ulp
+//   vexp      1.03 ulp; results below 1.2e-38 are subnormal     vsigmoid  2.1 ulp     vtanh  2.3 ulp
 //   vnormal   cdf and pdf of the standard normal: 2e-7 absolute; relative 4e-7 (1 + x^2 / 8), in the tail too
 // Polynomials: least squares with Lawson's weights, towards the least relative error on their interval.
 #pragma once
 #include <cmath>
 #include <cstdint>
 
-#define LL_INLINE inline __attribute__((always_inline))
+#include "kernels/common/activation.h"
 
 namespace lowland::LL_CPU {
 
@@ -70,22 +69,7 @@ LL_INLINE float erfc_scaled(float z) {
   return p * s;
 }
 
-LL_INLINE float verf(float x) {
-  const float a = std::fabs(x), b = a > 10.0f ? 10.0f : a, b2 = b * b;
-  float p = 7.85402663e-05f;
-  p = p * b2 - 0.000801024784f;
-  p = p * b2 + 0.00518833473f;
-  p = p * b2 - 0.0268538166f;
-  p = p * b2 + 0.112835854f;
-  p = p * b2 - 0.37612626f;
-  p = p * b2 + 1.12837911f;
-  const float tail = 1.0f - vexp(-b2) * erfc_scaled(b);
-  return std::copysign(b < 0.9f ? p * b : tail, x);
-}
-
-// cdf(x) = Phi(x) and pdf(x) = exp(-x^2 / 2) / sqrt(2 pi); one exponential serves both.
-template <class T> struct Normal { T cdf, pdf; };
-
+// Phi(x) and exp(-x^2 / 2) / sqrt(2 pi); one exponential serves both.
 LL_INLINE Normal<float> vnormal(float x) {
   const float e = vexp(-0.5f * x * x);
   const float tail = 0.5f * e * erfc_scaled(0.707106781f * std::fabs(x));
@@ -95,9 +79,16 @@ LL_INLINE Normal<float> vnormal(float x) {
 LL_INLINE double vexp(double x) { return std::exp(x); }
 LL_INLINE double vsigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 LL_INLINE double vtanh(double x) { return std::tanh(x); }
-LL_INLINE double verf(double x) { return std::erf(x); }
 LL_INLINE Normal<double> vnormal(double x) {
   return {0.5 * std::erfc(-0.70710678118654752440 * x), 0.39894228040143267794 * std::exp(-0.5 * x * x)};
 }
+
+// For the functors of kernels/common/activation.h.
+template <class T> struct VecMath {
+  using Number = T;
+  static LL_INLINE T sigmoid(T x) { return vsigmoid(x); }
+  static LL_INLINE T tanh(T x) { return vtanh(x); }
+  static LL_INLINE Normal<T> normal(T x) { return vnormal(x); }
+};
 
 }  // namespace lowland::LL_CPU

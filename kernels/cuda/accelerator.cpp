@@ -2,10 +2,9 @@
 
 #include <cuda_profiler_api.h>
 
-#include <cstdlib>
-#include <cstring>
 #include <vector>
 
+#include "kernels/common/environment.h"
 #include "kernels/cuda/device_answers.h"
 #include "kernels/cuda/handles.h"
 #include "kernels/cuda/launch.cuh"
@@ -13,11 +12,6 @@
 
 namespace lowland::cuda {
 namespace {
-
-bool set_in_environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && std::strcmp(value, "1") == 0;
-}
 
 class Graph final : public CapturedWork {
  public:
@@ -39,15 +33,20 @@ class Graph final : public CapturedWork {
 
 class CudaAccelerator final : public Accelerator {
  public:
-  explicit CudaAccelerator(int index) : managed_(set_in_environment("LL_COMPARE")) {
+  explicit CudaAccelerator(int index) : managed_(environment::kCompare.on()) {
     LL_CUDA(cudaSetDevice(index));
     cudaDeviceProp p{};
     LL_CUDA(cudaGetDeviceProperties(&p, index));
     int driver = 0, runtime = 0;
     LL_CUDA(cudaDriverGetVersion(&driver));
     LL_CUDA(cudaRuntimeGetVersion(&runtime));
-    info_ = {p.name,           version_text(driver), version_text(runtime), index, 10 * p.major + p.minor,
-             p.totalGlobalMem, p.major >= 8};
+    info_.name = p.name;
+    info_.driver = version_text(driver);
+    info_.runtime = version_text(runtime);
+    info_.index = index;
+    info_.sm = 10 * p.major + p.minor;
+    info_.total_bytes = p.totalGlobalMem;
+    info_.has_bf16 = p.major >= 8;
     LL_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
     cudaMemPoolProps props{};
     props.allocType = cudaMemAllocationTypePinned;

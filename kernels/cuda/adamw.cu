@@ -11,31 +11,27 @@ constexpr int64_t kMostBlocks = 8 * 132;  // a full H100: what comes after them 
 
 template <int W, class T>
 __global__ void __launch_bounds__(kOptimizerThreads)
-    adamw_kernel(T* p, T* m, T* v, const T* g, int64_t n, AdamWOptions o, const StepScalars* s) {
-  __shared__ AdamWFactors<T> factors;
+    adamw_kernel(T* p, T* m, T* v, const T* g, AdamWOptions o, const StepScalars* s) {
+  __shared__ AdamWFactors<T> factors[kMostGroups];
   DeviceBlock<kOptimizerThreads> b;
-  adamw_tiles<W>(b, &factors, p, m, v, g, n, o, s);
+  adamw_tiles<W>(b, factors, p, m, v, g, o, s);
 }
 
 template <int W, class T>
-void launch_adamw(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOptions& o, const StepScalars* s) {
-  const int64_t tiles = blocks_for(n, kOptimizerTile<W>);
-  const auto grid = static_cast<unsigned>(tiles < kMostBlocks ? tiles : kMostBlocks);
-  LL_CUDA_LAUNCH(ctx, grid, kOptimizerThreads, 0, adamw_kernel<W>, p, m, v, g, n, o, s);
+void launch_adamw(Ctx& ctx, T* p, T* m, T* v, const T* g, const AdamWOptions& o, const StepScalars* s) {
+  const int64_t tiles = blocks_for(o.groups.size(), kOptimizerTile<W>);
+  LL_CUDA_LAUNCH(ctx, tiles < kMostBlocks ? tiles : kMostBlocks, kOptimizerThreads, 0, adamw_kernel<W>, p, m, v, g, o,
+                 s);
 }
 
 }  // namespace
 
 template <class T>
-void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, int64_t n, const AdamWOptions& o, const StepScalars* s) {
+void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, const AdamWOptions& o, const StepScalars* s) {
   const bool wide = aligned16(p) && aligned16(m) && aligned16(v) && aligned16(g);
-  wide ? launch_adamw<kVector<T>>(ctx, p, m, v, g, n, o, s) : launch_adamw<1>(ctx, p, m, v, g, n, o, s);
+  wide ? launch_adamw<kVector<T>>(ctx, p, m, v, g, o, s) : launch_adamw<1>(ctx, p, m, v, g, o, s);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void adamw_step<T>(Ctx&, T*, T*, T*, const T*, int64_t, const AdamWOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(adamw_step);
 
 }  // namespace lowland::cuda

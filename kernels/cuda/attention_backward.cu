@@ -7,7 +7,7 @@ namespace {
 constexpr int kDeltaThreads = 256;
 
 template <class T>
-__global__ void attention_delta_kernel(acc_t<T>* delta, Rows<const T> dout, Rows<const T> o,
+__global__ void attention_delta_kernel(acc_t<T>* delta, RowView<const T> dout, RowView<const T> o,
                                        const __grid_constant__ AttentionShape shape, bool vectors) {
   DeviceBlock<kDeltaThreads> block;
   attention_delta<DeviceBlock<kDeltaThreads>, T>(block, delta, dout, o, shape, vectors);
@@ -46,7 +46,7 @@ void launch_attention_backward(Ctx& ctx, const BackwardArgs<double>& args, bool 
 }
 
 template <class T>
-void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const T> dout, Rows<const T> o,
+void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<const T> dout, RowView<const T> o,
                         const acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
   check_head_size(shape);
   const bool vectors = rows_vectorise(in, shape.HD) && rows_vectorise(dout) && rows_vectorise(o) &&
@@ -57,7 +57,7 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const
   }
   Scratch scratch(ctx);
   const int64_t count = shape.NQ * shape.NH;
-  acc_t<T>* delta = static_cast<acc_t<T>*>(scratch.bytes(static_cast<size_t>(count) * sizeof(acc_t<T>)));
+  acc_t<T>* delta = scratch.array<acc_t<T>>(count);
   const auto attention_delta = attention_delta_kernel<T>;
   LL_CUDA_LAUNCH(ctx, grid_of(blocks_for(count, kDeltaThreads / 8)), kDeltaThreads, 0, attention_delta, delta, dout, o,
                  shape, vectors);
@@ -66,12 +66,6 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, Rows<const
   if (grads.dq.data != nullptr) launch_attention_backward(ctx, args, false);
 }
 
-template void attention_backward<float>(Ctx&, const AttentionGradients<float>&, Rows<const float>, Rows<const float>,
-                                        const float*, const AttentionInputs<float>&, const AttentionShape&);
-template void attention_backward<double>(Ctx&, const AttentionGradients<double>&, Rows<const double>,
-                                         Rows<const double>, const double*, const AttentionInputs<double>&,
-                                         const AttentionShape&);
-template void attention_backward<bf16>(Ctx&, const AttentionGradients<bf16>&, Rows<const bf16>, Rows<const bf16>,
-                                       const float*, const AttentionInputs<bf16>&, const AttentionShape&);
+LL_INSTANTIATE(attention_backward);
 
 }  // namespace lowland::cuda

@@ -53,7 +53,7 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
         scale[i] = static_cast<T>(args_.shape.scale);
         kept[i] = drops() ? static_cast<T>(args_.shape.keep_scale) : T(1);
       }
-      const Rows<T>& to = kForKeys ? grads.dk : grads.dq;
+      const RowView<T>& to = kForKeys ? grads.dk : grads.dq;
       T* out = kForKeys ? task_.key_at(to, own, task_.head) : task_.query_at(to, own, task_.head);
       const int HD = static_cast<int>(args_.shape.HD);
       Tile::store(t, out, to.stride, rows, HD, args_.vectors, first[t], scale);
@@ -92,7 +92,7 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
   // k and v, or q and do, of `rows` rows.
   LL_HD void load(int t, T* to, bool keys, int at, int rows, int64_t h) {
     const auto& in = args_.in;
-    const Rows<const T> a = keys ? in.k : in.q, d = keys ? in.v : args_.dout;
+    const RowView<const T> a = keys ? in.k : in.q, d = keys ? in.v : args_.dout;
     const int HD = static_cast<int>(args_.shape.HD);
     Tile::load(t, to, keys ? task_.key_at(a, at, h) : task_.query_at(a, at, h), a.stride, rows, HD, args_.vectors);
     Tile::load(t, to + kSize, keys ? task_.key_at(d, at, h) : task_.query_at(d, at, h), d.stride, rows, HD,

@@ -162,7 +162,7 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
     const auto& grads = args_.grads;
     const float scale = static_cast<float>(args_.shape.scale);
     const float kept_scale = kDrops ? static_cast<float>(args_.shape.keep_scale) : 1.0f;
-    const Rows<bf16>& to = kForKeys ? grads.dk : grads.dq;
+    const RowView<bf16>& to = kForKeys ? grads.dk : grads.dq;
     bf16* out = kForKeys ? task_.key_at(to, own, task_.head) : task_.query_at(to, own, task_.head);
     const int HD = static_cast<int>(args_.shape.HD);
     store_sums<MT, W>(b_, first, own_, out, to.stride, rows, HD, args_.vectors, [&](int, int) { return scale; });

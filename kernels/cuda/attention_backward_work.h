@@ -13,7 +13,7 @@ namespace lowland::cuda {
 
 template <class T> struct BackwardArgs {
   AttentionGradients<T> grads;
-  Rows<const T> dout;
+  RowView<const T> dout;
   const acc_t<T>*lse, *delta;  // (NQ, NH)
   AttentionInputs<T> in;
   AttentionShape shape;
@@ -52,10 +52,10 @@ template <class T, bool kForKeys> struct BackwardTask {
     return i < seg.nq && j < visible_keys(seg, args.shape.causal, i);
   }
 
-  template <class R> LL_HD R* query_at(const Rows<R>& rows, int i, int64_t h) const {
+  template <class R> LL_HD R* query_at(const RowView<R>& rows, int i, int64_t h) const {
     return rows.data + (seg.q0 + i) * rows.stride + h * args.shape.HD;
   }
-  template <class R> LL_HD R* key_at(const Rows<R>& rows, int j, int64_t h) const {
+  template <class R> LL_HD R* key_at(const RowView<R>& rows, int j, int64_t h) const {
     return rows.data + (seg.k0 + j) * rows.stride + (kForKeys ? head : h / group()) * args.shape.HD;
   }
   LL_HD int64_t statistic(int i, int64_t h) const { return (seg.q0 + i) * args.shape.NH + h; }
@@ -63,7 +63,7 @@ template <class T, bool kForKeys> struct BackwardTask {
 
 // delta (NQ, NH): eight threads to a query and head.
 template <class Block, class T>
-LL_HD void attention_delta(Block& b, acc_t<T>* delta, const Rows<const T>& dout, const Rows<const T>& o,
+LL_HD void attention_delta(Block& b, acc_t<T>* delta, const RowView<const T>& dout, const RowView<const T>& o,
                            const AttentionShape& shape, bool vectors) {
   constexpr int kLanes = 8, kCount = Vec<T>::kCount;
   const int64_t count = shape.NQ * shape.NH, first = b.index() * (Block::kThreads / kLanes);

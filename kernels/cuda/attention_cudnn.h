@@ -13,7 +13,7 @@ namespace lowland::cuda {
 
 // True if cuDNN did it; false if our own kernels must.
 bool cudnn_attention_forward(Ctx& ctx, const ForwardArgs<bf16>& args);
-bool cudnn_attention_backward(Ctx& ctx, const BackwardArgs<bf16>& args, const Rows<const bf16>& o);
+bool cudnn_attention_backward(Ctx& ctx, const BackwardArgs<bf16>& args, const RowView<const bf16>& o);
 
 // The engine that ran bf16 attention last, in this process: "cudnn", "lowland", or "none" before the first.
 const char* attention_engine();
@@ -34,7 +34,7 @@ struct RaggedLists {
 void fill_ragged_lists(Ctx& ctx, const RaggedLists& lists, const AttentionShape& shape);
 // Zeros in the rows after the last segment and in segments without partners: queries without keys (cu = cu_q), or keys
 // that no query sees (cu = cu_k, other = cu_q). lse may be null.
-void zero_unpaired_rows(Ctx& ctx, const Rows<bf16>& rows, float* lse, const int32_t* cu, const int32_t* other,
+void zero_unpaired_rows(Ctx& ctx, const RowView<bf16>& rows, float* lse, const int32_t* cu, const int32_t* other,
                         int64_t S, int64_t N, int64_t heads, int64_t HD);
 
 }  // namespace lowland::cuda

@@ -20,7 +20,7 @@ __global__ void ragged_lists_kernel(const __grid_constant__ RaggedLists lists, c
 }
 
 // A block per segment; the last one is that of the rows after all segments.
-__global__ void zero_unpaired_rows_kernel(Rows<bf16> rows, float* lse, const int32_t* cu, const int32_t* other,
+__global__ void zero_unpaired_rows_kernel(RowView<bf16> rows, float* lse, const int32_t* cu, const int32_t* other,
                                           int64_t S, int64_t N, int64_t heads, int64_t HD) {
   const int64_t s = blockIdx.x;
   if (s < S && other[s] != other[s + 1]) return;
@@ -34,14 +34,13 @@ __global__ void zero_unpaired_rows_kernel(Rows<bf16> rows, float* lse, const int
 }  // namespace
 
 void fill_ragged_lists(Ctx& ctx, const RaggedLists& lists, const AttentionShape& shape) {
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(blocks_for(shape.S + 1, kThreads)), kThreads, 0, ragged_lists_kernel, lists,
-                 shape.cu_q, shape.cu_k, shape.S);
+  LL_CUDA_LAUNCH(ctx, blocks_for(shape.S + 1, kThreads), kThreads, 0, ragged_lists_kernel, lists, shape.cu_q,
+                 shape.cu_k, shape.S);
 }
 
-void zero_unpaired_rows(Ctx& ctx, const Rows<bf16>& rows, float* lse, const int32_t* cu, const int32_t* other,
+void zero_unpaired_rows(Ctx& ctx, const RowView<bf16>& rows, float* lse, const int32_t* cu, const int32_t* other,
                         int64_t S, int64_t N, int64_t heads, int64_t HD) {
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(S + 1), kThreads, 0, zero_unpaired_rows_kernel, rows, lse, cu, other, S, N,
-                 heads, HD);
+  LL_CUDA_LAUNCH(ctx, S + 1, kThreads, 0, zero_unpaired_rows_kernel, rows, lse, cu, other, S, N, heads, HD);
 }
 
 }  // namespace lowland::cuda

@@ -30,14 +30,12 @@ void launch_attention_forward(Ctx& ctx, const ForwardArgs<float>& args) { launch
 void launch_attention_forward(Ctx& ctx, const ForwardArgs<double>& args) { launch_fma(ctx, args); }
 
 template <class T>
-void attention_forward(Ctx& ctx, Rows<T> o, acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
+void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
+                       const AttentionShape& shape) {
   check_head_size(shape);
   launch_attention_forward(ctx, {o, lse, in, shape, 0, rows_vectorise(in, shape.HD) && rows_vectorise(o)});
 }
 
-template void attention_forward<float>(Ctx&, Rows<float>, float*, const AttentionInputs<float>&, const AttentionShape&);
-template void attention_forward<double>(Ctx&, Rows<double>, double*, const AttentionInputs<double>&,
-                                        const AttentionShape&);
-template void attention_forward<bf16>(Ctx&, Rows<bf16>, float*, const AttentionInputs<bf16>&, const AttentionShape&);
+LL_INSTANTIATE(attention_forward);
 
 }  // namespace lowland::cuda

@@ -85,7 +85,7 @@ template <class Block, class T, int W> class ForwardFma {
   }
 
   LL_HD void load_keys(int t, int i0, int j0) {
-    const Rows<const T> k = args_.in.k, v = args_.in.v;
+    const RowView<const T> k = args_.in.k, v = args_.in.v;
     const int HD = static_cast<int>(args_.shape.HD), rows = seg_.nk - j0;
     const int64_t row = seg_.k0 + j0, column = head_ / (args_.shape.NH / args_.shape.NKV) * HD;
     Tile::load(t, k_, k.data + row * k.stride + column, k.stride, rows, HD, args_.vectors);

@@ -76,7 +76,7 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
 
   // Asks for the keys and values from j0 on, and draws who is dropped.
   LL_HD void fetch(int t, int i0, int j0, int buffer) {
-    const Rows<const bf16> k = args_.in.k, v = args_.in.v;
+    const RowView<const bf16> k = args_.in.k, v = args_.in.v;
     const int HD = static_cast<int>(args_.shape.HD), rows = seg_.nk - j0;
     const int64_t row = seg_.k0 + j0, column = head_ / (args_.shape.NH / args_.shape.NKV) * HD;
     bf16* to = keys_at(buffer);

@@ -38,7 +38,7 @@ inline unsigned grid_of(int64_t blocks) {
   return static_cast<unsigned>(blocks);
 }
 
-template <class T> bool rows_vectorise(const Rows<T>& rows) {
+template <class T> bool rows_vectorise(const RowView<T>& rows) {
   return rows.data == nullptr || vectorises(rows.data, rows.stride);
 }
 template <class T> bool rows_vectorise(const AttentionInputs<T>& in, int64_t HD) {

@@ -14,7 +14,7 @@ inline constexpr int64_t kMaxHeadDim = 128;
 
 // Of one launch of the forward. `vectors`: every row of q, k, v and o starts at a multiple of 16 bytes.
 template <class T> struct ForwardArgs {
-  Rows<T> o;
+  RowView<T> o;
   acc_t<T>* lse;  // (NQ, NH)
   AttentionInputs<T> in;
   AttentionShape shape;

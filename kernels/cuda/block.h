@@ -52,8 +52,8 @@ template <int Threads> class HostBlock {
   template <class T> class PerThread {
    public:
     PerThread() : values_(new T[Threads]()) {}
-    T& operator[](int t) { return values_[static_cast<size_t>(t)]; }
-    const T& operator[](int t) const { return values_[static_cast<size_t>(t)]; }
+    T& operator[](int t) { return values_[t]; }
+    const T& operator[](int t) const { return values_[t]; }
 
    private:
     std::unique_ptr<T[]> values_;

@@ -1,6 +1,8 @@
 // Chunk<T, W>: W adjacent elements, moved by one load or store. A kernel moves 16 bytes (W = kVector<T>) where its
 // rows and pointers are multiples of 16 bytes, and single elements (W = 1) elsewhere; what it computes is the same.
 #pragma once
+#include <type_traits>
+
 #include "kernels/cuda/block.h"
 
 namespace lowland::cuda {
@@ -85,6 +87,14 @@ template <class T> LL_HD bool aligned16(const T* p) { return reinterpret_cast<ui
 // True if rows of C columns may be moved 16 bytes at a time at each of the pointers; a null one does not matter.
 template <class... T> LL_HD bool all_vectorise(int64_t C, const T*... p) {
   return ((C % kVector<T> == 0 && aligned16(p)) && ...);
+}
+
+// fn(W), an integral_constant: kVector<T> where chunks of 16 bytes may be moved, else 1.
+template <class T, class F> void with_chunk(bool wide, const F& fn) {
+  if (wide)
+    fn(std::integral_constant<int, kVector<T>>());
+  else
+    fn(std::integral_constant<int, 1>());
 }
 
 }  // namespace lowland::cuda

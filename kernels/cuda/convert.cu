@@ -18,8 +18,7 @@ bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 template <class To, class From> void launch(Ctx& ctx, To* y, const From* x, const From* e, int64_t n) {
   const bool wide = aligned(y) && aligned(x) && aligned(e);
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(blocks_for(n, kConvertTile)), kConvertThreads, 0, convert_kernel, y, x, e,
-                 n, wide);
+  LL_CUDA_LAUNCH(ctx, blocks_for(n, kConvertTile), kConvertThreads, 0, convert_kernel, y, x, e, n, wide);
 }
 
 }  // namespace
@@ -35,8 +34,6 @@ bool kernels_fit_device() {
   return cudaFuncGetAttributes(&attributes, convert_kernel<bf16, float>) == cudaSuccess;
 }
 
-#define LL_INSTANTIATE(To, From) template void convert<To, From>(Ctx&, To*, const From*, int64_t);
-LL_CONVERT_PAIRS(LL_INSTANTIATE)
-#undef LL_INSTANTIATE
+LL_CONVERT_PAIRS(LL_INSTANTIATE_PAIR)
 
 }  // namespace lowland::cuda

@@ -35,13 +35,12 @@ template <class T>
 void cross_entropy_forward(Ctx& ctx, acc_t<T>* loss, acc_t<T>* lse, const T* x, const int32_t* target,
                            const CrossEntropyShape& s) {
   Scratch scratch(ctx);
-  double* row_loss = scratch.f64(s.N + 1);
+  double* row_loss = scratch.array<double>(s.N + 1);
   const CrossEntropyForward<T> args{lse, row_loss, x, target, s};
-  const auto blocks = static_cast<unsigned>(s.N);
   if (s.V <= kShortRow) {
-    LL_CUDA_LAUNCH(ctx, blocks, kShortThreads, 0, cross_entropy_forward_kernel<kShortThreads>, args);
+    LL_CUDA_LAUNCH(ctx, s.N, kShortThreads, 0, cross_entropy_forward_kernel<kShortThreads>, args);
   } else {
-    LL_CUDA_LAUNCH(ctx, blocks, kLongThreads, 0, cross_entropy_forward_kernel<kLongThreads>, args);
+    LL_CUDA_LAUNCH(ctx, s.N, kLongThreads, 0, cross_entropy_forward_kernel<kLongThreads>, args);
   }
   LL_CUDA_LAUNCH(ctx, 1, kLossThreads, 0, cross_entropy_loss_kernel, loss, row_loss, s.N, s.scale);
 }
@@ -50,22 +49,14 @@ template <class T>
 void cross_entropy_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const int32_t* target,
                             const acc_t<T>* lse, const CrossEntropyShape& s) {
   const CrossEntropyBackward<T> args{dx, dloss, x, target, lse, s};
-  const auto blocks = static_cast<unsigned>(s.N);
   if (s.V <= kShortRow) {
-    LL_CUDA_LAUNCH(ctx, blocks, kShortThreads, 0, cross_entropy_backward_kernel<kShortThreads>, args);
+    LL_CUDA_LAUNCH(ctx, s.N, kShortThreads, 0, cross_entropy_backward_kernel<kShortThreads>, args);
   } else {
-    LL_CUDA_LAUNCH(ctx, blocks, kLongThreads, 0, cross_entropy_backward_kernel<kLongThreads>, args);
+    LL_CUDA_LAUNCH(ctx, s.N, kLongThreads, 0, cross_entropy_backward_kernel<kLongThreads>, args);
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                                       \
-  template void cross_entropy_forward<T>(Ctx&, acc_t<T>*, acc_t<T>*, const T*, const int32_t*,                  \
-                                         const CrossEntropyShape&);                                             \
-  template void cross_entropy_backward<T>(Ctx&, T*, const acc_t<T>*, const T*, const int32_t*, const acc_t<T>*, \
-                                          const CrossEntropyShape&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(cross_entropy_forward);
+LL_INSTANTIATE(cross_entropy_backward);
 
 }  // namespace lowland::cuda

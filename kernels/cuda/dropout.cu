@@ -18,18 +18,11 @@ __global__ void __launch_bounds__(kTileThreads)
 
 template <class T> void dropout_forward(Ctx& ctx, T* y, const T* x, const DropoutRows& rows, int64_t N, int64_t C) {
   const Drops<acc_t<T>> drops = drops_of<acc_t<T>>(rows);
-  constexpr int W = kVector<T>;
-  if (all_vectorise(C, y, x)) {
-    LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(tile_blocks<W>(N, C)), kTileThreads, 0, dropout_kernel<W>, y, x, drops, N,
-                   C);
-  } else {
-    LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(tile_blocks<1>(N, C)), kTileThreads, 0, dropout_kernel<1>, y, x, drops, N,
-                   C);
-  }
+  with_chunk<T>(all_vectorise(C, y, x), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(N, C), kTileThreads, 0, dropout_kernel<W>, y, x, drops, N, C);
+  });
 }
 
-template void dropout_forward<float>(Ctx&, float*, const float*, const DropoutRows&, int64_t, int64_t);
-template void dropout_forward<double>(Ctx&, double*, const double*, const DropoutRows&, int64_t, int64_t);
-template void dropout_forward<bf16>(Ctx&, bf16*, const bf16*, const DropoutRows&, int64_t, int64_t);
+LL_INSTANTIATE(dropout_forward);
 
 }  // namespace lowland::cuda

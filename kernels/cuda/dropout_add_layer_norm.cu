@@ -28,13 +28,13 @@ template <bool kDrops, class T> void launch_backward(Ctx& ctx, const DropoutAddL
   with_row_plan<T>(a.C, all_vectorise(a.C, a.dz, a.dx, a.dy, a.h, a.w), [&](auto plan) {
     using Plan = decltype(plan);
     if (a.dw != nullptr || a.db != nullptr) {
-      const auto first_pass = [&](unsigned blocks, size_t shared, const PartialSums<A>& to) {
+      const auto first_pass = [&](int64_t blocks, size_t shared, const PartialSums<A>& to) {
         const auto kernel = dropout_add_layer_norm_backward_kernel<true, kDrops, Plan>;
         LL_CUDA_LAUNCH(ctx, blocks, Plan::kThreads, shared, kernel, plan, a, drops, to);
       };
       sum_over_rows<Plan>(ctx, {a.dw, a.db}, a.N, a.C, first_pass);
     } else if (a.dz != nullptr || a.dx != nullptr) {
-      const auto blocks = static_cast<unsigned>(blocks_for(a.N, Plan::kRows));
+      const int64_t blocks = blocks_for(a.N, Plan::kRows);
       const PartialSums<A> none{nullptr, Plan::kRows};
       const auto kernel = dropout_add_layer_norm_backward_kernel<false, kDrops, Plan>;
       LL_CUDA_LAUNCH(ctx, blocks, Plan::kThreads, 0, kernel, plan, a, drops, none);
@@ -49,7 +49,7 @@ template <class T> void dropout_add_layer_norm_forward(Ctx& ctx, const DropoutAd
   const auto drops = drops_of<acc_t<T>>(a.rows);
   with_row_plan<T>(a.C, all_vectorise(a.C, a.y, a.h, a.x, a.residual, a.w, a.b), [&](auto plan) {
     using Plan = decltype(plan);
-    const auto blocks = static_cast<unsigned>(blocks_for(a.N, Plan::kRows));
+    const int64_t blocks = blocks_for(a.N, Plan::kRows);
     const auto kernel = a.rows.p > 0 ? dropout_add_layer_norm_forward_kernel<true, Plan>
                                      : dropout_add_layer_norm_forward_kernel<false, Plan>;
     LL_CUDA_LAUNCH(ctx, blocks, Plan::kThreads, 0, kernel, plan, a, drops);
@@ -65,12 +65,7 @@ template <class T> void dropout_add_layer_norm_backward(Ctx& ctx, const DropoutA
   }
 }
 
-#define LL_INSTANTIATE(T)                                                                      \
-  template void dropout_add_layer_norm_forward<T>(Ctx&, const DropoutAddLayerNormForward<T>&); \
-  template void dropout_add_layer_norm_backward<T>(Ctx&, const DropoutAddLayerNormBackward<T>&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(dropout_add_layer_norm_forward);
+LL_INSTANTIATE(dropout_add_layer_norm_backward);
 
 }  // namespace lowland::cuda

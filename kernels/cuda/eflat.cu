@@ -46,11 +46,10 @@ void launch_solve(Ctx& ctx, const EflatSolved& out, const double* partial, const
                   const EflatOptions& o, const StepScalars* s, Scratch& scratch) {
   const int64_t bytes = solve_work(table.most_r) * static_cast<int64_t>(sizeof(double));
   const bool fits = bytes + kOwnShared <= shared_limit();
-  double* spill = fits ? nullptr : scratch.f64(table.count * solve_work(table.most_r));
-  const auto shared = static_cast<unsigned>(fits ? bytes : 0);
+  double* spill = fits ? nullptr : scratch.array<double>(table.count * solve_work(table.most_r));
+  const int64_t shared = fits ? bytes : 0;
   allow_shared(eflat_solve_kernel, static_cast<int>(shared));
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.count), kSolveThreads, shared, eflat_solve_kernel, out, partial,
-                 table, o, s, spill);
+  LL_CUDA_LAUNCH(ctx, table.count, kSolveThreads, shared, eflat_solve_kernel, out, partial, table, o, s, spill);
 }
 
 }  // namespace
@@ -64,21 +63,14 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
          " that the GPU's kernels take");
   const int64_t rr = table.most_r * table.most_r;
   Scratch scratch(ctx);
-  double* partial = scratch.f64(table.gram_blocks * 3 * rr);
-  const EflatSolved solved{scratch.f64(table.count * 2 * rr), scratch.f64(table.count)};
+  double* partial = scratch.array<double>(table.gram_blocks * 3 * rr);
+  const EflatSolved solved{scratch.array<double>(table.count * 2 * rr), scratch.array<double>(table.count)};
   const EflatArrays<T> in{values, grads, e};
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.gram_blocks), kGramThreads, 0, eflat_gram_kernel<T>, partial, in,
-                 table, o, s);
+  LL_CUDA_LAUNCH(ctx, table.gram_blocks, kGramThreads, 0, eflat_gram_kernel<T>, partial, in, table, o, s);
   launch_solve(ctx, solved, partial, table, o, s, scratch);
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(table.row_blocks), kBlendThreads, 0, eflat_blend_kernel<T>, e, g_norm, in,
-                 solved, table, o, s);
+  LL_CUDA_LAUNCH(ctx, table.row_blocks, kBlendThreads, 0, eflat_blend_kernel<T>, e, g_norm, in, solved, table, o, s);
 }
 
-#define LL_INSTANTIATE(T)                                                                                            \
-  template void eflat_perturbation<T>(Ctx&, T*, double*, const T*, const T*, const EflatTable&, const EflatOptions&, \
-                                      const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(eflat_perturbation);
 
 }  // namespace lowland::cuda

@@ -31,14 +31,9 @@ template <class T> void scale(Ctx& ctx, T* y, const T* x, double alpha, int64_t 
   map_elements(ctx, y, n, TimesConstant<acc_t<T>>{static_cast<acc_t<T>>(alpha)}, x);
 }
 
-#define LL_INSTANTIATE(T)                                      \
-  template void add_into<T>(Ctx&, T*, const T*, int64_t);      \
-  template void add<T>(Ctx&, T*, const T*, const T*, int64_t); \
-  template void mul<T>(Ctx&, T*, const T*, const T*, int64_t); \
-  template void scale<T>(Ctx&, T*, const T*, double, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(add_into);
+LL_INSTANTIATE(add);
+LL_INSTANTIATE(mul);
+LL_INSTANTIATE(scale);
 
 }  // namespace lowland::cuda

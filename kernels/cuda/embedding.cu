@@ -21,14 +21,9 @@ __global__ void __launch_bounds__(kTileThreads)
 // y in 16-byte stores, whatever the width of the table.
 template <class T, class Table>
 void launch_forward(Ctx& ctx, T* y, const int32_t* ids, const Table* table, int64_t N, int64_t C) {
-  constexpr int W = kVector<T>;
-  if (all_vectorise(C, y) && aligned16(table)) {
-    const auto blocks = static_cast<unsigned>(tile_blocks<W>(N, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, embedding_forward_kernel<W>, y, ids, table, N, C);
-  } else {
-    const auto blocks = static_cast<unsigned>(tile_blocks<1>(N, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, embedding_forward_kernel<1>, y, ids, table, N, C);
-  }
+  with_chunk<T>(all_vectorise(C, y) && aligned16(table), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(N, C), kTileThreads, 0, embedding_forward_kernel<W>, y, ids, table, N, C);
+  });
 }
 
 __global__ void number_places_kernel(int32_t* places, int64_t N) {
@@ -43,7 +38,7 @@ __global__ void __launch_bounds__(kSumThreads) embedding_backward_kernel(Embeddi
 }
 
 template <int W, class T> void launch_backward(Ctx& ctx, const EmbeddingBackward<T>& a) {
-  const auto blocks = static_cast<unsigned>(a.N * blocks_for(a.C, kSumColumns<W>));
+  const int64_t blocks = a.N * blocks_for(a.C, kSumColumns<W>);
   const size_t shared = size_t{kSumGroups} * kSumColumns<W> * sizeof(acc_t<T>);
   LL_CUDA_LAUNCH(ctx, blocks, kSumThreads, shared, embedding_backward_kernel<W>, a);
 }
@@ -64,33 +59,23 @@ void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* 
   constexpr int kBits = 31;  // ids are not negative
   constexpr int64_t kThreads = 256;
   const int count = static_cast<int>(N);
-  const size_t bytes = static_cast<size_t>(N) * sizeof(int32_t);
   Scratch scratch(ctx);
-  int32_t* sorted = static_cast<int32_t*>(scratch.bytes(bytes));
-  int32_t* numbers = static_cast<int32_t*>(scratch.bytes(bytes));
-  int32_t* places = static_cast<int32_t*>(scratch.bytes(bytes));
+  int32_t* sorted = scratch.array<int32_t>(N);
+  int32_t* numbers = scratch.array<int32_t>(N);
+  int32_t* places = scratch.array<int32_t>(N);
   size_t sort_bytes = 0;
   LL_CUDA(cub::DeviceRadixSort::SortPairs(nullptr, sort_bytes, ids, sorted, numbers, places, count, 0, kBits,
                                           stream_of(ctx)));
   void* sort_memory = scratch.bytes(sort_bytes);
-  LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(blocks_for(N, kThreads)), kThreads, 0, number_places_kernel, numbers, N);
+  LL_CUDA_LAUNCH(ctx, blocks_for(N, kThreads), kThreads, 0, number_places_kernel, numbers, N);
   LL_CUDA(cub::DeviceRadixSort::SortPairs(sort_memory, sort_bytes, ids, sorted, numbers, places, count, 0, kBits,
                                           stream_of(ctx)));
   const EmbeddingBackward<T> args{dtable, dy, sorted, places, N, C};
-  if (all_vectorise(C, dy)) {
-    launch_backward<kVector<T>>(ctx, args);
-  } else {
-    launch_backward<1>(ctx, args);
-  }
+  with_chunk<T>(all_vectorise(C, dy), [&](auto W) { launch_backward<W>(ctx, args); });
 }
 
-#define LL_INSTANTIATE(T)                                                                     \
-  template void embedding_forward<T>(Ctx&, T*, const int32_t*, const T*, int64_t, int64_t);   \
-  template void embedding_frozen<T>(Ctx&, T*, const int32_t*, const bf16*, int64_t, int64_t); \
-  template void embedding_backward<T>(Ctx&, acc_t<T>*, const T*, const int32_t*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(embedding_forward);
+LL_INSTANTIATE(embedding_frozen);
+LL_INSTANTIATE(embedding_backward);
 
 }  // namespace lowland::cuda

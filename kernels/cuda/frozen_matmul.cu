@@ -24,11 +24,11 @@ void widened_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape
   const int64_t rows = by_rows ? shape.N : shape.K, columns = by_rows ? shape.K : shape.N;
   const int64_t strip = std::clamp<int64_t>(kStripBytes / static_cast<int64_t>(sizeof(T)) / columns, 1, rows);
   Scratch scratch(ctx);
-  T* wide = static_cast<T*>(scratch.bytes(static_cast<size_t>(strip * columns) * sizeof(T)));
+  T* wide = scratch.array<T>(strip * columns);
   for (int64_t first = 0; first < rows; first += strip) {
     const int64_t n = std::min(strip, rows - first);
-    const auto grid = static_cast<unsigned>(std::min<int64_t>(blocks_for(n * columns, 256), 2048));
-    LL_CUDA_LAUNCH(ctx, grid, 256, 0, widen_kernel<T>, wide, B + first * shape.ldb, n, columns, shape.ldb);
+    LL_CUDA_LAUNCH(ctx, std::min<int64_t>(blocks_for(n * columns, 256), 2048), 256, 0, widen_kernel<T>, wide,
+                   B + first * shape.ldb, n, columns, shape.ldb);
     MatmulShape part = shape;
     part.ldb = columns;
     (by_rows ? part.N : part.K) = n;
@@ -51,8 +51,6 @@ void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape&
   }
 }
 
-template void frozen_matmul<float>(Ctx&, float*, const float*, const bf16*, const MatmulShape&, float, float);
-template void frozen_matmul<double>(Ctx&, double*, const double*, const bf16*, const MatmulShape&, double, double);
-template void frozen_matmul<bf16>(Ctx&, bf16*, const bf16*, const bf16*, const MatmulShape&, float, float);
+LL_INSTANTIATE(frozen_matmul);
 
 }  // namespace lowland::cuda

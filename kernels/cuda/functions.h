@@ -4,8 +4,8 @@
 #pragma once
 #include <cmath>
 
+#include "kernels/common/activation.h"
 #include "kernels/common/dtype.h"
-#include "kernels/common/hd.h"
 
 namespace lowland::cuda {
 
@@ -46,10 +46,6 @@ LL_HD inline double rsqrt_of(double x) { return 1.0 / sqrt(x); }
 
 LL_HD inline float tanh_of(float x) { return tanhf(x); }
 LL_HD inline double tanh_of(double x) { return tanh(x); }
-LL_HD inline float log_of(float x) { return logf(x); }
-LL_HD inline double log_of(double x) { return log(x); }
-LL_HD inline float magnitude(float x) { return fabsf(x); }
-LL_HD inline double magnitude(double x) { return fabs(x); }
 
 // sine and cosine of one angle, which may be large: a position times a frequency.
 LL_HD inline void sine_cosine(float a, float& sine, float& cosine) {
@@ -67,11 +63,6 @@ LL_HD inline void sine_cosine(double a, double& sine, double& cosine) {
   sine = std::sin(a);
   cosine = std::cos(a);
 #endif
-}
-
-template <class A> LL_HD A clamp_to(A x, A low, A high) {  // NaN stays NaN
-  const A raised = x < low ? low : x;
-  return raised > high ? high : raised;
 }
 
 template <bool Fast, class A> LL_HD A sigmoid(A x) { return divide<Fast>(A(1), A(1) + exp_of<Fast>(-x)); }
@@ -98,8 +89,7 @@ template <bool Fast> LL_HD float erfc_scaled(float z) {
   }
 }
 
-// cdf and pdf of the standard normal, from one exponential.
-template <class A> struct Normal { A cdf, pdf; };
+// One exponential serves both.
 template <bool Fast> LL_HD Normal<float> normal(float x) {
   const float e = exp_of<Fast>(-0.5f * x * x);
   const float tail = 0.5f * e * erfc_scaled<Fast>(0.707106781f * fabsf(x));
@@ -108,5 +98,13 @@ template <bool Fast> LL_HD Normal<float> normal(float x) {
 template <bool Fast> LL_HD Normal<double> normal(double x) {
   return {0.5 * erfc(-0.70710678118654752440 * x), 0.39894228040143267794 * exp(-0.5 * x * x)};
 }
+
+// For the functors of kernels/common/activation.h, over elements of type T.
+template <class T> struct DeviceMath {
+  using Number = acc_t<T>;
+  static LL_HD Number sigmoid(Number x) { return cuda::sigmoid<kFast<T>>(x); }
+  static LL_HD Number tanh(Number x) { return tanh_of(x); }
+  static LL_HD Normal<Number> normal(Number x) { return cuda::normal<kFast<T>>(x); }
+};
 
 }  // namespace lowland::cuda

@@ -23,32 +23,18 @@ __global__ void __launch_bounds__(kTileThreads) gather_rows_backward_kernel(Gath
 }  // namespace
 
 template <class T> void gather_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C) {
-  constexpr int W = kVector<T>;
-  if (all_vectorise(C, y, x)) {
-    const auto blocks = static_cast<unsigned>(tile_blocks<W>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, gather_rows_forward_kernel<W>, y, x, index, K, C);
-  } else {
-    const auto blocks = static_cast<unsigned>(tile_blocks<1>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, gather_rows_forward_kernel<1>, y, x, index, K, C);
-  }
+  with_chunk<T>(all_vectorise(C, y, x), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(K, C), kTileThreads, 0, gather_rows_forward_kernel<W>, y, x, index, K, C);
+  });
 }
 
 template <class T> void gather_rows_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* index, int64_t K, int64_t C) {
   const GatherRowsBackward<T> args{dx, dy, index, K, C};
-  const auto blocks = static_cast<unsigned>(K);
-  if (all_vectorise(C, dx, dy)) {
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, gather_rows_backward_kernel<kVector<T>>, args);
-  } else {
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, gather_rows_backward_kernel<1>, args);
-  }
+  with_chunk<T>(all_vectorise(C, dx, dy),
+                [&](auto W) { LL_CUDA_LAUNCH(ctx, K, kTileThreads, 0, gather_rows_backward_kernel<W>, args); });
 }
 
-#define LL_INSTANTIATE(T)                                                                     \
-  template void gather_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t); \
-  template void gather_rows_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(gather_rows_forward);
+LL_INSTANTIATE(gather_rows_backward);
 
 }  // namespace lowland::cuda

@@ -1,22 +1,16 @@
 #include "kernels/gelu.h"
 
-#include "kernels/cuda/activations.h"
 #include "kernels/cuda/map.cuh"
 
 namespace lowland::cuda {
 
-template <class T> void gelu_forward(Ctx& ctx, T* y, const T* x, int64_t n) { map_elements(ctx, y, n, Gelu<T>{}, x); }
+template <class T> void gelu_forward(Ctx& ctx, T* y, const T* x, int64_t n) { map_forward<Gelu>(ctx, y, x, n); }
 
 template <class T> void gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t n) {
-  map_elements(ctx, dx, n, GeluSlope<T>{}, dy, x);
+  map_backward<Gelu>(ctx, dx, dy, x, n);
 }
 
-#define LL_INSTANTIATE(T)                                     \
-  template void gelu_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void gelu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(gelu_forward);
+LL_INSTANTIATE(gelu_backward);
 
 }  // namespace lowland::cuda

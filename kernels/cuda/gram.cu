@@ -17,21 +17,14 @@ __global__ void __launch_bounds__(kGramEntryThreads)
 }  // namespace
 
 template <class T> void gram_rows(Ctx& ctx, double* K, const T* x, const T* y, int64_t r, int64_t m) {
-  const auto grid = static_cast<unsigned>(r * r);
-  LL_CUDA_LAUNCH(ctx, grid, kGramEntryThreads, 0, gram_entry_kernel<T>, K, x, y, r, m, m, int64_t{1});
+  LL_CUDA_LAUNCH(ctx, r * r, kGramEntryThreads, 0, gram_entry_kernel<T>, K, x, y, r, m, m, int64_t{1});
 }
 
 template <class T> void gram_columns(Ctx& ctx, double* K, const T* x, const T* y, int64_t n, int64_t r) {
-  const auto grid = static_cast<unsigned>(r * r);
-  LL_CUDA_LAUNCH(ctx, grid, kGramEntryThreads, 0, gram_entry_kernel<T>, K, x, y, r, n, int64_t{1}, r);
+  LL_CUDA_LAUNCH(ctx, r * r, kGramEntryThreads, 0, gram_entry_kernel<T>, K, x, y, r, n, int64_t{1}, r);
 }
 
-#define LL_INSTANTIATE(T)                                                          \
-  template void gram_rows<T>(Ctx&, double*, const T*, const T*, int64_t, int64_t); \
-  template void gram_columns<T>(Ctx&, double*, const T*, const T*, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(gram_rows);
+LL_INSTANTIATE(gram_columns);
 
 }  // namespace lowland::cuda

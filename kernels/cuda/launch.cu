@@ -1,15 +1,15 @@
 #include "kernels/cuda/launch.cuh"
 
-#include <cstdlib>
-#include <cstring>
 #include <string>
+
+#include "kernels/common/environment.h"
 
 namespace lowland::cuda {
 namespace {
 
 bool synchronous() {
-  static const char* const value = std::getenv("LL_SYNC");
-  return value != nullptr && std::strcmp(value, "1") == 0;
+  static const bool on = environment::kSync.on();  // not once a launch
+  return on;
 }
 
 // Errors that a kernel makes while it runs: whatever is called next is told of them.

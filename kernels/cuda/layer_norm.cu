@@ -25,8 +25,7 @@ __global__ void __launch_bounds__(Plan::kThreads)
 template <class T> void layer_norm_forward(Ctx& ctx, const LayerNormForward<T>& a) {
   check_row_length("layer_norm", a.C);
   with_row_plan<T>(a.C, all_vectorise(a.C, a.y, a.x, a.w, a.b), [&](auto plan) {
-    const auto blocks = static_cast<unsigned>(blocks_for(a.N, plan.kRows));
-    LL_CUDA_LAUNCH(ctx, blocks, plan.kThreads, 0, layer_norm_forward_kernel, plan, a);
+    LL_CUDA_LAUNCH(ctx, blocks_for(a.N, plan.kRows), plan.kThreads, 0, layer_norm_forward_kernel, plan, a);
   });
 }
 
@@ -35,24 +34,19 @@ template <class T> void layer_norm_backward(Ctx& ctx, const LayerNormBackward<T>
   with_row_plan<T>(a.C, all_vectorise(a.C, a.dx, a.dy, a.x, a.w), [&](auto plan) {
     using Plan = decltype(plan);
     if (a.dw != nullptr || a.db != nullptr) {
-      const auto first_pass = [&](unsigned blocks, size_t shared, const PartialSums<acc_t<T>>& to) {
+      const auto first_pass = [&](int64_t blocks, size_t shared, const PartialSums<acc_t<T>>& to) {
         LL_CUDA_LAUNCH(ctx, blocks, Plan::kThreads, shared, layer_norm_backward_kernel<true>, plan, a, to);
       };
       sum_over_rows<Plan>(ctx, {a.dw, a.db}, a.N, a.C, first_pass);
     } else if (a.dx != nullptr) {
-      const auto blocks = static_cast<unsigned>(blocks_for(a.N, Plan::kRows));
+      const int64_t blocks = blocks_for(a.N, Plan::kRows);
       const PartialSums<acc_t<T>> none{nullptr, Plan::kRows};
       LL_CUDA_LAUNCH(ctx, blocks, Plan::kThreads, 0, layer_norm_backward_kernel<false>, plan, a, none);
     }
   });
 }
 
-#define LL_INSTANTIATE(T)                                                \
-  template void layer_norm_forward<T>(Ctx&, const LayerNormForward<T>&); \
-  template void layer_norm_backward<T>(Ctx&, const LayerNormBackward<T>&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(layer_norm_forward);
+LL_INSTANTIATE(layer_norm_backward);
 
 }  // namespace lowland::cuda

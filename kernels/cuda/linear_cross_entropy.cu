@@ -10,10 +10,6 @@ void linear_cross_entropy_backward(Ctx& ctx, T* dx, const T* saved, const acc_t<
   map_elements(ctx, dx, n, TimesNumberAt<acc_t<T>>{dloss}, saved);
 }
 
-#define LL_INSTANTIATE(T) template void linear_cross_entropy_backward<T>(Ctx&, T*, const T*, const acc_t<T>*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(linear_cross_entropy_backward);
 
 }  // namespace lowland::cuda

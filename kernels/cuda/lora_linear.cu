@@ -57,10 +57,9 @@ void dropped_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, c
   const LoraDown<T> down = down_of(x, a, in);
   const int64_t rows = rows_of_run(in.N, in.M), runs = blocks_for(in.N, rows), size = in.KR * in.M;
   Scratch scratch(ctx);
-  const size_t bytes = static_cast<size_t>(runs * size) * sizeof(acc_t<T>);
-  acc_t<T>* partial = da == nullptr ? nullptr : static_cast<acc_t<T>*>(scratch.bytes(bytes));
+  acc_t<T>* partial = da == nullptr ? nullptr : scratch.array<acc_t<T>>(runs * size);
   const LoraBack<T> out{dx, partial, dxa, rows};
-  const auto grid = static_cast<unsigned>(runs * blocks_for(in.M, kLoraColumns));
+  const int64_t grid = runs * blocks_for(in.M, kLoraColumns);
   over_ranks<T>(in.KR, all_vectorise(in.M, x, a, dx), [&](auto tiles, int64_t k0) {
     using P = decltype(tiles);
     const auto kernel = lora_down_backward_kernel<P::kWidth, P::kRanks, T>;
@@ -74,9 +73,10 @@ void dropped_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, c
 template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const LoraInput& in) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
   if (in.dropout.p == 0)
-    return matmul<T>(ctx, xa, x, a, {Trans::no, Trans::yes, N, KR, M, M, M, KR}, acc_t<T>(1), acc_t<T>(0));
+    return matmul<T>(ctx, xa, x, a, {.trans_b = Trans::yes, .M = N, .N = KR, .K = M, .lda = M, .ldb = M, .ldc = KR},
+                     acc_t<T>(1), acc_t<T>(0));
   const LoraDown<T> down = down_of(x, a, in);
-  const auto grid = static_cast<unsigned>(blocks_for(N, kLoraRows));
+  const int64_t grid = blocks_for(N, kLoraRows);
   over_ranks<T>(KR, all_vectorise(M, x, a), [&](auto tiles, int64_t k0) {
     using P = decltype(tiles);
     const auto kernel = lora_down_forward_kernel<P::kWidth, P::kRanks, T>;
@@ -91,16 +91,13 @@ void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, cons
   const acc_t<T> one(1);
   if (N == 0 || (da == nullptr && dx == nullptr)) return;
   if (in.dropout.p != 0) return dropped_backward(ctx, dx, da, dxa, x, a, in);
-  if (da != nullptr) matmul_acc<T>(ctx, da, dxa, x, {Trans::yes, Trans::no, KR, M, N, KR, M, M}, one, one);
-  if (dx != nullptr) matmul<T>(ctx, dx, dxa, a, {Trans::no, Trans::no, N, M, KR, KR, M, M}, one, one);
+  if (da != nullptr)
+    matmul_acc<T>(ctx, da, dxa, x, {.trans_a = Trans::yes, .M = KR, .N = M, .K = N, .lda = KR, .ldb = M, .ldc = M}, one,
+                  one);
+  if (dx != nullptr) matmul<T>(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, one, one);
 }
 
-#define LL_INSTANTIATE(T)                                                                    \
-  template void lora_linear_down_forward<T>(Ctx&, T*, const T*, const T*, const LoraInput&); \
-  template void lora_linear_down_backward<T>(Ctx&, T*, acc_t<T>*, const T*, const T*, const T*, const LoraInput&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(lora_linear_down_forward);
+LL_INSTANTIATE(lora_linear_down_backward);
 
 }  // namespace lowland::cuda

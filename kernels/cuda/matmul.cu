@@ -37,8 +37,7 @@ std::string text_of(const MatmulKey& k) {
 
 cublasLtMatrixLayout_t layout_of(cudaDataType_t type, const BlasMatrix& m) {
   cublasLtMatrixLayout_t layout = nullptr;
-  LL_CUBLAS(
-      cublasLtMatrixLayoutCreate(&layout, type, static_cast<uint64_t>(m.rows), static_cast<uint64_t>(m.columns), m.ld));
+  LL_CUBLAS(cublasLtMatrixLayoutCreate(&layout, type, m.rows, m.columns, m.ld));
   return layout;
 }
 
@@ -109,8 +108,8 @@ bool product(Ctx& ctx, C* c, const T* a, const T* b, const C* bias, const Matmul
              acc_t<T> beta) {
   if (s.M == 0 || s.N == 0) return true;
   if (s.K == 0) {
-    const auto grid = static_cast<unsigned>(std::min<int64_t>(blocks_for(s.M * s.N, 256), 1024));
-    LL_CUDA_LAUNCH(ctx, grid, 256, 0, scale_matrix_kernel<C>, c, s.M, s.N, s.ldc, beta);
+    LL_CUDA_LAUNCH(ctx, std::min<int64_t>(blocks_for(s.M * s.N, 256), 1024), 256, 0, scale_matrix_kernel<C>, c, s.M,
+                   s.N, s.ldc, beta);
     return true;
   }
   Handles& h = handles_of(ctx);
@@ -150,20 +149,15 @@ void matmul_acc(Ctx& ctx, acc_t<T>* C, const T* A, const T* B, const MatmulShape
 
 template <class T>
 void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t N, int64_t M, int64_t O) {
-  const MatmulShape shape{Trans::no, Trans::yes, N, O, M, M, M, O};
+  const MatmulShape shape{.trans_b = Trans::yes, .M = N, .N = O, .K = M, .lda = M, .ldb = M, .ldc = O};
   const bool fuses = b != nullptr && M > 0 && !std::is_same_v<T, double> && alignment_of(b) == 16;
   if (fuses && product<T, T>(ctx, y, x, w, b, shape, acc_t<T>(1), acc_t<T>(0))) return;
   product<T, T>(ctx, y, x, w, nullptr, shape, acc_t<T>(1), acc_t<T>(0));
   if (b != nullptr) bias_forward(ctx, y, b, N, O);
 }
 
-#define LL_INSTANTIATE(T)                                                                                   \
-  template void matmul<T>(Ctx&, T*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>);            \
-  template void matmul_acc<T>(Ctx&, acc_t<T>*, const T*, const T*, const MatmulShape&, acc_t<T>, acc_t<T>); \
-  template void linear_forward<T>(Ctx&, T*, const T*, const T*, const T*, int64_t, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(matmul);
+LL_INSTANTIATE(matmul_acc);
+LL_INSTANTIATE(linear_forward);
 
 }  // namespace lowland::cuda

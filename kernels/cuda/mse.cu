@@ -32,16 +32,11 @@ void mse_forward(Ctx& ctx, acc_t<T>* loss, const T* x, const acc_t<T>* target, i
 
 template <class T>
 void mse_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const acc_t<T>* target, int64_t n, double scale) {
-  const auto blocks = static_cast<unsigned>(blocks_for(n, kGradientThreads));
-  LL_CUDA_LAUNCH(ctx, blocks, kGradientThreads, 0, mse_backward_kernel<T>, dx, dloss, x, target, n, scale);
+  LL_CUDA_LAUNCH(ctx, blocks_for(n, kGradientThreads), kGradientThreads, 0, mse_backward_kernel<T>, dx, dloss, x,
+                 target, n, scale);
 }
 
-#define LL_INSTANTIATE(T)                                                                    \
-  template void mse_forward<T>(Ctx&, acc_t<T>*, const T*, const acc_t<T>*, int64_t, double); \
-  template void mse_backward<T>(Ctx&, T*, const acc_t<T>*, const T*, const acc_t<T>*, int64_t, double);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(mse_forward);
+LL_INSTANTIATE(mse_backward);
 
 }  // namespace lowland::cuda

@@ -15,12 +15,10 @@ __global__ void __launch_bounds__(kPatchThreads) patchify_kernel(T* y, const T* 
 }  // namespace
 
 template <class T> void patchify_forward(Ctx& ctx, T* y, const T* x, const PatchifyShape& shape) {
-  const auto rows = static_cast<unsigned>(shape.S * (shape.H / shape.P) * (shape.W / shape.P));
-  LL_CUDA_LAUNCH(ctx, rows, kPatchThreads, 0, patchify_kernel, y, x, shape);
+  LL_CUDA_LAUNCH(ctx, shape.S * (shape.H / shape.P) * (shape.W / shape.P), kPatchThreads, 0, patchify_kernel, y, x,
+                 shape);
 }
 
-template void patchify_forward<float>(Ctx&, float*, const float*, const PatchifyShape&);
-template void patchify_forward<double>(Ctx&, double*, const double*, const PatchifyShape&);
-template void patchify_forward<bf16>(Ctx&, bf16*, const bf16*, const PatchifyShape&);
+LL_INSTANTIATE(patchify_forward);
 
 }  // namespace lowland::cuda

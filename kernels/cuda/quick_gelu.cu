@@ -1,25 +1,18 @@
 #include "kernels/quick_gelu.h"
 
-#include "kernels/bias_gelu.h"
-#include "kernels/cuda/activations.h"
 #include "kernels/cuda/map.cuh"
 
 namespace lowland::cuda {
 
 template <class T> void quick_gelu_forward(Ctx& ctx, T* y, const T* x, int64_t n) {
-  map_elements(ctx, y, n, Swish<T>{acc_t<T>(kQuickGelu)}, x);
+  map_forward<QuickGelu>(ctx, y, x, n);
 }
 
 template <class T> void quick_gelu_backward(Ctx& ctx, T* dx, const T* dy, const T* x, int64_t n) {
-  map_elements(ctx, dx, n, SwishSlope<T>{acc_t<T>(kQuickGelu)}, dy, x);
+  map_backward<QuickGelu>(ctx, dx, dy, x, n);
 }
 
-#define LL_INSTANTIATE(T)                                           \
-  template void quick_gelu_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void quick_gelu_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(quick_gelu_forward);
+LL_INSTANTIATE(quick_gelu_backward);
 
 }  // namespace lowland::cuda

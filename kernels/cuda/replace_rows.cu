@@ -23,28 +23,19 @@ __global__ void __launch_bounds__(kTileThreads)
 
 template <class T> void copy_all(Ctx& ctx, T* to, const T* from, int64_t n) {
   if (to == from || n == 0) return;
-  const size_t bytes = static_cast<size_t>(n) * sizeof(T);
-  LL_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(ctx)));
+  LL_CUDA(cudaMemcpyAsync(to, from, n * sizeof(T), cudaMemcpyDeviceToDevice, stream_of(ctx)));
 }
 
 template <class T> void put(Ctx& ctx, T* y, const T* rows, const int32_t* index, int64_t K, int64_t C) {
-  if (all_vectorise(C, y, rows)) {
-    const auto blocks = static_cast<unsigned>(tile_blocks<kVector<T>>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, put_rows_kernel<kVector<T>>, y, rows, index, K, C);
-  } else {
-    const auto blocks = static_cast<unsigned>(tile_blocks<1>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, put_rows_kernel<1>, y, rows, index, K, C);
-  }
+  with_chunk<T>(all_vectorise(C, y, rows), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(K, C), kTileThreads, 0, put_rows_kernel<W>, y, rows, index, K, C);
+  });
 }
 
 template <class T> void take(Ctx& ctx, T* rows, const T* y, const int32_t* index, int64_t K, int64_t C) {
-  if (all_vectorise(C, y, rows)) {
-    const auto blocks = static_cast<unsigned>(tile_blocks<kVector<T>>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, take_rows_kernel<kVector<T>>, rows, y, index, K, C);
-  } else {
-    const auto blocks = static_cast<unsigned>(tile_blocks<1>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, take_rows_kernel<1>, rows, y, index, K, C);
-  }
+  with_chunk<T>(all_vectorise(C, y, rows), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(K, C), kTileThreads, 0, take_rows_kernel<W>, rows, y, index, K, C);
+  });
 }
 
 }  // namespace
@@ -65,12 +56,7 @@ void replace_rows_backward(Ctx& ctx, T* dx, T* drows, const T* dy, const int32_t
   put(ctx, dx, static_cast<const T*>(nullptr), index, shape.K, shape.C);
 }
 
-#define LL_INSTANTIATE(T)                                                                                       \
-  template void replace_rows_forward<T>(Ctx&, T*, const T*, const T*, const int32_t*, const ReplaceRowsShape&); \
-  template void replace_rows_backward<T>(Ctx&, T*, T*, const T*, const int32_t*, const ReplaceRowsShape&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(replace_rows_forward);
+LL_INSTANTIATE(replace_rows_backward);
 
 }  // namespace lowland::cuda

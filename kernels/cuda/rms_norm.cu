@@ -26,7 +26,7 @@ template <class T>
 void rms_norm_forward(Ctx& ctx, T* y, acc_t<T>* rstd, const T* x, const T* w, int64_t N, int64_t C, float eps) {
   check_row_length("rms_norm", C);
   with_row_plan<T>(C, all_vectorise(C, y, x, w), [&](auto plan) {
-    const auto blocks = static_cast<unsigned>(blocks_for(N, plan.kRows));
+    const int64_t blocks = blocks_for(N, plan.kRows);
     const RmsNormForward<T> args{y, rstd, x, w, N, C, static_cast<acc_t<T>>(eps)};
     LL_CUDA_LAUNCH(ctx, blocks, plan.kThreads, 0, rms_norm_forward_kernel, plan, args);
   });
@@ -40,25 +40,19 @@ void rms_norm_backward(Ctx& ctx, T* dx, acc_t<T>* dw, const T* dy, const T* x, c
   with_row_plan<T>(C, all_vectorise(C, dx, dy, x, w), [&](auto plan) {
     using Plan = decltype(plan);
     if (dw != nullptr) {
-      const auto first_pass = [&](unsigned blocks, size_t shared, const PartialSums<acc_t<T>>& to) {
+      const auto first_pass = [&](int64_t blocks, size_t shared, const PartialSums<acc_t<T>>& to) {
         LL_CUDA_LAUNCH(ctx, blocks, Plan::kThreads, shared, rms_norm_backward_kernel<true>, plan, args, to);
       };
       sum_over_rows<Plan>(ctx, {dw}, N, C, first_pass);
     } else if (dx != nullptr) {
-      const auto blocks = static_cast<unsigned>(blocks_for(N, Plan::kRows));
+      const int64_t blocks = blocks_for(N, Plan::kRows);
       const PartialSums<acc_t<T>> none{nullptr, Plan::kRows};
       LL_CUDA_LAUNCH(ctx, blocks, Plan::kThreads, 0, rms_norm_backward_kernel<false>, plan, args, none);
     }
   });
 }
 
-#define LL_INSTANTIATE(T)                                                                                         \
-  template void rms_norm_forward<T>(Ctx&, T*, acc_t<T>*, const T*, const T*, int64_t, int64_t, float);            \
-  template void rms_norm_backward<T>(Ctx&, T*, acc_t<T>*, const T*, const T*, const T*, const acc_t<T>*, int64_t, \
-                                     int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(rms_norm_forward);
+LL_INSTANTIATE(rms_norm_backward);
 
 }  // namespace lowland::cuda

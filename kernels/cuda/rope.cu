@@ -13,8 +13,8 @@ template <int W, class T> __global__ void __launch_bounds__(kRopeThreads, 3) rop
 
 template <int W, class T> void launch(Ctx& ctx, RopeRows<T> a) {
   a.rows = rope_rows_per_block<T, W>(a.shape);
-  const auto blocks = static_cast<unsigned>(blocks_for(a.shape.N, a.rows));
-  LL_CUDA_LAUNCH(ctx, blocks, kRopeThreads, rope_shared_bytes<T>(a.shape, a.rows), rope_kernel<W>, a);
+  LL_CUDA_LAUNCH(ctx, blocks_for(a.shape.N, a.rows), kRopeThreads, rope_shared_bytes<T>(a.shape, a.rows),
+                 rope_kernel<W>, a);
 }
 
 template <class T>
@@ -39,12 +39,7 @@ void rope_backward(Ctx& ctx, T* dx, const int32_t* position, const float* f, con
   rotate(ctx, dx, position, f, shape, -1);
 }
 
-#define LL_INSTANTIATE(T)                                                                  \
-  template void rope_forward<T>(Ctx&, T*, const int32_t*, const float*, const RopeShape&); \
-  template void rope_backward<T>(Ctx&, T*, const int32_t*, const float*, const RopeShape&);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(rope_forward);
+LL_INSTANTIATE(rope_backward);
 
 }  // namespace lowland::cuda

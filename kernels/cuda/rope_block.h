@@ -23,9 +23,7 @@ template <class T> struct RopeRows {
 };
 
 // Cosines, then sines, of `rows` rows.
-template <class T> size_t rope_shared_bytes(const RopeShape& s, int64_t rows) {
-  return static_cast<size_t>(rows * s.HD) * sizeof(acc_t<T>);
-}
+template <class T> size_t rope_shared_bytes(const RopeShape& s, int64_t rows) { return rows * s.HD * sizeof(acc_t<T>); }
 // As many rows as give each thread one round of chunks, and 32 KB of cosines and sines at most; one at least.
 template <class T, int W> int64_t rope_rows_per_block(const RopeShape& s) {
   const int64_t chunks = std::max<int64_t>(s.heads * (s.HD / 2 / W), 1);

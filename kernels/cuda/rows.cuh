@@ -27,8 +27,7 @@ template <class A, int K> __global__ void __launch_bounds__(kAddThreads) add_par
 
 // out_k += the sums over `blocks` blocks of their k-th run of C.
 template <class A, int K> void launch_add_partial(Ctx& ctx, const AddPartial<A, K>& a) {
-  const auto grid = static_cast<unsigned>(K * blocks_for(a.C, kWarp));
-  LL_CUDA_LAUNCH(ctx, grid, kAddThreads, 0, add_partial_kernel, a);
+  LL_CUDA_LAUNCH(ctx, K * blocks_for(a.C, kWarp), kAddThreads, 0, add_partial_kernel, a);
 }
 
 // first_pass(blocks, shared bytes, partial sums) launches a first pass over N rows, which writes K sums of C columns a
@@ -40,10 +39,10 @@ void sum_over_rows(Ctx& ctx, A* const (&outs)[K], int64_t N, int64_t C, const Fi
   Scratch scratch(ctx);
   AddPartial<A, K> add{{}, nullptr, blocks, C};
   for (int k = 0; k < K; ++k) add.out[k] = outs[k];
-  A* partial = static_cast<A*>(scratch.bytes(static_cast<size_t>(blocks * K * C) * sizeof(A)));
+  A* partial = scratch.array<A>(blocks * K * C);
   add.partial = partial;
-  const size_t shared = Plan::kRows > 1 ? static_cast<size_t>(K * C) * sizeof(A) : 0;
-  first_pass(static_cast<unsigned>(blocks), shared, PartialSums<A>{partial, rows});
+  const size_t shared = Plan::kRows > 1 ? K * C * sizeof(A) : 0;
+  first_pass(blocks, shared, PartialSums<A>{partial, rows});
   launch_add_partial(ctx, add);
 }
 

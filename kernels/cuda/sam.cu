@@ -38,17 +38,12 @@ template <class T>
 void sam_perturbation(Ctx& ctx, T* e_a, T* e_b, double* squares, const T* g, const SamTable& table, bool joint,
                       const StepScalars* s) {
   Scratch scratch(ctx);
-  double* partial = scratch.f64(table.blocks + 1);
-  const auto blocks = static_cast<unsigned>(table.blocks), count = static_cast<unsigned>(table.count);
-  LL_CUDA_LAUNCH(ctx, blocks, kSquaresThreads, 0, sam_squares_kernel<T>, partial, g, table, s);
-  LL_CUDA_LAUNCH(ctx, count, kSquaresThreads, 0, sam_add_segment_kernel, squares, partial, table, s);
-  LL_CUDA_LAUNCH(ctx, blocks, kSquaresThreads, 0, sam_scale_kernel<T>, e_a, e_b, squares, g, table, joint, s);
+  double* partial = scratch.array<double>(table.blocks + 1);
+  LL_CUDA_LAUNCH(ctx, table.blocks, kSquaresThreads, 0, sam_squares_kernel<T>, partial, g, table, s);
+  LL_CUDA_LAUNCH(ctx, table.count, kSquaresThreads, 0, sam_add_segment_kernel, squares, partial, table, s);
+  LL_CUDA_LAUNCH(ctx, table.blocks, kSquaresThreads, 0, sam_scale_kernel<T>, e_a, e_b, squares, g, table, joint, s);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void sam_perturbation<T>(Ctx&, T*, T*, double*, const T*, const SamTable&, bool, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(sam_perturbation);
 
 }  // namespace lowland::cuda

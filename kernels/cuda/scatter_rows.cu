@@ -18,21 +18,11 @@ __global__ void __launch_bounds__(kTileThreads)
 
 template <class T>
 void scatter_rows_forward(Ctx& ctx, T* y, const T* x, const int32_t* index, int64_t K, int64_t C, int64_t stride) {
-  constexpr int W = kVector<T>;
-  if (all_vectorise(C, y, x) && stride % W == 0) {
-    const auto blocks = static_cast<unsigned>(tile_blocks<W>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, scatter_rows_kernel<W>, y, x, index, K, C, stride);
-  } else {
-    const auto blocks = static_cast<unsigned>(tile_blocks<1>(K, C));
-    LL_CUDA_LAUNCH(ctx, blocks, kTileThreads, 0, scatter_rows_kernel<1>, y, x, index, K, C, stride);
-  }
+  with_chunk<T>(all_vectorise(C, y, x) && stride % kVector<T> == 0, [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tile_blocks<W>(K, C), kTileThreads, 0, scatter_rows_kernel<W>, y, x, index, K, C, stride);
+  });
 }
 
-#define LL_INSTANTIATE(T) \
-  template void scatter_rows_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(scatter_rows_forward);
 
 }  // namespace lowland::cuda

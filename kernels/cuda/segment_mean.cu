@@ -24,32 +24,20 @@ __global__ void __launch_bounds__(kMeanThreads)
 }  // namespace
 
 template <class T> void segment_mean_forward(Ctx& ctx, T* y, const T* x, const int32_t* cu, int64_t S, int64_t C) {
-  if (all_vectorise(C, y, x)) {
-    const auto blocks = static_cast<unsigned>(S * mean_tiles<kVector<T>>(C));
-    LL_CUDA_LAUNCH(ctx, blocks, kMeanThreads, 0, segment_mean_forward_kernel<kVector<T>>, y, x, cu, C);
-  } else {
-    const auto blocks = static_cast<unsigned>(S * mean_tiles<1>(C));
-    LL_CUDA_LAUNCH(ctx, blocks, kMeanThreads, 0, segment_mean_forward_kernel<1>, y, x, cu, C);
-  }
+  with_chunk<T>(all_vectorise(C, y, x), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, S * mean_tiles<W>(C), kMeanThreads, 0, segment_mean_forward_kernel<W>, y, x, cu, C);
+  });
 }
 
 template <class T>
 void segment_mean_backward(Ctx& ctx, T* dx, const T* dy, const int32_t* cu, int64_t S, int64_t N, int64_t C) {
-  if (all_vectorise(C, dx, dy)) {
-    const auto blocks = static_cast<unsigned>((S + 1) * mean_tiles<kVector<T>>(C));
-    LL_CUDA_LAUNCH(ctx, blocks, kMeanThreads, 0, segment_mean_backward_kernel<kVector<T>>, dx, dy, cu, S, N, C);
-  } else {
-    const auto blocks = static_cast<unsigned>((S + 1) * mean_tiles<1>(C));
-    LL_CUDA_LAUNCH(ctx, blocks, kMeanThreads, 0, segment_mean_backward_kernel<1>, dx, dy, cu, S, N, C);
-  }
+  with_chunk<T>(all_vectorise(C, dx, dy), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, (S + 1) * mean_tiles<W>(C), kMeanThreads, 0, segment_mean_backward_kernel<W>, dx, dy, cu, S, N,
+                   C);
+  });
 }
 
-#define LL_INSTANTIATE(T)                                                                      \
-  template void segment_mean_forward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t); \
-  template void segment_mean_backward<T>(Ctx&, T*, const T*, const int32_t*, int64_t, int64_t, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(segment_mean_forward);
+LL_INSTANTIATE(segment_mean_backward);
 
 }  // namespace lowland::cuda

@@ -11,30 +11,23 @@ constexpr int64_t kMostBlocks = 8 * 132;  // a full H100: what comes after them 
 
 template <int W, class T>
 __global__ void __launch_bounds__(kOptimizerThreads)
-    sgd_kernel(T* p, T* d, const T* g, int64_t n, SgdOptions o, const StepScalars* s) {
+    sgd_kernel(T* p, T* d, const T* g, SgdOptions o, const StepScalars* s) {
   DeviceBlock<kOptimizerThreads> b;
-  sgd_tiles<W>(b, p, d, g, n, o, s);
+  sgd_tiles<W>(b, p, d, g, o, s);
 }
 
-template <int W, class T>
-void launch_sgd(Ctx& ctx, T* p, T* d, const T* g, int64_t n, const SgdOptions& o, const StepScalars* s) {
-  const int64_t tiles = blocks_for(n, kOptimizerTile<W>);
-  const auto grid = static_cast<unsigned>(tiles < kMostBlocks ? tiles : kMostBlocks);
-  LL_CUDA_LAUNCH(ctx, grid, kOptimizerThreads, 0, sgd_kernel<W>, p, d, g, n, o, s);
+template <int W, class T> void launch_sgd(Ctx& ctx, T* p, T* d, const T* g, const SgdOptions& o, const StepScalars* s) {
+  const int64_t tiles = blocks_for(o.groups.size(), kOptimizerTile<W>);
+  LL_CUDA_LAUNCH(ctx, tiles < kMostBlocks ? tiles : kMostBlocks, kOptimizerThreads, 0, sgd_kernel<W>, p, d, g, o, s);
 }
 
 }  // namespace
 
-template <class T>
-void sgd_step(Ctx& ctx, T* p, T* d, const T* g, int64_t n, const SgdOptions& o, const StepScalars* s) {
+template <class T> void sgd_step(Ctx& ctx, T* p, T* d, const T* g, const SgdOptions& o, const StepScalars* s) {
   const bool wide = aligned16(p) && aligned16(d) && aligned16(g);
-  wide ? launch_sgd<kVector<T>>(ctx, p, d, g, n, o, s) : launch_sgd<1>(ctx, p, d, g, n, o, s);
+  wide ? launch_sgd<kVector<T>>(ctx, p, d, g, o, s) : launch_sgd<1>(ctx, p, d, g, o, s);
 }
 
-#define LL_INSTANTIATE(T) \
-  template void sgd_step<T>(Ctx&, T*, T*, const T*, int64_t, const SgdOptions&, const StepScalars*);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE_MASTER(sgd_step);
 
 }  // namespace lowland::cuda

@@ -34,8 +34,6 @@ void begin_update(Ctx& ctx, StepScalars* s, double max_grad_norm) {
   LL_CUDA_LAUNCH(ctx, 1, 1, 0, begin_update_kernel, s, max_grad_norm);
 }
 
-template void add_loss<float>(Ctx&, StepScalars*, const float*);
-template void add_loss<double>(Ctx&, StepScalars*, const double*);
-template void add_loss<bf16>(Ctx&, StepScalars*, const bf16*);
+LL_INSTANTIATE(add_loss);
 
 }  // namespace lowland::cuda

@@ -24,18 +24,13 @@ __global__ void __launch_bounds__(kSquaresThreads)
 template <class T> void sum_squares(Ctx& ctx, double* out, const T* x, int64_t n) {
   const int64_t tiles = blocks_for(n, kSquaresTile);
   Scratch scratch(ctx);
-  double* partial = scratch.f64(tiles + 1);
-  const auto grid = static_cast<unsigned>(tiles);
-  if (aligned16(x)) {
-    LL_CUDA_LAUNCH(ctx, grid, kSquaresThreads, 0, sum_squares_tile_kernel<kVector<T>>, partial, x, n);
-  } else {
-    LL_CUDA_LAUNCH(ctx, grid, kSquaresThreads, 0, sum_squares_tile_kernel<1>, partial, x, n);
-  }
+  double* partial = scratch.array<double>(tiles + 1);
+  with_chunk<T>(aligned16(x), [&](auto W) {
+    LL_CUDA_LAUNCH(ctx, tiles, kSquaresThreads, 0, sum_squares_tile_kernel<W>, partial, x, n);
+  });
   LL_CUDA_LAUNCH(ctx, 1, kSquaresThreads, 0, sum_squares_total_kernel, out, partial, tiles);
 }
 
-template void sum_squares<float>(Ctx&, double*, const float*, int64_t);
-template void sum_squares<double>(Ctx&, double*, const double*, int64_t);
-template void sum_squares<bf16>(Ctx&, double*, const bf16*, int64_t);
+LL_INSTANTIATE(sum_squares);
 
 }  // namespace lowland::cuda

@@ -1,22 +1,16 @@
 #include "kernels/tanh.h"
 
-#include "kernels/cuda/activations.h"
 #include "kernels/cuda/map.cuh"
 
 namespace lowland::cuda {
 
-template <class T> void tanh_forward(Ctx& ctx, T* y, const T* x, int64_t n) { map_elements(ctx, y, n, Tanh<T>{}, x); }
+template <class T> void tanh_forward(Ctx& ctx, T* y, const T* x, int64_t n) { map_forward<Tanh>(ctx, y, x, n); }
 
 template <class T> void tanh_backward(Ctx& ctx, T* dx, const T* dy, const T* y, int64_t n) {
-  map_elements(ctx, dx, n, TanhSlope<T>{}, dy, y);
+  map_backward<Tanh>(ctx, dx, dy, y, n);
 }
 
-#define LL_INSTANTIATE(T)                                     \
-  template void tanh_forward<T>(Ctx&, T*, const T*, int64_t); \
-  template void tanh_backward<T>(Ctx&, T*, const T*, const T*, int64_t);
-LL_INSTANTIATE(float)
-LL_INSTANTIATE(double)
-LL_INSTANTIATE(bf16)
-#undef LL_INSTANTIATE
+LL_INSTANTIATE(tanh_forward);
+LL_INSTANTIATE(tanh_backward);
 
 }  // namespace lowland::cuda

@@ -71,7 +71,7 @@ struct Lab::Device {
     LL_CUDA(cudaStreamCreate(&stream));
     LL_CUDA(cudaEventCreate(&begin));
     LL_CUDA(cudaEventCreate(&end));
-    flushed = std::make_unique<DeviceMemory>(4 * static_cast<size_t>(properties.l2CacheSize));
+    flushed = std::make_unique<DeviceMemory>(size_t{4} * properties.l2CacheSize);
     flushed->fill(0);
     gpu.backend = Backend::cuda;
     gpu.workspace = &gpu_workspace;
@@ -86,7 +86,7 @@ struct Lab::Device {
     cudaStreamDestroy(stream);
   }
   void flush() {
-    const auto words = static_cast<int64_t>(4 * static_cast<size_t>(properties.l2CacheSize) / sizeof(Word));
+    const auto words = static_cast<int64_t>(size_t{4} * properties.l2CacheSize / sizeof(Word));
     LL_CUDA_LAUNCH(gpu, 1024, 256, 0, read_kernel, static_cast<float*>(scratch.get()),
                    static_cast<const Word*>(flushed->get()), words);
   }
@@ -97,16 +97,14 @@ Lab::Lab(int runs) : runs_(runs) {
   if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) fail("[lab] there is no CUDA device");
   device_ = std::make_unique<Device>();
   const int64_t bytes = 2 * l2_bytes(), words = bytes / static_cast<int64_t>(sizeof(Word));
-  DeviceMemory from(static_cast<size_t>(bytes)), to(static_cast<size_t>(bytes));
+  DeviceMemory from(bytes), to(bytes);
   from.fill(1);
   const double own = median_ms([&] {
-    LL_CUDA_LAUNCH(gpu(), static_cast<unsigned>(cuda::blocks_for(words, 256)), 256, 0, copy_kernel,
-                   static_cast<Word*>(to.get()), static_cast<const Word*>(from.get()), words);
+    LL_CUDA_LAUNCH(gpu(), cuda::blocks_for(words, 256), 256, 0, copy_kernel, static_cast<Word*>(to.get()),
+                   static_cast<const Word*>(from.get()), words);
   });
-  const double theirs = median_ms([&] {
-    LL_CUDA(
-        cudaMemcpyAsync(to.get(), from.get(), static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, device_->stream));
-  });
+  const double theirs = median_ms(
+      [&] { LL_CUDA(cudaMemcpyAsync(to.get(), from.get(), bytes, cudaMemcpyDeviceToDevice, device_->stream)); });
   copy_gb_per_s_ = 2.0 * static_cast<double>(bytes) / std::min(own, theirs) / 1e6;
   std::printf("%s, L2 %.0f MB; copy of 4 x L2: %.0f GB/s (cudaMemcpy %.4f ms, 16-byte kernel %.4f ms)\n\n",
               device_->properties.name, static_cast<double>(l2_bytes()) / 1e6, copy_gb_per_s_, theirs, own);
@@ -136,7 +134,7 @@ double Lab::median_ms(const std::function<void()>& run) {
     if (i >= 0) times.push_back(static_cast<double>(ms));
   }
   std::nth_element(times.begin(), times.begin() + runs_ / 2, times.end());
-  return times[static_cast<size_t>(runs_ / 2)];
+  return times[runs_ / 2];
 }
 
 void Lab::measure(const Experiment& e) {

@@ -21,7 +21,7 @@ ChatIds encode_chat_text(const Tokenizer& tokenizer, const ChatText& text) {
   if (!text.needs_bos) return out;
   const auto& around = tokenizer.input_template().single;
   const auto text_at = std::find(around.begin(), around.end(), InputTemplate::kA);
-  const auto before = static_cast<size_t>(text_at - around.begin());
+  const size_t before = text_at - around.begin();
   if (out.ids.size() >= before && std::equal(around.begin(), text_at, out.ids.begin())) return out;
   out.ids.insert(out.ids.begin(), around.begin(), text_at);
   out.is_answer.insert(out.is_answer.begin(), before, 0);

@@ -14,7 +14,7 @@ std::string_view strip_left(std::string_view text) {
   while (!text.empty()) {
     const Utf8Char c = utf8_next(text.data(), text.data() + text.size());
     if (!is_blank(c.code)) break;
-    text.remove_prefix(static_cast<size_t>(c.length));
+    text.remove_prefix(c.length);
   }
   return text;
 }

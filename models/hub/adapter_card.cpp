@@ -34,6 +34,12 @@ std::string python_class(const AdapterConfig& config) {
 
 }  // namespace
 
+std::vector<std::string> unnamed_labels(int64_t classes) {
+  std::vector<std::string> labels;
+  for (int64_t i = 0; i < classes; ++i) labels.push_back(fmt::format("LABEL_{}", i));
+  return labels;
+}
+
 std::string AdapterCard::to_json() const {
   ordered_json j;
   j["format"] = 1;
@@ -81,19 +87,12 @@ std::optional<AdapterCard> read_adapter_card(const std::string& adapter_folder) 
   return AdapterCard::from_json(read_file(path.string(), 64 << 20), path.string());
 }
 
-void check_base(const AdapterCard& card, const std::string& fingerprint, const std::string& adapter_folder,
-                const std::string& model_folder) {
-  LL_CHECK(card.base_fingerprint.empty() || card.base_fingerprint == fingerprint,
-           "the adapter {} was trained on another base than {} (fingerprint {}, not {})", adapter_folder, model_folder,
-           card.base_fingerprint, fingerprint);
-}
-
-std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card) {
+std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card, int64_t classes) {
   const std::string cls = python_class(config), base = quoted(config.base_model_name_or_path);
   std::string arguments = base;
   if (config.task_type == "SEQ_CLS") {
-    // A regression has one output and no labels; transformers names it LABEL_0.
-    const std::vector<std::string> labels = card.labels.empty() ? std::vector<std::string>{"LABEL_0"} : card.labels;
+    // Without labels, as a regression's one output, they are called as in transformers.
+    const std::vector<std::string> labels = card.labels.empty() ? unnamed_labels(classes) : card.labels;
     arguments += fmt::format(", num_labels={},\n    id2label={},\n    label2id={}", labels.size(),
                              python_labels(labels, true), python_labels(labels, false));
   }

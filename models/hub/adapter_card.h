@@ -26,11 +26,10 @@ struct AdapterCard {
 // lowland.json of the folder; nothing for an adapter that another program wrote.
 std::optional<AdapterCard> read_adapter_card(const std::string& adapter_folder);
 
-// Error, naming both folders, if the adapter was trained on another base. Without a fingerprint there is
-// nothing to say.
-void check_base(const AdapterCard& card, const std::string& fingerprint, const std::string& adapter_folder,
-                const std::string& model_folder);
+// LABEL_0, LABEL_1, ...: what transformers calls the classes of a model that does not name them.
+std::vector<std::string> unnamed_labels(int64_t classes);
 
-std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card);
+// README.md. classes: of a SEQ_CLS adapter's head, where the card has no labels.
+std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card, int64_t classes);
 
 }  // namespace lowland

@@ -1,86 +1,11 @@
-// Hugging Face model folders: where they are, what weights they hold, and how one is written.
+// Hugging Face model folders: where they are.
 #pragma once
-#include <functional>
-#include <map>
-#include <memory>
-#include <set>
 #include <string>
-#include <vector>
-
-#include "engine/io/safetensors.h"
-#include "engine/io/safetensors_writer.h"
 
 namespace lowland {
 
 // The folder that `--model` means: a folder, else a name in the local Hugging Face cache (HF_HUB_CACHE, else
 // $HF_HOME/hub, else ~/.cache/huggingface/hub). The Error for an unknown one tells how to download it.
 std::string resolve_model_folder(const std::string& model);
-
-// Whether transformers' own loaders, too, would leave a tensor of this name aside in an encoder or a decoder:
-// `lm_head.*`, `*.pooler.*`, `*.position_ids`, `*.rotary_emb.inv_freq`, `cls.*`.
-bool is_ignorable_weight(const std::string& name);
-
-// Today's name of a tensor or module that may have an older one.
-using Rename = std::function<std::string(const std::string&)>;
-
-// All weights of a folder, from one file or from shards, under the names the model uses today:
-//   * LayerNorm.gamma and LayerNorm.beta of very old files are LayerNorm.weight and LayerNorm.bias;
-//   * in a folder saved from the bare encoder, `base_prefix` ("roberta", "model") is put before every name.
-//   * of a family whose modules were renamed (LLaVA), `rename` gives today's name for any other.
-// Remembers what was read, so that unused tensors can be told once.
-class WeightMap {
- public:
-  explicit WeightMap(const std::string& folder, const std::string& base_prefix = "");
-  WeightMap(const std::string& folder, Rename rename);
-
-  const std::string& folder() const { return folder_; }
-  std::vector<std::string> names() const;  // sorted
-  bool contains(const std::string& name) const { return entries_.count(name) > 0; }
-  const TensorInfo& info(const std::string& name) const;  // Error that names a missing tensor; its name is the file's
-  // All three count as use. Shapes are checked by read_into; see SafetensorsFile.
-  void read_into(const std::string& name, const Tensor& into);
-  Tensor load(Context& context, const std::string& name, DType dtype);
-  Tensor borrow(Context& context, const std::string& name, DType dtype);
-
-  // For merging: the files as they are, in the index's order.
-  const std::vector<std::shared_ptr<SafetensorsFile>>& files() const { return files_; }
-  // Today's name of a tensor of the files.
-  std::string canonical(const std::string& name_in_file) const;
-
-  std::vector<std::string> unused() const;  // not read so far, sorted
-  // One line on the unused tensors, empty if there are none: "3 tensors of DIR are not used: lm_head.bias,
-  // ...". Those that is_ignorable_weight() does not know are named first.
-  std::string unused_message() const;
-
- private:
-  struct Entry {
-    size_t file;
-    std::string name;  // in the file
-  };
-  const Entry& entry(const std::string& name) const;
-  void open(const std::string& base_prefix);
-  void open_index(const std::string& index_path);
-  void add_file(const std::string& path);
-
-  std::string folder_, prefix_;  // prefix_ is put before names: "" or "roberta."
-  Rename rename_;                // absent: names are today's
-  std::vector<std::shared_ptr<SafetensorsFile>> files_;
-  std::map<std::string, Entry> entries_;
-  std::set<std::string> used_;
-};
-
-// 16 hexadecimal digits that tell bases apart: a hash of all names, shapes, dtypes and of some bytes of each
-// tensor. The same for any sharding. Reads a few hundred pages, not the weights.
-std::string fingerprint(const WeightMap& weights);
-
-// Writes config.json and the weights (each in its own dtype; `model.safetensors`, or shards and an index like
-// those of transformers if they are larger than max_shard_bytes) into the existing folder. Put an
-// AtomicDirectory around it.
-void write_model_files(const std::string& folder, const std::string& config_json,
-                       const std::vector<NamedTensor>& tensors, size_t max_shard_bytes = 5'000'000'000);
-
-// Copies what belongs to a model besides its weights and config.json, unchanged: tokenizer, processor,
-// generation and chat template files. Returns their names.
-std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to);
 
 }  // namespace lowland

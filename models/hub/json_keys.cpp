@@ -8,7 +8,7 @@ namespace lowland {
 
 void refuse_json(const std::string& text, const std::string& file, size_t byte) {
   if (byte == 0) fail("{}: not valid JSON", file);
-  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(byte, text.size()));
+  const auto end = text.begin() + std::min(byte, text.size());
   fail("{}:{}: not valid JSON{}", file, 1 + std::count(text.begin(), end, '\n'),
        byte > text.size() ? " (is the file cut off?)" : "");
 }

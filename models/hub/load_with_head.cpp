@@ -7,7 +7,7 @@ namespace lowland {
 LoadReport load_with_head(nn::Model& model, WeightMap& weights, double std, uint64_t seed) {
   LoadReport report;
   for (const auto& [name, tensor] : model.parameters().named()) {
-    const bool head = name.rfind("classifier.", 0) == 0;
+    const bool head = name.starts_with("classifier.");
     if (head && !(weights.contains(name) && weights.info(name).shape == tensor.shape())) {
       report.fresh.push_back(name);
     } else {

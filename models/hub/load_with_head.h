@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "models/hub/hub_folder.h"
+#include "models/hub/weight_map.h"
 #include "nn/model.h"
 
 namespace lowland {

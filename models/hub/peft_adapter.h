@@ -1,26 +1,31 @@
-// LoRA adapter folders as peft reads and writes them: adapter_config.json, adapter_model.safetensors, and
-// beside them README.md and lowland.json (models/hub/adapter_card.h).
+// LoRA adapter folders as peft reads and writes them: adapter_config.json, adapter_model.safetensors, and beside them
+// README.md and lowland.json (models/hub/adapter_card.h).
 //
 // Keys on disk: base_model.model.MODULE.lora_A.weight (R, in), .lora_B.weight (out, R), and the tensors of
 // modules_to_save plainly, as base_model.model.classifier.dense.weight. peft itself loads with strict=False,
 // so that a wrong name gives the base model's output in silence; here every tensor must be understood, and
-// every writer reads back what it wrote.
+// every writer reads back what it wrote (models/hub/write_adapter.h).
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/tensor.h"
 #include "models/hub/adapter_card.h"
-#include "models/hub/hub_folder.h"
 #include "models/hub/peft_config.h"
+#include "models/hub/weight_map.h"
 
 namespace lowland {
+
+inline constexpr const char* kAdapterConfigFile = "adapter_config.json";
+inline constexpr const char* kAdapterWeightsFile = "adapter_model.safetensors";
+inline constexpr const char* kAdapterKeyPrefix = "base_model.model.";
 
 // y += scale * B (A x)
 struct LoraFactors {
   std::string module;  // "roberta.encoder.layer.0.attention.self.query"
   int64_t rank = 0, in = 0, out = 0;
-  double scale = 0;      // from the config; ignored by save_adapter
+  double scale = 0;      // from the config; ignored where an adapter is written
   std::vector<float> a;  // (rank, in)
   std::vector<float> b;  // (out, rank)
 };
@@ -31,12 +36,20 @@ struct HeadTensor {
   std::vector<float> values;
 };
 
+// An adapter as host values: what a folder holds, or what is collected from a model (models/hub/adapter.h).
 struct LoadedAdapter {
+  std::string folder;  // where it was read, for errors
   AdapterConfig config;
+  std::optional<AdapterCard> card;                             // of lowland.json; another program writes none
   std::vector<LoraFactors> modules;                            // sorted by name
   std::vector<HeadTensor> head;                                // sorted by name
   const LoraFactors* find(const std::string& module) const;    // null if absent
   const HeadTensor* find_head(const std::string& name) const;  // null if absent
+  // The last matrix of a task head called classifier or score, as those of transformers are: (classes, width). Null
+  // without one.
+  const HeadTensor* find_classes() const;
+  // Orders modules and head as declared.
+  void sort();
 };
 
 // Error, naming file and tensor, if a tensor is not understood, an A or B lacks its partner, a module is not
@@ -52,20 +65,10 @@ struct LinearModule {
 
 // Error unless each adapter module is a linear layer of the model, with the same sizes, and each layer of the
 // model that the config targets is in the adapter.
-void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearModule>& model,
-                        const std::string& folder);
+void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearModule>& model);
 
 // The adapter under other names, for readers that know an older spelling. Its targets must name them too, as an
 // expression that fits both spellings does; they are made a list of the modules where they do not.
 LoadedAdapter renamed(LoadedAdapter adapter, const Rename& rename);
-
-// Writes the adapter's files, in f32, into the existing folder, reads them back and compares.
-void write_adapter_files(const std::string& folder, LoadedAdapter adapter, const AdapterCard& card);
-// The folder whole or not at all; an existing one is replaced.
-void save_adapter(const std::string& folder, LoadedAdapter adapter, const AdapterCard& card);
-
-// base_model_name_or_path: the user's --base-model-name, else config.json's _name_or_path, else ORG/NAME if
-// the folder is a snapshot of the Hugging Face cache, else the absolute path.
-std::string base_model_name(const std::string& flag, const std::string& name_or_path, const std::string& folder);
 
 }  // namespace lowland

@@ -31,7 +31,7 @@ void refuse_unsupported(const JsonKeys& keys) {
   if (keys.has("init_lora_weights") && keys.at("init_lora_weights").is_string()) {
     const std::string init = keys.text("init_lora_weights", "");
     for (const char* changes : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {
-      if (init.rfind(changes, 0) == 0) {
+      if (init.starts_with(changes)) {
         keys.refuse("init_lora_weights",
                     fmt::format("is {}: such an adapter fits a changed base only; save it converted, "
                                 "with peft's path_initial_model_for_weight_conversion",
@@ -73,7 +73,7 @@ template <class T> const T* find_in(const std::vector<std::pair<std::string, T>>
   std::vector<std::string> keys;
   for (const auto& [key, value] : pattern) keys.push_back(key);
   const int i = find_pattern(module, keys);
-  return i < 0 ? nullptr : &pattern[static_cast<size_t>(i)].second;
+  return i < 0 ? nullptr : &pattern[i].second;
 }
 
 // peft's task types; anything else makes it raise.

@@ -67,29 +67,32 @@ ModuleTargets ModuleTargets::from_flag(const std::string& text) {
     (void)ModulePattern(text);  // refused now, not in the middle of building a model
     targets.expression = text;
   } else {
-    std::string name;
-    for (const char c : text + ",") {
-      if (c == ' ') continue;
-      if (c != ',') {
-        name += c;
-      } else if (!name.empty()) {
-        targets.names.push_back(std::exchange(name, ""));
-      }
-    }
+    targets.names = split_names(text);
   }
   LL_CHECK(!targets.empty(),
            "no target modules are named: give all-linear, a list such as query,value, or an expression");
   return targets;
 }
 
+std::vector<std::string> split_names(const std::string& list) {
+  std::vector<std::string> names;
+  std::string name;
+  for (const char c : list + ",") {
+    if (c == ' ') continue;
+    if (c != ',') {
+      name += c;
+    } else if (!name.empty()) {
+      names.push_back(std::exchange(name, ""));
+    }
+  }
+  return names;
+}
+
 bool matches_target(const std::string& path, const ModuleTargets& targets) {
   if (targets.all_linear) return true;
   if (!targets.expression.empty()) return ModulePattern(targets.expression).matches(path);
-  return std::any_of(targets.names.begin(), targets.names.end(), [&](const std::string& name) {
-    if (path.size() <= name.size()) return path == name;
-    const size_t at = path.size() - name.size();
-    return path[at - 1] == '.' && path.compare(at, name.size(), name) == 0;
-  });
+  return std::any_of(targets.names.begin(), targets.names.end(),
+                     [&](const std::string& name) { return path == name || path.ends_with("." + name); });
 }
 
 bool is_within(const std::string& path, const std::vector<std::string>& names) {

@@ -31,6 +31,9 @@ struct ModuleTargets {
   bool empty() const { return names.empty() && expression.empty() && !all_linear; }
 };
 
+// The names of a comma list; spaces do not count.
+std::vector<std::string> split_names(const std::string& list);
+
 // True if the path is one of the names, ends in "." + one of them, or matches the expression as a whole.
 // all-linear matches everything: what is linear is for the caller to know.
 bool matches_target(const std::string& path, const ModuleTargets& targets);

@@ -120,8 +120,8 @@ Image decode_jpeg(std::string_view bytes, const std::string& name) {
   if (!read_header(d, bytes)) damaged();
   const int64_t width = d.jpeg.image_width, height = d.jpeg.image_height;
   check_picture_size(width, height, name);
-  Image image{width, height, std::vector<uint8_t>(static_cast<size_t>(width * height * 3))};
-  std::vector<uint8_t> row(static_cast<size_t>(d.jpeg.out_color_space == JCS_CMYK ? width * 4 : 0));
+  Image image{width, height, std::vector<uint8_t>(width * height * 3)};
+  std::vector<uint8_t> row(d.jpeg.out_color_space == JCS_CMYK ? width * 4 : 0);
   const int orientation = orientation_of(d);  // finishing frees the markers
   if (!read_lines(d, image.rgb.data(), row.data())) damaged();
   return oriented(std::move(image), orientation);

@@ -124,13 +124,13 @@ Image decode_png(std::string_view bytes, const std::string& name) {
   check_picture_size(size.width, size.height, name);
   if (!start(d, size)) damaged();
   const int64_t row_bytes = size.width * size.channels;
-  Image image{size.width, size.height, std::vector<uint8_t>(static_cast<size_t>(size.height * row_bytes))};
-  std::vector<png_bytep> rows(static_cast<size_t>(size.height));
-  for (size_t y = 0; y < rows.size(); ++y) rows[y] = image.rgb.data() + y * static_cast<size_t>(row_bytes);
+  Image image{size.width, size.height, std::vector<uint8_t>(size.height * row_bytes)};
+  std::vector<png_bytep> rows(size.height);
+  for (size_t y = 0; y < rows.size(); ++y) rows[y] = image.rgb.data() + y * row_bytes;
   if (!read_rows(d, rows.data())) damaged();
   if (size.channels == 4) {
     lay_over_white(image.rgb.data(), image.rgb.data(), size.width * size.height);
-    image.rgb.resize(static_cast<size_t>(size.width * size.height * 3));
+    image.rgb.resize(size.width * size.height * 3);
   }
   return oriented(std::move(image), orientation_of(d));
 }

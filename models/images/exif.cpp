@@ -13,7 +13,7 @@ struct Tiff {
     if (offset > bytes.size() || bytes.size() - offset < static_cast<size_t>(length)) return 0;
     uint32_t value = 0;
     for (int i = 0; i < length; ++i) {
-      const size_t place = offset + static_cast<size_t>(big_endian ? i : length - 1 - i);
+      const size_t place = offset + (big_endian ? i : length - 1 - i);
       value = (value << 8) | static_cast<unsigned char>(bytes[place]);
     }
     return value;

@@ -25,7 +25,7 @@ Size scaled_size(const ImageSettings& s, const Image& image) {
 
 // Lays `image` on a picture of one colour.
 Image framed(const Image& image, const Size& size, int64_t left, int64_t top, const std::array<uint8_t, 3>& colour) {
-  Image out{size.width, size.height, std::vector<uint8_t>(static_cast<size_t>(size.width * size.height * 3))};
+  Image out{size.width, size.height, std::vector<uint8_t>(size.width * size.height * 3)};
   for (size_t i = 0; i < out.rgb.size(); ++i) out.rgb[i] = colour[i % 3];
   for (int64_t y = 0; y < image.height; ++y)
     std::copy_n(image.rgb.data() + y * image.width * 3, image.width * 3,
@@ -92,8 +92,7 @@ void ImageProcessor::process(Image image, const std::string& name, float* values
   const Image ready = prepare(std::move(image), name);
   const int64_t pixels = height_ * width_;
   for (int64_t i = 0; i < pixels; ++i) {
-    for (int64_t c = 0; c < 3; ++c)
-      values[c * pixels + i] = values_[static_cast<size_t>(c)][ready.rgb[static_cast<size_t>(3 * i + c)]];
+    for (int64_t c = 0; c < 3; ++c) values[c * pixels + i] = values_[c][ready.rgb[3 * i + c]];
   }
 }
 

@@ -22,7 +22,7 @@ void for_each_picture(size_t n, int threads, const std::function<void(size_t)>& 
 }
 
 std::vector<float> load_pixels(const ImageProcessor& processor, std::span<const std::string> files, int threads) {
-  const size_t each = static_cast<size_t>(3 * processor.height() * processor.width());
+  const size_t each = 3 * processor.height() * processor.width();
   std::vector<float> values(files.size() * each);
   for_each_picture(files.size(), threads,
                    [&](size_t i) { processor.process(read_image(files[i]), files[i], values.data() + i * each); });

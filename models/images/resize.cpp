@@ -32,8 +32,8 @@ struct Weights {
     const double scale = static_cast<double>(in) / static_cast<double>(out), stretch = std::max(scale, 1.0);
     const double support = (filter == Resample::bicubic ? 2.0 : 1.0) * stretch;
     taps = std::min(static_cast<int64_t>(std::ceil(support)) * 2 + 1, in);
-    weight.assign(static_cast<size_t>(some * taps), 0);
-    std::vector<double> row(static_cast<size_t>(taps));
+    weight.assign(some * taps, 0);
+    std::vector<double> row(taps);
     for (int64_t o = 0; o < some; ++o) {
       const double centre = (static_cast<double>(begin + o) + 0.5) * scale;
       const int64_t from = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
@@ -41,12 +41,12 @@ struct Weights {
       double sum = 0;
       for (int64_t k = 0; k < n; ++k) {
         const double t = (static_cast<double>(k + from) - centre + 0.5) * (1.0 / stretch);
-        row[static_cast<size_t>(k)] = filter == Resample::bicubic ? bicubic(t) : bilinear(t);
-        sum += row[static_cast<size_t>(k)];
+        row[k] = filter == Resample::bicubic ? bicubic(t) : bilinear(t);
+        sum += row[k];
       }
       for (int64_t k = 0; k < n; ++k) {
-        const double w = row[static_cast<size_t>(k)] / (sum == 0.0 ? 1.0 : sum) * (1 << kResampleBits);
-        weight[static_cast<size_t>(o * taps + k)] = static_cast<int32_t>(w < 0 ? w - 0.5 : w + 0.5);
+        const double w = row[k] / (sum == 0.0 ? 1.0 : sum) * (1 << kResampleBits);
+        weight[o * taps + k] = static_cast<int32_t>(w < 0 ? w - 0.5 : w + 0.5);
       }
       first.push_back(static_cast<int32_t>(from));
       count.push_back(static_cast<int32_t>(n));
@@ -65,7 +65,7 @@ struct Weights {
 };
 
 Image cropped(const Image& image, const Window& w) {
-  Image out{w.width, w.height, std::vector<uint8_t>(static_cast<size_t>(w.width * w.height * 3))};
+  Image out{w.width, w.height, std::vector<uint8_t>(w.width * w.height * 3)};
   for (int64_t y = 0; y < w.height; ++y)
     std::copy_n(image.rgb.data() + ((w.top + y) * image.width + w.left) * 3, w.width * 3,
                 out.rgb.data() + y * w.width * 3);
@@ -82,8 +82,8 @@ Image across(const Image& image, int64_t width, Resample filter, int64_t left, i
              int64_t end) {
   if (width == image.width) return cropped(image, {left, begin, some, end - begin});
   const Weights weights(image.width, width, filter, left, some);
-  std::vector<uint8_t> scratch(static_cast<size_t>(resample_scratch(image.width)));
-  Image out{some, end - begin, std::vector<uint8_t>(static_cast<size_t>(some * (end - begin) * 3))};
+  std::vector<uint8_t> scratch(resample_scratch(image.width));
+  Image out{some, end - begin, std::vector<uint8_t>(some * (end - begin) * 3)};
   const auto run = newer_cpu() ? cpu_v4::resample_width : cpu_v3::resample_width;
   run(out.rgb.data(), image.rgb.data() + begin * image.width * 3, weights.table(), end - begin, image.width,
       scratch.data());
@@ -94,7 +94,7 @@ Image across(const Image& image, int64_t width, Resample filter, int64_t left, i
 Image down(const Image& image, Weights& weights, int64_t begin) {
   for (int32_t& f : weights.first) f -= static_cast<int32_t>(begin);
   const ResampleTable table = weights.table();
-  Image out{image.width, table.out, std::vector<uint8_t>(static_cast<size_t>(image.width * table.out * 3))};
+  Image out{image.width, table.out, std::vector<uint8_t>(image.width * table.out * 3)};
   const auto run = newer_cpu() ? cpu_v4::resample_height : cpu_v3::resample_height;
   run(out.rgb.data(), image.rgb.data(), table, image.width * 3);
   return out;

@@ -38,11 +38,11 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
   std::vector<int64_t> most, capacities;
   for (const auto& prompt : prompts) {
     most.push_back(room(model, prompt, options));
-    capacities.push_back(static_cast<int64_t>(prompt.size()) + std::max<int64_t>(most.back() - 1, 0));
+    capacities.push_back(prompt.size() + std::max<int64_t>(most.back() - 1, 0));
   }
   KvCache cache(model.context(), model.config(), model.dtype(), capacities);
   const int64_t V = model.config().vocab_size;
-  const auto usable = static_cast<size_t>(options.vocab_limit > 0 ? std::min(options.vocab_limit, V) : V);
+  const size_t usable = options.vocab_limit > 0 ? std::min(options.vocab_limit, V) : V;
   Sequences out(prompts.size()), next(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i)
     if (most[i] > 0) next[i] = prompts[i];
@@ -57,7 +57,7 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
     const std::vector<float> logits = model.logits(h).to(DType::f32).to_vector<float>();  // (K, V)
     for (size_t k = 0; k < running.size(); ++k) {
       const size_t i = running[k];
-      const std::span<const float> row(logits.data() + static_cast<int64_t>(k) * V, usable);
+      const std::span<const float> row(logits.data() + k * V, usable);
       const int32_t id =
           sample(row, options.sampling, static_cast<uint32_t>(i), static_cast<uint32_t>(cache.length(i)));
       next[i].clear();

@@ -11,7 +11,7 @@ KvCache::KvCache(Context& context, const LlamaConfig& config, DType dtype, std::
            start_.back());
   const PhaseScope phase(context.memory(), "cache");
   const int64_t width = 2 * config.num_key_value_heads * config.head_dim;
-  const size_t bytes = static_cast<size_t>(config.num_hidden_layers * start_.back() * width) * size_of(dtype),
+  const size_t bytes = config.num_hidden_layers * start_.back() * width * size_of(dtype),
                free_bytes = context.memory().free_bytes();
   LL_CHECK(bytes <= free_bytes,
            "out of memory: keys and values of {} sequences, {} tokens in all, take {:.1f} MB and {:.1f} MB are free: "
@@ -27,7 +27,7 @@ nn::Rows KvCache::append(const std::vector<std::vector<int32_t>>& tokens) {
   std::vector<int32_t> new_rows, cu_q = {0}, cu_k = {0};
   const auto i32 = [](auto n) { return static_cast<int32_t>(n); };
   for (size_t s = 0; s < tokens.size(); ++s) {
-    const auto n = static_cast<int64_t>(tokens[s].size());
+    const int64_t n = tokens[s].size();
     LL_CHECK(length_[s] + n <= capacity(s), "sequence {} has {} tokens and room for {}: {} more do not fit", s,
              length_[s], capacity(s), n);
     for (int64_t i = 0; i < n; ++i) {
@@ -54,9 +54,9 @@ nn::Rows KvCache::append(const std::vector<std::vector<int32_t>>& tokens) {
   cu_q_ = tensor(cu_q);
   cu_k_ = tensor(cu_k);
   nn::Rows rows;
-  rows.N = static_cast<int64_t>(ids.size());
-  rows.S = static_cast<int64_t>(tokens.size());
-  rows.K = static_cast<int64_t>(select.size());
+  rows.N = ids.size();
+  rows.S = tokens.size();
+  rows.K = select.size();
   rows.ids = tensor(ids);
   rows.all = {tensor(example), tensor(position)};
   rows.cu_seqlens = tensor(cu);

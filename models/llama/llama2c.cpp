@@ -41,8 +41,8 @@ class Reader {
   Reader(Llama& model, const std::string& path) : model_(model), file_(open(path)), header_(read_header(file_, path)) {
     const LlamaConfig& c = model.config();
     const int64_t tables = header_.seq_len * c.head_dim;  // cos and sin, not used any more
-    const int64_t expected = static_cast<int64_t>(sizeof(Header)) + 4 * (model.parameters().count() + tables);
-    const auto bytes = static_cast<int64_t>(fs::file_size(path));
+    const int64_t expected = sizeof(Header) + 4 * (model.parameters().count() + tables);
+    const int64_t bytes = fs::file_size(path);
     LL_CHECK(bytes == expected, "{} has {} bytes; a llama2.c model of its header has {}", path, bytes, expected);
   }
 
@@ -57,13 +57,12 @@ class Reader {
     for (int64_t i = 0; i < model_.config().num_hidden_layers; ++i) {
       const std::string name = "model.layers." + std::to_string(i) + after_index;
       const std::vector<float> from = next(name);
-      const int64_t C = model_.config().hidden_size, rows = static_cast<int64_t>(from.size()) / C;
+      const int64_t C = model_.config().hidden_size, rows = from.size() / C;
       std::vector<float> to(from.size());
       for (int64_t row = 0; row < rows; ++row) {
         const int64_t in_head = row % HD,
                       source = row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
-        std::memcpy(&to[static_cast<size_t>(row * C)], &from[static_cast<size_t>(source * C)],
-                    static_cast<size_t>(C) * sizeof(float));
+        std::memcpy(&to[row * C], &from[source * C], C * sizeof(float));
       }
       put(name, to);
     }
@@ -72,7 +71,7 @@ class Reader {
 
  private:
   std::vector<float> next(const std::string& name) {
-    std::vector<float> values(static_cast<size_t>(model_.parameters().find(name).numel()));
+    std::vector<float> values(model_.parameters().find(name).numel());
     file_.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
     LL_CHECK(file_.good(), "the file ended in {}", name);
     return values;

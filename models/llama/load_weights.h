@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "models/hub/hub_folder.h"
+#include "models/hub/weight_map.h"
 #include "models/llama/llama.h"
 
 namespace lowland {

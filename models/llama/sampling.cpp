@@ -35,17 +35,17 @@ int32_t sample(std::span<const float> logits, const Sampling& s, uint32_t sequen
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto larger = [&](int32_t a, int32_t b) {
-    const float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
+    const float x = logits[a], y = logits[b];
     return x != y ? x > y : a < b;
   };
-  const size_t kept = s.top_k > 0 ? std::min(order.size(), static_cast<size_t>(s.top_k)) : order.size();
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), larger);
+  const size_t kept = s.top_k > 0 ? std::min<size_t>(order.size(), s.top_k) : order.size();
+  std::partial_sort(order.begin(), order.begin() + kept, order.end(), larger);
   order.resize(kept);
-  const double top = static_cast<double>(logits[static_cast<size_t>(order[0])]);
+  const double top = static_cast<double>(logits[order[0]]);
   std::vector<double> weight;
   double total = 0;
   for (const int32_t id : order) {
-    weight.push_back(std::exp((static_cast<double>(logits[static_cast<size_t>(id)]) - top) / s.temperature));
+    weight.push_back(std::exp((static_cast<double>(logits[id]) - top) / s.temperature));
     total += weight.back();
   }
   double inside = 0;

@@ -137,7 +137,7 @@ RobertaConfig RobertaConfig::from_folder(const std::string& folder) {
 
 void RobertaConfig::set_labels(std::vector<std::string> names) {
   labels = std::move(names);
-  num_labels = static_cast<int64_t>(labels.size());
+  num_labels = labels.size();
 }
 
 bool RobertaConfig::has_own_labels() const { return labels != default_labels(num_labels); }

@@ -1,5 +1,7 @@
 #include "models/roberta/load_weights.h"
 
+#include "models/roberta/family.h"
+
 namespace lowland {
 
 LoadReport load_weights(Roberta& model, WeightMap& weights, uint64_t seed) {
@@ -7,7 +9,7 @@ LoadReport load_weights(Roberta& model, WeightMap& weights, uint64_t seed) {
 }
 
 LoadReport load_weights(Roberta& model, const std::string& folder, uint64_t seed) {
-  WeightMap weights(folder, "roberta");
+  WeightMap weights = open_weights(folder, roberta_family());
   return load_weights(model, weights, seed);
 }
 

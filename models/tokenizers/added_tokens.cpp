@@ -22,8 +22,7 @@ size_t last_character(std::string_view text) {
 
 size_t blanks_at_start(std::string_view text) {
   size_t n = 0;
-  while (first_is(text.substr(n), kS))
-    n += static_cast<size_t>(utf8_next(text.data() + n, text.data() + text.size()).length);
+  while (first_is(text.substr(n), kS)) n += utf8_next(text.data() + n, text.data() + text.size()).length;
   return n;
 }
 

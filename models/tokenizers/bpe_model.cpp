@@ -61,9 +61,8 @@ void BpeModel::set_merges(const MergeList& merges, const std::string& vocab_sour
     const auto known = [&](const std::string& piece, const char* role) {
       const int32_t id = id_of(piece);
       if (id >= 0) return id;
-      const std::string where = first_line < 0
-                                    ? fmt::format("{}: merge {}", merges_source, rank)
-                                    : fmt::format("{}:{}", merges_source, static_cast<size_t>(first_line) + rank);
+      const std::string where = first_line < 0 ? fmt::format("{}: merge {}", merges_source, rank)
+                                               : fmt::format("{}:{}", merges_source, first_line + rank);
       fail("{}: {} '{}' of the merge '{} {}' is not in the vocabulary ({})", where, role, piece, left, right,
            vocab_source);
     };
@@ -77,7 +76,7 @@ void BpeModel::set_scores(const std::vector<float>& scores, const std::vector<bo
   for (size_t id = 0; id < pieces_.size(); ++id) {
     if (usable[id] && pieces_[id].size() > 1) order.push_back(static_cast<int32_t>(id));
   }
-  const auto score = [&scores](int32_t id) { return scores[static_cast<size_t>(id)]; };
+  const auto score = [&scores](int32_t id) { return scores[id]; };
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return score(a) > score(b); });
   struct Found {
     int32_t left, right;
@@ -87,12 +86,11 @@ void BpeModel::set_scores(const std::vector<float>& scores, const std::vector<bo
   uint32_t rank = 0;
   for (size_t i = 0; i < order.size(); ++i) {
     if (i > 0 && score(order[i]) < score(order[i - 1])) rank = static_cast<uint32_t>(i);
-    const std::string_view piece = pieces_[static_cast<size_t>(order[i])];
+    const std::string_view piece = pieces_[order[i]];
     for (size_t cut = 1; cut < piece.size(); ++cut) {
       if ((static_cast<unsigned char>(piece[cut]) & 0xC0) == 0x80) continue;  // inside a character
       const int32_t left = id_of(piece.substr(0, cut)), right = id_of(piece.substr(cut));
-      if (left >= 0 && right >= 0 && usable[static_cast<size_t>(left)] && usable[static_cast<size_t>(right)])
-        found.push_back({left, right, {rank, order[i]}});
+      if (left >= 0 && right >= 0 && usable[left] && usable[right]) found.push_back({left, right, {rank, order[i]}});
     }
   }
   merges_ = MergeTable(found.size());
@@ -177,17 +175,16 @@ void BpeModel::merge_short(Scratch& scratch) const {
   };
   for (size_t i = 0; i + 1 < n; ++i) look_up(i);
   while (n > 1) {
-    const auto best = std::min_element(ranks.begin(), ranks.begin() + static_cast<std::ptrdiff_t>(n - 1));
+    const auto best = std::min_element(ranks.begin(), ranks.begin() + n - 1);
     if (*best == MergeTable::kNoRank) break;
-    const auto at = best - ranks.begin();
-    ids[static_cast<size_t>(at)] = made[static_cast<size_t>(at)];
-    const auto end = static_cast<std::ptrdiff_t>(n);
-    std::copy(ids.begin() + at + 2, ids.begin() + end, ids.begin() + at + 1);
-    std::copy(ranks.begin() + at + 1, ranks.begin() + end, ranks.begin() + at);
-    std::copy(made.begin() + at + 1, made.begin() + end, made.begin() + at);
+    const size_t at = best - ranks.begin();
+    ids[at] = made[at];
+    std::copy(ids.begin() + at + 2, ids.begin() + n, ids.begin() + at + 1);
+    std::copy(ranks.begin() + at + 1, ranks.begin() + n, ranks.begin() + at);
+    std::copy(made.begin() + at + 1, made.begin() + n, made.begin() + at);
     --n;
-    if (at > 0) look_up(static_cast<size_t>(at) - 1);
-    if (static_cast<size_t>(at) + 1 < n) look_up(static_cast<size_t>(at));
+    if (at > 0) look_up(at - 1);
+    if (at + 1 < n) look_up(at);
   }
   ids.resize(n);
 }
@@ -200,10 +197,10 @@ void BpeModel::merge_long(Scratch& scratch) const {
   next.resize(n);
   heap.clear();
   const auto push = [&](int32_t left) {
-    const int32_t right = next[static_cast<size_t>(left)];
-    const auto merge = merges_.find(ids[static_cast<size_t>(left)], ids[static_cast<size_t>(right)]);
+    const int32_t right = next[left];
+    const auto merge = merges_.find(ids[left], ids[right]);
     if (merge.rank == MergeTable::kNoRank) return;
-    heap.emplace_back(heap_key(merge.rank, static_cast<size_t>(left)), merge.id);
+    heap.emplace_back(heap_key(merge.rank, left), merge.id);
     std::push_heap(heap.begin(), heap.end(), std::greater<>());
   };
   for (size_t i = 0; i < n; ++i) {
@@ -215,14 +212,14 @@ void BpeModel::merge_long(Scratch& scratch) const {
     std::pop_heap(heap.begin(), heap.end(), std::greater<>());
     const auto [key, id] = heap.back();
     heap.pop_back();
-    const auto left = static_cast<size_t>(key & UINT32_MAX);
+    const size_t left = key & UINT32_MAX;
     if (ids[left] < 0 || next[left] < 0) continue;  // merged away since, or last by now
-    const auto right = static_cast<size_t>(next[left]);
+    const size_t right = next[left];
     if (merges_.find(ids[left], ids[right]).id != id) continue;  // one of the two has changed since
     ids[left] = id;
     ids[right] = -1;
     next[left] = next[right];
-    if (next[left] >= 0) previous[static_cast<size_t>(next[left])] = static_cast<int32_t>(left);
+    if (next[left] >= 0) previous[next[left]] = static_cast<int32_t>(left);
     if (previous[left] >= 0) push(previous[left]);
     if (next[left] >= 0) push(static_cast<int32_t>(left));
   }

@@ -39,7 +39,7 @@ struct BpeTokenizer::Run {
   void put(int32_t id, const char* end) {
     out.push_back(id);
     if (!ends) return;
-    const auto n = static_cast<size_t>(end - base);
+    const size_t n = end - base;
     const uint32_t here = offset + (n == 0 ? 0 : map ? map[n - 1] : static_cast<uint32_t>(n));
     ends->push_back(std::max(here, ends->empty() ? 0 : ends->back()));
   }
@@ -47,7 +47,7 @@ struct BpeTokenizer::Run {
   void enter(MappedText& made, std::string_view text, bool mapped) {
     made.text.assign(text);
     if (!mapped) return;
-    const auto at = static_cast<size_t>(text.data() - base);
+    const size_t at = text.data() - base;
     if (map)
       made.source_end.assign(map + at, map + at + text.size());
     else
@@ -84,7 +84,7 @@ void BpeTokenizer::fill_token_texts() {
   };
   for (const std::string& piece : model_.pieces()) tokens_.push_back(token_of(piece, false));
   for (const AddedToken& token : added_.all()) {
-    const auto id = static_cast<size_t>(token.id);
+    const size_t id = token.id;
     if (id >= tokens_.size()) tokens_.resize(id + 1);
     // The library decodes the normalized form, and does not know a special token by it.
     const bool changes = token.normalized && pipeline_.normalize_added;
@@ -153,7 +153,7 @@ void BpeTokenizer::encode_text(std::string_view text, EncodeOptions options, Run
 
 void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, EncodeOptions options, Run& run) const {
   std::vector<TextRange> verbatim;
-  const auto here = static_cast<size_t>(text.data() - run.base);
+  const size_t here = text.data() - run.base;
   for (const TextRange& range : options.verbatim) {
     if (range.end > here && range.begin < here + text.size())
       verbatim.push_back({std::max(range.begin, here) - here, std::min(range.end, here + text.size()) - here});
@@ -164,10 +164,9 @@ void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, 
     run.enter(made, text, mapped);
     pipeline_.normalizer.run(made, mapped);
     for (TextRange& range : verbatim) {  // to the same stretch of the normalized text
-      const auto behind = [&](size_t source) {
-        return static_cast<size_t>(
-            std::upper_bound(made.source_end.begin(), made.source_end.end(), static_cast<uint32_t>(here + source)) -
-            made.source_end.begin());
+      const auto behind = [&](size_t source) -> size_t {
+        return std::upper_bound(made.source_end.begin(), made.source_end.end(), static_cast<uint32_t>(here + source)) -
+               made.source_end.begin();
       };
       range = {behind(range.begin), behind(range.end)};
     }
@@ -251,9 +250,9 @@ void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
   if (pipeline_.words == Words::kExpression) cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
   while (p < end) {
     const char* stop = cursor ? cursor->next() : word_end(p, end);
-    const std::string_view word(p, static_cast<size_t>(stop - p));
+    const std::string_view word(p, stop - p);
     const bool fits = cache && word.size() <= WordCache::kMaxBytes;
-    const WordCache::Key key = fits ? WordCache::key_of(word, static_cast<size_t>(end - p)) : WordCache::Key{};
+    const WordCache::Key key = fits ? WordCache::key_of(word, end - p) : WordCache::Key{};
     p = stop;
     if (const WordCache::Entry* entry = fits ? cache->find(key) : nullptr) {
       std::copy_n(entry->ids, WordCache::kMaxIds, block + used);
@@ -277,9 +276,9 @@ void BpeTokenizer::encode_words_with_ends(std::string_view text, Run& run) const
     const char* stop = cursor ? cursor->next() : word_end(p, end);
     const auto ids = model_.encode({p, static_cast<size_t>(stop - p)}, run.scratch.merge);
     for (size_t i = 0; i < ids.size(); ++i) {
-      const TokenText& token = tokens_[static_cast<size_t>(ids[i])];
+      const TokenText& token = tokens_[ids[i]];
       const bool as_written = !model_.options().byte_level && !token.byte;
-      const auto length = static_cast<std::ptrdiff_t>(as_written ? token.piece.size() : token.text.size());
+      const size_t length = as_written ? token.piece.size() : token.text.size();
       p = i + 1 == ids.size() ? stop : std::min(stop, p + length);
       run.put(ids[i], p);
     }
@@ -292,7 +291,7 @@ std::unique_ptr<DecodeStream> BpeTokenizer::decode_stream(bool skip_special) con
 }
 
 std::string_view BpeTokenizer::piece(int32_t id) const {
-  return id < 0 || id >= vocab_size() ? std::string_view() : tokens_[static_cast<size_t>(id)].piece;
+  return id < 0 || id >= vocab_size() ? std::string_view() : tokens_[id].piece;
 }
 
 int32_t BpeTokenizer::id_of(std::string_view text) const {

@@ -34,7 +34,7 @@ Table read_table(std::string_view bytes, const std::string& name) {
     take(&length, 4);
     LL_CHECK(length > 0 && length <= longest, "{}: piece {} has length {}, where 1 to {} are expected", name,
              table.pieces.size(), length, longest);
-    std::string piece(static_cast<size_t>(length), '\0');
+    std::string piece(length, '\0');
     take(piece.data(), piece.size());
     table.pieces.push_back(std::move(piece));
     table.scores.push_back(score);
@@ -52,8 +52,7 @@ std::unique_ptr<Tokenizer> load_llama2c(const std::filesystem::path& path) {
            "{}: the pieces of the 256 bytes are not behind the first three", name);
   model.set_scores(table.scores, std::vector<bool>(table.scores.size(), true));
   std::vector<AddedToken> added;
-  for (const int32_t id : {kUnk, kBos, kEos})
-    added.push_back({.content = model.pieces()[static_cast<size_t>(id)], .id = id});
+  for (const int32_t id : {kUnk, kBos, kEos}) added.push_back({.content = model.pieces()[id], .id = id});
   BpePipeline pipeline;
   pipeline.normalizer = Normalizer({{Normalizer::Kind::kPrepend, "", " "}});
   pipeline.find_added = false;

@@ -120,7 +120,7 @@ std::unique_ptr<Tokenizer> load_tiktoken(const fs::path& path) {
   for (int32_t i = 0; i < kSpecials; ++i) {
     const auto same_id = [&](const AddedToken& token) { return token.id == count + i; };
     if (std::none_of(added.begin(), added.end(), same_id))
-      put_added_token(added, {.content = names[static_cast<size_t>(i)], .id = count + i});
+      put_added_token(added, {.content = names[i], .id = count + i});
   }
   const SpecialIds special = special_ids(roles, model, added);
   BpePipeline pipeline;

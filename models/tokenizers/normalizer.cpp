@@ -43,9 +43,7 @@ void replace(MappedText& out, std::string_view from, std::string_view to, bool m
   size_t done = 0;
   const auto copy = [&](size_t stop) {
     text.append(out.text, done, stop - done);
-    if (mapped)
-      ends.insert(ends.end(), out.source_end.begin() + static_cast<std::ptrdiff_t>(done),
-                  out.source_end.begin() + static_cast<std::ptrdiff_t>(stop));
+    if (mapped) ends.insert(ends.end(), out.source_end.begin() + done, out.source_end.begin() + stop);
   };
   for (; at != std::string::npos; at = out.text.find(from, done)) {
     copy(at);

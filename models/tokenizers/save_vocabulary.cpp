@@ -75,7 +75,7 @@ std::string tokenizer_json(const BpeVocabulary& vocabulary, const std::string& v
   j["decoder"] = bytes;
   json merges = json::array();
   for (const auto& [left, right] : vocabulary.merges)
-    merges.push_back({vocabulary.pieces[static_cast<size_t>(left)], vocabulary.pieces[static_cast<size_t>(right)]});
+    merges.push_back({vocabulary.pieces[left], vocabulary.pieces[right]});
   std::string text = j.dump();
   text.pop_back();  // the brace: the model goes before it, its vocabulary by id
   return text + R"(,"model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":"",)" +
@@ -98,8 +98,7 @@ void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder,
   write(dir / "vocab.json", vocab + "\n");
   std::string merges = "#version: 0.2\n";
   for (const auto& [left, right] : vocabulary.merges) {
-    merges += fmt::format("{} {}\n", vocabulary.pieces[static_cast<size_t>(left)],
-                          vocabulary.pieces[static_cast<size_t>(right)]);
+    merges += fmt::format("{} {}\n", vocabulary.pieces[left], vocabulary.pieces[right]);
   }
   write(dir / "merges.txt", merges);
   json config = roles_of(vocabulary);

@@ -58,7 +58,7 @@ void TokenTextStream::feed(int32_t id, std::string& out) {
   const bool after = previous_ >= 0 && previous_ == rules_.strip_after;
   previous_ = id;
   if (id < 0 || static_cast<size_t>(id) >= tokens_.size()) return;
-  const TokenText& token = tokens_[static_cast<size_t>(id)];
+  const TokenText& token = tokens_[id];
   if ((skip_special_ && token.special) || token.piece.empty()) return;
   std::string_view text = token.text;
   if (after && !token.byte) text = without_space(text);

@@ -137,8 +137,7 @@ class Trainer {
 
   void merge(uint64_t key) {
     const auto left = static_cast<int32_t>(key >> 32), right = static_cast<int32_t>(key & UINT32_MAX);
-    const int32_t made =
-        add_piece(result_.pieces[static_cast<size_t>(left)] + result_.pieces[static_cast<size_t>(right)]);
+    const int32_t made = add_piece(result_.pieces[left] + result_.pieces[right]);
     // A pair that comes up again, in words that another merge changed, keeps its rank.
     if (merged_.try_emplace(key, made).second) result_.merges.emplace_back(left, right);
     const std::vector<uint32_t> words = std::exchange(pairs_.at(key).words, {});
@@ -151,7 +150,7 @@ class Trainer {
     for (size_t i = 0; i + 1 < ids.size(); ++i) {
       if (ids[i] != left || ids[i + 1] != right) continue;
       ids[i] = made;
-      ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      ids.erase(ids.begin() + i + 1);
       if (i > 0) {
         change(ids[i - 1], left, -1, w);
         change(ids[i - 1], made, +1, w);

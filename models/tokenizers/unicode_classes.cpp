@@ -26,7 +26,7 @@ UnicodeClasses::UnicodeClasses() {
   std::map<Page, uint16_t> known;
   for (std::size_t i = 0; i < page_of_.size(); ++i) {
     Page page;
-    std::copy_n(bits.begin() + static_cast<std::ptrdiff_t>(i * 256), 256, page.begin());
+    std::copy_n(bits.begin() + i * 256, 256, page.begin());
     const auto [it, fresh] = known.try_emplace(page, static_cast<uint16_t>(pages_.size()));
     if (fresh) pages_.push_back(page);
     page_of_[i] = it->second;

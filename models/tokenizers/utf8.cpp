@@ -70,7 +70,7 @@ std::string utf8_repair(std::string_view text) {
   for (const char *p = text.data(), *end = p + text.size(); p < end;) {
     const Utf8Char c = utf8_next(p, end);
     if (c.valid)
-      out.append(p, static_cast<size_t>(c.length));
+      out.append(p, c.length);
     else
       utf8_append(out, kReplacement);
     p += c.length;

@@ -9,11 +9,11 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "kernels/bias_gelu.h"
-
 namespace lowland {
 
 class JsonKeys;
+
+enum class GeluForm : uint8_t { erf, quick };
 
 struct VitConfig {
   int64_t hidden_size = 768;

@@ -28,7 +28,7 @@ Vit::Vit(VitConfig config, VitHead head, nn::Model* whole, const std::string& ba
   post_norm_ = std::make_unique<nn::LayerNorm>(set, base + ".post_layernorm", C, config_.layer_norm_eps);
   if (head == VitHead::none) return;
   LL_CHECK(!config_.labels.empty(), "an image classifier needs at least one class");
-  classifier_ = own(std::make_unique<Linear>(set, "classifier", static_cast<int64_t>(config_.labels.size()), C));
+  classifier_ = own(std::make_unique<Linear>(set, "classifier", config_.labels.size(), C));
 }
 
 Vit::Layer Vit::make_layer(const std::string& base, int64_t index) {
@@ -46,17 +46,17 @@ Vit::Layer Vit::make_layer(const std::string& base, int64_t index) {
           set.next_op()};
 }
 
-Vit::Rows Vit::pack(const ImageBatch& images) const {
+Vit::ImageRows Vit::pack(const ImageBatch& images) const {
   const Tensor& x = images.pixels;
   const int64_t P = config_.patch_size;
   LL_CHECK(x && x.rank() == 4 && x.dim(0) > 0 && x.dim(1) == config_.num_channels && x.dim(2) == x.dim(3),
            "the vision tower takes images (S,{},H,H), not {}", config_.num_channels, describe(x));
   LL_CHECK(x.dim(2) % P == 0 && x.dim(2) >= P, "images of {} x {} pixels do not divide into patches of {}", x.dim(2),
            x.dim(2), P);
-  const auto S = static_cast<size_t>(x.dim(0));
+  const size_t S = x.dim(0);
   LL_CHECK(images.example.size() == S && images.number.size() == S, "{} images, but {} examples and {} numbers", S,
            images.example.size(), images.number.size());
-  Rows rows;
+  ImageRows rows;
   rows.S = x.dim(0);
   rows.side = x.dim(2) / P;
   rows.NP = rows.side * rows.side;
@@ -64,15 +64,15 @@ Vit::Rows Vit::pack(const ImageBatch& images) const {
   std::vector<int32_t> example, position, place, patches, classes, cu = {0}, cu_patches = {0};
   const auto i32 = [](int64_t n) { return static_cast<int32_t>(n); };
   for (size_t s = 0; s < S; ++s) {
-    classes.push_back(i32(static_cast<int64_t>(place.size())));
+    classes.push_back(i32(place.size()));
     for (int64_t p = 0; p <= rows.NP; ++p) {
-      if (p > 0) patches.push_back(i32(static_cast<int64_t>(place.size())));
+      if (p > 0) patches.push_back(i32(place.size()));
       example.push_back(images.example[s]);
       position.push_back(i32(images.number[s] * (1 + rows.NP) + p));
       place.push_back(i32(p));
     }
-    cu.push_back(i32(static_cast<int64_t>(place.size())));
-    cu_patches.push_back(i32(static_cast<int64_t>(patches.size())));
+    cu.push_back(i32(place.size()));
+    cu_patches.push_back(i32(patches.size()));
   }
   const PhaseScope phase(context().memory(), "data");
   const auto tensor = [&](const std::vector<int32_t>& v) {
@@ -87,7 +87,7 @@ Vit::Rows Vit::pack(const ImageBatch& images) const {
   return rows;
 }
 
-Tensor Vit::position_rows(const Rows& rows) const {
+Tensor Vit::position_rows(const ImageRows& rows) const {
   const Tensor& table = positions_->weight().value;  // (1 + NP, C)
   const int64_t side = config_.side();
   if (rows.side == side) return ops::embedding(rows.place, table, dtype());  // (N, C)
@@ -99,7 +99,7 @@ Tensor Vit::position_rows(const Rows& rows) const {
   return ops::embedding(rows.place, ops::matmul(map, learnt));  // (N, C)
 }
 
-Tensor Vit::embed(const ImageBatch& images, const Rows& rows) const {
+Tensor Vit::embed(const ImageBatch& images, const ImageRows& rows) const {
   const int64_t C = config_.hidden_size, P = config_.patch_size;
   const Tensor weight = patch_embedding_->value.reshape({C, config_.num_channels * P * P});
   Tensor patches = ops::patchify(images.pixels.to(dtype()), P);               // (S NP, D P P)
@@ -110,7 +110,7 @@ Tensor Vit::embed(const ImageBatch& images, const Rows& rows) const {
   return pre_norm_->forward(ops::add(x, position_rows(rows)));                // (N, C)
 }
 
-Tensor Vit::block(const Layer& layer, const Tensor& x, const Rows& rows, const Mode& mode) const {
+Tensor Vit::block(const Layer& layer, const Tensor& x, const ImageRows& rows, const Mode& mode) const {
   AttentionOptions options;
   options.heads = options.kv_heads = config_.num_attention_heads;
   options.head_dim = config_.head_dim();
@@ -126,19 +126,19 @@ Tensor Vit::block(const Layer& layer, const Tensor& x, const Rows& rows, const M
 }
 
 bool Vit::learns() const {
-  const auto own = [this](const std::string& name) { return name.compare(0, base_.size(), base_) == 0; };
+  const auto own = [this](const std::string& name) { return name.starts_with(base_); };
   const auto& weights = parameters_.all();
   return std::any_of(weights.begin(), weights.end(), [&](const auto& p) { return p->trainable && own(p->name); }) ||
          std::any_of(adapters().begin(), adapters().end(), [&](const auto& a) { return own(a.module); });
 }
 
-Tensor Vit::run(const ImageBatch& images, const Rows& rows, int64_t blocks, const Mode& mode) const {
+Tensor Vit::run(const ImageBatch& images, const ImageRows& rows, int64_t blocks, const Mode& mode) const {
   arena().refresh();
   std::optional<NoGrad> frozen;  // recomputed blocks would be recorded, whether they learn or not
   if (!learns()) frozen.emplace(context());
   Tensor x = embed(images, rows);  // (N, C)
   for (int64_t i = 0; i < blocks; ++i) {
-    const Layer& layer = layers_[static_cast<size_t>(i)];
+    const Layer& layer = layers_[i];
     const auto one = [this, &layer, rows, mode](const Tensor& in) { return block(layer, in, rows, mode); };
     x = recompute() ? checkpoint(one, x) : one(x);  // (N, C)
   }
@@ -156,19 +156,19 @@ Tensor Vit::hidden(const ImageBatch& images, int64_t layer, const Mode& mode) co
 }
 
 Tensor Vit::patches(const ImageBatch& images, int64_t layer, const Mode& mode) const {
-  const Rows rows = pack(images);
+  const ImageRows rows = pack(images);
   return ops::gather_rows(run(images, rows, blocks_before(layer), mode), rows.patches);  // (S NP, C)
 }
 
 Tensor Vit::pooled(const ImageBatch& images, const Mode& mode) const {
-  const Rows rows = pack(images);
+  const ImageRows rows = pack(images);
   const Tensor x = run(images, rows, config_.num_hidden_layers, mode);  // (N, C)
   return post_norm_->forward(ops::gather_rows(x, rows.classes));        // (S, C)
 }
 
 Tensor Vit::forward(const ImageBatch& images, const Mode& mode) const {
   LL_CHECK(classifier_ != nullptr, "this vision tower has no classifier");
-  const Rows rows = pack(images);
+  const ImageRows rows = pack(images);
   Tensor x = run(images, rows, config_.num_hidden_layers, mode);              // (N, C)
   x = ops::segment_mean(ops::gather_rows(x, rows.patches), rows.cu_patches);  // (S, C)
   std::vector<int32_t> zeros(images.number.size(), 0);

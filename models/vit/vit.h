@@ -13,19 +13,12 @@
 #include <vector>
 
 #include "models/vit/config.h"
+#include "models/vit/image_batch.h"
 #include "nn/embedding.h"
 #include "nn/layer_norm.h"
 #include "nn/model.h"
 
 namespace lowland {
-
-// The images of one micro-batch.
-struct ImageBatch {
-  Tensor pixels;                 // (S, D, H, H), normalised; H is a multiple of the patch size
-  std::vector<int32_t> example;  // of each image: the index of its example in the step
-  std::vector<int32_t> number;   // of each image: which one of its example's images it is, from 0
-  int64_t S() const { return pixels ? pixels.dim(0) : 0; }
-};
 
 enum class VitHead { none, classification };
 
@@ -62,7 +55,7 @@ class Vit final : public nn::Model {
     uint64_t attention_op;
   };
   // Packed rows of a batch: what nn::Rows is for tokens.
-  struct Rows {
+  struct ImageRows {
     int64_t S = 0, NP = 0, N = 0, side = 0;
     nn::RowIds ids;           // (N): example and position, for random draws
     Tensor place;             // (N) i32: 0 the class token, 1 + p patch p
@@ -70,11 +63,11 @@ class Vit final : public nn::Model {
     Tensor cu, cu_patches;    // (S+1) i32: bounds of the images, in all rows and among the patches
   };
   Layer make_layer(const std::string& base, int64_t index);
-  Rows pack(const ImageBatch& images) const;
-  Tensor embed(const ImageBatch& images, const Rows& rows) const;
-  Tensor position_rows(const Rows& rows) const;
-  Tensor block(const Layer& layer, const Tensor& x, const Rows& rows, const nn::Mode& mode) const;
-  Tensor run(const ImageBatch& images, const Rows& rows, int64_t blocks, const nn::Mode& mode) const;
+  ImageRows pack(const ImageBatch& images) const;
+  Tensor embed(const ImageBatch& images, const ImageRows& rows) const;
+  Tensor position_rows(const ImageRows& rows) const;
+  Tensor block(const Layer& layer, const Tensor& x, const ImageRows& rows, const nn::Mode& mode) const;
+  Tensor run(const ImageBatch& images, const ImageRows& rows, int64_t blocks, const nn::Mode& mode) const;
 
   VitConfig config_;
   std::string base_;

@@ -86,8 +86,7 @@ ImagePrompt image_prompt_of(const std::string& style) {
 
 int64_t count_image_marks(const std::vector<ChatMessage>& messages) {
   int64_t n = 0;
-  for (const ChatMessage& m : messages)
-    n += static_cast<int64_t>(marks_within(m.content, {0, m.content.size()}).size());
+  for (const ChatMessage& m : messages) n += marks_within(m.content, {0, m.content.size()}).size();
   return n;
 }
 

@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "engine/error.h"
-#include "models/vlm/names.h"
 
 namespace lowland {
 namespace {
 
 // `name` with the prefix `from` exchanged, or empty if it does not begin so.
 std::string moved(const std::string& name, const std::string& from, const std::string& to) {
-  return name.compare(0, from.size(), from) == 0 ? to + name.substr(from.size()) : "";
+  return name.starts_with(from) ? to + name.substr(from.size()) : "";
 }
 
 // The folder's rows on top, fresh ones below: an embedding that has grown.
@@ -38,8 +37,6 @@ void check_projector(const Vlm& model, const WeightMap& weights) {
 }
 
 }  // namespace
-
-WeightMap open_vlm_weights(const std::string& folder) { return WeightMap(folder, new_vlm_name); }
 
 std::string load_weights(Vlm& model, WeightMap& weights, uint64_t seed) {
   check_projector(model, weights);

@@ -3,17 +3,15 @@
 #include <cstdint>
 #include <string>
 
-#include "models/hub/hub_folder.h"
+#include "models/hub/weight_map.h"
 #include "models/vlm/vlm.h"
 
 namespace lowland {
 
-// The weights of a LLaVA folder under the names of the model, whichever spelling the folder has.
-WeightMap open_vlm_weights(const std::string& folder);
-
-// Fills every parameter from the folder; new adapters get LoRA's initialisation. Returns one line on the folder's
-// tensors that the model has no place for, or nothing. REQUIRES materialise(). Throws Error that names a missing
-// tensor, or one of another shape, as of a projector that does not fit its tower.
+// Fills every parameter from the folder, which open_weights opens with vlm_family in any spelling; new adapters get
+// LoRA's initialisation. Returns one line on the folder's tensors that the model has no place for, or nothing. REQUIRES
+// materialise(). Throws Error that names a missing tensor, or one of another shape, as of a projector that does not fit
+// its tower.
 std::string load_weights(Vlm& model, WeightMap& weights, uint64_t seed);
 
 // Fills the tower from a CLIP or image classifier folder, the decoder from a Llama folder, and draws the projector

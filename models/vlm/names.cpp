@@ -21,7 +21,7 @@ template <size_t n>
 std::string with_prefix_changed(const std::string& name, const std::pair<const char*, const char*> (&table)[n]) {
   for (const auto& [from, to] : table) {
     const std::string prefix = from;
-    if (name.compare(0, prefix.size(), prefix) == 0) return to + name.substr(prefix.size());
+    if (name.starts_with(prefix)) return to + name.substr(prefix.size());
   }
   return name;
 }

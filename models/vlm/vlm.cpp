@@ -57,10 +57,10 @@ Tensor Vlm::loss(const Rows& rows, const PlacedImages& images, const Tensor& tar
 
 bool Vlm::reads(const std::string& name) const {
   const std::string tower = std::string(kVlmTower) + ".", layers = tower + "encoder.layers.";
-  if (name.compare(0, tower.size(), tower) != 0) return true;
-  if (name.compare(0, layers.size(), layers) == 0)
+  if (!name.starts_with(tower)) return true;
+  if (name.starts_with(layers))
     return std::stoll(name.substr(layers.size())) < tower_->blocks_before(config_.vision_feature_layer);
-  return name.compare(0, tower.size() + 15, tower + "post_layernorm.") != 0;
+  return !name.starts_with(tower + "post_layernorm.");
 }
 
 std::vector<int32_t> expand_image_tokens(const std::vector<int32_t>& ids, int32_t image_token, int64_t image_tokens,
@@ -68,7 +68,7 @@ std::vector<int32_t> expand_image_tokens(const std::vector<int32_t>& ids, int32_
   std::vector<int32_t> out;
   std::vector<uint8_t> marks;
   for (size_t i = 0; i < ids.size(); ++i) {
-    const auto times = static_cast<size_t>(ids[i] == image_token ? image_tokens : 1);
+    const size_t times = ids[i] == image_token ? image_tokens : 1;
     out.insert(out.end(), times, ids[i]);
     if (learn != nullptr) marks.insert(marks.end(), times, (*learn)[i]);
   }
@@ -91,7 +91,7 @@ PlacedImages place_images(Context& context, const std::vector<nn::Segment>& segm
       example.push_back(static_cast<int32_t>(segment.example));
       position.push_back(static_cast<int32_t>(i));
     }
-    const auto found = static_cast<int64_t>(rows.size() - before);
+    const int64_t found = rows.size() - before;
     LL_CHECK(found == images[s] * config.image_tokens(), "segment {} has {} image tokens and {} images, which take {}",
              s, found, images[s], images[s] * config.image_tokens());
     for (int64_t i = 0; i < images[s]; ++i) {

@@ -16,16 +16,6 @@
 
 namespace lowland {
 
-// The images of a micro-batch and where they are in it. Either the batch of pixels, or features that a frozen tower
-// gave before, is there; neither where no sample has an image.
-struct PlacedImages {
-  ImageBatch images;
-  Tensor features;  // (I T, CV)
-  Tensor rows;      // (I T) i32: the batch's rows that they fill, image by image
-  nn::RowIds ids;   // (I T): example and position of those rows
-  bool any() const { return rows.defined() && rows.numel() > 0; }
-};
-
 class Vlm final : public nn::Model {
  public:
   explicit Vlm(VlmConfig config);

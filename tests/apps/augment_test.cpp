@@ -1,5 +1,5 @@
 // Mirrored and moved pictures.
-#include "apps/vlm/augment.h"
+#include "apps/objectives/augment.h"
 
 #include <doctest/doctest.h>
 
@@ -56,12 +56,8 @@ TEST_CASE("augment: a shift moves all rows alike, repeats edges, and is a functi
 }
 
 TEST_CASE("augment: settings that cannot be are refused") {
-  Settings s;
-  CHECK_FALSE(augment_of(s, 8).any());
-  s.flip = "up";
-  CHECK_THROWS_WITH_AS(augment_of(s, 8), "--flip must be none, horizontal or both, got up", Error);
-  s.flip = "both";
-  s.shift = 8;
-  CHECK_THROWS_WITH_AS(augment_of(s, 8), "--shift must be at least 0 and less than 8, the pictures' side, got 8",
-                       Error);
+  CHECK_FALSE(augment_of("none", 0, 8).any());
+  CHECK_THROWS_WITH_AS(augment_of("up", 0, 8), "--flip must be none, horizontal or both, got up", Error);
+  CHECK_THROWS_WITH_AS(augment_of("both", 8, 8),
+                       "--shift must be at least 0 and less than 8, the pictures' side, got 8", Error);
 }

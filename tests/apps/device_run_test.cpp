@@ -3,11 +3,10 @@
 // not, every byte is the same, and the CPU gives the same losses.
 #include <doctest/doctest.h>
 
-#include "apps/common/trainer.h"
-#include "apps/common/training_run.h"
 #include "apps/data/dataset.h"
-#include "apps/llama/language_workload.h"
-#include "apps/roberta/classification.h"
+#include "apps/objectives/classification.h"
+#include "apps/objectives/language.h"
+#include "apps/train/run.h"
 #include "engine/error.h"
 #include "engine/io/safetensors_writer.h"
 #include "models/roberta/load_weights.h"
@@ -37,34 +36,42 @@ nn::LoraConfig adapter_on(const std::string& first, const std::string& second) {
 struct Job {
   virtual ~Job() = default;
   virtual nn::Model& model() = 0;
-  virtual Workload& workload() = 0;
+  virtual const Objective& objective() const = 0;
+};
+
+// The settings of a run, one struct a concern.
+struct RunSettings {
+  MethodSettings how;
+  TrainingSettings training;
+  BatchSettings batch;
+  SystemSettings system;
+  OutputSettings output;
 };
 
 struct Classifier final : Job {
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(tiny_task() / "pretrained/model");
   TextDataset data = load_task(task_info("sst2"), tiny_task() / "data", {});
   Roberta roberta{config(), RobertaHead::classification};
-  std::unique_ptr<ClassificationWorkload> work;
+  Classification work{*tokenizer, data, 512, 0};
 
   static RobertaConfig config() {
     RobertaConfig c = RobertaConfig::from_folder(tiny_task() / "pretrained/model");
     c.set_labels(task_info("sst2").labels);
     return c;
   }
-  Classifier(Context& context, const Settings& settings) {
+  Classifier(Context& context, const RunSettings&) {
     roberta.attach_lora(adapter_on("query", "value"));
-    roberta.train([](const std::string& n) { return n.rfind("classifier.", 0) == 0; });
+    roberta.train([](const std::string& n) { return n.starts_with("classifier."); });
     roberta.materialise(context, DType::f32);
     load_weights(roberta, tiny_task() / "pretrained/model", 7);
-    work = std::make_unique<ClassificationWorkload>(roberta, *tokenizer, data, settings);
   }
   nn::Model& model() override { return roberta; }
-  Workload& workload() override { return *work; }
+  const Objective& objective() const override { return work; }
 };
 
 struct Decoder final : Job {
   Llama llama{config()};
-  std::unique_ptr<LanguageWorkload> work;
+  LanguageModelling work{{examples(1, 90), examples(1000, 20), {}}, 0};
 
   static LlamaConfig config() {
     LlamaConfig c;
@@ -87,55 +94,60 @@ struct Decoder final : Job {
         e.ids.push_back(static_cast<int32_t>((r / 64 + p * (1 + r % 3)) % 61));
         e.learn.push_back(p > r % 4 ? 1 : 0);
       }
-      split.examples.push_back(std::move(e));
+      split.add(std::move(e));
     }
     return split;
   }
-  Decoder(Context& context, const Settings& settings) {
+  Decoder(Context& context, const RunSettings& settings) {
     llama.attach_lora(adapter_on("q_proj", "down_proj"));
-    llama.set_recompute(settings.recompute == "block");
+    llama.set_recompute(settings.batch.recompute == "block");
     llama.materialise(context, DType::f32);
     llama.parameters().initialise(3, 0.2, [](const std::string&) { return true; });
     llama.initialise_adapters(3);
-    work = std::make_unique<LanguageWorkload>(llama, examples(1, 90), examples(1000, 20), settings);
   }
   nn::Model& model() override { return llama; }
-  Workload& workload() override { return *work; }
+  const Objective& objective() const override { return work; }
 };
 
-Settings settings_of(const std::string& method, const std::string& out, bool graphs) {
-  Settings s;
-  s.method = method;
-  s.out = out;
-  s.no_graphs = !graphs;
-  s.rank = 4;
-  s.lr = 5e-3;
-  s.epochs = 3;
-  s.batch_size = 8;
-  s.grad_accum = 2;
-  s.eval_steps = 6;
-  s.save_steps = 5;
-  s.logging_steps = 3;
-  s.seed = 7;
+RunSettings settings_of(const std::string& method, const std::string& out, bool graphs) {
+  RunSettings s;
+  s.how = default_settings(method);
+  s.output.out = out;
+  s.system.no_graphs = !graphs;
+  s.system.seed = 7;
+  s.training.lr = 5e-3;
+  s.training.epochs = 3;
+  s.training.eval_steps = 6;
+  s.training.save_steps = 5;
+  s.training.logging_steps = 3;
+  s.batch.batch_size = 8;
+  s.batch.grad_accum = 2;
   return s;
 }
 
-// One run of an app's training loop. stop_after: ends as if it were killed once so many results have been written.
-template <class App> void run(Context& context, Settings settings, int stop_after = -1) {
-  App app(context, settings);
-  const auto method = optim::make_method(settings.method, app.model().arena(), method_options(settings));
-  RunFolder folder(settings);
-  folder.write_json("run.json", {{"settings", nlohmann::json::object()}});
+// One run of the training loop. stop_after: ends as if it were killed once so many results have been written.
+template <class App> void run(Context& context, const RunSettings& s, int stop_after = -1) {
+  App app(context, s);
+  const auto method = optim::make_method(s.how.name, app.model().arena(), s.training.method_options(s.how));
+  RunFolder folder(s.output, nlohmann::json::object());
   int written = 0;
-  const auto write = [&](const std::filesystem::path& into) {
-    if (written++ == stop_after) fail("killed");
-    save_safetensors((into / "arena.safetensors").string(), {{"arena", app.model().arena().values()}});
-  };
-  Trainer trainer(app.model(), *method, app.workload(), folder, settings, write, "adapter");
+  const Training training{
+      .model = app.model(),
+      .method = *method,
+      .objective = app.objective(),
+      .settings = s.training,
+      .batch = s.batch,
+      .system = s.system,
+      .write_result =
+          [&](const std::filesystem::path& into) {
+            if (written++ == stop_after) fail("killed");
+            save_safetensors((into / "arena.safetensors").string(), {{"arena", app.model().arena().values()}});
+          },
+      .result = "adapter"};
   if (stop_after < 0) {
-    trainer.run();
+    train(training, folder);
   } else {
-    CHECK_THROWS_WITH_AS(trainer.run(), "killed", Error);
+    CHECK_THROWS_WITH_AS(train(training, folder), "killed", Error);
   }
 }
 
@@ -161,9 +173,9 @@ template <class App> void check_app(const std::string& method, const std::string
   CAPTURE(method);
   const lowland::test::Workspace w;
   const auto go = [&](const std::string& out, Context& context, bool graphs, int stop_after = -1, bool resume = false) {
-    Settings s = settings_of(method, w / out, graphs);
-    s.recompute = recompute;
-    s.resume = resume;
+    RunSettings s = settings_of(method, w / out, graphs);
+    s.batch.recompute = recompute;
+    s.output.resume = resume;
     run<App>(context, s, stop_after);
   };
   Context host({}, 2);

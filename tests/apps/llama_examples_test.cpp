@@ -1,5 +1,5 @@
 // What a language model learns of each example: which ids, and which of them are targets.
-#include "apps/llama/examples.h"
+#include "apps/objectives/language_maker.h"
 
 #include <doctest/doctest.h>
 
@@ -16,7 +16,7 @@ const std::string kTokenizer = std::string(LL_SOURCE_DIR) + "/tests/golden/token
 
 struct Maker {
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(kTokenizer);
-  Settings settings;
+  LanguageSettings settings;
 
   LanguageExample operator()(const std::string& prompt, const std::string& completion) const {
     return ExampleMaker(*tokenizer, settings, kTokenizer, 64).make({{}, prompt, completion, "here"});
@@ -54,7 +54,7 @@ TEST_CASE("examples: a token that straddles the end of the prompt is the prompt'
   CHECK(split.targets() <= whole.targets());
   size_t first = 0;
   while (split.learn[first] == 0) ++first;
-  const std::vector<int32_t> before(split.ids.begin() + 1, split.ids.begin() + static_cast<std::ptrdiff_t>(first));
+  const std::vector<int32_t> before(split.ids.begin() + 1, split.ids.begin() + first);
   CHECK(maker.tokenizer->decode(before).size() >= 2);  // what is not learnt reaches at least to the prompt's end
 }
 

@@ -1,10 +1,11 @@
 // What memory_plan predicts against what real steps then hold.
-#include "apps/common/memory_plan.h"
+#include "apps/train/memory_plan.h"
 
 #include <doctest/doctest.h>
 
-#include "apps/bench/bench_step.h"
-#include "apps/common/training_run.h"
+#include "apps/train/loader.h"
+#include "apps/train/run.h"
+#include "apps/train/step.h"
 #include "engine/error.h"
 #include "models/llama/llama.h"
 #include "models/roberta/roberta.h"
@@ -14,81 +15,113 @@ using namespace lowland::apps;
 
 namespace {
 
+struct Settings {
+  MethodSettings how;
+  BatchSettings batch;
+  double lora_dropout = 0;
+};
+
 Settings settings_of(const std::string& method, const std::string& recompute) {
   Settings s;
-  s.method = method;
-  s.recompute = recompute;
-  s.targets = "all-linear";
-  s.batch_size = 4;
+  s.how = default_settings(method);
+  s.batch.batch_size = 4;
+  s.batch.recompute = recompute;
   return s;
 }
 
+// One step of sequences of different lengths, all examples; the last half of each is selected, or its first row only.
+class Sequences : public Objective {
+ public:
+  Sequences(int64_t length, bool half) : half_(half) {
+    for (int64_t i = 0; i < 4; ++i) lengths_.push_back(static_cast<int32_t>(length - i));
+  }
+  const std::vector<int32_t>& lengths(DataSplit) const override { return lengths_; }
+  PackedBatch pack(const nn::Model& model, DataSplit, const std::vector<int64_t>& which, const Place&) const override {
+    std::vector<nn::Segment> segments;
+    std::vector<int32_t> targets;
+    for (const int64_t i : which) {
+      const int32_t length = lengths_[i];
+      nn::Segment segment{std::vector<int32_t>(length, 3), i, {}};
+      for (int32_t p = half_ ? lengths_[0] / 2 : 0; p < (half_ ? length : 1); ++p) segment.select.push_back(p);
+      targets.insert(targets.end(), segment.select.size(), 1);
+      segments.push_back(std::move(segment));
+    }
+    return pack_batch(model.context(), segments, targets);
+  }
+  Evaluation evaluate(const nn::Model&, DataSplit, const BatchSettings&) const override { return {}; }
+  virtual std::unique_ptr<nn::Model> make(const Settings& s) const = 0;
+
+ private:
+  std::vector<int32_t> lengths_;
+  bool half_;
+};
+
 void choose_trained(nn::Model& model, const Settings& s) {
-  model.set_recompute(s.recompute == "block");
-  if (s.method == "full") return model.train([](const std::string&) { return true; });
+  if (s.how.full()) return model.train([](const std::string&) { return true; });
   nn::LoraConfig lora;
-  lora.rank = s.rank;
+  lora.rank = 8;
+  lora.alpha = 16;
   lora.dropout = s.lora_dropout;
   lora.targets = [](const std::string& m) { return m.find("classifier") == std::string::npos; };
   model.attach_lora(lora);
 }
 
-// Sequences of different lengths; the last half of each is selected, or its first row only.
-std::vector<nn::Segment> segments_of(const Settings& s, int64_t length, bool half, std::vector<int32_t>& targets) {
-  std::vector<nn::Segment> segments;
-  for (int64_t i = 0; i < s.batch_size; ++i) {
-    nn::Segment segment{std::vector<int32_t>(static_cast<size_t>(length - i), 3), i, {}};
-    for (int64_t p = half ? length / 2 : 0; p < (half ? length - i : 1); ++p)
-      segment.select.push_back(static_cast<int32_t>(p));
-    targets.insert(targets.end(), segment.select.size(), 1);
-    segments.push_back(std::move(segment));
+class LlamaSteps final : public Sequences {
+ public:
+  LlamaSteps(LlamaConfig config, int64_t length) : Sequences(length, true), config_(std::move(config)) {}
+  std::unique_ptr<nn::Model> make(const Settings& s) const override {
+    auto model = std::make_unique<Llama>(config_);
+    choose_trained(*model, s);
+    return model;
   }
-  return segments;
-}
+  Tensor loss(const nn::Model& model, const PackedBatch& b, const nn::Mode& mode, double scale) const override {
+    LinearCrossEntropyOptions o;
+    o.scale = scale;
+    const auto& m = static_cast<const Llama&>(model);
+    return m.loss(m.decode(m.embed(b.rows.ids), b.rows, mode), b.targets, o);  // (1)
+  }
+  int64_t head_dim(const nn::Model&) const override { return config_.head_dim; }
 
-PlanInput llama_input(const LlamaConfig& config, int64_t length) {
-  PlanInput in;
-  in.make = [config, length](const Settings& s) {
-    auto model = std::make_unique<Llama>(config);
-    choose_trained(*model, s);
-    if (s.weights_dtype == "bf16") model->set_frozen_dtype(DType::bf16);
-    const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
-      LinearCrossEntropyOptions o;
-      o.scale = scale;
-      return m->loss(m->decode(m->embed(b.rows.ids), b.rows, mode), b.targets, o);  // (1)
-    };
-    const auto step = [m = model.get(), s, length] {
-      std::vector<int32_t> targets;
-      const auto segments = segments_of(s, length, true, targets);
-      return std::vector<PackedBatch>{pack_batch(m->context(), segments, targets)};
-    };
-    return PlannedModel{std::move(model), loss, step};
-  };
-  in.head_dim = config.head_dim;
-  in.narrow_weights = true;
-  return in;
-}
+ private:
+  LlamaConfig config_;
+};
 
-PlanInput roberta_input(const RobertaConfig& config, int64_t length) {
-  PlanInput in;
-  in.make = [config, length](const Settings& s) {
-    auto model = std::make_unique<Roberta>(config, RobertaHead::classification);
+class RobertaSteps final : public Sequences {
+ public:
+  RobertaSteps(RobertaConfig config, int64_t length) : Sequences(length, false), config_(std::move(config)) {}
+  std::unique_ptr<nn::Model> make(const Settings& s) const override {
+    auto model = std::make_unique<Roberta>(config_, RobertaHead::classification);
     choose_trained(*model, s);
-    model->train([](const std::string& n) { return n.rfind("classifier.", 0) == 0; });
-    const auto loss = [m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
-      CrossEntropyOptions o;
-      o.scale = scale;
-      return ops::cross_entropy(m->forward(b.rows, mode), b.targets, o);  // (1)
-    };
-    const auto step = [m = model.get(), s, length] {
-      std::vector<int32_t> targets;
-      const auto segments = segments_of(s, length, false, targets);
-      return std::vector<PackedBatch>{pack_batch(m->context(), segments, targets)};
-    };
-    return PlannedModel{std::move(model), loss, step};
-  };
-  in.head_dim = config.hidden_size / config.num_attention_heads;
-  return in;
+    model->train([](const std::string& n) { return n.starts_with("classifier."); });
+    return model;
+  }
+  Tensor loss(const nn::Model& model, const PackedBatch& b, const nn::Mode& mode, double scale) const override {
+    CrossEntropyOptions o;
+    o.scale = scale;
+    return ops::cross_entropy(static_cast<const Roberta&>(model).forward(b.rows, mode), b.targets, o);  // (1)
+  }
+  int64_t head_dim(const nn::Model&) const override { return config_.hidden_size / config_.num_attention_heads; }
+
+ private:
+  RobertaConfig config_;
+};
+
+const TrainingSettings kTraining = [] {
+  TrainingSettings t;
+  t.lr = 1e-3;
+  t.max_steps = 3;
+  return t;
+}();
+const SystemSettings kSystem;
+
+PlannedRun planned(const Sequences& work, const Settings& s) {
+  return {.new_model = [&work, s] { return work.make(s); },
+          .objective = work,
+          .how = s.how,
+          .training = kTraining,
+          .system = kSystem,
+          .lora_dropout = s.lora_dropout,
+          .narrow_weights = dynamic_cast<const LlamaSteps*>(&work) != nullptr};
 }
 
 LlamaConfig tiny_llama() {
@@ -116,23 +149,28 @@ RobertaConfig tiny_roberta() {
 }
 
 // Peak of three real steps.
-size_t measured(const PlanInput& input, const Settings& s) {
+size_t measured(const Sequences& work, const Settings& s) {
   Context context({}, 2);
-  const PlannedModel m = input.make(s);
-  m.model->materialise(context, DType::f32);
-  m.model->parameters().initialise(1, 0.02, [](const std::string&) { return true; });
-  m.model->initialise_adapters(1);
-  const auto method = optim::make_method(s.method, m.model->arena(), method_options(s));
-  StepPasses passes(*m.model, *method, m.loss, false);
-  for (int64_t i = 0; i < 3; ++i) bench_step(*m.model, *method, s, passes, m.largest_step()[0], i);
+  const std::unique_ptr<nn::Model> model = work.make(s);
+  prepare(*model, planned(work, s), s.batch, context);
+  model->materialise(context, DType::f32);
+  model->parameters().initialise(1, 0.02, [](const std::string&) { return true; });
+  model->initialise_adapters(1);
+  const auto method = optim::make_method(s.how.name, model->arena(), kTraining.method_options(s.how));
+  const auto loss = [&](const PackedBatch& b, const nn::Mode& m, double scale) {
+    return work.loss(*model, b, m, scale);
+  };
+  TrainingStep step(*model, *method, loss, false);
+  Loader loader(work, *model, s.batch, 1);
+  for (int64_t i = 0; i < 3; ++i) step.run(loader.step(i), {.index = i, .lr = 1e-3, .rho = 0.05, .seed = 1});
   return context.memory().peak_bytes();
 }
 
-void check_prediction(const std::string& name, const PlanInput& input, Settings s) {
-  const auto real = static_cast<double>(measured(input, s));
+void check_prediction(const std::string& name, const Sequences& work, Settings s) {
+  const auto real = static_cast<double>(measured(work, s));
   Context context({}, 2);
-  const MemoryPlan plan = plan_memory(input, s, context, size_t{1} << 40);
-  INFO(name, " ", s.method, " ", s.recompute, ": predicted ", plan.peak(), ", measured ", real, "\n",
+  const MemoryPlan plan = plan_memory(planned(work, s), s.batch, context, size_t{1} << 40);
+  INFO(name, " ", s.how.name, " ", s.batch.recompute, ": predicted ", plan.peak(), ", measured ", real, "\n",
        memory_table(plan, 0));
   const double ratio = static_cast<double>(plan.peak()) / real;
   CHECK(ratio > 0.98);
@@ -145,15 +183,15 @@ TEST_CASE("memory plan: the peak of real steps") {
   for (const char* recompute : {"none", "block"})
     for (const char* method : {"lora", "eflat-lora", "lora-sam", "full"}) {
       const Settings s = settings_of(method, recompute);
-      check_prediction("tiny llama", llama_input(tiny_llama(), 40), s);
-      check_prediction("tiny roberta", roberta_input(tiny_roberta(), 40), s);
+      check_prediction("tiny llama", LlamaSteps(tiny_llama(), 40), s);
+      check_prediction("tiny roberta", RobertaSteps(tiny_roberta(), 40), s);
     }
 }
 
 TEST_CASE("memory plan: larger models, other settings") {
   Settings narrow = settings_of("lora", "none");
-  narrow.weights_dtype = "bf16";
-  check_prediction("tiny llama, bf16 weights", llama_input(tiny_llama(), 40), narrow);
+  narrow.batch.weights_dtype = "bf16";
+  check_prediction("tiny llama, bf16 weights", LlamaSteps(tiny_llama(), 40), narrow);
   LlamaConfig mid = tiny_llama();
   mid.vocab_size = 8000;
   mid.hidden_size = 256;
@@ -161,41 +199,41 @@ TEST_CASE("memory plan: larger models, other settings") {
   mid.num_hidden_layers = 6;
   mid.head_dim = 64;
   Settings s = settings_of("eflat-lora", "none");
-  check_prediction("mid llama", llama_input(mid, 150), s);
-  s.recompute = "block";
-  check_prediction("mid llama", llama_input(mid, 150), s);
-  s.weights_dtype = "bf16";
+  check_prediction("mid llama", LlamaSteps(mid, 150), s);
+  s.batch.recompute = "block";
+  check_prediction("mid llama", LlamaSteps(mid, 150), s);
+  s.batch.weights_dtype = "bf16";
   s.lora_dropout = 0.1;
-  check_prediction("mid llama, bf16 weights, dropout", llama_input(mid, 150), s);
+  check_prediction("mid llama, bf16 weights, dropout", LlamaSteps(mid, 150), s);
   mid.tie_word_embeddings = true;
-  check_prediction("mid llama, tied", llama_input(mid, 20), settings_of("lora", "none"));
+  check_prediction("mid llama, tied", LlamaSteps(mid, 20), settings_of("lora", "none"));
   RobertaConfig base = tiny_roberta();
   base.vocab_size = 5000;
   base.hidden_size = 192;
   base.intermediate_size = 768;
   base.num_hidden_layers = 6;
   for (const char* recompute : {"none", "block"})
-    check_prediction("mid roberta", roberta_input(base, 128), settings_of("lora", recompute));
+    check_prediction("mid roberta", RobertaSteps(base, 128), settings_of("lora", recompute));
 }
 
 TEST_CASE("memory plan: auto recomputes only where it must, and a step that does not fit names what would") {
-  const PlanInput input = llama_input(tiny_llama(), 100);
+  const LlamaSteps work(tiny_llama(), 100);
   Context context({}, 2);
   Settings none = settings_of("lora", "none"), block = settings_of("lora", "block");
-  const size_t large = plan_memory(input, none, context, 0).peak();
-  const size_t small = plan_memory(input, block, context, 0).peak();
+  const size_t large = plan_memory(planned(work, none), none.batch, context, 0).peak();
+  const size_t small = plan_memory(planned(work, block), block.batch, context, 0).peak();
   REQUIRE(small < large);
   Settings open = settings_of("lora", "auto");
-  CHECK(fit_memory(input, open, context, 2 * large).peak() == large);
-  CHECK(open.recompute == "none");
-  open.recompute = "auto";
-  CHECK(fit_memory(input, open, context, small).peak() == small);
-  CHECK(open.recompute == "block");
+  CHECK(fit_memory(planned(work, open), open.batch, context, 2 * large).peak() == large);
+  CHECK(open.batch.recompute == "none");
+  open.batch.recompute = "auto";
+  CHECK(fit_memory(planned(work, open), open.batch, context, small).peak() == small);
+  CHECK(open.batch.recompute == "block");
 
   const auto refusal = [&](size_t free_bytes) {
     Settings s = settings_of("lora", "none");
     try {
-      fit_memory(input, s, context, free_bytes);
+      fit_memory(planned(work, s), s.batch, context, free_bytes);
     } catch (const Error& e) {
       return std::string(e.what());
     }

@@ -210,7 +210,7 @@ TEST_CASE("lowland-vlm: a killed run resumes to the same bits") {
         read_text(w / "killed/adapter/adapter_model.safetensors"));
 }
 
-TEST_CASE("lowland-vlm: features from the cache give the same bits, and those of another tower are refused") {
+TEST_CASE("lowland-vlm: features from the cache are those that filled it, and another tower's are refused") {
   const Workspace w;
   const auto train = [&](const std::string& name, std::vector<std::string> more) {
     std::vector<std::string> args = flags("eflat-lora", w / name);
@@ -221,11 +221,16 @@ TEST_CASE("lowland-vlm: features from the cache give the same bits, and those of
   const auto adapter = [&](const std::string& name) {
     return read_text(w / name + "/adapter/adapter_model.safetensors");
   };
-  must(train("plain", {}));
-  for (const std::string name : {"filling", "reading"}) {
-    must(train(name, {"--cache-features", w / "features"}));
-    CHECK(adapter(name) == adapter("plain"));
-  }
+  for (const char* name : {"filling", "reading"}) must(train(name, {"--cache-features", w / "features"}));
+  CHECK(adapter("filling") == adapter("reading"));
+  // Without a cache a picture goes through the tower once a batch. The last bits of a matrix product may depend on how
+  // many rows it has, hence on what else the batch holds.
+  must(train("plain", {"--logging-steps", "1"}));
+  must(train("cached", {"--logging-steps", "1", "--cache-features", w / "features"}));
+  const auto first_loss = [&](const char* name) {
+    return read_metrics(w / name).front().at("loss_perturbed").get<double>();
+  };
+  CHECK(first_loss("cached") == doctest::Approx(first_loss("plain")).epsilon(1e-5));
   const Workspace& task = tiny_task_of_pictures();
   must(run_vlm({"pretrain", "--class-dir", task / "classes", "--vision-model", task / "vision/model", "--max-steps",
                 "2", "--threads", "1", "--out", w / "tower"}));

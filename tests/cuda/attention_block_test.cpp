@@ -20,7 +20,7 @@ constexpr double kBf16Bound = 5e-3;
 
 // Runs every block of a grid; shared memory holds NaN before each.
 template <int kThreads, class Body> void run_grid(int64_t blocks, int shared, const Body& body) {
-  std::vector<cuda::Vec<uint8_t>> memory(static_cast<size_t>(shared) / 16 + 1);
+  std::vector<cuda::Vec<uint8_t>> memory(shared / 16 + 1);
   for (int64_t i = 0; i < blocks; ++i) {
     std::memset(memory.data(), 0xff, memory.size() * 16);
     cuda::HostBlock<kThreads> block(i, blocks);
@@ -56,8 +56,8 @@ template <int MT> AttentionResult forward_mma(AttentionData<bf16>& d) {
   return r;
 }
 
-template <class T> std::vector<acc_t<T>> delta_of(const AttentionData<T>& d, const Rows<const T>& o, bool vectors) {
-  std::vector<acc_t<T>> delta(static_cast<size_t>(d.shape.NQ * d.c.NH));
+template <class T> std::vector<acc_t<T>> delta_of(const AttentionData<T>& d, const RowView<const T>& o, bool vectors) {
+  std::vector<acc_t<T>> delta(d.shape.NQ * d.c.NH);
   run_grid<256>(static_cast<int64_t>(delta.size() + 31) / 32, 0, [&](auto& block, uint8_t*) {
     cuda::attention_delta<cuda::HostBlock<256>, T>(block, delta.data(), {d.dout.data(), d.out_stride}, o, d.shape,
                                                    vectors);

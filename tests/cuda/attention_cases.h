@@ -71,12 +71,12 @@ template <class T> struct AttentionData {
 
  private:
   void set_draws() {
-    example.assign(static_cast<size_t>(shape.NQ), 0);
+    example.assign(shape.NQ, 0);
     position = example;
     for (size_t s = 0; s < c.nq.size(); ++s)
       for (int32_t i = 0; i < c.nq[s]; ++i) {
-        example[static_cast<size_t>(cu_q[s] + i)] = 11 + static_cast<int32_t>(s);
-        position[static_cast<size_t>(cu_q[s] + i)] = std::max(0, c.nk[s] - c.nq[s]) + i;
+        example[cu_q[s] + i] = 11 + static_cast<int32_t>(s);
+        position[cu_q[s] + i] = std::max(0, c.nk[s] - c.nq[s]) + i;
       }
     if (c.p == 0) return;
     shape.drop_below = drop_threshold(c.p);
@@ -92,7 +92,7 @@ template <class T> struct AttentionData {
   static std::vector<T> random(int64_t n, unsigned seed) {
     std::mt19937 engine(seed);
     std::normal_distribution<float> normal;
-    std::vector<T> x(static_cast<size_t>(n));
+    std::vector<T> x(n);
     for (T& value : x) value = T(normal(engine));
     return x;
   }
@@ -129,11 +129,11 @@ template <class T> void oracle_query(AttentionResult& r, const AttentionData<T>&
     for (int64_t k = 0; k < HD; ++k) sum += value(a[k]) * value(b[k]);
     return sum;
   };
-  const auto at = [&](const Rows<const T>& rows, int32_t j) {
+  const auto at = [&](const RowView<const T>& rows, int32_t j) {
     return rows.data + (d.cu_k[s] + j) * rows.stride + kv * HD;
   };
   const T *q = d.in.q.data + row * d.in.q.stride + h * HD, *dout = d.dout.data() + row * d.out_stride + h * HD;
-  Doubles p(static_cast<size_t>(keys)), u(p.size()), dp(p.size());
+  Doubles p(keys), u(p.size()), dp(p.size());
   double top = -1e300, total = 0, delta = 0;
   for (int32_t j = 0; j < keys; ++j) top = std::max(top, p[size_t(j)] = d.shape.scale * dot(q, at(d.in.k, j)));
   for (const double x : p) total += std::exp(x - top);
@@ -177,8 +177,8 @@ template <class T> struct Output {
   std::vector<T> data;
   int64_t stride, width;
   Output(int64_t rows, int64_t columns, int64_t pad)
-      : data(static_cast<size_t>(rows * (columns + pad)), T(std::nanf(""))), stride(columns + pad), width(columns) {}
-  Rows<T> rows() { return {data.data(), stride}; }
+      : data(rows * (columns + pad), T(std::nanf(""))), stride(columns + pad), width(columns) {}
+  RowView<T> rows() { return {data.data(), stride}; }
   Doubles values() const {
     Doubles x;
     for (size_t row = 0; row < data.size(); row += size_t(stride))

@@ -37,7 +37,7 @@ template <class To, class From> void check_pair() {
   for (const int64_t n : kSizes) {
     Aligned<From> x(random_typed<From>(n, 5, 100.0));
     for (const bool wide : {false, true}) {
-      Aligned<To> y(std::vector<To>(static_cast<size_t>(n) + 1, To(77.0f)));
+      Aligned<To> y(std::vector<To>(n + 1, To(77.0f)));
       run<To, From>(y.data(), x.data(), nullptr, n, wide);
       bool same = true;
       for (int64_t i = 0; i < n; ++i) {
@@ -65,7 +65,7 @@ TEST_CASE("compute_view: the sum in f32, rounded once") {
   for (const int64_t n : kSizes) {
     Aligned<float> x(random_typed<float>(n, 1)), e(random_typed<float>(n, 2, 0.01));
     for (const bool wide : {false, true}) {
-      Aligned<bf16> y(std::vector<bf16>(static_cast<size_t>(n), bf16(0.0f)));
+      Aligned<bf16> y(std::vector<bf16>(n, bf16(0.0f)));
       run<bf16, float>(y.data(), x.data(), e.data(), n, wide);
       bool same = true;
       for (int64_t i = 0; i < n; ++i) same = same && y.data()[i].bits == bf16(x.data()[i] + e.data()[i]).bits;

@@ -21,8 +21,8 @@ Oracle oracle(const Values& x, const std::vector<int32_t>& target, const CrossEn
   Oracle o{0, Values(target.size()), Values(x.size())};
   const double e = s.label_smoothing, V = static_cast<double>(s.V);
   for (int64_t n = 0; n < s.N; ++n) {
-    const auto at = static_cast<size_t>(n * s.V);
-    const int64_t t = target[static_cast<size_t>(n)];
+    const int64_t at = n * s.V;
+    const int64_t t = target[n];
     if (t == s.ignore_index) continue;
     double top = x[at], sum = 0, mean = 0;
     for (size_t v = 0; v < static_cast<size_t>(s.V); ++v) top = std::max(top, x[at + v]);
@@ -31,8 +31,8 @@ Oracle oracle(const Values& x, const std::vector<int32_t>& target, const CrossEn
       mean += x[at + v] / V;
     }
     const double lse = top + std::log(sum);
-    o.lse[static_cast<size_t>(n)] = lse;
-    o.loss += s.scale * ((1 - e) * (lse - x[at + static_cast<size_t>(t)]) + (e > 0 ? e * (lse - mean) : 0.0));
+    o.lse[n] = lse;
+    o.loss += s.scale * ((1 - e) * (lse - x[at + t]) + (e > 0 ? e * (lse - mean) : 0.0));
     for (size_t v = 0; v < static_cast<size_t>(s.V); ++v)
       o.dx[at + v] =
           dloss * s.scale * (std::exp(x[at + v] - lse) - (static_cast<int64_t>(v) == t ? 1 - e : 0.0) - e / V);
@@ -49,8 +49,8 @@ template <class T, int kThreads> void check(int64_t N, int64_t V, double smoothi
   const CrossEntropyShape shape{N, V, -100, smoothing, 0.25};
   const A dloss = A(1.5);
   const Oracle o = oracle(to_double(x), target, shape, 1.5);
-  std::vector<A> lse(static_cast<size_t>(N), A(99));
-  std::vector<double> row_loss(static_cast<size_t>(N), 99);
+  std::vector<A> lse(N, A(99));
+  std::vector<double> row_loss(N, 99);
   for (int64_t n = 0; n < N; ++n) {
     HostBlock<kThreads> b(n, N);
     cross_entropy_forward_row(b, CrossEntropyForward<T>{lse.data(), row_loss.data(), x.data(), target.data(), shape});

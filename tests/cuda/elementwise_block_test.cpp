@@ -3,7 +3,12 @@
 
 #include "kernels/cuda/activations.h"
 #include "kernels/cuda/elementwise_block.h"
+#include "kernels/gelu.h"
+#include "kernels/quick_gelu.h"
+#include "kernels/swiglu.h"
+#include "kernels/tanh.h"
 #include "tests/cuda/cuda_values.h"
+#include "tests/ops/activation_curves.h"
 
 using namespace lowland;
 using namespace lowland::cuda;
@@ -50,48 +55,42 @@ template <class T, class F, class Oracle> void check_two(const F& fn, const Orac
   }
 }
 
-double gelu(double x) { return x * 0.5 * std::erfc(-x / std::sqrt(2.0)); }
-double gelu_slope(double dy, double x) {
-  return dy * (0.5 * std::erfc(-x / std::sqrt(2.0)) + x * std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0)));
-}
-double swish(double x, double alpha) { return x / (1 + std::exp(-alpha * x)); }
-double swish_slope(double dy, double x, double alpha) {
-  const double s = 1 / (1 + std::exp(-alpha * x));
-  return dy * s * (1 + alpha * x * (1 - s));
+// F: the functor of an activation over T.
+template <class F, class T> void check_activation(const Curve& curve, double tolerance) {
+  check_one<T>(ValueOf<F>{}, curve.value, tolerance);
+  check_two<T>(
+      GradientOf<F>{}, [&](double dy, double x) { return dy * curve.slope(x); }, tolerance);
 }
 
 template <class T> void check_all(double tolerance) {
   using A = acc_t<T>;
-  check_one<T>(Gelu<T>{}, gelu, tolerance);
-  check_two<T>(GeluSlope<T>{}, gelu_slope, tolerance);
-  check_one<T>(
-      Tanh<T>{}, [](double x) { return std::tanh(x); }, tolerance);
+  using M = DeviceMath<T>;
+  check_activation<Gelu<M>, T>(kGelu, tolerance);
+  check_activation<QuickGelu<M>, T>(kQuickGelu, tolerance);
+  check_activation<Silu<M>, T>(kSilu, tolerance);
+  check_one<T>(ValueOf<Tanh<M>>{}, kTanh.value, tolerance);
   check_two<T>(
-      TanhSlope<T>{}, [](double dy, double y) { return dy * (1 - y * y); }, tolerance);
-  for (const double alpha : {1.0, 1.702}) {
-    const auto a = static_cast<A>(alpha);
-    check_one<T>(
-        Swish<T>{a}, [=](double x) { return swish(x, alpha); }, tolerance);
-    check_two<T>(
-        SwishSlope<T>{a}, [=](double dy, double x) { return swish_slope(dy, x, alpha); }, tolerance);
-  }
+      GradientOf<Tanh<M>>{}, [](double dy, double y) { return dy * (1 - y * y); }, tolerance);  // from y
   check_two<T>([](A a, A b) { return a + b; }, [](double a, double b) { return a + b; }, tolerance);
 }
 
-template <class T> void check_limits() {
-  using A = acc_t<T>;
+template <class F, class A> void check_limits_of(const Curve& curve) {
   const A inf = std::numeric_limits<A>::infinity(), nan = std::numeric_limits<A>::quiet_NaN();
-  CHECK(Gelu<T>{}(inf) == inf);
-  CHECK(std::fabs(Gelu<T>{}(-inf)) == A(0));
-  CHECK(std::isnan(Gelu<T>{}(nan)));
-  CHECK(std::isnan(GeluSlope<T>{}(A(1), nan)));
-  CHECK(GeluSlope<T>{}(A(2), inf) == A(2));
-  CHECK(std::fabs(GeluSlope<T>{}(A(2), -inf)) == A(0));
-  CHECK(Swish<T>{}(inf) == inf);
-  CHECK(std::fabs(Swish<T>{}(-inf)) == A(0));
-  CHECK(std::isnan(Swish<T>{}(nan)));
-  CHECK(SwishSlope<T>{}(A(2), inf) == A(2));
-  CHECK(std::fabs(SwishSlope<T>{}(A(2), -inf)) == A(0));
+  const ValueOf<F> value;
+  const GradientOf<F> gradient;
+  CHECK(value(inf) == static_cast<A>(curve.high));
+  CHECK(value(-inf) == static_cast<A>(curve.low));
+  CHECK(std::isnan(value(nan)));
+  CHECK(gradient(A(2), inf) == static_cast<A>(2 * curve.high_slope));
+  CHECK(gradient(A(2), -inf) == static_cast<A>(2 * curve.low_slope));
+  CHECK(std::isnan(gradient(A(1), nan)));
+}
+
+template <class T> void check_limits() {
+  using M = DeviceMath<T>;
+  check_limits_of<Gelu<M>, acc_t<T>>(kGelu);
+  check_limits_of<QuickGelu<M>, acc_t<T>>(kQuickGelu);
+  check_limits_of<Silu<M>, acc_t<T>>(kSilu);
 }
 
 }  // namespace
@@ -114,7 +113,7 @@ TEST_CASE("cuda chunks: bf16 in pairs is bf16 one by one") {
   std::vector<bf16> y(8);
   store_each<8>(y.data(), [&](int j) { return chunk[j]; });
   for (int j = 0; j < 8; ++j) {
-    CHECK(chunk[j] == static_cast<float>(x[static_cast<size_t>(j)]));
-    CHECK(y[static_cast<size_t>(j)].bits == x[static_cast<size_t>(j)].bits);
+    CHECK(chunk[j] == static_cast<float>(x[j]));
+    CHECK(y[j].bits == x[j].bits);
   }
 }

@@ -23,7 +23,7 @@ struct Gradient {
 Forward forward(const Values& z, const Values& w, const Values& b, int64_t N, int64_t C) {
   Forward o{z, z, {}, {}};
   for (int64_t n = 0; n < N; ++n) {
-    const double* row = &z[static_cast<size_t>(n * C)];
+    const double* row = &z[n * C];
     double sum = 0, squares = 0;
     for (int64_t c = 0; c < C; ++c) sum += row[c];
     const double mean = sum / static_cast<double>(C);
@@ -32,7 +32,7 @@ Forward forward(const Values& z, const Values& w, const Values& b, int64_t N, in
     o.mean.push_back(mean);
     o.rstd.push_back(rstd);
     for (int64_t c = 0; c < C; ++c) {
-      const auto i = static_cast<size_t>(n * C + c), k = static_cast<size_t>(c);
+      const int64_t i = n * C + c, k = c;
       o.h[i] = (row[c] - mean) * rstd;
       o.y[i] = w[k] * o.h[i] + b[k];
     }
@@ -45,15 +45,15 @@ Gradient backward(const Values& dy, const Values& h, const Values& rstd, const V
   for (int64_t n = 0; n < N; ++n) {
     double g = 0, gh = 0;
     for (int64_t c = 0; c < C; ++c) {
-      const auto i = static_cast<size_t>(n * C + c), k = static_cast<size_t>(c);
+      const int64_t i = n * C + c, k = c;
       g += w[k] * dy[i] / static_cast<double>(C);
       gh += w[k] * dy[i] * h[i] / static_cast<double>(C);
       o.dw[k] += dy[i] * h[i];
       o.db[k] += dy[i];
     }
     for (int64_t c = 0; c < C; ++c) {
-      const auto i = static_cast<size_t>(n * C + c);
-      o.dz[i] = rstd[static_cast<size_t>(n)] * (w[static_cast<size_t>(c)] * dy[i] - g - h[i] * gh);
+      const int64_t i = n * C + c;
+      o.dz[i] = rstd[n] * (w[c] * dy[i] - g - h[i] * gh);
     }
   }
   return o;
@@ -73,7 +73,7 @@ template <class T> struct Case {
         dy(random_typed<T>(N * C, 4)),
         y(x.size(), T(99.0f)),
         dx(x.size(), T(99.0f)),
-        mean(static_cast<size_t>(N), A(99)),
+        mean(N, A(99)),
         rstd(mean),
         dw(w.size(), A(0.5)),
         db(w.size(), A(-0.5)) {}
@@ -134,7 +134,7 @@ Values mask_of(const Rows& r, double p, int64_t N, int64_t C) {
   Values mask;
   for (int64_t n = 0; n < N; ++n)
     for (int64_t c = 0; c < C; ++c) {
-      const auto i = static_cast<size_t>(n);
+      const int64_t i = n;
       const PhiloxBlock block = philox(philox_key(7, r.step, 11), static_cast<uint32_t>(r.example[i]),
                                        static_cast<uint32_t>(r.position[i]), static_cast<uint32_t>(c / 8), 0);
       mask.push_back(draw16(block, static_cast<int>(c % 8)) >= drop_threshold(p) ? 1 / (1 - p) : 0);

@@ -21,7 +21,7 @@ void blas(const BlasView& v, Values& d, const Values& first, const Values& secon
     REQUIRE(row < m.rows);
     REQUIRE(column < m.columns);
     REQUIRE(m.ld >= m.rows);
-    return static_cast<size_t>(column * m.ld + row);
+    return column * m.ld + row;
   };
   for (int64_t i = 0; i < v.m; ++i)
     for (int64_t j = 0; j < v.n; ++j) {
@@ -42,14 +42,13 @@ TEST_CASE("blas_view: the row-major product, transposed or not, with leading dim
         const bool a_t = ta == Trans::yes, b_t = tb == Trans::yes;
         const MatmulShape s{ta, tb, M, N, K, (a_t ? M : K) + gap, (b_t ? K : N) + gap, N + gap};
         const Values a = random_values((a_t ? K : M) * s.lda, 1), b = random_values((b_t ? N : K) * s.ldb, 2);
-        Values c(static_cast<size_t>(M * s.ldc), -9), expected = c;
+        Values c(M * s.ldc, -9), expected = c;
         for (int64_t m = 0; m < M; ++m)
           for (int64_t n = 0; n < N; ++n) {
             double sum = 0;
             for (int64_t k = 0; k < K; ++k)
-              sum += a[static_cast<size_t>(a_t ? k * s.lda + m : m * s.lda + k)] *
-                     b[static_cast<size_t>(b_t ? n * s.ldb + k : k * s.ldb + n)];
-            expected[static_cast<size_t>(m * s.ldc + n)] = sum;
+              sum += a[a_t ? k * s.lda + m : m * s.lda + k] * b[b_t ? n * s.ldb + k : k * s.ldb + n];
+            expected[m * s.ldc + n] = sum;
           }
         blas(blas_view(s), c, b, a);
         CHECK(max_abs_diff(c, expected) < 1e-14);
@@ -60,7 +59,7 @@ TEST_CASE("gram on the GPU: rows and columns") {
   const int64_t r = 5, n = 771;
   const Values x = random_values(r * n, 1), y = random_values(r * n, 2);
   for (const bool rows : {true, false}) {
-    Values K(static_cast<size_t>(r * r), -1);
+    Values K(r * r, -1);
     for (int64_t i = 0; i < r * r; ++i) {
       HostBlock<kGramEntryThreads> b(i, r * r);
       gram_entry(b, K.data(), x.data(), y.data(), r, n, rows ? n : 1, rows ? 1 : r);
@@ -68,10 +67,8 @@ TEST_CASE("gram on the GPU: rows and columns") {
     for (int64_t i = 0; i < r; ++i)
       for (int64_t j = 0; j < r; ++j) {
         double sum = 0;
-        for (int64_t c = 0; c < n; ++c)
-          sum += x[static_cast<size_t>(rows ? i * n + c : c * r + i)] *
-                 y[static_cast<size_t>(rows ? j * n + c : c * r + j)];
-        CHECK(K[static_cast<size_t>(i * r + j)] == doctest::Approx(sum).epsilon(1e-12));
+        for (int64_t c = 0; c < n; ++c) sum += x[rows ? i * n + c : c * r + i] * y[rows ? j * n + c : c * r + j];
+        CHECK(K[i * r + j] == doctest::Approx(sum).epsilon(1e-12));
       }
   }
 }

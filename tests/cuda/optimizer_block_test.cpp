@@ -28,7 +28,7 @@ StepScalars scalars() {
 
 template <int W, class T> double squares_by_blocks(const std::vector<T>& x) {
   const auto n = static_cast<int64_t>(x.size()), tiles = (n + kSquaresTile - 1) / kSquaresTile;
-  std::vector<double> partial(static_cast<size_t>(tiles), NAN);
+  std::vector<double> partial(tiles, NAN);
   for (int64_t i = 0; i < tiles; ++i) {
     HostBlock<kSquaresThreads> b(i, tiles);
     squares_tile<W>(b, partial.data(), x.data(), n);
@@ -49,19 +49,22 @@ template <class T> void check_squares() {
   }
 }
 
+// Groups that end where no chunk does, one without elements among them.
+OptimizerGroups groups(int64_t n) { return {{{n / 3, 1, 0.1}, {n / 3, 5, 5}, {n / 2, 16, 0.2}, {n, 0.5, 0}}, 4}; }
+
 // grid: fewer blocks than tiles, so that they stride.
 template <int W, class T> void check_adamw(int64_t n, int64_t grid, double tolerance) {
   const StepScalars s = scalars();
-  const AdamWOptions o{0.9, 0.99, 1e-8, 0.1, n / 2};
+  const AdamWOptions o{0.9, 0.99, 1e-8, groups(n)};
   const std::vector<T> g = random_typed<T>(n, 1);
   std::vector<T> p = random_typed<T>(n, 2), m = random_typed<T>(n, 3), v = random_typed<T>(n, 4);
   for (T& x : v) x = std::fabs(x);
   std::vector<T> p2 = p, m2 = m, v2 = v;
-  cpu_v3::adamw_step<T>(cpu().kernels(), p2.data(), m2.data(), v2.data(), g.data(), n, o, &s);
-  AdamWFactors<T> shared;
+  cpu_v3::adamw_step<T>(cpu().kernels(), p2.data(), m2.data(), v2.data(), g.data(), o, &s);
+  AdamWFactors<T> shared[kMostGroups];
   for (int64_t i = 0; i < grid; ++i) {
     HostBlock<kOptimizerThreads> b(i, grid);
-    adamw_tiles<W>(b, &shared, p.data(), m.data(), v.data(), g.data(), n, o, &s);
+    adamw_tiles<W>(b, shared, p.data(), m.data(), v.data(), g.data(), o, &s);
   }
   CHECK(error_of(p, to_double(p2)) <= tolerance);
   CHECK(error_of(m, to_double(m2)) <= tolerance);
@@ -70,13 +73,13 @@ template <int W, class T> void check_adamw(int64_t n, int64_t grid, double toler
 
 template <int W, class T> void check_sgd(int64_t n, int64_t grid, bool momentum, double tolerance) {
   const StepScalars s = scalars();
-  const SgdOptions o{momentum ? 0.9 : 0.0, 0.1, n / 2};
+  const SgdOptions o{momentum ? 0.9 : 0.0, groups(n)};
   const std::vector<T> g = random_typed<T>(n, 1);
   std::vector<T> p = random_typed<T>(n, 2), d = random_typed<T>(n, 3), p2 = p, d2 = d;
-  cpu_v3::sgd_step<T>(cpu().kernels(), p2.data(), momentum ? d2.data() : nullptr, g.data(), n, o, &s);
+  cpu_v3::sgd_step<T>(cpu().kernels(), p2.data(), momentum ? d2.data() : nullptr, g.data(), o, &s);
   for (int64_t i = 0; i < grid; ++i) {
     HostBlock<kOptimizerThreads> b(i, grid);
-    sgd_tiles<W>(b, p.data(), momentum ? d.data() : nullptr, g.data(), n, o, &s);
+    sgd_tiles<W>(b, p.data(), momentum ? d.data() : nullptr, g.data(), o, &s);
   }
   CHECK(error_of(p, to_double(p2)) <= tolerance);
   CHECK(error_of(d, to_double(d2)) <= tolerance);
@@ -97,8 +100,8 @@ template <class T> void check_sam(bool joint, double tolerance) {
   table.count = 5;
   const StepScalars s = scalars();
   const std::vector<T> g = random_typed<T>(end, 8);
-  std::vector<T> a(static_cast<size_t>(at[0]), T(9)), b(static_cast<size_t>(at[1]), T(9)), a2 = a, b2 = b;
-  std::vector<double> squares(5, NAN), squares2 = squares, partial(static_cast<size_t>(table.blocks), NAN);
+  std::vector<T> a(at[0], T(9)), b(at[1], T(9)), a2 = a, b2 = b;
+  std::vector<double> squares(5, NAN), squares2 = squares, partial(table.blocks, NAN);
   cpu_v3::sam_perturbation<T>(cpu().kernels(), a2.data(), b2.data(), squares2.data(), g.data(), table, joint, &s);
   int64_t row = -1;
   for (int64_t i = 0; i < table.blocks; ++i) {
@@ -126,7 +129,7 @@ TEST_CASE("sum_squares on the GPU: f64 sums over every block") {
   check_squares<bf16>();
 }
 
-TEST_CASE("adamw on the GPU: blocks that stride, tails, the two weight decays") {
+TEST_CASE("adamw on the GPU: blocks that stride, tails, groups") {
   for (const int64_t n : kSizes)
     for (const int64_t grid : {1, 3}) {
       check_adamw<4, float>(n, grid, 1e-6);
@@ -149,10 +152,10 @@ TEST_CASE("optimizers on the GPU: a step that is not finite moves nothing") {
   s.finite = 0;
   std::vector<float> p = random_typed<float>(100, 1), m = p, v = p;
   const std::vector<float> before = p, g(100, NAN);
-  AdamWFactors<float> shared;
+  AdamWFactors<float> shared[kMostGroups];
   HostBlock<kOptimizerThreads> b;
-  adamw_tiles<4>(b, &shared, p.data(), m.data(), v.data(), g.data(), 100, AdamWOptions{}, &s);
-  sgd_tiles<4>(b, p.data(), m.data(), g.data(), 100, SgdOptions{}, &s);
+  adamw_tiles<4>(b, shared, p.data(), m.data(), v.data(), g.data(), AdamWOptions{.groups = groups(100)}, &s);
+  sgd_tiles<4>(b, p.data(), m.data(), g.data(), SgdOptions{.groups = groups(100)}, &s);
   CHECK(p == before);
   CHECK(m == before);
   CHECK(v == before);

@@ -12,7 +12,7 @@ using namespace lowland::test;
 
 namespace {
 
-size_t at(int64_t i) { return static_cast<size_t>(i); }
+size_t at(int64_t i) { return i; }
 
 template <class T> void check_patchify(const PatchifyShape& p) {
   const std::vector<T> x = random_typed<T>(p.S * p.D * p.H * p.W, 1);

@@ -15,16 +15,16 @@ struct Oracle {
 };
 
 Oracle oracle(const Values& x, const Values& w, const Values& dy, int64_t N, int64_t C, double eps) {
-  Oracle o{Values(x.size()), Values(static_cast<size_t>(N)), Values(x.size()), Values(w.size(), 0.5)};
+  Oracle o{Values(x.size()), Values(N), Values(x.size()), Values(w.size(), 0.5)};
   for (int64_t n = 0; n < N; ++n) {
-    const double *xr = &x[static_cast<size_t>(n * C)], *gr = &dy[static_cast<size_t>(n * C)];
+    const double *xr = &x[n * C], *gr = &dy[n * C];
     double squares = 0, dot = 0;
     for (int64_t c = 0; c < C; ++c) squares += xr[c] * xr[c];
     const double r = 1 / std::sqrt(squares / static_cast<double>(C) + eps);
-    o.rstd[static_cast<size_t>(n)] = r;
-    for (int64_t c = 0; c < C; ++c) dot += w[static_cast<size_t>(c)] * gr[c] * xr[c];
+    o.rstd[n] = r;
+    for (int64_t c = 0; c < C; ++c) dot += w[c] * gr[c] * xr[c];
     for (int64_t c = 0; c < C; ++c) {
-      const auto i = static_cast<size_t>(n * C + c), k = static_cast<size_t>(c);
+      const int64_t i = n * C + c, k = c;
       o.y[i] = w[k] * xr[c] * r;
       o.dx[i] = r * (w[k] * gr[c] - xr[c] * r * r * dot / static_cast<double>(C));
       o.dw[k] += gr[c] * xr[c] * r;
@@ -40,7 +40,7 @@ template <class T> void check(int64_t N, int64_t C, bool wide_rows) {
   const std::vector<T> x = random_typed<T>(N * C, 1, 2.0), w = random_typed<T>(C, 2), dy = random_typed<T>(N * C, 3);
   const Oracle o = oracle(to_double(x), to_double(w), to_double(dy), N, C, 1e-5);
   std::vector<T> y(x.size(), T(99.0f)), dx = dy;
-  std::vector<A> rstd(static_cast<size_t>(N), A(99)), dw(w.size(), A(0.5)), dw_again = dw;
+  std::vector<A> rstd(N, A(99)), dw(w.size(), A(0.5)), dw_again = dw;
   with_row_plan<T>(C, wide_rows, [&](auto plan) {
     using Plan = decltype(plan);
     host_over_rows<Plan>(N, [&](auto& b) {

@@ -42,9 +42,9 @@ template <class T> Values rotated(Values x, const Rows& r, double direction) {
   for (int64_t n = 0; n < r.N; ++n)
     for (int64_t h = 0; h < r.heads; ++h)
       for (int64_t i = 0; i < half; ++i) {
-        double& u = x[static_cast<size_t>(n * width + h * r.HD + i)];
-        double& v = x[static_cast<size_t>(n * width + h * r.HD + i + half)];
-        const double a = direction * angle<T>(p[static_cast<size_t>(n)], f[static_cast<size_t>(i)]);
+        double& u = x[n * width + h * r.HD + i];
+        double& v = x[n * width + h * r.HD + i + half];
+        const double a = direction * angle<T>(p[n], f[i]);
         const std::complex<double> z = std::complex<double>(u, v) * std::polar(1.0, a);
         u = z.real();
         v = z.imag();

@@ -20,7 +20,7 @@ void host_add_partial(A* const (&outs)[K], const std::vector<A>& partial, int64_
 template <class Plan, class A, int K, class Body>
 void host_sum_over_rows(A* const (&outs)[K], int64_t N, int64_t C, const Body& body) {
   const int64_t rows = cuda::rows_per_block(N, Plan::kRows), blocks = (N + rows - 1) / rows;
-  std::vector<A> partial(static_cast<size_t>(blocks * K * C), A(77)), shared(static_cast<size_t>(K * C), A(77));
+  std::vector<A> partial(blocks * K * C, A(77)), shared(K * C, A(77));
   for (int64_t i = 0; i < blocks; ++i) {
     cuda::HostBlock<Plan::kThreads> b(i, blocks);
     body(b, shared.data(), cuda::PartialSums<A>{partial.data(), rows});

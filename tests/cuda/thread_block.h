@@ -88,7 +88,7 @@ template <int Threads> class ThreadBlock {
     static_assert(sizeof(T) <= 16);
     const auto sum_of = [&](int warp) {
       T x;
-      std::memcpy(&x, team_.sums[static_cast<size_t>(warp)].bytes, sizeof x);
+      std::memcpy(&x, team_.sums[warp].bytes, sizeof x);
       return x;
     };
     warp_reduce(v, op);
@@ -108,13 +108,13 @@ template <int Threads> class ThreadBlock {
     uint64_t words[3] = {};
     std::memcpy(words, &registers, sizeof registers);
     turn_ ^= 1;
-    auto& own = team_.shown[turn_][static_cast<size_t>(thread_)];
+    auto& own = team_.shown[turn_][thread_];
     for (size_t i = 0; i < (sizeof(V) + 7) / 8; ++i) own[i].store(words[i], std::memory_order_relaxed);
     team_.shuffles[warp()].template meet<false>();
   }
   template <class V> V shown(int thread) const {
     uint64_t words[3];
-    const auto& of = team_.shown[turn_][static_cast<size_t>(thread)];
+    const auto& of = team_.shown[turn_][thread];
     for (size_t i = 0; i < (sizeof(V) + 7) / 8; ++i) words[i] = of[i].load(std::memory_order_relaxed);
     V registers;
     std::memcpy(&registers, words, sizeof registers);
@@ -122,7 +122,7 @@ template <int Threads> class ThreadBlock {
   }
 
  private:
-  size_t warp() const { return static_cast<size_t>(thread_ / kWarp); }
+  size_t warp() const { return thread_ / kWarp; }
   ThreadTeam<Threads>& team_;
   int thread_;
   size_t turn_ = 0;

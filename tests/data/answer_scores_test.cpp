@@ -1,4 +1,4 @@
-#include "apps/common/answer_scores.h"
+#include "apps/metrics/answer_scores.h"
 
 #include <fstream>
 #include <limits>

@@ -28,7 +28,7 @@ std::vector<int64_t> flat(const std::vector<MicroBatch>& batches) {
 std::vector<std::set<int64_t>> steps(const std::vector<MicroBatch>& batches) {
   std::vector<std::set<int64_t>> all;
   for (const MicroBatch& batch : batches) {
-    if (batch.step == static_cast<int64_t>(all.size())) all.emplace_back();
+    if (batch.step == std::ssize(all)) all.emplace_back();
     all.back().insert(batch.examples.begin(), batch.examples.end());
   }
   return all;
@@ -41,17 +41,17 @@ TEST_CASE("batches: every example once, sizes and marks right") {
     for (const auto& [batch, accum] : {std::pair<int64_t, int64_t>{1, 1}, {32, 1}, {8, 4}, {7, 3}, {6000, 1}}) {
       const BatchPlan plan(some_lengths(n), {.batch_size = batch, .grad_accum = accum});
       const std::vector<MicroBatch> epoch = plan.epoch(3);
-      CHECK(static_cast<int64_t>(epoch.size()) == plan.micro_batches_per_epoch());
+      CHECK(std::ssize(epoch) == plan.micro_batches_per_epoch());
       std::vector<int64_t> all = flat(epoch);
       std::sort(all.begin(), all.end());
-      bool permutation = static_cast<int64_t>(all.size()) == n;
+      bool permutation = std::ssize(all) == n;
       for (size_t i = 0; permutation && i < all.size(); ++i) permutation = all[i] == static_cast<int64_t>(i);
       CHECK(permutation);
       int64_t ends = 0, in_step = 0;
       for (const MicroBatch& micro : epoch) {
         const bool last = &micro == &epoch.back();
         CHECK(micro.step == ends);
-        CHECK((static_cast<int64_t>(micro.examples.size()) == batch || last));
+        CHECK((std::ssize(micro.examples) == batch || last));
         ++in_step;
         CHECK(micro.last_of_step == (in_step == accum || last));
         if (micro.last_of_step) ++ends, in_step = 0;
@@ -83,8 +83,8 @@ TEST_CASE("batches: grouping narrows the lengths of a batch, not the order of st
     for (const MicroBatch& micro : BatchPlan(lengths, {.group_by_length = group}).epoch(0)) {
       int32_t low = 1000, high = 0;
       for (const int64_t i : micro.examples) {
-        low = std::min(low, lengths[static_cast<size_t>(i)]);
-        high = std::max(high, lengths[static_cast<size_t>(i)]);
+        low = std::min(low, lengths[i]);
+        high = std::max(high, lengths[i]);
       }
       sum += high - low;
     }
@@ -93,8 +93,7 @@ TEST_CASE("batches: grouping narrows the lengths of a batch, not the order of st
   CHECK(spread(true) < 8);
   CHECK(spread(false) > 80);
   std::vector<int32_t> first_of_steps;
-  for (const MicroBatch& micro : BatchPlan(lengths, {}).epoch(0))
-    first_of_steps.push_back(lengths[static_cast<size_t>(micro.examples[0])]);
+  for (const MicroBatch& micro : BatchPlan(lengths, {}).epoch(0)) first_of_steps.push_back(lengths[micro.examples[0]]);
   CHECK_FALSE(std::is_sorted(first_of_steps.begin(), first_of_steps.begin() + 50));
 }
 

@@ -1,4 +1,4 @@
-#include "apps/common/feature_cache.h"
+#include "apps/data/feature_cache.h"
 
 #include <algorithm>
 
@@ -22,8 +22,8 @@ struct FakeTower {
       for (int64_t i = 0; i < key.rows * key.width; ++i)
         values.push_back(static_cast<float>(p) + static_cast<float>(i / key.width) / 10);
     ++calls;
-    pictures += static_cast<int64_t>(which.size());
-    const auto rows = static_cast<int64_t>(which.size()) * key.rows;
+    pictures += std::ssize(which);
+    const auto rows = std::ssize(which) * key.rows;
     return Tensor::from<float>(context, {rows, key.width}, values);
   }
   std::vector<float> get(FeatureCache& cache, const std::vector<std::string>& hashes) {

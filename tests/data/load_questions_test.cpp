@@ -55,6 +55,8 @@ TEST_CASE("load questions: a held-out share keeps questions about a picture toge
   options.test = true;
   CHECK(contains(error_of([&] { load_questions("vqa", options); }), "--test names the file of questions"));
   CHECK(contains(error_of([&] { load_questions("gqa", options); }), "task gqa is none of scienceqa, vizwiz, vqa"));
+  CHECK(contains(error_of([&] { load_question_file("gqa", options.train_files[0], options); }), "task gqa is none of"));
+  CHECK(question_task_help() == "vqa, llava, captions: your files; scienceqa, vizwiz: --data");
 }
 
 TEST_CASE("load questions: a missing picture is an error with its place, or skipped and counted when asked") {

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "apps/data/dataset.h"
 #include "apps/data/predict_input.h"
@@ -6,6 +7,8 @@
 
 using namespace lowland;
 using namespace lowland::test;
+
+using Labels = std::vector<std::string>;
 
 namespace {
 
@@ -17,7 +20,61 @@ TextDataset load(const std::string& task, const std::string& dir, const LoadOpti
   return load_task(task_info(task), dir, options);
 }
 
+// A row of the task in a file of this form: "one", "two" and the label.
+std::string row_of(const TaskInfo& task, const TaskFiles& files, const std::string& label) {
+  const std::vector<std::string> names = {task.text_column, task.pair_column, task.label_column},
+                                 values = {"one", "two", label};
+  if (files.format == FileFormat::label_text) return label + " one\n";
+  if (files.format == FileFormat::jsonl) {
+    nlohmann::json row;
+    for (size_t i = 0; i < 3; ++i)
+      if (!names[i].empty()) row[names[i]] = values[i];
+    return row.dump() + "\n";
+  }
+  std::vector<std::string> cells = task.pair ? values : std::vector<std::string>{"one", label};
+  if (!files.positions.empty()) {
+    std::vector<std::string> wide(9, "other");
+    for (size_t i = 0; i < cells.size(); ++i) wide[files.positions.at(i)] = cells[i];
+    cells = wide;
+  }
+  return fmt::format("{}\n", fmt::join(cells, files.format == FileFormat::csv ? "," : "\t"));
+}
+
+std::string header_of(const TaskInfo& task, const TaskFiles& files) {
+  if (files.format == FileFormat::label_text || files.format == FileFormat::jsonl || !files.positions.empty())
+    return "";
+  const std::string tab = files.format == FileFormat::csv ? "," : "\t";
+  return task.text_column + tab + (task.pair ? task.pair_column + tab : "") + task.label_column + "\n";
+}
+
 }  // namespace
+
+TEST_CASE("load_task: every file that the table names is found and read in its form") {
+  for (const TaskInfo& task : task_table()) {
+    for (const TaskFiles& files : task.files) {
+      const std::vector<std::string> labels = task.regression ? Labels{"0.5", "4"} : task.file_labels;
+      const std::string content =
+          header_of(task, files) + row_of(task, files, labels[1]) + row_of(task, files, labels[0]);
+      for (const SplitName name : {SplitName::train, SplitName::dev, SplitName::test, SplitName::dev_mm}) {
+        CAPTURE(task.name + ": " + files.name(name));
+        if (files.name(name).empty()) continue;
+        const TempFolder f;
+        f.write(files.name(name), content);
+        if (name == SplitName::dev_mm) f.write(files.dev, content);
+        if (name == SplitName::train) f.write("dev.csv", "");  // so that nothing is held out
+        const bool train = name == SplitName::train, test = name == SplitName::test;
+        const TextDataset data = load_task(task, f.path(), {.train = train, .dev = !train && !test, .test = test});
+        const Split& split = train ? data.train : test ? data.test : name == SplitName::dev ? data.dev : data.dev_mm;
+        CHECK(split.file == f.path(files.name(name)));
+        REQUIRE(split.examples.size() == 2);
+        const Example& first = split.examples[0];
+        CHECK(first.text_a + first.text_b == (task.pair ? "onetwo" : "one"));
+        if (task.regression) CHECK(first.score == 4);
+        if (!task.regression) CHECK(first.label == 1);
+      }
+    }
+  }
+}
 
 TEST_CASE("load_task: GLUE files by header, folder in any spelling, BOM, CR, quotes kept") {
   const TempFolder glue;
@@ -100,6 +157,24 @@ TEST_CASE("load_task: QQP rows that lack a column and SNLI's `-` are skipped and
   CHECK(snli.dev.examples[0].text_a == "say \"a\"");
 }
 
+TEST_CASE("load_task: BoolQ as SuperGLUE has it") {
+  const TempFolder f;
+  f.write("BoolQ/train.jsonl", R"({"question": "is it wet", "passage": "Sea -- It is.", "idx": 0, "label": true}
+{"question": "is it dry", "passage": "Sea -- \"No.\"", "idx": 1, "label": false}
+)");
+  f.write("BoolQ/val.jsonl", R"({"question": "is it old", "passage": "Sea", "idx": 0, "label": false})");
+  f.write("BoolQ/test.jsonl", R"({"question": "is it blue", "passage": "Sea", "idx": 0})");
+  const TextDataset data = load("boolq", f.path(), kAll);
+  CHECK(data.train.examples.at(0).text_a == "is it wet");
+  CHECK(data.train.examples[0].label_name == "True");
+  CHECK(data.train.examples.at(1).text_b == "Sea -- \"No.\"");
+  CHECK(data.train.examples[1].label == 0);
+  CHECK(data.dev.file == f.path("BoolQ/val.jsonl"));
+  CHECK(data.dev.examples.at(0).label == 0);
+  CHECK_FALSE(data.test.labelled);
+  CHECK(glue_prediction(data.task, 1) == "true");
+}
+
 TEST_CASE("load_task: k-shot folders share a test file") {
   const TempFolder f;
   for (const std::string seed : {"16-13", "16-42"}) {
@@ -169,7 +244,7 @@ TEST_CASE("load_task: mistakes are named with file and line") {
 TEST_CASE("predict_input: lines, tables, standard mistakes") {
   const TempFolder f;
   const TaskInfo single = task_info("sst2"), pair = task_info("rte");
-  const auto texts = [](const PredictInput& in) {
+  const auto texts = [](const Split& in) {
     std::string all;
     for (const Example& e : in.examples) all += fmt::format("[{}|{}]", e.text_a, e.has_pair ? e.text_b : "-");
     return all;

@@ -1,4 +1,4 @@
-#include "apps/common/metrics.h"
+#include "apps/metrics/metrics.h"
 
 #include <doctest/doctest.h>
 

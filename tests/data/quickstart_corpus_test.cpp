@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "apps/data/quickstart_corpus.h"
+#include "apps/quickstart/corpus.h"
 
 using namespace lowland::quickstart;
 

@@ -26,9 +26,9 @@ int64_t label_sum(const Split& split) {
 
 void check_rows(const TextDataset& data, int64_t train, int64_t dev, int64_t test) {
   CAPTURE(data.task.name);
-  CHECK(static_cast<int64_t>(data.train.examples.size()) == train);
-  CHECK(static_cast<int64_t>(data.dev.examples.size()) == dev);
-  CHECK(static_cast<int64_t>(data.test.examples.size()) == test);
+  CHECK(std::ssize(data.train.examples) == train);
+  CHECK(std::ssize(data.dev.examples) == dev);
+  CHECK(std::ssize(data.test.examples) == test);
   CHECK(data.train.skipped + data.dev.skipped + data.test.skipped == 0);
 }
 

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/autograd.h"
-#include "engine/device_allocator.h"
+#include "engine/device/device_allocator.h"
 #include "engine/error.h"
 #include "engine/graph.h"
 #include "engine/ops/ops.h"

@@ -3,10 +3,10 @@
 // give.
 #include <doctest/doctest.h>
 
-#include "apps/common/step_passes.h"
+#include "apps/train/step.h"
 #include "engine/autograd.h"
-#include "engine/compare.h"
-#include "engine/device_allocator.h"
+#include "engine/device/compare.h"
+#include "engine/device/device_allocator.h"
 #include "engine/error.h"
 #include "engine/graph.h"
 #include "engine/launch.h"
@@ -73,7 +73,7 @@ TEST_CASE("device allocator: accounting, and a step's blocks lie where they lay"
   size_t needed = 0;
   for (int round = 0; round < 3; ++round) {
     std::vector<void*> seen;
-    memory.begin_step();
+    memory.begin_work();
     {
       const Tensor a = Tensor::empty(*device, {300}, DType::f32);
       {
@@ -83,9 +83,9 @@ TEST_CASE("device allocator: accounting, and a step's blocks lie where they lay"
       const Tensor c = Tensor::empty(*device, {100}, DType::f32);
       seen.push_back(a.raw());
       seen.push_back(c.raw());
-      CHECK(memory.step_blocks() == 2);
+      CHECK(memory.work_blocks() == 2);
     }
-    needed = memory.end_step();
+    needed = memory.end_work();
     if (round == 0) CHECK(memory.grow_arena(needed) == false);
     if (round == 1) first = seen;
     if (round == 2) CHECK(seen == first);
@@ -121,7 +121,7 @@ TEST_CASE("emulated device: a kernel that is given an address of the host is ref
   const std::vector<int32_t> bounds = {0, 4};
   shape.cu_k = bounds.data();
   CHECK_THROWS_WITH_AS(
-      LL_LAUNCH_MASTER(x, attention_forward, Rows<T>{x.data<T>(), 4}, nullptr, AttentionInputs<T>{}, shape),
+      LL_LAUNCH_MASTER(x, attention_forward, RowView<T>{x.data<T>(), 4}, nullptr, AttentionInputs<T>{}, shape),
       "[attention_forward] is given an address of the host's memory", Error);
 #endif
 }
@@ -310,23 +310,15 @@ std::pair<std::vector<double>, std::vector<float>> train(Context& context, const
     options.scale = scale;
     return ops::cross_entropy(model.forward(b.rows, mode), b.targets, options);
   };
-  apps::StepPasses passes(model, *method, loss, graphs);
+  apps::TrainingStep training(model, *method, loss, graphs);
   std::vector<double> losses;
   for (int64_t step = 0; step < 8; ++step) {
-    const std::vector<apps::PackedBatch> batches = {batch_of(context, 2 * step), batch_of(context, 2 * step + 1)};
-    const nn::Mode mode{true, 7, static_cast<uint64_t>(step)};
-    method->set_step(step, 1e-2, 0.05);
-    passes.run(batches, mode, true);
-    if (method->wants_second_pass()) {
-      method->ascend();
-      passes.run(batches, mode, false);
-      method->restore();
-    }
-    method->step();
+    training.run({batch_of(context, 2 * step), batch_of(context, 2 * step + 1)},
+                 {.index = step, .lr = 1e-2, .rho = 0.05, .seed = 7});
     losses.push_back(method->stats().loss);
   }
-  CHECK(passes.graphs().note() == "");
-  if (captured != nullptr) *captured = passes.graphs().graphs();
+  CHECK(training.graphs().note() == "");
+  if (captured != nullptr) *captured = training.graphs().graphs();
   return {losses, model.arena().values().to_vector<float>()};
 }
 

@@ -9,7 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/io/safetensors_writer.h"
-#include "models/hub/hub_folder.h"
+#include "models/hub/base_model.h"
 #include "models/hub/peft_adapter.h"
 #include "models/roberta/config.h"
 

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "models/hub/base_model.h"
 #include "models/hub/hub_folder.h"
+#include "models/hub/write_model.h"
 #include "models/roberta/config.h"
 #include "tests/hub/hub_fixture.h"
 

@@ -3,7 +3,8 @@
 #include <cmath>
 
 #include "engine/io/safetensors_writer.h"
-#include "models/hub/peft_adapter.h"
+#include "models/hub/base_model.h"
+#include "models/hub/write_adapter.h"
 #include "tests/hub/hub_fixture.h"
 
 using namespace lowland;
@@ -92,10 +93,13 @@ TEST_CASE("peft: what is written reads back, with exactly the agreed keys") {
   for (const char* name : {"adapter-seqcls", "adapter-patterns", "adapter-mlm"}) {
     const Folder folder;
     const std::string out = folder / "adapter";
-    const LoadedAdapter adapter = load_adapter(golden(name));
-    save_adapter(out, adapter, card());
-    save_adapter(out, adapter, card());  // replaces
+    LoadedAdapter adapter = load_adapter(golden(name));
+    CHECK(!adapter.card);
+    adapter.card = card();
+    save_adapter(out, adapter);
+    save_adapter(out, adapter);  // replaces
     const LoadedAdapter back = load_adapter(out);
+    CHECK(back.card->to_json() == card().to_json());
     CHECK(back.modules.size() == adapter.modules.size());
     CHECK(read_file(out + "/adapter_model.safetensors") == read_file(golden(name) + "/adapter_model.safetensors"));
     std::vector<std::string> keys{"alpha_pattern",
@@ -123,7 +127,7 @@ TEST_CASE("peft: what is written reads back, with exactly the agreed keys") {
     for (const auto& [key, value] : config.items()) found.push_back(key);
     CHECK(found == keys);
     CHECK(std::distance(fs::directory_iterator(out), {}) == 4);
-    check_adapter_fits(back, modules_of(adapter), out);
+    check_adapter_fits(back, modules_of(adapter));
   }
 }
 
@@ -132,17 +136,16 @@ TEST_CASE("peft: all-linear is written as sorted full names, whole alphas as int
   LoadedAdapter adapter = load_adapter(golden("adapter-seqcls"));
   adapter.config.target_modules = ModuleTargets::from_flag("all-linear");
   adapter.config.lora_alpha = 16;
-  save_adapter(folder / "a", adapter, card());
+  save_adapter(folder / "a", adapter);
   const auto config = nlohmann::json::parse(read_file(folder / "a/adapter_config.json"));
   CHECK(config["target_modules"][0] == "roberta.encoder.layer.0.attention.self.query");
   CHECK(config["target_modules"].size() == 4);
   CHECK(config["lora_alpha"].is_number_integer());
   adapter.head.clear();
-  CHECK(has(complaint([&] { save_adapter(folder / "a", adapter, card()); }),
-            "a SEQ_CLS adapter needs the head's tensors"));
+  CHECK(has(complaint([&] { save_adapter(folder / "a", adapter); }), "a SEQ_CLS adapter needs the head's tensors"));
   adapter = load_adapter(golden("adapter-seqcls"));
   adapter.modules[0].module = "roberta.nowhere";
-  CHECK(has(complaint([&] { save_adapter(folder / "a", adapter, card()); }), "is not one of the target_modules"));
+  CHECK(has(complaint([&] { save_adapter(folder / "a", adapter); }), "is not one of the target_modules"));
   CHECK(load_adapter(folder / "a").modules.size() == 4);  // what was there is still whole
 }
 
@@ -188,15 +191,15 @@ TEST_CASE("peft: the adapter must fit the model") {
   const LoadedAdapter adapter = load_adapter(golden("adapter-seqcls"));
   std::vector<LinearModule> model = modules_of(adapter);
   model.push_back({"classifier.dense", 16, 16});
-  check_adapter_fits(adapter, model, "A");
+  check_adapter_fits(adapter, model);
   std::vector<LinearModule> wide = model;
   wide[0].in = 32;
-  CHECK(has(complaint([&] { check_adapter_fits(adapter, wide, "A"); }), "it belongs to another base"));
+  CHECK(has(complaint([&] { check_adapter_fits(adapter, wide); }), "it belongs to another base"));
   std::vector<LinearModule> more = model;
   more.push_back({"roberta.encoder.layer.2.attention.self.query", 16, 16});
-  CHECK(has(complaint([&] { check_adapter_fits(adapter, more, "A"); }), "has no factors for `roberta.encoder.layer.2"));
+  CHECK(has(complaint([&] { check_adapter_fits(adapter, more); }), "has no factors for `roberta.encoder.layer.2"));
   model.erase(model.begin());
-  CHECK(has(complaint([&] { check_adapter_fits(adapter, model, "A"); }), "is not a linear layer of the model"));
+  CHECK(has(complaint([&] { check_adapter_fits(adapter, model); }), "is not a linear layer of the model"));
 }
 
 TEST_CASE("peft: folders that are not adapters") {
@@ -237,13 +240,21 @@ TEST_CASE("adapter card: there and back; another base is refused by name") {
   CHECK(back.to_json() == c.to_json());
   CHECK(back.labels == c.labels);
   CHECK(back.max_length == 128);
-  check_base(c, "0123456789abcdef", "A", "M");
-  CHECK(complaint([&] { check_base(c, "fedc", "A", "M"); }) ==
-        "the adapter A was trained on another base than M (fingerprint 0123456789abcdef, not fedc)");
+  LoadedAdapter adapter;
+  adapter.folder = "A";
+  check_base(adapter, {"M", "", "fedc"});  // another program's
+  adapter.card = c;
+  check_base(adapter, {"M", "", "0123456789abcdef"});
+  CHECK(complaint([&] {
+          check_base(adapter, {"M", "", "fedc"});
+        }) == "the adapter A was trained on another base than M (fingerprint 0123456789abcdef, not fedc)");
   CHECK(has(complaint([] { AdapterCard::from_json(R"({"format":2})", "F"); }), "format is newer"));
   CHECK(!read_adapter_card(golden("adapter-seqcls")));
-  CHECK(base_model_name("", "", "/x/hub/models--acme--tiny/snapshots/abc/") == "acme/tiny");
-  CHECK(base_model_name("", "", "/x/y/") == "/x/y");
-  CHECK(base_model_name("flag", "config", "/x") == "flag");
-  CHECK(base_model_name("", "config", "/x") == "config");
+  CHECK(base_model_name("", "/x/hub/models--acme--tiny/snapshots/abc/") == "acme/tiny");
+  CHECK(base_model_name("", "/x/y/") == "/x/y");
+  const Folder folder;
+  CHECK(base_model_name("", folder.path) == folder.path);
+  write_file_atomically(folder / "config.json", R"({"_name_or_path":"config"})");
+  CHECK(base_model_name("", folder.path) == "config");
+  CHECK(base_model_name("flag", folder.path) == "flag");
 }

@@ -33,12 +33,12 @@ TEST_CASE("philox: a row's draws equal the scalar ones") {
   const cpu_test::RowDraws row = {philox_key(1, 2, 3), 77, 4000000000u};
   for (const int64_t blocks : {1, 7, 8, 9, 33, 64}) {
     const uint32_t first = 5 * kHeadStride + 3;
-    std::vector<uint16_t> draws(static_cast<size_t>((blocks + 7) / 8 * 64));
+    std::vector<uint16_t> draws((blocks + 7) / 8 * 64);
     cpu_test::draw_blocks(draws.data(), row, first, blocks);
     bool equal = true;
     for (int64_t i = 0; i < 8 * blocks; ++i) {
       const PhiloxBlock b = philox(row.key, row.example, row.position, first + static_cast<uint32_t>(i / 8), 0);
-      equal = equal && draws[static_cast<size_t>(i)] == draw16(b, static_cast<int>(i % 8));
+      equal = equal && draws[i] == draw16(b, static_cast<int>(i % 8));
     }
     CHECK(equal);
   }
@@ -51,8 +51,8 @@ TEST_CASE("philox: keep_factors keeps 1 - p of the columns, chunk by chunk as in
     std::vector<float> all(n), parts(n);
     cpu_test::keep_factors(all.data(), row, 0, n, drop_threshold(p), 1.0f);
     for (int64_t c = 0; c < n; c += 1000)
-      cpu_test::keep_factors(&parts[static_cast<size_t>(c)], row, static_cast<uint32_t>(c / 8),
-                             std::min<int64_t>(1000, n - c), drop_threshold(p), 1.0f);
+      cpu_test::keep_factors(&parts[c], row, static_cast<uint32_t>(c / 8), std::min<int64_t>(1000, n - c),
+                             drop_threshold(p), 1.0f);
     CHECK(all == parts);
     double kept = 0;
     for (const float f : all) kept += static_cast<double>(f) / n;

@@ -29,7 +29,7 @@ struct Case {
         weight.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(share)) - share / 4);
       }
     }
-    x.resize(static_cast<size_t>(in * lines * 3));
+    x.resize(in * lines * 3);
     for (uint8_t& v : x) v = static_cast<uint8_t>(random() % 4 == 0 ? 255 * (random() % 2) : random());
   }
   ResampleTable table() const { return {out, taps, first.data(), count.data(), weight.data()}; }
@@ -37,9 +37,7 @@ struct Case {
   // x's element k of line l is x[l * line + k * step].
   uint8_t expected(int64_t o, int64_t base, int64_t step) const {
     int64_t sum = int64_t{1} << (kResampleBits - 1);
-    for (int64_t k = 0; k < count[static_cast<size_t>(o)]; ++k)
-      sum += int64_t{weight[static_cast<size_t>(o * taps + k)]} *
-             x[static_cast<size_t>(base + (first[static_cast<size_t>(o)] + k) * step)];
+    for (int64_t k = 0; k < count[o]; ++k) sum += int64_t{weight[o * taps + k]} * x[base + (first[o] + k) * step];
     return static_cast<uint8_t>(std::clamp<int64_t>(sum >> kResampleBits, 0, 255));
   }
 };
@@ -50,16 +48,15 @@ template <class Width, class Height> void check(Width width, Height height) {
     const auto [in, out, taps, lines] = sizes;
     INFO(sizes[0] << " to " << sizes[1] << ", " << sizes[3] << " lines");
     const Case c(in, out, taps, lines);
-    std::vector<uint8_t> y(static_cast<size_t>(lines * out * 3)), scratch(static_cast<size_t>(resample_scratch(in)));
+    std::vector<uint8_t> y(lines * out * 3), scratch(resample_scratch(in));
     int64_t wrong = 0;
     width(y.data(), c.x.data(), c.table(), lines, in, scratch.data());
     for (int64_t i = 0; i < lines * out * 3; ++i)
-      wrong += y[static_cast<size_t>(i)] != c.expected(i / 3 % out, i / (3 * out) * in * 3 + i % 3, 3);
+      wrong += y[i] != c.expected(i / 3 % out, i / (3 * out) * in * 3 + i % 3, 3);
     CHECK(wrong == 0);
     const int64_t columns = lines * 3;
     height(y.data(), c.x.data(), c.table(), columns);
-    for (int64_t i = 0; i < out * columns; ++i)
-      wrong += y[static_cast<size_t>(i)] != c.expected(i / columns, i % columns, columns);
+    for (int64_t i = 0; i < out * columns; ++i) wrong += y[i] != c.expected(i / columns, i % columns, columns);
     CHECK(wrong == 0);
   }
 }

@@ -6,11 +6,11 @@
 
 #include <cmath>
 
-#include "apps/common/adapter_io.h"
 #include "apps/common/generate_text.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
-#include "models/hub/hub_folder.h"
+#include "models/hub/adapter.h"
+#include "models/llama/family.h"
 #include "models/llama/generate.h"
 #include "models/llama/load_weights.h"
 #include "optim/method.h"
@@ -93,15 +93,14 @@ struct Adapted {
   Adapted(Context& context, const std::string& name, DType dtype, double dropout = 0, bool recompute = false,
           std::optional<DType> frozen = {}, const std::string& which = "adapter")
       : folder(folder_of(name)), adapter_folder(folder + "/" + which) {
-    apps::Settings settings;
-    apps::take_adapter_settings(adapter, settings);
-    settings.lora_dropout = dropout;
-    model.attach_lora(apps::lora_config(settings, "q_proj,v_proj"));
+    AdapterSettings settings = settings_of(adapter);
+    settings.dropout = dropout;
+    attach_adapter(model, settings, llama_family(), &adapter);
     model.set_recompute(recompute);
     if (frozen) model.set_frozen_dtype(*frozen);
     model.materialise(context, dtype);
     load(model, folder);
-    apps::fill_adapter(model, adapter, adapter_folder, true);
+    fill_adapter(model, adapter);
   }
   Tensor gradient(const std::string& name) {
     const std::string prefix = "base_model.model.";
@@ -181,7 +180,7 @@ TEST_CASE("Llama with ranks, alphas and layers by exception: logits equal peft's
     const std::vector<double> expected = patterns.values("logits");
     CHECK(max_abs_diff(host(logits), expected) <= (dtype == DType::f64 ? 1e-6 : 1e-5));  // stored in f32
     CHECK(max_abs_diff(golden.values("full/logits"), expected) > 0.1);
-    CHECK_THROWS_WITH_AS(apps::check_trains_on(a.adapter, "it"), doctest::Contains("it has rank_pattern"), Error);
+    CHECK_THROWS_WITH_AS(check_trains_on(a.adapter), doctest::Contains("llama/patterns has rank_pattern"), Error);
   }
 }
 

@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "apps/common/adapter_io.h"
 #include "engine/autograd.h"
-#include "models/hub/hub_folder.h"
+#include "models/hub/adapter.h"
+#include "models/roberta/family.h"
 #include "models/roberta/roberta.h"
 #include "optim/method.h"
 #include "tests/models/golden.h"
@@ -57,13 +57,10 @@ struct Adapted {
   Roberta model{config, RobertaHead::classification};
 
   Adapted(Context& context, DType dtype) {
-    apps::Settings settings;
-    apps::take_adapter_settings(adapter, settings);
-    model.attach_lora(apps::lora_config(settings, "query,value"));
-    model.train([](const std::string& name) { return name.rfind("classifier.", 0) == 0; });
+    attach_adapter(model, settings_of(adapter), roberta_family(), &adapter);
     model.materialise(context, dtype);
     load(model, kFolder);
-    apps::fill_adapter(model, adapter, kFolder + "/adapter", true);
+    fill_adapter(model, adapter);
   }
   // By the name in adapter_model.safetensors.
   Tensor gradient(const std::string& name) {

@@ -7,10 +7,11 @@
 #include <filesystem>
 #include <fstream>
 
-#include "apps/common/adapter_io.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "engine/io/safetensors_writer.h"
+#include "models/hub/adapter.h"
+#include "models/vlm/family.h"
 #include "models/vlm/load_weights.h"
 #include "models/vlm/names.h"
 #include "optim/method.h"
@@ -108,7 +109,7 @@ Tensor mean_loss(const Vlm& model, const Batch& batch, const nn::Mode& mode) {
 }
 
 void load(Vlm& model, const std::string& folder) {
-  WeightMap weights = open_vlm_weights(folder);
+  WeightMap weights = open_weights(folder, vlm_family());
   CHECK(load_weights(model, weights, 1).empty());
 }
 
@@ -127,13 +128,12 @@ struct Adapted {
   Vlm model{VlmConfig::from_folder(kFolder)};
   Adapted(Context& context, const std::string& folder, DType dtype, double dropout = 0)
       : adapter(load_adapter(folder, new_vlm_name)) {
-    apps::Settings settings;
-    apps::take_adapter_settings(adapter, settings);
-    settings.lora_dropout = dropout;
-    model.attach_lora(apps::lora_config(settings, "q_proj"));
+    AdapterSettings settings = settings_of(adapter);
+    settings.dropout = dropout;
+    attach_adapter(model, settings, vlm_family(), &adapter);
     model.materialise(context, dtype);
     load(model, kFolder);
-    apps::fill_adapter(model, adapter, folder, true);
+    fill_adapter(model, adapter);
   }
   Tensor gradient(const std::string& name) {
     const std::string prefix = "base_model.model.";
@@ -347,7 +347,7 @@ TEST_CASE("Vlm: adapters in the old spelling load, and are written in either") {
     const LoadedAdapter ours = load_adapter(kFolder + which, new_vlm_name);
     fs::remove_all(out);
     fs::create_directories(out);
-    write_adapter_files(out.string(), renamed(ours, old_vlm_name), {});
+    write_adapter_files(out.string(), renamed(ours, old_vlm_name));
     const LoadedAdapter old = load_adapter(out.string());
     for (const LoraFactors& f : old.modules) {
       INFO(f.module);
@@ -373,7 +373,7 @@ TEST_CASE("Vlm: what does not fit is told in one sentence") {
   {
     Vlm model(config);
     model.materialise(golden.context, DType::f32);
-    WeightMap weights = open_vlm_weights(kFolder);
+    WeightMap weights = open_weights(kFolder, vlm_family());
     CHECK_THROWS_WITH_AS(load_weights(model, weights, 1),
                          (kFolder + ": the projector's linear_1 is (12,8), but between a vision tower of width 16 and "
                                     "a language model of width 12 it must be (12,16)")

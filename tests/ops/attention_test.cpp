@@ -42,10 +42,10 @@ struct Batch {
     o.cu_q = cu(nq);
     if (nk != nq) o.cu_k = cu(nk);
     if (p == 0) return o;
-    std::vector<int32_t> example(static_cast<size_t>(NQ())), position(example.size());
+    std::vector<int32_t> example(NQ()), position(example.size());
     for (size_t s = 0; s < nq.size(); ++s)
       for (int32_t i = 0; i < nq[s]; ++i) {
-        const size_t row = static_cast<size_t>(bounds(nq)[s] + i);
+        const int64_t row = bounds(nq)[s] + i;
         example[row] = first_example + static_cast<int32_t>(s);
         position[row] = nk[s] - nq[s] + i;
       }
@@ -64,13 +64,13 @@ struct Layout {
   const Values* values;
   size_t base, stride;
   double at(int64_t row, int64_t head, int64_t c, int64_t HD) const {
-    return (*values)[base + static_cast<size_t>(row) * stride + static_cast<size_t>(head * HD + c)];
+    return (*values)[base + row * stride + head * HD + c];
   }
 };
 
 double keep_factor(const Batch& b, int32_t segment, int64_t h, int32_t i, int32_t j) {
   if (b.p == 0) return 1;
-  const auto s = static_cast<size_t>(segment);
+  const int64_t s = segment;
   const PhiloxBlock draws = philox(philox_key(3, 5, 7), static_cast<uint32_t>(b.first_example + segment),
                                    static_cast<uint32_t>(b.nk[s] - b.nq[s] + i),
                                    static_cast<uint32_t>(h) * kHeadStride + static_cast<uint32_t>(j) / 8, 0);
@@ -80,32 +80,31 @@ double keep_factor(const Batch& b, int32_t segment, int64_t h, int32_t i, int32_
 // Straight from the definition: every probability is written down.
 Values oracle(const Batch& b, const Layout& q, const Layout& k, const Layout& v) {
   const auto cu_q = Batch::bounds(b.nq), cu_k = Batch::bounds(b.nk);
-  Values out(static_cast<size_t>(b.NQ() * b.NH * b.HD), 0.0);
+  Values out(b.NQ() * b.NH * b.HD, 0.0);
   for (size_t s = 0; s < b.nq.size(); ++s)
     for (int64_t h = 0; h < b.NH; ++h)
       for (int32_t i = 0; i < b.nq[s]; ++i) {
         const int64_t kv = h / (b.NH / b.NKV), row = cu_q[s] + i;
         const int32_t keys = b.causal ? b.nk[s] - b.nq[s] + i + 1 : b.nk[s];
-        Values w(static_cast<size_t>(std::max(keys, 0)));
+        Values w(std::max(keys, 0));
         double top = -1e300, total = 0;
         for (int32_t j = 0; j < keys; ++j) {
           double dot = 0;
           for (int64_t c = 0; c < b.HD; ++c) dot += q.at(row, h, c, b.HD) * k.at(cu_k[s] + j, kv, c, b.HD);
-          top = std::max(top, w[static_cast<size_t>(j)] = dot / std::sqrt(static_cast<double>(b.HD)));
+          top = std::max(top, w[j] = dot / std::sqrt(static_cast<double>(b.HD)));
         }
         for (double& x : w) total += x = std::exp(x - top);
         for (int32_t j = 0; j < keys; ++j) {
-          const double u = keep_factor(b, static_cast<int32_t>(s), h, i, j) * w[static_cast<size_t>(j)] / total;
-          for (int64_t c = 0; c < b.HD; ++c)
-            out[static_cast<size_t>((row * b.NH + h) * b.HD + c)] += u * v.at(cu_k[s] + j, kv, c, b.HD);
+          const double u = keep_factor(b, static_cast<int32_t>(s), h, i, j) * w[j] / total;
+          for (int64_t c = 0; c < b.HD; ++c) out[(row * b.NH + h) * b.HD + c] += u * v.at(cu_k[s] + j, kv, c, b.HD);
         }
       }
   return out;
 }
 
 Values packed_oracle(const Batch& b, const Values& qkv) {
-  const size_t stride = static_cast<size_t>((b.NH + 2 * b.NKV) * b.HD), k = static_cast<size_t>(b.NH * b.HD);
-  return oracle(b, {&qkv, 0, stride}, {&qkv, k, stride}, {&qkv, k + static_cast<size_t>(b.NKV * b.HD), stride});
+  const size_t stride = (b.NH + 2 * b.NKV) * b.HD, k = b.NH * b.HD;
+  return oracle(b, {&qkv, 0, stride}, {&qkv, k, stride}, {&qkv, k + b.NKV * b.HD, stride});
 }
 
 void check_packed(const std::string& name, const Batch& b) {
@@ -116,7 +115,7 @@ void check_packed(const std::string& name, const Batch& b) {
 }
 
 void check_separate(const std::string& name, const Batch& b) {
-  const size_t q_stride = static_cast<size_t>(b.NH * b.HD), v = static_cast<size_t>(b.NKV * b.HD);
+  const size_t q_stride = b.NH * b.HD, v = b.NKV * b.HD;
   check_op({.name = name,
             .inputs = {{{b.NQ(), b.NH * b.HD}}, {{b.NK(), 2 * b.NKV * b.HD}}},
             .run =
@@ -300,7 +299,7 @@ TEST_CASE("attention: scratch memory does not grow with the segment") {
       context.tape().backward_to(0, y, std::move(dy));
     }
     // y, lse, dqkv; dy was there before.
-    const size_t tensors = static_cast<size_t>(length) * (32 + 1 + 96) * sizeof(float);
+    const size_t tensors = length * (32 + 1 + 96) * sizeof(float);
     return context.memory().peak_bytes() - before - tensors;
   };
   CHECK(peak_beyond_tensors(512) == peak_beyond_tensors(8192));

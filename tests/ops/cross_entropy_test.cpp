@@ -28,7 +28,7 @@ Values oracle(const Values& x, const std::vector<int32_t>& targets, int64_t V, c
   double loss = 0;
   for (size_t n = 0; n < targets.size(); ++n) {
     if (targets[n] == o.ignore_index) continue;
-    const double* row = x.data() + n * static_cast<size_t>(V);
+    const double* row = x.data() + n * V;
     const double top = *std::max_element(row, row + V);
     double total = 0, mean = 0;
     for (int64_t v = 0; v < V; ++v) {

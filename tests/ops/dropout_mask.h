@@ -24,17 +24,16 @@ inline Dropout dropout_of(double p, int64_t N) {
 
 // 1 / (1 - p) where kept, else 0.   (N, C)
 inline Values mask_of(const Dropout& dropout, int64_t N, int64_t C) {
-  Values mask(static_cast<size_t>(N * C), 1.0);
+  Values mask(N * C, 1.0);
   if (!dropout.active()) return mask;
   const std::vector<int32_t> example = dropout.example.to_vector<int32_t>();
   const std::vector<int32_t> position = dropout.position.to_vector<int32_t>();
   for (int64_t n = 0; n < N; ++n) {
     for (int64_t c = 0; c < C; ++c) {
-      const PhiloxBlock block =
-          philox(dropout.draws().key, static_cast<uint32_t>(example[static_cast<size_t>(n)]),
-                 static_cast<uint32_t>(position[static_cast<size_t>(n)]), static_cast<uint32_t>(c / 8), 0);
+      const PhiloxBlock block = philox(dropout.draws().key, static_cast<uint32_t>(example[n]),
+                                       static_cast<uint32_t>(position[n]), static_cast<uint32_t>(c / 8), 0);
       const bool kept = draw16(block, static_cast<int>(c % 8)) >= drop_threshold(dropout.p);
-      mask[static_cast<size_t>(n * C + c)] = kept ? 1 / (1 - dropout.p) : 0;
+      mask[n * C + c] = kept ? 1 / (1 - dropout.p) : 0;
     }
   }
   return mask;

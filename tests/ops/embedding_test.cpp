@@ -32,8 +32,7 @@ TEST_CASE("embedding: values and gradients") {
                     Values y;
                     const std::vector<int32_t> id = ids.to_vector<int32_t>();
                     for (int64_t n = 0; n < N; ++n)
-                      for (int64_t c = 0; c < C; ++c)
-                        y.push_back(in[0][static_cast<size_t>(id[static_cast<size_t>(n)] * C + c)]);
+                      for (int64_t c = 0; c < C; ++c) y.push_back(in[0][id[n] * C + c]);
                     return y;
                   },
               .tolerance_f32 = 1e-7,

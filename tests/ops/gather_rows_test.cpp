@@ -22,7 +22,7 @@ void check(int64_t N, int64_t C, const std::vector<int32_t>& index) {
                 [&](const std::vector<Values>& in) {
                   Values y;
                   for (const int32_t n : index)
-                    for (int64_t c = 0; c < C; ++c) y.push_back(in[0][static_cast<size_t>(n * C + c)]);
+                    for (int64_t c = 0; c < C; ++c) y.push_back(in[0][n * C + c]);
                   return y;
                 },
             .tolerance_f32 = 1e-7,

@@ -1,7 +1,7 @@
 // layer_norm in double precision, as array formulas.   x (N, C), w (C), b (C) -> (N, C)
 #pragma once
+#include "apps/metrics/xtensor.h"
 #include "tests/ops/harness.h"
-#include "tests/xtensor.h"
 
 namespace lowland::test {
 

@@ -11,13 +11,12 @@ using namespace lowland::test;
 namespace {
 
 Values oracle(const std::vector<Values>& in, int64_t N, int64_t M, int64_t O) {
-  Values y(static_cast<size_t>(N * O));
+  Values y(N * O);
   for (int64_t n = 0; n < N; ++n)
     for (int64_t o = 0; o < O; ++o) {
-      double sum = in.size() > 2 ? in[2][static_cast<size_t>(o)] : 0.0;
-      for (int64_t m = 0; m < M; ++m)
-        sum += in[0][static_cast<size_t>(n * M + m)] * in[1][static_cast<size_t>(o * M + m)];
-      y[static_cast<size_t>(n * O + o)] = sum;
+      double sum = in.size() > 2 ? in[2][o] : 0.0;
+      for (int64_t m = 0; m < M; ++m) sum += in[0][n * M + m] * in[1][o * M + m];
+      y[n * O + o] = sum;
     }
   return y;
 }
@@ -96,7 +95,7 @@ TEST_CASE("linear: several readers of one x add up, and so do two passes into a 
     const Tensor y1 = ops::linear(x, w1, Tensor()), y2 = ops::linear(x, w2, Tensor()), y3 = ops::linear(x, w3, bias);
     const auto sum = [](const Tensor& y) {
       return ops::matmul(y.reshape({1, y.numel()}),
-                         Tensor::from<double>(cpu(), {y.numel(), 1}, Values(static_cast<size_t>(y.numel()), 1.0)));
+                         Tensor::from<double>(cpu(), {y.numel(), 1}, Values(y.numel(), 1.0)));
     };
     cpu().tape().backward(ops::add(ops::add(sum(y1), sum(y2)), sum(y3)));
     for (const Tensor& w : {w1, w2, w3.detach()}) {

@@ -53,32 +53,30 @@ Dropout dropout_of(Context& context, const Case& c) {
 
 // f of the header, one draw at a time.
 Values factors(const Case& c) {
-  Values f(static_cast<size_t>(c.N * c.M), 1.0);
+  Values f(c.N * c.M, 1.0);
   if (c.p == 0) return f;
   const auto example = example_of(c.N), position = position_of(c.N);
   for (int64_t n = 0; n < c.N; ++n)
     for (int64_t m = 0; m < c.M; ++m) {
-      const auto row = static_cast<size_t>(n);
+      const int64_t row = n;
       const PhiloxBlock block = philox(philox_key(5, 3, 17), static_cast<uint32_t>(example[row]),
                                        static_cast<uint32_t>(position[row]), static_cast<uint32_t>(m / 8), 0);
       const bool kept = draw16(block, static_cast<int>(m % 8)) >= drop_threshold(c.p);
-      f[static_cast<size_t>(n * c.M + m)] = kept ? 1 / (1 - c.p) : 0;
+      f[n * c.M + m] = kept ? 1 / (1 - c.p) : 0;
     }
   return f;
 }
 
 Values oracle(const Case& c, const std::vector<Values>& in) {
-  const auto at = [](const Values& v, int64_t i, int64_t j, int64_t width) {
-    return v[static_cast<size_t>(i * width + j)];
-  };
+  const auto at = [](const Values& v, int64_t i, int64_t j, int64_t width) { return v[i * width + j]; };
   const Values f = factors(c);
   const size_t K = c.parts.size();
-  Values y(static_cast<size_t>(c.N * c.O));
+  Values y(c.N * c.O);
   for (int64_t n = 0; n < c.N; ++n) {
     for (int64_t o = 0; o < c.O; ++o) {
-      double sum = in[2][static_cast<size_t>(o)];
+      double sum = in[2][o];
       for (int64_t m = 0; m < c.M; ++m) sum += at(in[0], n, m, c.M) * at(in[1], o, m, c.M);
-      y[static_cast<size_t>(n * c.O + o)] = sum;
+      y[n * c.O + o] = sum;
     }
     for (size_t k = 0; k < K; ++k)
       for (int64_t r = 0; r < c.R; ++r) {
@@ -90,7 +88,7 @@ Values oracle(const Case& c, const std::vector<Values>& in) {
         }
         for (int64_t i = 0; i < c.parts[k].rows; ++i) {
           const double b = at(in[4 + k], i, r, c.R) + (c.perturbed ? at(in[5 + K + k], i, r, c.R) : 0);
-          y[static_cast<size_t>(n * c.O + c.parts[k].begin + i)] += c.scale * xa * b;
+          y[n * c.O + c.parts[k].begin + i] += c.scale * xa * b;
         }
       }
   }
@@ -198,7 +196,7 @@ TEST_CASE("lora_linear equals linear and two matmuls per part, forward and backw
     for (size_t k = 0; k < 2; ++k) {
       Values pick(6 * 3, 0.0), place(4 * 12, 0.0);
       for (size_t r = 0; r < 3; ++r) pick[(3 * k + r) * 3 + r] = 1;
-      for (size_t i = 0; i < 4; ++i) place[i * 12 + static_cast<size_t>(c.parts[k].begin) + i] = 1;
+      for (size_t i = 0; i < 4; ++i) place[i * 12 + c.parts[k].begin + i] = 1;
       const Tensor xa_k = ops::matmul(xa, Tensor::from<double>(cpu(), {6, 3}, pick));
       const Tensor y_k = ops::matmul(xa_k, shifted(4 + k, 7 + k), false, true);
       y = ops::add(y, ops::scale(ops::matmul(y_k, Tensor::from<double>(cpu(), {4, 12}, place)), c.scale));
@@ -224,7 +222,7 @@ TEST_CASE("lora_linear: G_A A^T = B^T G_B for each part, at the point that the f
       };
       const Tensor a = read(3, 6);
       for (int64_t k = 0; k < 2; ++k) {
-        const auto b = static_cast<size_t>(4 + k);
+        const int64_t b = 4 + k;
         const Tensor left =
             ops::matmul(in[3].grad().slice_rows(3 * k, 3 * k + 3), a.slice_rows(3 * k, 3 * k + 3), false, true);
         const Tensor right = ops::matmul(read(b, b + 3), in[b].grad(), true, false);

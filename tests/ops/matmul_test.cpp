@@ -73,7 +73,7 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
       const Tensor a = Tensor::from<double>(context, {M, lda}, av).to(DType::f32);
       const Tensor b = Tensor::from<double>(context, {K, ldb}, bv).to(DType::f32);
       const Tensor c = Tensor::from<double>(context, {M, ldc}, cv).to(DType::f32);
-      const MatmulShape s{Trans::no, Trans::no, M, N, K, lda, ldb, ldc};
+      const MatmulShape s{.M = M, .N = N, .K = K, .lda = lda, .ldb = ldb, .ldc = ldc};
       const auto run = context.kernels().backend == Backend::cpu_v4 ? cpu_v4::matmul<float> : cpu_v3::matmul<float>;
       run(context.kernels(), c.data<float>() + 1, a.data<float>() + 2, b.data<float>() + 3, s, 0.25f,
           static_cast<float>(beta));

@@ -14,7 +14,7 @@ struct Pictures {
   int64_t S, D, H, W, P, C;
 };
 
-double at(const Values& v, int64_t i) { return v[static_cast<size_t>(i)]; }
+double at(const Values& v, int64_t i) { return v[i]; }
 
 // A convolution of stride P, from its definition. x (S, D, H, W), w (C, D, P, P) -> (S, H/P, W/P, C)
 Values convolution(const Values& x, const Values& w, const Pictures& p) {

@@ -23,8 +23,7 @@ void check(int64_t N, int64_t C, const std::vector<int32_t>& index) {
                 [&](const std::vector<Values>& in) {
                   Values y = in[0];
                   for (size_t k = 0; k < index.size(); ++k)
-                    for (size_t c = 0; c < static_cast<size_t>(C); ++c)
-                      y[static_cast<size_t>(index[k] * C) + c] = in[1][k * static_cast<size_t>(C) + c];
+                    for (size_t c = 0; c < static_cast<size_t>(C); ++c) y[index[k] * C + c] = in[1][k * C + c];
                   return y;
                 },
             .tolerance_f32 = 1e-7,

@@ -41,11 +41,11 @@ Values oracle(const Values& x, const Shapes& s) {
   for (int64_t n = 0; n < s.N; ++n)
     for (int64_t h = 0; h < s.heads; ++h)
       for (int64_t i = 0; i < half; ++i) {
-        const auto at = static_cast<size_t>(n * width + h * s.HD + i);
-        const double a = p[static_cast<size_t>(n)] * static_cast<double>(f[static_cast<size_t>(i)]);
-        const double u = x[at], v = x[at + static_cast<size_t>(half)];
+        const int64_t at = n * width + h * s.HD + i;
+        const double a = p[n] * static_cast<double>(f[i]);
+        const double u = x[at], v = x[at + half];
         y[at] = u * std::cos(a) - v * std::sin(a);
-        y[at + static_cast<size_t>(half)] = v * std::cos(a) + u * std::sin(a);
+        y[at + half] = v * std::cos(a) + u * std::sin(a);
       }
   return y;
 }

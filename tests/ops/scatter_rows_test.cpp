@@ -19,9 +19,7 @@ TEST_CASE("scatter_rows: columns of x land in the named rows, the others stay") 
     ops::scatter_rows(y, Tensor::from<double>(cpu(), {K, wide}, x), Tensor::from<int32_t>(cpu(), {K}, index), first);
     Values expected = before;
     for (int64_t k = 0; k < K; ++k)
-      for (int64_t c = 0; c < C; ++c)
-        expected[static_cast<size_t>(index[static_cast<size_t>(k)] * C + c)] =
-            x[static_cast<size_t>(k * wide + first + c)];
+      for (int64_t c = 0; c < C; ++c) expected[index[k] * C + c] = x[k * wide + first + c];
     CHECK(y.to_vector<double>() == expected);
   }
 }

@@ -24,7 +24,7 @@ void check(int64_t N, int64_t C, const std::vector<int32_t>& cu) {
                   for (size_t s = 0; s + 1 < cu.size(); ++s)
                     for (int64_t c = 0; c < C; ++c) {
                       double sum = 0;
-                      for (int64_t n = cu[s]; n < cu[s + 1]; ++n) sum += in[0][static_cast<size_t>(n * C + c)];
+                      for (int64_t n = cu[s]; n < cu[s + 1]; ++n) sum += in[0][n * C + c];
                       y.push_back(cu[s + 1] > cu[s] ? sum / (cu[s + 1] - cu[s]) : 0.0);
                     }
                   return y;

@@ -38,8 +38,8 @@ void fill(const Tensor& t, Kind kind, bool rows, uint64_t seed) {
     for (int64_t i = 0; i < R; ++i)
       for (int64_t j = 0; j < C; ++j) {
         if ((rows ? i : j) != thin - 1) continue;
-        double& x = v[static_cast<size_t>(i * C + j)];
-        const double first = v[static_cast<size_t>(rows ? j : i * C)];
+        double& x = v[i * C + j];
+        const double first = v[rows ? j : i * C];
         x = -2 * first + (kind == Kind::deficient ? 0.0 : 1e-6 * x);
       }
   t.copy_from(Tensor::from<double>(t.context(), {R * C}, v));

@@ -60,15 +60,15 @@ Matrix literal_pinv(const Matrix& a, long double rcond) {
       }
     if (!rotated) break;
   }
-  std::vector<long double> sigma2(static_cast<size_t>(a.cols));
+  std::vector<long double> sigma2(a.cols);
   long double most = 0;
   for (int64_t j = 0; j < a.cols; ++j) {
-    for (int64_t i = 0; i < a.rows; ++i) sigma2[static_cast<size_t>(j)] += u.at(i, j) * u.at(i, j);
-    most = std::fmax(most, sigma2[static_cast<size_t>(j)]);
+    for (int64_t i = 0; i < a.rows; ++i) sigma2[j] += u.at(i, j) * u.at(i, j);
+    most = std::fmax(most, sigma2[j]);
   }
   Matrix pinv(a.cols, a.rows);
   for (int64_t k = 0; k < a.cols; ++k) {
-    const long double s2 = sigma2[static_cast<size_t>(k)];
+    const long double s2 = sigma2[k];
     if (std::sqrt(s2) <= rcond * std::sqrt(most)) continue;
     for (int64_t i = 0; i < a.cols; ++i)
       for (int64_t j = 0; j < a.rows; ++j) pinv.at(i, j) += v.at(i, k) * u.at(j, k) / s2;

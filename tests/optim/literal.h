@@ -11,14 +11,14 @@ struct Matrix {
   int64_t rows = 0, cols = 0;
   std::vector<long double> x;
   Matrix() = default;
-  Matrix(int64_t r, int64_t c) : rows(r), cols(c), x(static_cast<size_t>(r * c)) {}
-  long double& at(int64_t i, int64_t j) { return x[static_cast<size_t>(i * cols + j)]; }
-  long double at(int64_t i, int64_t j) const { return x[static_cast<size_t>(i * cols + j)]; }
+  Matrix(int64_t r, int64_t c) : rows(r), cols(c), x(r * c) {}
+  long double& at(int64_t i, int64_t j) { return x[i * cols + j]; }
+  long double at(int64_t i, int64_t j) const { return x[i * cols + j]; }
 };
 
 template <class T> Matrix to_matrix(int64_t rows, int64_t cols, const T* values) {
   Matrix m(rows, cols);
-  for (int64_t i = 0; i < rows * cols; ++i) m.x[static_cast<size_t>(i)] = static_cast<long double>(values[i]);
+  for (int64_t i = 0; i < rows * cols; ++i) m.x[i] = static_cast<long double>(values[i]);
   return m;
 }
 

@@ -3,12 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "engine/error.h"
-#include "nn/init.h"
-#include "tests/ops/harness.h"
-#include "tests/optim/literal.h"
+#include "tests/optim/toy_method.h"
 
 using namespace lowland;
 using namespace lowland::optim;
@@ -18,73 +15,18 @@ using nn::Role;
 
 namespace {
 
-constexpr int64_t kN = 6, kM = 5, kR = 2;
-constexpr double kScale = 2;
-
-// One adapted matrix and a bias; the loss is |s B A - W|^2 / 2 + |bias - 1|^2 / 2, W a target that depends on the step.
-struct Toy {
-  explicit Toy(const std::string& name, MethodOptions options = {}, DType dtype = DType::f32)
-      : arena(cpu(), dtype,
-              {{"bias", {4}, Role::undecayed}, {"B", {kN, kR}, Role::lora_b}, {"A", {kR, kM}, Role::lora_a}},
-              {{"module", "A", "B", kN, kM, kR, kScale}}) {
-    nn::init_uniform(arena.value("A"), 1 / std::sqrt(5.0), nn::init_key(42, "A"));
-    method = make_method(name, arena, options);
-  }
-
-  Matrix read(const char* name) const {
-    const Tensor x = arena.value(name).to(DType::f64), e = arena.forward_perturbation(name);
-    Matrix m = to_matrix(x.dim(0), x.dim(1), HostBytes(x).as<double>());
-    if (!e) return m;
-    const Tensor d = e.to(DType::f64);
-    return sum(m, to_matrix(x.dim(0), x.dim(1), HostBytes(d).as<double>()), 1, 1);
-  }
-
-  void store(const char* name, const Matrix& g) const {
-    std::vector<double> v;
-    for (const long double x : g.x) v.push_back(static_cast<double>(x));
-    arena.grad(name).copy_from(Tensor::from<double>(arena.context(), {static_cast<int64_t>(v.size())}, v));
-  }
-
-  double pass(int64_t t) {
-    arena.zero_grads();
-    const auto view = method->training_view();
-    const Matrix A = read("A"), B = read("B");
-    const Values w = random_values(kN * kM, 100 + static_cast<uint64_t>(t));
-    const Matrix d = sum(product(B, A), to_matrix(kN, kM, w.data()), kScale, -1);
-    store("A", product(transposed(sum(B, B, kScale, 0)), d));
-    store("B", product(d, transposed(sum(A, A, kScale, 0))));
-    arena.grad("bias").copy_from(Tensor::from<double>(arena.context(), {4}, {-1, -1, -1, -1}));
-    return static_cast<double>(norm(d));
-  }
-
-  StepStats take(double lr, double rho, double loss = 1) {
-    method->step(lr, rho, Tensor::from<double>(arena.context(), {1}, {loss}));
-    return method->stats();
-  }
-
-  StepStats step(int64_t t, double lr = 0.01, double rho = 0.05) {
-    pass(t);
-    if (method->wants_second_pass()) {
-      method->ascend(rho);
-      pass(t);
-      method->restore();
-    }
-    return take(lr, rho);
-  }
-
-  std::vector<float> bits() const { return arena.values().to_vector<float>(); }
-
-  Arena arena;
-  std::unique_ptr<Method> method;
-};
-
-const std::vector<std::string> kAdapterMethods = {"lora", "lora-sam", "flat-lora", "eflat-lora"};
+std::vector<std::string> adapter_methods() {
+  std::vector<std::string> names;
+  for (const MethodRow& row : methods())
+    if (row.trains == Trains::adapters) names.push_back(row.name);
+  return names;
+}
 
 }  // namespace
 
 TEST_CASE("methods: all start from the same values, and only the perturbed ones read something else") {
   const std::vector<float> start = Toy("lora").bits();
-  for (const std::string& name : kAdapterMethods) CHECK(Toy(name).bits() == start);
+  for (const std::string& name : adapter_methods()) CHECK(Toy(name).bits() == start);
   Toy eflat("eflat-lora"), lora("lora");
   // At the first step e is zero: the same gradient, the same update.
   eflat.step(1);
@@ -98,7 +40,7 @@ TEST_CASE("methods: all start from the same values, and only the perturbed ones 
 TEST_CASE("methods: nothing but step moves the centre, and rho = 0 is plain lora") {
   Toy lora("lora");
   for (int64_t t = 1; t <= 3; ++t) lora.step(t);
-  for (const std::string& name : kAdapterMethods) {
+  for (const std::string& name : adapter_methods()) {
     Toy toy(name);
     for (int64_t t = 1; t <= 3; ++t) {
       const std::vector<float> before = toy.bits();
@@ -120,15 +62,13 @@ TEST_CASE("methods: nothing but step moves the centre, and rho = 0 is plain lora
 
 TEST_CASE("methods: the second pass sees the perturbation of the first gradient") {
   for (const char* norm_name : {"joint", "factor"}) {
-    MethodOptions options;
-    options.norm = norm_name;
-    Toy toy("lora-sam", options, DType::f64);
+    Toy toy("lora-sam", {.values = {{"norm", norm_name}}}, DType::f64);
     toy.step(1);  // B is not zero any more
     toy.pass(2);
-    const Matrix ga = to_matrix(kR, kM, HostBytes(toy.arena.grad("A")).as<double>());
-    const Matrix gb = to_matrix(kN, kR, HostBytes(toy.arena.grad("B")).as<double>());
+    const Matrix ga = to_matrix(Toy::kR, Toy::kM, HostBytes(toy.arena.grad("A")).as<double>());
+    const Matrix gb = to_matrix(Toy::kN, Toy::kR, HostBytes(toy.arena.grad("B")).as<double>());
     const long double joint = std::sqrt(norm(ga) * norm(ga) + norm(gb) * norm(gb));
-    const bool factor = options.norm == "factor";
+    const bool factor = std::string(norm_name) == "factor";
     toy.method->ascend(0.1);
     const auto check = [&](const char* name, const Matrix& g) {
       const Values e = toy.arena.perturbation(name).to_vector<double>();
@@ -165,7 +105,7 @@ TEST_CASE("methods: clipping holds for everything trained, but not for the pertu
 }
 
 TEST_CASE("methods: a step that is not finite changes nothing") {
-  for (const std::string& name : kAdapterMethods)
+  for (const std::string& name : adapter_methods())
     for (const int where : {0, 1, 2}) {  // in the first pass's gradient, in the last one's, in the loss
       Toy toy(name);
       toy.step(1);
@@ -191,7 +131,7 @@ TEST_CASE("methods: a step that is not finite changes nothing") {
 }
 
 TEST_CASE("methods: losses of micro-batches, windows and skipped steps are counted beside the step") {
-  for (const std::string& name : kAdapterMethods) {
+  for (const std::string& name : adapter_methods()) {
     Toy toy(name);
     const StepScalars* scalars = toy.method->step_state().scalars();
     const auto run = [&](int64_t step, std::vector<double> losses, bool new_window) {
@@ -227,11 +167,11 @@ TEST_CASE("methods: losses of micro-batches, windows and skipped steps are count
 }
 
 TEST_CASE("methods: a run that is saved and loaded goes on bit for bit") {
-  for (const std::string& name : kAdapterMethods) {
+  for (const std::string& name : adapter_methods()) {
     Toy whole(name), resumed(name);
     for (int64_t t = 1; t <= 3; ++t) whole.step(t);
     const MethodState state = whole.method->state();
-    MethodState copy{state.t, {}};
+    MethodState copy{.t = state.t, .step = state.step};
     for (const auto& [n, t] : state.tensors) copy.tensors.emplace_back(n, t.clone());
     resumed.arena.values().copy_from(whole.arena.values());
     resumed.method->load_state(copy);
@@ -268,16 +208,21 @@ TEST_CASE("methods: steps out of order are refused") {
 TEST_CASE("make_method: refuses what it does not know") {
   Toy toy("lora");
   CHECK_THROWS_WITH_AS(make_method("dora", toy.arena, {}),
-                       "unknown method 'dora': one of full, lora, lora-sam, flat-lora, eflat-lora", Error);
-  MethodOptions options;
-  options.norm = "joint";
-  CHECK_THROWS_WITH_AS(make_method("eflat-lora", toy.arena, options), "unknown norm 'joint': one of layer, global",
-                       Error);
-  options.norm = "layer";
-  CHECK_THROWS_WITH_AS(make_method("lora-sam", toy.arena, options), "unknown norm 'layer': one of joint, factor",
-                       Error);
-  options.beta = 0;
-  CHECK_THROWS_AS(make_method("eflat-lora", toy.arena, options), Error);
+                       "unknown method 'dora': one of lora, eflat-lora, flat-lora, lora-sam, full", Error);
+  const auto refused = [&](const char* method, const OptionValues& values, const char* why) {
+    CHECK_THROWS_WITH_AS(make_method(method, toy.arena, {.values = values}), why, Error);
+  };
+  refused("eflat-lora", {{"norm", "joint"}}, "unknown norm 'joint': one of layer, global");
+  refused("lora-sam", {{"norm", "layer"}}, "unknown norm 'layer': one of joint, factor");
+  refused("eflat-lora", {{"beta", 0.0}}, "beta must lie in (0, 1], got 0");
+  refused("eflat-lora", {{"beta", NAN}}, "beta must lie in (0, 1], got nan");
+  refused("flat-lora", {{"pinv-rcond", 1.0}}, "pinv-rcond must lie in [0, 1), got 1");
+  refused("flat-lora", {{"rho", -0.1}}, "rho must lie in [0, inf), got -0.1");
+  refused("flat-lora", {{"beta", 0.5}}, "beta is an option of eflat-lora, not of flat-lora");
+  refused("lora", {{"rho", 0.5}}, "rho is an option of eflat-lora, flat-lora, lora-sam, not of lora");
+  refused("lora", {{"sigma", 0.5}}, "no method has an option 'sigma'");
+  refused("eflat-lora", {{"beta", "0.5"}}, "beta takes a number, not '0.5'");
+  refused("eflat-lora", {{"norm", 2.0}}, "norm takes one of layer, global, not a number");
   CHECK_THROWS_AS(make_method("full", toy.arena, {}), Error);
   Arena bare(cpu(), DType::f32, {{"w", {3, 3}, Role::decayed}}, {});
   CHECK_THROWS_WITH_AS(make_method("eflat-lora", bare, {}), "eflat-lora trains adapters, but none is attached", Error);

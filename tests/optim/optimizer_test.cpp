@@ -49,7 +49,7 @@ void follow(const OptimizerOptions& options, const std::vector<std::vector<doubl
     for (double& x : g) x *= 0.5;
     set(arena.grads(), g);
     take(*optimizer, state, 0.1, 2.0);
-    check_close(arena.values().to_vector<double>(), expected[static_cast<size_t>(t)]);
+    check_close(arena.values().to_vector<double>(), expected[t]);
   }
   CHECK(state.read().t == expected.size());
 }
@@ -165,8 +165,7 @@ TEST_CASE("clip_scale: as torch's clip_grad_norm_") {
 TEST_CASE("learning rate: the numbers of transformers' schedules, ten steps") {
   const auto check = [](LrKind kind, int64_t warmup, const std::vector<double>& expected) {
     const LrSchedule s{kind, 2.0, warmup, 10};
-    for (size_t i = 0; i < expected.size(); ++i)
-      CHECK(std::fabs(s.at(static_cast<int64_t>(i) + 1) - expected[i]) < 1e-14);
+    for (size_t i = 0; i < expected.size(); ++i) CHECK(std::fabs(s.at(i + 1) - expected[i]) < 1e-14);
   };
   check(LrKind::linear, 0, {2.0, 1.8, 1.6, 1.4, 1.2, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0});
   check(LrKind::linear, 3,

@@ -197,20 +197,20 @@ TEST_CASE("hessian: the largest eigenvalue against a matrix of finite difference
     for (int64_t i = 0; i < a.n * a.r; ++i) at.push_back(a.b_offset + i);
   }
   const auto loss = model.loss();
-  const auto n = static_cast<int64_t>(at.size());
+  const int64_t n = at.size();
   Values H(at.size() * at.size()), V(H.size());
   const Values theta = doubles(arena.values());
   const auto gradient = [&](int64_t i, double h) {
-    test::set_element(arena.values(), i, theta[static_cast<size_t>(i)] + h);
+    test::set_element(arena.values(), i, theta[i] + h);
     arena.zero_grads();
     loss(true);
-    test::set_element(arena.values(), i, theta[static_cast<size_t>(i)]);
+    test::set_element(arena.values(), i, theta[i]);
     return doubles(arena.grads());
   };
   for (size_t i = 0; i < at.size(); ++i) {
     const Values up = gradient(at[i], 1e-5), down = gradient(at[i], -1e-5);
     for (size_t j = 0; j < at.size(); ++j) {
-      const auto k = static_cast<size_t>(at[j]);
+      const size_t k = at[j];
       H[i * at.size() + j] = (up[k] - down[k]) / 2e-5;
     }
   }
@@ -241,9 +241,9 @@ TEST_CASE("hessian: the largest eigenvalue against a matrix of finite difference
 TEST_CASE("EMA gap: both losses by hand; what the method carries comes back") {
   ToyModel model;
   const auto loss = model.loss();
-  CHECK_THROWS_AS(optim::measure_ema_gap(model, loss, {}), Error);
-  optim::MethodOptions options;
-  const auto method = optim::make_method("eflat-lora", model.arena(), options);
+  CHECK_THROWS_WITH_AS(optim::measure_ema_gap(model, loss, *optim::make_method("lora", model.arena(), {})),
+                       "lora carries no moving average whose gap could be measured", Error);
+  const auto method = optim::make_method("eflat-lora", model.arena(), {});
   for (int64_t t = 0; t < 3; ++t) {
     model.arena().zero_grads();
     {
@@ -253,7 +253,7 @@ TEST_CASE("EMA gap: both losses by hand; what the method carries comes back") {
     method->step(0.05, 0.2);
   }
   const Values carried = doubles(model.arena().perturbation(nn::Role::lora_b)), before = bits(model);
-  const optim::EmaGap gap = optim::measure_ema_gap(model, loss, {.norm = "layer", .rho = 0.2});
+  const optim::EmaGap gap = optim::measure_ema_gap(model, loss, *method);
   CHECK(doubles(model.arena().perturbation(nn::Role::lora_b)) == carried);
   CHECK(bits(model) == before);
   CHECK(gap.loss == loss(false));
@@ -264,7 +264,7 @@ TEST_CASE("EMA gap: both losses by hand; what the method carries comes back") {
   // Flat-LoRA's first pass makes the fresh perturbation.
   ToyModel twin;
   twin.arena().values().copy_from(model.arena().values());
-  const auto flat = optim::make_method("flat-lora", twin.arena(), options);
+  const auto flat = optim::make_method("flat-lora", twin.arena(), {});
   twin.arena().zero_grads();
   twin.loss()(true);
   flat->ascend(0.2);
@@ -277,13 +277,13 @@ TEST_CASE("EMA gap: both losses by hand; what the method carries comes back") {
 
 TEST_CASE("probes: refused while a perturbed view is open, and with settings that cannot be") {
   ToyModel model;
-  model.arena().want_perturbation(nn::Role::lora_b);
+  const auto method = optim::make_method("eflat-lora", model.arena(), {});
   {
     const nn::PerturbedView view(model.arena());
     CHECK_THROWS_AS(optim::measure_sharpness(model, model.loss(), {}), Error);
     CHECK_THROWS_AS(optim::measure_landscape(model, model.loss(), {}), Error);
     CHECK_THROWS_AS(optim::largest_hessian_eigenvalue(model, model.loss(), {}), Error);
-    CHECK_THROWS_AS(optim::measure_ema_gap(model, model.loss(), {}), Error);
+    CHECK_THROWS_AS(optim::measure_ema_gap(model, model.loss(), *method), Error);
   }
   CHECK_THROWS_WITH_AS(optim::measure_landscape(model, model.loss(), {.points = 4}),
                        "a landscape needs an odd number of points, at least 3, not 4", Error);

@@ -36,7 +36,7 @@ TEST_CASE("symmetric_eigen: V^T diag(lambda) V is K again, and V is orthogonal")
     Matrix scaled = v, unit(r, r);
     for (int64_t i = 0; i < r; ++i) {
       unit.at(i, i) = 1;
-      for (int64_t j = 0; j < r; ++j) scaled.at(i, j) *= lambda[static_cast<size_t>(i * r + i)];
+      for (int64_t j = 0; j < r; ++j) scaled.at(i, j) *= lambda[i * r + i];
     }
     CHECK(largest_difference(K, product(transposed(v), scaled)) < 1e-13 * static_cast<double>(r));
     CHECK(static_cast<double>(norm(sum(product(v, transposed(v)), unit, 1, -1))) < 1e-13 * static_cast<double>(r));

@@ -3,7 +3,7 @@
 #   * every relative link leads to a file, and its #anchor to a heading there
 #   * in every command `lowland-roberta VERB ...`, VERB exists and each --flag is in that verb's --help
 #   * docs/cli.md names every flag of every verb
-#   * blocks marked cpp in docs/add_an_op.md stand in the sources word for word
+#   * blocks marked cpp in docs/add_an_op.md and docs/add_a_task.md stand in the sources word for word
 # PROGRAM: path of lowland-roberta. Prints the offenders; exit status 1 if there are any.
 set -uo pipefail
 program=$(realpath "${1:?usage: check_docs.sh PROGRAM [ROOT]}") || exit 2
@@ -74,13 +74,16 @@ for verb in $verbs; do
   done
 done
 
-# Each line of the example code must be a line of the files that the page is about.
-sources=(kernels/rms_norm.h kernels/cpu/rms_norm.cpp engine/ops/rms_norm.cpp engine/ops/ops.h
-         tests/ops/rms_norm_test.cpp)
-lines=0
-while IFS= read -r line; do
-  ((++lines))
-  [[ -z $line ]] || grep -qxF -- "$line" "${sources[@]}" || complain "docs/add_an_op.md: not in the sources: $line"
-done < <(awk '/^```cpp$/ { on = 1; next } /^```$/ { on = 0 } on' docs/add_an_op.md)
-((lines > 0)) || complain "docs/add_an_op.md has no example code"
+# quoted PAGE SOURCE...: each line of the page's code blocks marked cpp is a line of the files that it is about.
+quoted() {
+  local lines=0 line
+  while IFS= read -r line; do
+    ((++lines))
+    [[ -z $line ]] || grep -qxF -- "$line" "${@:2}" || complain "$1: not in the sources: $line"
+  done < <(awk '/^```cpp$/ { on = 1; next } /^```$/ { on = 0 } on' "$1")
+  ((lines > 0)) || complain "$1 has no example code"
+}
+quoted docs/add_an_op.md kernels/rms_norm.h kernels/cpu/rms_norm.cpp engine/ops/rms_norm.cpp engine/ops/ops.h \
+  tests/ops/rms_norm_test.cpp
+quoted docs/add_a_task.md apps/data/task_table.cpp tests/data/load_task_test.cpp
 exit $bad

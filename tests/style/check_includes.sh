@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # check_includes.sh ROOT: a layer includes only what is to its right; models and optim do not know each other.
 #     apps -> models, optim -> nn -> engine -> kernels
-# CUDA's headers stay in kernels/cuda and the few files that own streams and memory; xtensor stays out of headers.
+# Inside engine a file includes only what stands before it in engine/README.md's list. CUDA's headers stay in
+# kernels/cuda, xtensor out of headers, and the environment is read in one place.
 set -uo pipefail
 cd "$1" || exit 2
 bad=0
 
-# what LAYER may include
+# allow LAYER WHAT [FILES]: what the folder, or these files of it, may include
 allow() {
-  local layer=$1 allowed=$2 found
-  found=$(grep -rnE '^#include "(apps|models|optim|nn|engine|kernels|tests)/' "$layer" \
+  local layer=$1 allowed=$2 files=${3:-$1} found
+  # shellcheck disable=SC2086
+  found=$(grep -rnE '^#include "(apps|models|optim|nn|engine|kernels|tests)/' $files \
             --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' --include='*.inc' |
-          grep -vE "#include \"($allowed)/")
+          grep -vE "#include \"($allowed)[/.]")
   if [[ -n $found ]]; then
     printf '%s\n%s includes only %s\n' "$found" "$layer" "${allowed//|/, }"
     bad=1
@@ -24,16 +26,32 @@ allow optim 'optim|nn|engine|kernels'
 allow models 'models|nn|engine|kernels'
 allow apps 'apps|models|optim|nn|engine|kernels'
 
+before=kernels
+for part in $(sed -nE 's/^[0-9]\. //p' engine/README.md | grep -oE '`[a-z_]+/?`' | tr -d '`/'); do
+  files=$(find engine -path "engine/$part.*" -o -path "engine/$part/*.*")
+  [[ -n $files ]] || continue  # a word that is no file
+  before+="|engine/$part"
+  allow "engine/$part" "$before" "$files"
+  listed+=$files$'\n'
+done
+unlisted=$(find engine -name '*.h' -o -name '*.cpp' | sort | comm -23 - <(sort <<< "${listed:-}"))
+if [[ -n $unlisted ]]; then
+  printf '%s\nengine/README.md says the place of every file in the order of includes\n' "$unlisted"
+  bad=1
+fi
+
 outside() {
   local found
-  found=$(grep -rnE "$1" kernels engine nn optim models apps --include='*.h' --include='*.cpp' | grep -vE "$2")
+  found=$(grep -rnE "$1" kernels engine nn optim models apps --include='*.h' --include='*.cpp' --include='*.cu' |
+          grep -vE "$2")
   if [[ -n $found ]]; then
     printf '%s\n%s\n' "$found" "$3"
     bad=1
   fi
 }
-outside '#include <(cuda|cublas|cudnn|nccl)[A-Za-z_]*\.h' '^(kernels/cuda|engine/cuda)' \
-  'CUDA headers appear only in kernels/cuda and in the engine files named cuda...'
+outside '#include <(cuda|cublas|cudnn|nccl)[A-Za-z_]*\.h' '^kernels/(cuda|lab)' \
+  'CUDA headers appear only in kernels/cuda'
+outside '\bgetenv\b' '^kernels/common/environment\.cpp' 'the environment is read in kernels/common/environment.cpp'
 outside '#include <(xtensor|xtl|xsimd)/' '\.cpp:|^[^:]*xtensor\.h:' 'xtensor stays out of headers'
 
 # What is checked above must be there, and be written so that it is seen.

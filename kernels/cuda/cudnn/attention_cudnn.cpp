@@ -2,12 +2,12 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
 
+#include "kernels/common/environment.h"
 #include "kernels/common/error.h"
 #include "kernels/cuda/cudnn/cudnn_plan.h"
 
@@ -21,9 +21,8 @@ std::atomic<const char*>& last_engine() {
 
 bool wants_cudnn() {
   static const bool wants = [] {
-    const char* value = std::getenv("LL_ATTENTION");
-    const std::string engine = value == nullptr || *value == 0 ? "lowland" : value;
-    if (engine != "lowland" && engine != "cudnn")
+    const std::string engine = environment::kAttention.value();
+    if (!engine.empty() && engine != "lowland" && engine != "cudnn")
       fail("[attention] LL_ATTENTION must be lowland or cudnn, got " + engine);
     return engine == "cudnn";
   }();
@@ -68,7 +67,7 @@ bool fits(const AttentionShape& shape, bool vectors) {
   return shape.S > 0 && shape.NQ > 0 && shape.NK > 0;
 }
 
-template <class A, class B> bool overlap(const Rows<A>& a, const Rows<B>& b, int64_t rows) {
+template <class A, class B> bool overlap(const RowView<A>& a, const RowView<B>& b, int64_t rows) {
   const auto begin = [](const auto& x) { return reinterpret_cast<uintptr_t>(x.data); };
   const auto bytes = [&](const auto& x) { return static_cast<uintptr_t>(rows * x.stride) * sizeof(bf16); };
   return begin(a) < begin(b) + bytes(b) && begin(b) < begin(a) + bytes(a);
@@ -92,7 +91,7 @@ class Operands {
     pointers_[operand] = const_cast<std::remove_const_t<T>*>(data);
     pointers_[kOffsets + operand] = offsets;
   }
-  template <class T> void add(CudnnOperand operand, const Rows<T>& rows, bool of_queries) {
+  template <class T> void add(CudnnOperand operand, const RowView<T>& rows, bool of_queries) {
     add(operand, rows.data, rows.stride, of_queries);
   }
   bool run(Ctx& ctx) {
@@ -108,7 +107,7 @@ class Operands {
   }
 
  private:
-  int32_t* list(int64_t n) { return static_cast<int32_t*>(scratch_.bytes(static_cast<size_t>(n) * sizeof(int32_t))); }
+  int32_t* list(int64_t n) { return scratch_.array<int32_t>(n); }
   Scratch& scratch_;
   const AttentionShape& shape_;
   CudnnAttentionShape& plan_;
@@ -138,7 +137,7 @@ bool cudnn_attention_forward(Ctx& ctx, const ForwardArgs<bf16>& args) {
   return true;
 }
 
-bool cudnn_attention_backward(Ctx& ctx, const BackwardArgs<bf16>& args, const Rows<const bf16>& o) {
+bool cudnn_attention_backward(Ctx& ctx, const BackwardArgs<bf16>& args, const RowView<const bf16>& o) {
   const AttentionShape& shape = args.shape;
   if (!wants_cudnn() || !fits(shape, args.vectors)) return false;
   const AttentionGradients<bf16>& grads = args.grads;

@@ -197,7 +197,7 @@ CudnnAttentionPlan* cudnn_attention_plan(const CudnnAttentionShape& shape, std::
   return found->second.plan.get();
 }
 
-size_t cudnn_workspace(const CudnnAttentionPlan& plan) { return static_cast<size_t>(plan.workspace); }
+size_t cudnn_workspace(const CudnnAttentionPlan& plan) { return plan.workspace; }
 
 bool cudnn_run(CudnnAttentionPlan& plan, const CudnnPointers& pointers, void* workspace, void* stream,
                std::string& why) {

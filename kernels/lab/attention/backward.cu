@@ -35,7 +35,7 @@ template <int HD> void measure(Lab& lab, const Problem& p) {
   const auto cu = p.bounds();
   const int64_t out = p.NH * HD;
   const auto inputs = to_float(qkv), douts = to_float(dout);
-  std::vector<float> o(static_cast<size_t>(p.N() * out)), lse(static_cast<size_t>(p.N() * p.NH)), want(qkv.size());
+  std::vector<float> o(p.N() * out), lse(p.N() * p.NH), want(qkv.size());
   const auto gradients = [&](auto* to) {
     return AttentionGradients<std::remove_pointer_t<decltype(to)>>{
         {to, p.width()}, {to + out, p.width()}, {to + out + p.NKV * HD, p.width()}};

@@ -113,7 +113,7 @@ template <int HD> void measure(Lab& lab, const Problem& p) {
   const auto qkv = random_values<bf16>(p.N() * p.width(), 1);
   const auto cu = p.bounds();
   const auto inputs = to_float(qkv);
-  std::vector<float> want(static_cast<size_t>(p.N() * p.NH * HD)), lse(static_cast<size_t>(p.N() * p.NH));
+  std::vector<float> want(p.N() * p.NH * HD), lse(p.N() * p.NH);
   cpu_v3::attention_forward<float>(lab.cpu(), {want.data(), p.NH * HD}, lse.data(), p.inputs(inputs.data()),
                                    p.shape(cu.data()));
   const DeviceArray<bf16> dqkv(qkv);
@@ -122,7 +122,7 @@ template <int HD> void measure(Lab& lab, const Problem& p) {
   DeviceArray<float> dlse(p.N() * p.NH);
   Args args{{o.data(), p.NH * HD}, dlse.data(), p.inputs<bf16>(dqkv.data()), p.shape(dcu.data()), 0, true};
   args.tiles = cuda::tiles_of(p.length, p.N(), 128);
-  const auto heads = static_cast<unsigned>(p.NH);
+  const int64_t heads = p.NH;
   std::vector<Version> versions;
   if (p.small()) {
     versions.push_back({"1 thread per query", [&](Ctx& ctx) {

@@ -34,10 +34,10 @@ void cross_entropy_backward_versions(Lab& lab) {
     const int64_t size = int64_t{N} * V;
     const auto x = random_values<bf16>(size, 1, 3.0f);
     const auto xf = to_float(x);
-    std::vector<int32_t> target(static_cast<size_t>(N));
-    for (int n = 0; n < N; ++n) target[static_cast<size_t>(n)] = static_cast<int32_t>(n * 7919LL % V);
+    std::vector<int32_t> target(N);
+    for (int n = 0; n < N; ++n) target[n] = static_cast<int32_t>(n * 7919LL % V);
     const CrossEntropyShape shape{N, V, -100, 0, 1.0};
-    std::vector<float> lse(static_cast<size_t>(N)), want(x.size());
+    std::vector<float> lse(N), want(x.size());
     float loss = 0;
     const float dloss = 1.5f;
     cpu_v3::cross_entropy_forward<float>(lab.cpu(), &loss, lse.data(), xf.data(), target.data(), shape);
@@ -46,7 +46,6 @@ void cross_entropy_backward_versions(Lab& lab) {
     const DeviceArray<int32_t> gt(target);
     const DeviceArray<float> gl(lse), gd(std::vector<float>{dloss});
     DeviceArray<bf16> dx(size);
-    const auto rows = static_cast<unsigned>(N);
     lab.measure({.op = "cross_entropy backward",
                  .shape = std::to_string(N) + " x " + std::to_string(V) + " bf16",
                  .bytes = 4.0 * static_cast<double>(size),
@@ -55,14 +54,14 @@ void cross_entropy_backward_versions(Lab& lab) {
                  .tolerance = 1.0 / 250,
                  .versions = {{"1 thread per element",
                                [&](Ctx& ctx) {
-                                 LL_CUDA_LAUNCH(ctx, static_cast<unsigned>(cuda::blocks_for(size, 256)), 256, 0,
+                                 LL_CUDA_LAUNCH(ctx, cuda::blocks_for(size, 256), 256, 0,
                                                 softmax_gradient_1_thread_per_element, dx.data(), gd.data(), gx.data(),
                                                 gt.data(), gl.data(), size, V, 1.0f);
                                }},
                               {"2 block per row",
                                [&](Ctx& ctx) {
-                                 LL_CUDA_LAUNCH(ctx, rows, 512, 0, softmax_gradient_2_block_per_row, dx.data(),
-                                                gd.data(), gx.data(), gt.data(), gl.data(), V, 1.0f);
+                                 LL_CUDA_LAUNCH(ctx, N, 512, 0, softmax_gradient_2_block_per_row, dx.data(), gd.data(),
+                                                gx.data(), gt.data(), gl.data(), V, 1.0f);
                                }},
                               {"3 16-byte loads and stores (the engine's)", [&](Ctx& ctx) {
                                  cuda::cross_entropy_backward<bf16>(ctx, dx.data(), gd.data(), gx.data(), gt.data(),

@@ -68,16 +68,15 @@ void cross_entropy_forward_versions(Lab& lab) {
     const auto N = static_cast<int>(lab.rows_for(2.0 * V));
     const int64_t size = int64_t{N} * V;
     const auto x = random_values<bf16>(size, 1, 3.0f);
-    std::vector<int32_t> target(static_cast<size_t>(N));
-    for (int n = 0; n < N; ++n) target[static_cast<size_t>(n)] = static_cast<int32_t>(n * 7919LL % V);
+    std::vector<int32_t> target(N);
+    for (int n = 0; n < N; ++n) target[n] = static_cast<int32_t>(n * 7919LL % V);
     const CrossEntropyShape shape{N, V, -100, 0, 1.0 / N};
-    std::vector<float> want(static_cast<size_t>(N));
+    std::vector<float> want(N);
     float want_loss = 0;
     cpu_v3::cross_entropy_forward<float>(lab.cpu(), &want_loss, want.data(), to_float(x).data(), target.data(), shape);
     const DeviceArray<bf16> gx(x);
     const DeviceArray<int32_t> gt(target);
     DeviceArray<float> lse(N), loss(1);
-    const auto rows = static_cast<unsigned>(N);
     lab.measure(
         {.op = "cross_entropy forward",
          .shape = std::to_string(N) + " x " + std::to_string(V) + " bf16",
@@ -87,15 +86,14 @@ void cross_entropy_forward_versions(Lab& lab) {
          .tolerance = 1e-5,
          .versions = {{"1 thread per row",
                        [&](Ctx& ctx) {
-                         LL_CUDA_LAUNCH(ctx, (rows + 31) / 32, 32, 0, lse_1_thread_per_row, lse.data(), gx.data(), N,
-                                        V);
+                         LL_CUDA_LAUNCH(ctx, (N + 31) / 32, 32, 0, lse_1_thread_per_row, lse.data(), gx.data(), N, V);
                        }},
                       {"2 block per row, two sweeps",
                        [&](Ctx& ctx) {
-                         LL_CUDA_LAUNCH(ctx, rows, 512, 0, lse_2_block_per_row, lse.data(), gx.data(), V);
+                         LL_CUDA_LAUNCH(ctx, N, 512, 0, lse_2_block_per_row, lse.data(), gx.data(), V);
                        }},
                       {"3 online, one sweep",
-                       [&](Ctx& ctx) { LL_CUDA_LAUNCH(ctx, rows, 512, 0, lse_3_online, lse.data(), gx.data(), V); }},
+                       [&](Ctx& ctx) { LL_CUDA_LAUNCH(ctx, N, 512, 0, lse_3_online, lse.data(), gx.data(), V); }},
                       {"4 16-byte loads, and the loss (the engine's)", [&](Ctx& ctx) {
                          cuda::cross_entropy_forward<bf16>(ctx, loss.data(), lse.data(), gx.data(), gt.data(), shape);
                        }}}});

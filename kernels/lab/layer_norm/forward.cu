@@ -77,7 +77,7 @@ void layer_norm_forward_versions(Lab& lab) {
         lab.cpu(), {want.data(), nullptr, nullptr, xf.data(), wf.data(), bf.data(), N, C, static_cast<double>(kEps)});
     const DeviceArray<bf16> gx(x), gw(w), gb(b);
     DeviceArray<bf16> y(size);
-    const auto rows = static_cast<unsigned>(N), groups = (rows + 7) / 8, batches = (rows + 127) / 128;
+    const int64_t groups = (N + 7) / 8, batches = (N + 127) / 128;
     const LayerNormForward<bf16> engine{
         y.data(), nullptr, nullptr, gx.data(), gw.data(), gb.data(), N, C, static_cast<double>(kEps)};
     lab.measure({.op = "layer_norm forward",

@@ -65,7 +65,7 @@ void rms_norm_backward_versions(Lab& lab) {
     const int64_t size = int64_t{N} * C;
     const auto x = random_values<bf16>(size, 1), w = random_values<bf16>(C, 2), dy = random_values<bf16>(size, 3);
     const auto xf = to_float(x), wf = to_float(w);
-    std::vector<float> y(x.size()), rstd(static_cast<size_t>(N)), want_dx(x.size()), want_dw(w.size(), 0.0f);
+    std::vector<float> y(x.size()), rstd(N), want_dx(x.size()), want_dw(w.size(), 0.0f);
     cpu_v3::rms_norm_forward<float>(lab.cpu(), y.data(), rstd.data(), xf.data(), wf.data(), N, C, kEps);
     cpu_v3::rms_norm_backward<float>(lab.cpu(), want_dx.data(), want_dw.data(), to_float(dy).data(), xf.data(),
                                      wf.data(), rstd.data(), N, C);
@@ -73,7 +73,6 @@ void rms_norm_backward_versions(Lab& lab) {
     const DeviceArray<float> r(rstd);
     DeviceArray<bf16> dx(size);
     DeviceArray<float> dw(C);
-    const auto rows = static_cast<unsigned>(N), columns = static_cast<unsigned>(C);
     lab.measure({.op = "rms_norm backward",
                  .shape = std::to_string(N) + " x " + std::to_string(C) + " bf16",
                  .bytes = 6.0 * static_cast<double>(size),
@@ -91,16 +90,16 @@ void rms_norm_backward_versions(Lab& lab) {
                  .tolerance = 1.0 / 250,
                  .versions = {{"1 thread per row, thread per column",
                                [&](Ctx& ctx) {
-                                 LL_CUDA_LAUNCH(ctx, (rows + 127) / 128, 128, 0, dx_thread_per_row, dx.data(),
-                                                gdy.data(), gx.data(), gw.data(), r.data(), N, C);
-                                 LL_CUDA_LAUNCH(ctx, (columns + 127) / 128, 128, 0, dw_thread_per_column, dw.data(),
+                                 LL_CUDA_LAUNCH(ctx, (N + 127) / 128, 128, 0, dx_thread_per_row, dx.data(), gdy.data(),
+                                                gx.data(), gw.data(), r.data(), N, C);
+                                 LL_CUDA_LAUNCH(ctx, (C + 127) / 128, 128, 0, dw_thread_per_column, dw.data(),
                                                 gdy.data(), gx.data(), r.data(), N, C);
                                }},
                               {"2 block per row, block per 32 columns",
                                [&](Ctx& ctx) {
-                                 LL_CUDA_LAUNCH(ctx, rows, 256, 0, dx_block_per_row, dx.data(), gdy.data(), gx.data(),
+                                 LL_CUDA_LAUNCH(ctx, N, 256, 0, dx_block_per_row, dx.data(), gdy.data(), gx.data(),
                                                 gw.data(), r.data(), C);
-                                 LL_CUDA_LAUNCH(ctx, (columns + 31) / 32, 1024, 0, dw_block_per_columns, dw.data(),
+                                 LL_CUDA_LAUNCH(ctx, (C + 31) / 32, 1024, 0, dw_block_per_columns, dw.data(),
                                                 gdy.data(), gx.data(), r.data(), N, C);
                                }},
                               {"3 one read, sums in registers (the engine's)", [&](Ctx& ctx) {

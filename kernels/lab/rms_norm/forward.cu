@@ -83,7 +83,7 @@ void rms_norm_forward_versions(Lab& lab) {
                                     kEps);
     const DeviceArray<bf16> dx(x), dw(w);
     DeviceArray<bf16> y(int64_t{N} * C);
-    const auto rows = static_cast<unsigned>(N), groups = (rows + 7) / 8, batches = (rows + 127) / 128;
+    const int64_t groups = (N + 7) / 8, batches = (N + 127) / 128;
     lab.measure({.op = "rms_norm forward",
                  .shape = std::to_string(N) + " x " + std::to_string(C) + " bf16",
                  .bytes = 4.0 * N * C,
@@ -97,7 +97,7 @@ void rms_norm_forward_versions(Lab& lab) {
                                }},
                               {"2 block per row, tree in shared memory",
                                [&](Ctx& ctx) {
-                                 LL_CUDA_LAUNCH(ctx, rows, 256, 0, rms_norm_2_block_per_row, y.data(), dx.data(),
+                                 LL_CUDA_LAUNCH(ctx, N, 256, 0, rms_norm_2_block_per_row, y.data(), dx.data(),
                                                 dw.data(), N, C);
                                }},
                               {"3 warp per row, shuffles",

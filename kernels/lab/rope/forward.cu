@@ -47,18 +47,17 @@ void rope_forward_versions(Lab& lab) {
     const int64_t N = lab.rows_for(4.0 * static_cast<double>(rotated)), half = h.HD / 2;
     const RopeShape shape{N, stride, h.q_and_k, h.HD};
     const auto x = random_values<bf16>(N * stride, 1);
-    std::vector<int32_t> position(static_cast<size_t>(N));
-    for (int64_t n = 0; n < N; ++n) position[static_cast<size_t>(n)] = static_cast<int32_t>(n % 4096);
-    std::vector<float> f(static_cast<size_t>(half));
-    for (int64_t i = 0; i < half; ++i)
-      f[static_cast<size_t>(i)] = std::pow(500000.0f, -static_cast<float>(i) / static_cast<float>(half));
+    std::vector<int32_t> position(N);
+    for (int64_t n = 0; n < N; ++n) position[n] = static_cast<int32_t>(n % 4096);
+    std::vector<float> f(half);
+    for (int64_t i = 0; i < half; ++i) f[i] = std::pow(500000.0f, -static_cast<float>(i) / static_cast<float>(half));
     std::vector<float> want = to_float(x);
     cpu_v3::rope_forward<float>(lab.cpu(), want.data(), position.data(), f.data(), shape);
     DeviceArray<bf16> gx(x);
     const DeviceArray<int32_t> gp(position);
     const DeviceArray<float> gf(f);
-    const auto pairs = static_cast<unsigned>(cuda::blocks_for(N * h.q_and_k * half, 256));
-    const auto angles = static_cast<unsigned>(cuda::blocks_for(N * half, 256));
+    const int64_t pairs = cuda::blocks_for(N * h.q_and_k * half, 256);
+    const int64_t angles = cuda::blocks_for(N * half, 256);
     lab.measure({.op = "rope forward",
                  .shape = std::to_string(N) + " x " + std::to_string(rotated) + " bf16",
                  .bytes = 4.0 * static_cast<double>(N * rotated),

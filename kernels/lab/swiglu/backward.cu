@@ -37,9 +37,8 @@ void swiglu_backward_versions(Lab& lab) {
     cpu_v3::swiglu_backward<float>(lab.cpu(), want.data(), df.data(), xf.data(), N, F);
     const DeviceArray<bf16> gx(x), gd(dy);
     DeviceArray<bf16> dx(2 * size);
-    const auto rows = static_cast<unsigned>(N);
-    const dim3 one(static_cast<unsigned>(cuda::blocks_for(2 * F, 256)), rows);
-    const dim3 both(static_cast<unsigned>(cuda::blocks_for(F, 256)), rows);
+    const dim3 one(cuda::blocks_for(2 * F, 256), N);
+    const dim3 both(cuda::blocks_for(F, 256), N);
     lab.measure({.op = "swiglu backward",
                  .shape = std::to_string(N) + " x " + std::to_string(F) + " bf16",
                  .bytes = 10.0 * static_cast<double>(size),

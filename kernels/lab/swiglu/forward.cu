@@ -1,7 +1,6 @@
 // swiglu forward (contract: kernels/swiglu.h), bf16.
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/map.cuh"
 #include "kernels/lab/experiments.h"
-#include "kernels/silu.h"
 #include "kernels/swiglu.h"
 
 namespace lowland::lab {
@@ -34,11 +33,11 @@ void swiglu_forward_versions(Lab& lab) {
     const int64_t N = std::min<int64_t>(lab.rows_for(6.0 * F), 65535), size = N * F;
     const auto x = random_values<bf16>(2 * size, 1, 2.0f);
     const auto xf = to_float(x);
-    std::vector<float> want(static_cast<size_t>(size));
+    std::vector<float> want(size);
     cpu_v3::swiglu_forward<float>(lab.cpu(), want.data(), xf.data(), N, F);
     const DeviceArray<bf16> gx(x);
     DeviceArray<bf16> y(size);
-    const dim3 grid(static_cast<unsigned>(cuda::blocks_for(F, 256)), static_cast<unsigned>(N));
+    const dim3 grid(cuda::blocks_for(F, 256), N);
     lab.measure({.op = "swiglu forward",
                  .shape = std::to_string(N) + " x " + std::to_string(F) + " bf16",
                  .bytes = 6.0 * static_cast<double>(size),
@@ -48,7 +47,7 @@ void swiglu_forward_versions(Lab& lab) {
                  .versions = {{"1 silu, then times up: rounded twice",
                                [&](Ctx& ctx) {
                                  LL_CUDA_LAUNCH(ctx, grid, 256, 0, gate_to_front, y.data(), gx.data(), F);
-                                 cuda::silu_forward<bf16>(ctx, y.data(), y.data(), size);
+                                 cuda::map_forward<Silu>(ctx, y.data(), y.data(), size);
                                  LL_CUDA_LAUNCH(ctx, grid, 256, 0, times_up, y.data(), gx.data(), F);
                                }},
                               {"2 one pass, thread per element",

@@ -36,7 +36,7 @@ template <class T, int Threads, class Body> void backward(Run& run, const Proble
   const AttentionData<T> d(problem.attention());
   const AttentionShape& shape = d.shape;
   T *dq = run.results<T>(shape.NQ * d.out_stride), *dk = run.results<T>(shape.NK * 64), *dv = dk + 32;
-  const Rows<const T> dout{d.dout.data(), d.out_stride};
+  const RowView<const T> dout{d.dout.data(), d.out_stride};
   const acc_t<T>*lse = run.numbers<acc_t<T>>(shape.NQ * shape.NH), *o = run.numbers<acc_t<T>>(shape.NQ * shape.NH);
   const BackwardArgs<T> args{{{dq, d.out_stride}, {dk, 64}, {dv, 64}}, dout, lse, o, d.in, shape, 1, problem.aligned};
   run.blocks<Threads>(1, kShared, [&](auto& b, void* shared) { body(b, args, static_cast<uint8_t*>(shared)); });
@@ -44,7 +44,7 @@ template <class T, int Threads, class Body> void backward(Run& run, const Proble
 
 template <class T> void delta(Run& run) {
   const AttentionData<T> d(Problem{20, 0, true}.attention());
-  const Rows<const T> dout{d.dout.data(), d.out_stride};
+  const RowView<const T> dout{d.dout.data(), d.out_stride};
   acc_t<T>* out = run.results<acc_t<T>>(d.shape.NQ * d.shape.NH);
   run.blocks<64>(6, 0, [&](auto& b, void*) {
     attention_delta<std::remove_reference_t<decltype(b)>, T>(b, out, dout, dout, d.shape, true);

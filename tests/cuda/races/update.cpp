@@ -44,9 +44,9 @@ void adamw(Run& run) {
   const float* g = run.numbers<float>(2000);
   const StepScalars* s = scalars(run);
   AdamWOptions o;
-  o.decayed = 700;
-  run.blocks<kOptimizerThreads>(1, sizeof(AdamWFactors<float>), [&](auto& b, void* shared) {
-    adamw_tiles<4>(b, static_cast<AdamWFactors<float>*>(shared), p, m, v, g, 2000, o, s);
+  o.groups = {{{700, 1, 0.1}, {2000, 16, 0}}, 2};
+  run.blocks<kOptimizerThreads>(1, kMostGroups * sizeof(AdamWFactors<float>), [&](auto& b, void* shared) {
+    adamw_tiles<4>(b, static_cast<AdamWFactors<float>*>(shared), p, m, v, g, o, s);
   });
 }
 
@@ -77,7 +77,7 @@ void eflat(Run& run, int64_t n, int64_t m, int64_t r, bool deficient) {
   run.blocks<kGramThreads>(table.gram_blocks, bytes, [&](auto& b, void* shared) {
     gram_partials(b, partial, in, table, o, static_cast<double*>(shared), row_of(shared));
   });
-  run.blocks<kSolveThreads>(1, static_cast<size_t>(solve_work(r)) * sizeof(double), [&](auto& b, void* shared) {
+  run.blocks<kSolveThreads>(1, solve_work(r) * sizeof(double), [&](auto& b, void* shared) {
     eflat_solve(b, {factors, norm2}, partial, table, o, static_cast<double*>(shared));
   });
   run.blocks<kBlendThreads>(table.row_blocks, bytes, [&](auto& b, void* shared) {

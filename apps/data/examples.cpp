@@ -1,0 +1,91 @@
+#include "apps/data/examples.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "apps/data/hold_out.h"
+#include "engine/error.h"
+
+namespace lowland {
+
+RecordSpec columns_of(const TaskInfo& task, TableFormat format, LabelColumn label) {
+  RecordSpec spec{.format = format, .names = {task.text_column}};
+  if (task.pair) spec.names.push_back(task.pair_column);
+  spec.required = spec.names.size() + (label == LabelColumn::required ? 1 : 0);
+  if (label != LabelColumn::none) spec.names.push_back(task.label_column);
+  return spec;
+}
+
+Example text_example(const TaskInfo& task, std::string a, std::string b, int64_t line) {
+  return {.text_a = std::move(a), .text_b = std::move(b), .has_pair = task.pair, .line = line};
+}
+
+Cell add_row(const TaskInfo& task, const RecordReader& in, std::vector<Cell>& cells, Split& split) {
+  Cell label = std::move(cells.back());
+  if (split.examples.empty()) split.labelled = !label.absent;
+  LL_CHECK(split.labelled != label.absent, "{}: some rows have `{}` and some do not", in.where(), task.label_column);
+  std::string b = task.pair ? std::move(cells[1].text) : std::string();
+  split.examples.push_back(text_example(task, std::move(cells[0].text), std::move(b), in.line()));
+  return label;
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (text.starts_with('+') && text.size() > 1 && text[1] != '-') text.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return {};
+  return value;
+}
+
+void set_label(const TaskInfo& task, const std::string& text, const std::string& where, Example& example) {
+  if (task.regression) {
+    const std::optional<double> score = parse_number(text);
+    const bool bounded = task.min_score < task.max_score;
+    LL_CHECK(score && std::isfinite(*score) && (!bounded || (*score >= task.min_score && *score <= task.max_score)),
+             "{}: the score `{}` is not {}", where, text, task.describe_labels());
+    example.score = *score;
+    return;
+  }
+  example.label = task.find_label(text);
+  LL_CHECK(example.label >= 0, "{}: label `{}` is not one of task {}: {}", where, text, task.name,
+           task.describe_labels());
+  example.label_name = task.labels[example.label];
+}
+
+Split carve_dev(Split& train, double fraction, uint64_t seed) {
+  std::vector<int> labels;
+  for (const Example& e : train.examples) labels.push_back(e.label);
+  Split dev{.file = train.file, .carved = true};
+  dev.examples = move_marked(train.examples, draw_by_label(labels, fraction, seed));
+  return dev;
+}
+
+void keep_wanted(TextDataset& data, const LoadOptions& options) {
+  LL_CHECK(!options.dev || !data.dev.carved || !data.dev.examples.empty(),
+           "{}: no label has two examples, so no dev split can be drawn; give a dev file", data.dev.file);
+  if (!options.train) data.train = {};
+  if (!options.dev) data.dev = {};
+  keep_first(data.train.examples, options.max_train_samples);
+  for (Split* split : {&data.dev, &data.test, &data.dev_mm, &data.test_mm})
+    keep_first(split->examples, options.max_eval_samples);
+}
+
+void remap_labels(TextDataset& data, const std::map<std::string, int>& label2id) {
+  const TaskInfo mapped = remap_labels(data.task, label2id);
+  std::vector<int> to;
+  for (const std::string& label : data.task.labels) {
+    const auto at = std::find(mapped.labels.begin(), mapped.labels.end(), label);
+    to.push_back(static_cast<int>(at - mapped.labels.begin()));
+  }
+  for (Split* split : {&data.train, &data.dev, &data.test, &data.dev_mm, &data.test_mm}) {
+    for (Example& e : split->examples) {
+      if (e.label >= 0) e.label = to[e.label];
+    }
+  }
+  data.task = mapped;
+}
+
+}  // namespace lowland

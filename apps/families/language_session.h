@@ -1,0 +1,24 @@
+// LanguageSession: a session whose model writes text. What the verbs generate and chat ask besides.
+#pragma once
+#include "apps/families/session.h"
+#include "models/chat/encode_chat.h"
+#include "models/llama/generate.h"
+
+namespace lowland::apps {
+
+class LanguageSession : public Session {
+ public:
+  virtual const LlamaConfig& text_config() const = 0;
+  virtual const Llama& language(const nn::Model& model) const = 0;
+
+  // --- chat
+  virtual void begin_chat() {}  // after open: refuses what it was given, if it cannot be shown
+  // What the user says, made ready to be a message; false where it cannot be one, said why.
+  virtual bool take_line(std::string&) { return true; }
+  // Ids up to the answer.
+  virtual std::vector<int32_t> conversation(const std::vector<ChatMessage>& messages) const = 0;
+  // The embedded rows of such ids, where they are more than tokens.
+  virtual EmbedPrompts embedding(const nn::Model&, const std::vector<int32_t>&) const { return {}; }
+};
+
+}  // namespace lowland::apps

@@ -1,0 +1,228 @@
+#include "apps/families/llama.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "apps/common/progress.h"
+#include "apps/data/hold_out.h"
+#include "apps/families/family.h"
+#include "apps/families/print_rows.h"
+#include "engine/error.h"
+#include "models/hub/hub_folder.h"
+#include "models/hub/write_model.h"
+#include "models/llama/family.h"
+
+namespace lowland::apps {
+namespace fs = std::filesystem;
+namespace {
+
+std::vector<LanguageRecord> read_all(const std::vector<std::string>& files) {
+  std::vector<LanguageRecord> out;
+  for (const std::string& file : files)
+    for (LanguageRecord& r : read_language_records(file)) out.push_back(std::move(r));
+  return out;
+}
+
+}  // namespace
+
+LlamaSession::LlamaSession() {
+  splits.max_length = 1024;
+  narrow_weights = token_budget = takes_system = true;
+}
+
+void LlamaSession::add_flags(Flags& f, Verb verb) {
+  if (verb == Verb::generate) return;
+  if (verb == Verb::chat) return language_.add_chat_flags(f);
+  base.add_tokenizer(f);
+  f.add("train", &splits.train,
+        "Training files, .jsonl: text; prompt, completion; instruction, input, output; messages");
+  f.add("dev", &splits.dev, "Development file of the same kind");
+  f.add("test", &splits.test, "Test file of the same kind");
+  splits.add_limits(f);
+  f.add("max-length,max-seq-length,length", &splits.max_length, "Longest example in tokens");
+  language_.add_flags(f, batch);
+}
+
+void LlamaSession::check() const {
+  Session::check();
+  language_.check();
+}
+
+void LlamaSession::open(const Flags& flags) {
+  LL_CHECK(!base.model.empty(), "--model names the base checkpoint, and is missing");
+  if (is_llama2c_file(base.model)) {
+    folder = base.model;
+    config_ = read_llama2c_config(folder);
+  } else {
+    folder = resolve_model_folder(base.model);
+    config_ = LlamaConfig::from_folder(folder);
+  }
+  family_ = lowland::llama_family(config_);
+  random_std = config_.initializer_range;
+  open_tokenizer();
+  take_adapter(flags, family_);
+  context = system.make_context();
+}
+
+void LlamaSession::open_tokenizer() {
+  std::string path = base.tokenizer.empty() ? folder : base.tokenizer;
+  if (base.tokenizer.empty() && llama2c()) {
+    const fs::path beside = fs::path(folder).parent_path() / "tokenizer.bin";
+    LL_CHECK(fs::exists(beside), "--tokenizer names the tokenizer of {}, and is missing", folder);
+    path = beside.string();
+  }
+  tokenizer = load_tokenizer(path);
+  LL_CHECK(tokenizer->vocab_size() <= config_.vocab_size, "{}: the tokenizer has {} ids, the model {}", path,
+           tokenizer->vocab_size(), config_.vocab_size);
+}
+
+// Without --dev, --dev-fraction of the training examples is held out, by the seed.
+void LlamaSession::load(const Wanted& wanted) {
+  const ExampleMaker maker(*tokenizer, language_, folder, longest());
+  LanguageData data;
+  const auto make = [&](DataSplit split, std::vector<LanguageRecord> records, int64_t most, LanguageSplit& into) {
+    keep_first(records, most);
+    if (wanted.scoring) keep_first(records, splits.max_eval_samples);
+    if (records.empty()) return;
+    into = maker.make_split(records);
+    say_split(name_of(split), into, longest());
+  };
+  const bool carve = splits.dev.empty() && (wanted.train || wanted.dev);
+  std::vector<LanguageRecord> train, dev;
+  if (wanted.train || carve) {
+    LL_CHECK(wanted.train || !splits.train.empty(),
+             "--dev names the file to evaluate on (.jsonl), and is missing, as is --train to hold a part of it out{}",
+             splits.test.empty() ? "" : "; for --test say --split test");
+    LL_CHECK(!splits.train.empty(), "--train names the training file (.jsonl), and is missing");
+    train = read_all(splits.train);
+  }
+  if (carve) dev = hold_out(train, splits.dev_fraction, static_cast<uint64_t>(system.seed));
+  if (!splits.dev.empty() && wanted.dev) dev = read_all({splits.dev});
+  if (wanted.train) make(DataSplit::train, std::move(train), splits.max_train_samples, data.train);
+  if (wanted.dev) make(DataSplit::dev, std::move(dev), splits.max_eval_samples, data.dev);
+  if (wanted.test) {
+    LL_CHECK(!splits.test.empty(), "--test names the test file (.jsonl), and is missing");
+    make(DataSplit::test, read_all({splits.test}), splits.max_eval_samples, data.test);
+  }
+  objective_ = std::make_unique<LanguageModelling>(std::move(data), label_smoothing);
+}
+
+std::unique_ptr<nn::Model> LlamaSession::new_model(bool for_training) const {
+  auto model = std::make_unique<Llama>(config_);
+  choose_trained(*model, family_, for_training);
+  return model;
+}
+
+void LlamaSession::fill(nn::Model& model) {
+  if (base.random_init) return fill_at_random(model);
+  auto& llama = static_cast<Llama&>(model);
+  const auto seed = static_cast<uint64_t>(system.seed);
+  if (llama2c()) {
+    load_llama2c(llama, folder, seed);
+    base_model_ = {folder, base_model_name(base.base_model_name, folder),
+                   fmt::format("llama2.c {}, {} bytes", fs::path(folder).filename().string(), fs::file_size(folder))};
+    if (adapter) check_base(*adapter, base_model_);
+  } else {
+    WeightMap weights = open_weights(folder, family_);
+    base_model_ = base_of(weights, base.base_model_name);
+    if (adapter) check_base(*adapter, base_model_);
+    const std::string unused = load_weights(llama, weights, seed);
+    if (!unused.empty()) say(unused);
+  }
+  if (adapter) fill_adapter(model, *adapter);
+}
+
+void LlamaSession::write(const nn::Model& model, const fs::path& into) const {
+  if (!method.full()) return write_adapter_files(into.string(), collected(model, family_, longest()));
+  LlamaConfig written = config_;
+  written.architectures.clear();
+  written.dtype = "float32";
+  write_model_files(into.string(), written.to_json(), model.parameters().named());
+  const std::string tokens = base.tokenizer.empty() ? folder : base.tokenizer;
+  if (fs::is_directory(tokens)) copy_companion_files(tokens, into.string());
+}
+
+// Each row reads its id and learns the next one.
+void LlamaSession::print_example(int64_t index, int64_t first_row) const {
+  const LanguageExample& e = objective_->split(DataSplit::train).examples[index];
+  const int64_t rows = rows_of(static_cast<int64_t>(e.ids.size()));
+  std::printf("\nexample %lld, %lld of %zu tokens learnt\n", static_cast<long long>(index),
+              static_cast<long long>(e.targets()), e.ids.size());
+  print_rows_head(first_row, first_row + rows);
+  for (int64_t i = 0; i <= rows; ++i)
+    print_row(i < rows ? i : -1, e.ids[i], e.learn[i] != 0, tokenizer->piece(e.ids[i]));
+}
+
+std::string LlamaSession::example_summary(int64_t rows) const {
+  const LanguageSplit& train = objective_->split(DataSplit::train);
+  return fmt::format("{} training examples, {} rows, {} of them with a target",
+                     thousands(static_cast<int64_t>(train.examples.size())), thousands(rows),
+                     thousands(train.targets()));
+}
+
+void LlamaSession::begin_chat() {
+  chat_ = language_.chat_template.empty() ? detect_chat_template(folder) : chat_template_of(language_.chat_template);
+}
+
+std::vector<int32_t> LlamaSession::conversation(const std::vector<ChatMessage>& messages) const {
+  ChatOptions options;
+  options.date = language_.date;
+  options.generation_prompt = true;
+  return encode_chat(*tokenizer, chat_, messages, options).ids;
+}
+
+// --- pretraining
+
+void LlamaPretraining::add_flags(Flags& f, Verb verb) {
+  TextPretraining::add_flags(f, verb);
+  f.add("batch-tokens", &batch.batch_tokens, "Cut a step into micro-batches of at most N tokens");
+}
+
+void LlamaPretraining::read_config(const std::string& json, const std::string& file) {
+  config_ = LlamaConfig::from_json(json, file);
+  const int32_t eos = tokenizer->special().eos;
+  config_.vocab_size = tokenizer->vocab_size();
+  config_.bos_token_id = tokenizer->special().bos;
+  config_.pad_token_id = tokenizer->special().pad;
+  config_.eos_token_ids.clear();
+  if (eos >= 0) config_.eos_token_ids.push_back(eos);
+  random_std = config_.initializer_range;
+}
+
+std::string LlamaPretraining::config_json() const {
+  LlamaConfig written = config_;
+  written.dtype = "float32";
+  return written.to_json();
+}
+
+void LlamaPretraining::load(const Wanted&) {
+  const int64_t length = std::min(splits.max_length, config_.max_tokens());
+  const ExampleMaker maker(*tokenizer, {}, "", length);
+  LanguageData data;
+  data.train = maker.make_documents(text_, line_by_line_);
+  say_split("train", data.train, length);
+  if (!splits.dev.empty()) {
+    data.dev = maker.make_documents({splits.dev}, line_by_line_);
+    say_split("dev", data.dev, length);
+  }
+  objective_ = std::make_unique<LanguageModelling>(std::move(data), label_smoothing);
+}
+
+std::unique_ptr<nn::Model> LlamaPretraining::new_model(bool) const {
+  auto model = std::make_unique<Llama>(config_);
+  model->train([](const std::string&) { return true; });
+  return model;
+}
+
+Family llama_app() {
+  return {.about = "Fine-tune Llama-style models with LoRA, EFlat-LoRA and their relatives",
+          .help = {{"finetune", "Train an adapter (or all weights) on texts or conversations"},
+                   {"pretrain", "Language modelling from scratch on text files"},
+                   {"evaluate", "Loss and perplexity of a model or adapter on a split, as JSON"}},
+          .hub = lowland::llama_family(),
+          .session = [] { return std::make_unique<LlamaSession>(); },
+          .pretraining = [] { return std::make_unique<LlamaPretraining>(); },
+          .bench = llama_bench};
+}
+
+}  // namespace lowland::apps

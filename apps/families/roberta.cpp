@@ -1,0 +1,227 @@
+#include "apps/families/roberta.h"
+
+#include <algorithm>
+
+#include "apps/common/progress.h"
+#include "apps/families/family.h"
+#include "engine/error.h"
+#include "models/hub/hub_folder.h"
+#include "models/hub/write_model.h"
+#include "models/roberta/load_weights.h"
+
+namespace lowland::apps {
+namespace fs = std::filesystem;
+namespace {
+
+std::map<std::string, int> label2id(const std::vector<std::string>& labels) {
+  std::map<std::string, int> out;
+  for (size_t i = 0; i < labels.size(); ++i) out[labels[i]] = static_cast<int>(i);
+  return out;
+}
+
+void say_split(const char* name, const Split& split) {
+  if (split.file.empty() && split.examples.empty()) return;
+  std::string text = fmt::format("{}: {} examples", name, thousands(static_cast<int64_t>(split.examples.size())));
+  if (split.carved) text += ", held out from train";
+  if (split.skipped > 0) text += fmt::format("; skipped {}: {}", split.skipped, split.skip_reason);
+  if (split.repaired > 0) text += fmt::format("; {} lines were not UTF-8 and are read as Windows-1252", split.repaired);
+  say(text);
+}
+
+}  // namespace
+
+void RobertaSession::add_flags(Flags& f, Verb verb) {
+  flags_ = &f;
+  const char* const columns[] = {"Column of the text", "Column of the second text of a pair"};
+  if (verb == Verb::predict) {
+    f.add_positional("INPUT", &input_, "File of lines (pairs split by TAB), .csv or .jsonl; - reads lines from stdin");
+    f.add("task", &task_.task, "The task, where neither adapter nor checkpoint tells it");
+    f.add("text-column", &task_.text_column, columns[0]);
+    f.add("text-pair-column", &task_.pair_column, columns[1]);
+    f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens");
+    f.add("format", &format_, "json, or glue for a submission file");
+    return;
+  }
+  f.add("data", &task_.data, "Folder of the task's files, or the GLUE folder above it");
+  f.add("task", &task_.task, task_help());
+  f.add("train", &splits.train, "Task text: training file (.tsv, .csv or .jsonl)");
+  f.add("dev", &splits.dev, "Task text: development file");
+  f.add("test", &splits.test, "Task text: test file");
+  f.add("text-column", &task_.text_column, "Task text: column of the text");
+  f.add("text-pair-column", &task_.pair_column, "Task text: column of the second text of a pair");
+  f.add("label-column", &task_.label_column, "Task text: column of the label");
+  splits.add_limits(f, "");
+  f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
+}
+
+void RobertaSession::check() const {
+  Session::check();
+  check_word("format", format_, {"json", "glue"});
+}
+
+void RobertaSession::open(const Flags& flags) {
+  LL_CHECK(!base.model.empty(), "--model names the base checkpoint, and is missing");
+  folder = resolve_model_folder(base.model);
+  checkpoint_ = config_ = RobertaConfig::from_folder(folder);
+  random_std = config_.initializer_range;
+  tokenizer = load_tokenizer(folder);
+  LL_CHECK(tokenizer->vocab_size() <= config_.vocab_size, "{}: the tokenizer has {} ids, the model {}", folder,
+           tokenizer->vocab_size(), config_.vocab_size);
+  take_adapter(flags, family_);
+  if (card() != nullptr && task_.task.empty()) task_.task = card()->task;
+  context = system.make_context();
+}
+
+int64_t RobertaSession::longest() const { return std::min(splits.max_length, config_.max_tokens()); }
+
+std::vector<std::string> RobertaSession::known_labels() const {
+  return card() != nullptr && !card()->labels.empty() ? card()->labels : checkpoint_.labels;
+}
+
+TextFiles RobertaSession::text_files() const {
+  LL_CHECK(splits.train.size() <= 1, "--train takes one file, got {}", splits.train.size());
+  return {splits.train.empty() ? "" : splits.train.front(),
+          splits.dev,
+          splits.test,
+          task_.text_column,
+          task_.pair_column,
+          task_.label_column};
+}
+
+LoadOptions RobertaSession::load_options(const Wanted& wanted) const {
+  // The labels of the text task come from its training file, unless an adapter knows them.
+  const bool labels_from_train = wanted.scoring && task_.task == "text" && !adapter;
+  return {.train = wanted.train || labels_from_train,
+          .dev = wanted.dev,
+          .test = wanted.test,
+          .dev_fraction = splits.dev_fraction,
+          .seed = static_cast<uint64_t>(system.seed),
+          .max_train_samples = splits.max_train_samples,
+          .max_eval_samples = splits.max_eval_samples};
+}
+
+void RobertaSession::task_from_card() {
+  TaskInfo& task = data_.task;
+  if (!task_.task.empty() && task_.task != "text") {
+    task = task_info(task_.task);
+  } else {
+    const bool regression = card() != nullptr && card()->problem_type == "regression";
+    task = text_task(regression ? std::vector<std::string>{} : known_labels(), !task_.pair_column.empty());
+  }
+  const std::map<std::string, int> known = label2id(known_labels());
+  if (!task.regression && labels_match(task, known)) task = remap_labels(task, known);
+  take_labels();
+}
+
+void RobertaSession::take_labels() {
+  config_.set_labels(data_.task.regression ? std::vector<std::string>{"LABEL_0"} : data_.task.labels);
+  config_.problem_type = data_.task.problem_type;
+}
+
+void RobertaSession::load(const Wanted& wanted) {
+  LL_CHECK(!task_.task.empty(), "--task is missing: one of {}, or text", fmt::join(task_names(), ", "));
+  const LoadOptions options = load_options(wanted);
+  if (task_.task == "text") {
+    std::optional<TaskInfo> known;
+    if (!options.train && (card() != nullptr || checkpoint_.has_own_labels())) {
+      task_from_card();
+      known = data_.task;
+    }
+    data_ = load_text(text_files(), options, known);
+  } else {
+    LL_CHECK(!task_.data.empty(), "--data names the folder of the task's files, and is missing");
+    task_from_card();
+    data_ = load_task(data_.task, task_.data, options);
+  }
+  std::vector<Example>& train = data_.train.examples;
+  if (wanted.scoring && wanted.train && splits.max_eval_samples > 0)
+    train.resize(std::min<size_t>(train.size(), splits.max_eval_samples));
+  take_labels();
+  say_split("train", data_.train);
+  say_split("dev", data_.dev);
+  say_split("dev (mismatched)", data_.dev_mm);
+  say_split("test", data_.test);
+  if (!wanted.train) data_.train = {};  // it was read for its labels
+  objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing);
+}
+
+std::unique_ptr<nn::Model> RobertaSession::new_model(bool for_training) const {
+  auto model = std::make_unique<Roberta>(config_, RobertaHead::classification);
+  choose_trained(*model, family_, for_training);
+  return model;
+}
+
+void RobertaSession::fill(nn::Model& model) {
+  if (base.random_init) return fill_at_random(model);  // its adapter fits no checkpoint, and its card says so
+  WeightMap weights = open_weights(folder, family_);
+  base_model_ = base_of(weights, base.base_model_name);
+  if (adapter) check_base(*adapter, base_model_);
+  const bool labels_kept = card() == nullptr || card()->labels.empty() || card()->labels == config_.labels;
+  const bool head_from_adapter = adapter && !adapter->head.empty() && labels_kept;
+  const LoadReport report = load_weights(static_cast<Roberta&>(model), weights, static_cast<uint64_t>(system.seed));
+  if (!report.fresh.empty() && !head_from_adapter)
+    say(fmt::format("{} has no head for {}: a new one is drawn ({} tensors)", folder,
+                    data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels),
+                    report.fresh.size()));
+  if (!report.unused.empty()) say(report.unused);
+  if (adapter) fill_adapter(model, *adapter, head_from_adapter);
+}
+
+void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
+  if (method.full()) {
+    RobertaConfig written = config_;
+    written.architectures = {"RobertaForSequenceClassification"};
+    write_model_files(into.string(), written.to_json(), model.parameters().named());
+    copy_companion_files(folder, into.string());
+    return;
+  }
+  LoadedAdapter out = collected(model, family_, longest());
+  out.card->task = task_.task;
+  out.card->labels = data_.task.regression ? std::vector<std::string>{} : data_.task.labels;
+  out.card->problem_type = data_.task.problem_type;
+  write_adapter_files(into.string(), std::move(out));
+}
+
+// --- pretraining
+
+void RobertaPretraining::read_config(const std::string& json, const std::string& file) {
+  config_ = RobertaConfig::from_json(json, file);
+  config_.vocab_size = tokenizer->vocab_size();
+  config_.bos_token_id = tokenizer->special().bos;
+  config_.eos_token_id = tokenizer->special().eos;
+  config_.pad_token_id = tokenizer->special().pad;
+  random_std = config_.initializer_range;
+}
+
+std::string RobertaPretraining::config_json() const {
+  RobertaConfig written = config_;
+  written.architectures = {"RobertaForMaskedLM"};
+  return written.to_json();
+}
+
+void RobertaPretraining::load(const Wanted&) {
+  const int64_t length = std::min(splits.max_length, config_.max_tokens());
+  std::vector<std::vector<int32_t>> dev;
+  if (!splits.dev.empty()) dev = read_sequences(*tokenizer, {splits.dev}, length, line_by_line_);
+  objective_ = std::make_unique<MaskedLm>(*tokenizer, read_sequences(*tokenizer, text_, length, line_by_line_),
+                                          std::move(dev), static_cast<uint64_t>(system.seed));
+}
+
+std::unique_ptr<nn::Model> RobertaPretraining::new_model(bool) const {
+  auto model = std::make_unique<Roberta>(config_, RobertaHead::masked_lm);
+  model->train([](const std::string&) { return true; });
+  return model;
+}
+
+Family roberta_app() {
+  return {.about = "Fine-tune RoBERTa with LoRA, EFlat-LoRA and their relatives",
+          .help = {{"finetune", "Train an adapter (or all weights) on a classification or regression task"},
+                   {"pretrain", "Masked language modelling from scratch on text files"},
+                   {"predict", "Label texts: one JSON object per line on stdout"}},
+          .hub = lowland::roberta_family(),
+          .session = [] { return std::make_unique<RobertaSession>(); },
+          .pretraining = [] { return std::make_unique<RobertaPretraining>(); },
+          .bench = roberta_bench};
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,66 @@
+// lowland-roberta's sessions: classification and regression of texts on a RoBERTa, and its pretraining.
+#pragma once
+#include "apps/families/bench_case.h"
+#include "apps/families/text_pretraining.h"
+#include "apps/objectives/classification.h"
+#include "apps/objectives/masked_lm.h"
+#include "models/roberta/family.h"
+
+namespace lowland::apps {
+
+struct TextTaskSettings {
+  std::string task, data, text_column = "text", pair_column, label_column = "label";
+};
+
+class RobertaSession final : public Session {
+ public:
+  void add_flags(Flags& flags, Verb verb) override;
+  void check() const override;
+  void open(const Flags& flags) override;
+  // The task's files; label ids follow the adapter or the checkpoint where they have labels of their own.
+  void load(const Wanted& wanted) override;
+  const Objective& objective() const override { return *objective_; }
+  std::unique_ptr<nn::Model> new_model(bool for_training) const override;
+  void fill(nn::Model& model) override;
+  void write(const nn::Model& model, const std::filesystem::path& into) const override;
+
+  void print_example(int64_t index, int64_t first_row) const override;
+  std::string example_summary(int64_t rows) const override;
+  void read_input() override;
+  void predict(const nn::Model& model, const std::function<void(const std::string&)>& line) override;
+
+ private:
+  int64_t longest() const;
+  TextFiles text_files() const;
+  LoadOptions load_options(const Wanted& wanted) const;
+  std::vector<std::string> known_labels() const;  // of the adapter's card, else of the checkpoint
+  void task_from_card();                          // the task without any file
+  void take_labels();                             // config's are the task's
+
+  TextTaskSettings task_;
+  std::string input_ = "-", format_ = "json";
+  const Flags* flags_ = nullptr;
+  HubFamily family_ = lowland::roberta_family();
+  RobertaConfig checkpoint_, config_;  // as in the folder; with the task's labels
+  TextDataset data_;
+  std::unique_ptr<Classification> objective_;
+  TokenizedSplit input_tokens_;
+};
+
+class RobertaPretraining final : public TextPretraining {
+ public:
+  void load(const Wanted& wanted) override;
+  const Objective& objective() const override { return *objective_; }
+  std::unique_ptr<nn::Model> new_model(bool for_training) const override;
+
+ private:
+  void read_config(const std::string& json, const std::string& file) override;
+  std::string config_json() const override;
+
+  RobertaConfig config_;
+  std::unique_ptr<MaskedLm> objective_;
+};
+
+std::unique_ptr<BenchCase> roberta_bench();
+
+}  // namespace lowland::apps

@@ -1,0 +1,172 @@
+#include "apps/objectives/classification.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "apps/common/progress.h"
+#include "apps/metrics/metrics.h"
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+const Roberta& roberta(const nn::Model& model) { return static_cast<const Roberta&>(model); }
+
+std::vector<nn::Segment> segments_of(const TokenizedSplit& tokens, const std::vector<int64_t>& which, int64_t first) {
+  std::vector<nn::Segment> segments;
+  for (const int64_t i : which) segments.push_back({tokens.ids[i], first++, {0}});
+  return segments;
+}
+
+double example_loss(const TaskInfo& task, const Example& e, const std::vector<double>& outputs) {
+  if (task.regression) return (outputs[0] - e.score) * (outputs[0] - e.score);
+  const double top = *std::max_element(outputs.begin(), outputs.end());
+  double sum = 0;
+  for (const double o : outputs) sum += std::exp(o - top);
+  return top + std::log(sum) - outputs[static_cast<size_t>(e.label)];
+}
+
+// eval_loss and the task's metrics, with a suffix on every name.
+Evaluation evaluate_examples(const Roberta& model, const TaskInfo& task, const Split& split,
+                             const TokenizedSplit& tokens, int64_t batch_size, const std::string& suffix) {
+  LL_CHECK(split.labelled, "{} has no labels: use predict", split.file);
+  const std::vector<std::vector<double>> outputs = predict_outputs(model, tokens, batch_size);
+  double loss = 0;
+  std::vector<double> flat;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    loss += example_loss(task, split.examples[i], outputs[i]);
+    flat.insert(flat.end(), outputs[i].begin(), outputs[i].end());
+  }
+  Evaluation e;
+  e.metrics["eval_loss" + suffix] = outputs.empty() ? 0.0 : loss / static_cast<double>(outputs.size());
+  const MetricResult result = compute_metrics(task, flat, split.examples);
+  e.score_name = task.primary_metric;
+  e.score = -1e300;  // an undefined metric never wins
+  for (const Metric& m : result.values) {
+    e.metrics["eval_" + m.name + suffix] = m.value ? nlohmann::ordered_json(*m.value) : nlohmann::ordered_json(nullptr);
+    if (m.name == task.primary_metric && m.value) e.score = *m.value;
+  }
+  const std::string warning = result.warning(task);
+  if (!warning.empty()) say("warning: " + warning);
+  return e;
+}
+
+}  // namespace
+
+TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples, int64_t max_length,
+                        const std::string& name) {
+  TokenizedSplit out;
+  out.ids.reserve(examples.size());
+  const std::unique_ptr<Tokenizer::Scratch> scratch = tokenizer.make_scratch();
+  const EncodeOptions text_only{false};  // text never makes a special token
+  std::vector<int32_t> a, b;
+  for (const Example& e : examples) {
+    a.clear();
+    b.clear();
+    tokenizer.encode(e.text_a, text_only, *scratch, a);
+    std::optional<std::span<const int32_t>> pair;
+    if (e.has_pair) {
+      tokenizer.encode(e.text_b, text_only, *scratch, b);
+      pair = b;
+    }
+    std::vector<int32_t>& ids = out.ids.emplace_back();
+    out.truncated += tokenizer.build_inputs(a, pair, max_length, ids) > 0 ? 1 : 0;
+    out.lengths.push_back(static_cast<int32_t>(ids.size()));
+  }
+  if (out.truncated > 0)
+    say(fmt::format("{}: {} of {} examples are longer than {} tokens and are cut", name, out.truncated, out.ids.size(),
+                    max_length));
+  return out;
+}
+
+std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split,
+                                                 int64_t batch_size) {
+  const NoGrad guard(model.context());
+  const auto n = static_cast<int64_t>(split.ids.size());
+  std::vector<std::vector<double>> out(n);
+  // Longest first: batches of like length, and the largest memory at the start.
+  std::vector<int64_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return split.lengths[a] > split.lengths[b]; });
+  for (int64_t begin = 0; begin < n; begin += batch_size) {
+    const std::vector<int64_t> examples(order.begin() + begin, order.begin() + std::min(n, begin + batch_size));
+    const nn::Rows rows = nn::pack(model.context(), segments_of(split, examples, 0));
+    const Tensor y = model.forward(rows, nn::Mode::evaluation());  // (S, labels)
+    const std::vector<double> values = y.to(DType::f64).to_vector<double>();
+    const int64_t labels = y.dim(1);
+    for (size_t i = 0; i < examples.size(); ++i)
+      out[examples[i]] = {values.begin() + i * labels, values.begin() + (i + 1) * labels};
+  }
+  return out;
+}
+
+Classification::Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length,
+                               double label_smoothing)
+    : data_(data),
+      label_smoothing_(label_smoothing),
+      train_(tokenize(tokenizer, data.train.examples, max_length, "train")),
+      dev_(tokenize(tokenizer, data.dev.examples, max_length, "dev")),
+      test_(tokenize(tokenizer, data.test.examples, max_length, "test")),
+      dev_mm_(tokenize(tokenizer, data.dev_mm.examples, max_length, "dev_mm")),
+      test_mm_(tokenize(tokenizer, data.test_mm.examples, max_length, "test_mm")) {}
+
+const TokenizedSplit& Classification::tokens(DataSplit split) const {
+  return split == DataSplit::train ? train_ : split == DataSplit::dev ? dev_ : test_;
+}
+
+const Split& Classification::examples(DataSplit split) const {
+  return split == DataSplit::train ? data_.train : split == DataSplit::dev ? data_.dev : data_.test;
+}
+
+PackedBatch Classification::pack(const nn::Model& model, DataSplit split, const std::vector<int64_t>& which,
+                                 const Place& place) const {
+  Context& context = model.context();
+  const std::vector<Example>& all = examples(split).examples;
+  const std::vector<nn::Segment> segments = segments_of(tokens(split), which, place.first);
+  PackedBatch batch;
+  if (data_.task.regression) {
+    std::vector<double> scores;
+    for (const int64_t e : which) scores.push_back(all[e].score);
+    batch.rows = nn::pack(context, segments, context.captures_steps() ? nn::Pack::bucketed_tokens : nn::Pack::exact);
+    batch.target_count = static_cast<int64_t>(which.size());
+    batch.targets = Tensor::empty(context, {batch.target_count}, DType::f32);
+    batch.targets.assign(scores);
+  } else {
+    std::vector<int32_t> labels;
+    for (const int64_t e : which) labels.push_back(all[e].label);
+    batch = pack_batch(context, segments, std::move(labels));
+  }
+  batch.examples = which;
+  return batch;
+}
+
+Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, const nn::Mode& mode,
+                            double scale) const {
+  const Tensor outputs = roberta(model).forward(batch.rows, mode);            // (S, labels)
+  if (data_.task.regression) return ops::mse(outputs, batch.targets, scale);  // (1)
+  CrossEntropyOptions options;
+  options.scale = scale;
+  options.label_smoothing = mode.training ? label_smoothing_ : 0;
+  return ops::cross_entropy(outputs, batch.targets, options);  // (1)
+}
+
+Evaluation Classification::evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const {
+  Evaluation e = evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "");
+  const bool dev = split == DataSplit::dev;
+  const Split& other = dev ? data_.dev_mm : data_.test_mm;
+  if (split != DataSplit::train && !other.examples.empty())
+    e.metrics.update(
+        evaluate_examples(roberta(model), data_.task, other, dev ? dev_mm_ : test_mm_, batch.batch_size, "_mm")
+            .metrics);
+  return e;
+}
+
+int64_t Classification::head_dim(const nn::Model& model) const {
+  const RobertaConfig& c = roberta(model).config();
+  return c.hidden_size / c.num_attention_heads;
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,50 @@
+// Classification and regression of texts: each example is a segment, its head reads the first row.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "apps/data/dataset.h"
+#include "apps/train/objective.h"
+#include "models/roberta/roberta.h"
+#include "models/tokenizers/tokenizer.h"
+
+namespace lowland::apps {
+
+struct TokenizedSplit {
+  std::vector<std::vector<int32_t>> ids;  // <s> A </s>, or <s> A </s></s> B </s>
+  std::vector<int32_t> lengths;
+  int64_t truncated = 0;  // examples longer than max_length
+};
+
+// Says how many examples of the split were cut.
+TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples, int64_t max_length,
+                        const std::string& name);
+
+// The head's outputs, in f64 on the host: (examples, labels). Runs without dropout, in batches.
+std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size);
+
+class Classification final : public Objective {
+ public:
+  // The data's labels are the model's.
+  Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length, double label_smoothing);
+
+  const std::vector<int32_t>& lengths(DataSplit split) const override { return tokens(split).lengths; }
+  PackedBatch pack(const nn::Model& model, DataSplit split, const std::vector<int64_t>& which,
+                   const Place& place) const override;
+  Tensor loss(const nn::Model& model, const PackedBatch& batch, const nn::Mode& mode, double scale) const override;
+  // eval_loss and the task's metrics; of MNLI's other half the same with `_mm` behind their names. Error for a split
+  // without labels.
+  Evaluation evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const override;
+  int64_t head_dim(const nn::Model& model) const override;
+
+  const TokenizedSplit& tokens(DataSplit split) const;
+
+ private:
+  const Split& examples(DataSplit split) const;
+
+  const TextDataset& data_;
+  double label_smoothing_;
+  TokenizedSplit train_, dev_, test_, dev_mm_, test_mm_;
+};
+
+}  // namespace lowland::apps

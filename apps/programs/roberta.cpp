@@ -1,0 +1,9 @@
+// lowland-roberta: fine-tune, evaluate and measure RoBERTa checkpoints.
+#include "apps/verbs/program.h"
+
+int main(int argc, char** argv) {
+  using namespace lowland::apps;
+  return run_program(argc, argv, roberta_app(),
+                     {add_pretrain, add_finetune, add_evaluate, add_predict, add_merge, add_probe, add_compare,
+                      add_inspect, add_bench});
+}

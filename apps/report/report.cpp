@@ -1,0 +1,234 @@
+#include "apps/report/report.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "apps/common/progress.h"
+#include "apps/report/heat_map.h"
+#include "apps/report/svg_chart.h"
+#include "apps/train/run_folder.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kStyle =
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em;color:#222;background:#fff}"
+    "h1{font-size:1.5em;margin-bottom:.2em}h2{font-size:1.1em;margin:2em 0 .4em}.note{color:#666;margin:.3em 0}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.6em 0;font-variant-numeric:tabular-nums}"
+    "td,th{padding:.3em .9em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
+    "th{font-weight:600;color:#555}.left td,.left th,td:first-child,th:first-child,td:nth-child(2),th:nth-child(2)"
+    "{text-align:left}.dot{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:8px}"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:1em 2em}"
+    "svg{width:100%;height:auto;display:block}.grid{stroke:#e5e5e5}"
+    ".tick{font-size:12px;fill:#555}.title{font-size:14px;font-weight:600;fill:#222}"
+    "details{margin:1em 0}pre{background:#f6f6f6;padding:1em;overflow:auto}"
+    "@media(prefers-color-scheme:dark){body{background:#191919;color:#ddd}.grid{stroke:#333}.tick{fill:#aaa}"
+    ".title{fill:#ddd}td,th{border-color:#333}th,.note{color:#aaa}pre{background:#222}}";
+
+// One curve per run of a key of metrics.jsonl; a run has the same colour in every chart.
+std::vector<Series> curves(const std::vector<RunRecord>& runs, const std::vector<std::string>& keys) {
+  std::vector<Series> out;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (const std::string& key : keys) {
+      Series s{runs.size() > 1 ? runs[i].name : key, {}, i};
+      for (const json& line : runs[i].metrics)
+        if (line.contains(key) && line.at(key).is_number())
+          s.points.emplace_back(line.value("step", 0.0), line.at(key).get<double>());
+      if (!s.points.empty()) out.push_back(std::move(s));
+    }
+  }
+  return out;
+}
+
+// Every evaluation metric of the runs but the loss, in the order of their first appearance.
+std::vector<std::string> metric_names(const std::vector<RunRecord>& runs) {
+  std::vector<std::string> names;
+  for (const RunRecord& run : runs) {
+    if (!run.info.contains("last") || !run.info.at("last").is_object()) continue;
+    for (const auto& [name, value] : run.info.at("last").items())
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+std::string number(const json& object, const std::string& key, const char* format = "{:.4f}") {
+  if (!object.is_object() || !object.contains(key) || !object.at(key).is_number()) return "–";
+  return fmt::format(fmt::runtime(format), object.at(key).get<double>());
+}
+
+// At the centre on the probe's examples where that was measured, so that methods can be compared; else the mean of the
+// last logged steps, with a star where it was taken at the perturbed point.
+std::string train_loss(const json& info) {
+  if (info.contains("probe_loss")) return number(info, "probe_loss");
+  return number(info, "train_loss") + (info.value("loss_name", "") == "loss_perturbed" ? "*" : "");
+}
+
+}  // namespace
+
+RunRecord read_run(const std::filesystem::path& folder) {
+  LL_CHECK(std::filesystem::exists(folder / "run.json"), "{} is not a run: it has no run.json", folder.string());
+  std::filesystem::path name = folder.lexically_normal();
+  if (!name.has_filename()) name = name.parent_path();
+  RunRecord run{name.filename().string(), read_json_file(folder / "run.json"), {}, {}};
+  if (std::filesystem::exists(folder / "landscape.json")) run.landscape = read_json_file(folder / "landscape.json");
+  std::ifstream in(folder / "metrics.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    json object = json::parse(line, nullptr, false);
+    if (object.is_object()) run.metrics.push_back(std::move(object));
+  }
+  return run;
+}
+
+std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& runs) {
+  const std::vector<std::string> metrics = metric_names(runs);
+  std::vector<std::vector<std::string>> rows;
+  std::vector<std::string>& head = rows.emplace_back(std::vector<std::string>{"run", "method"});
+  for (const std::string& m : metrics) head.push_back(m);
+  for (const char* name : {"best", "train loss", "sharpness", "ms/step", "peak memory"}) head.emplace_back(name);
+  for (const RunRecord& run : runs) {
+    const json none, &info = run.info;
+    const json& settings = info.contains("settings") ? info.at("settings") : none;
+    const json& last = info.contains("last") ? info.at("last") : none;
+    std::vector<std::string> row{run.name, settings.is_object() ? settings.value("method", "–") : "–"};
+    for (const std::string& m : metrics) row.push_back(number(last, m));
+    row.push_back(info.contains("best_score") ? number(info.at("best_score"), "value") : "–");
+    row.push_back(train_loss(info));
+    row.push_back(number(info, "sharpness", "{:.3e}"));
+    row.push_back(number(info, "step_ms", "{:.1f}"));
+    row.push_back(info.contains("peak_bytes") ? bytes_text(info.at("peak_bytes").get<size_t>()) : "–");
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<std::vector<std::string>> settings_that_differ(const std::vector<RunRecord>& runs) {
+  std::vector<std::vector<std::string>> rows;
+  const json none = json::object();
+  const auto settings = [&](const RunRecord& run) -> const json& {
+    return run.info.contains("settings") ? run.info.at("settings") : none;
+  };
+  for (const auto& [name, value] : settings(runs.front()).items()) {
+    if (name == "out" || name == "resume" || name == "overwrite") continue;
+    std::vector<std::string> row{name};
+    bool differs = false;
+    for (const RunRecord& run : runs) {
+      const json other = settings(run).value(name, json());
+      differs |= other != value;
+      const std::string text = other.is_string() ? other.get<std::string>() : other.is_null() ? "" : other.dump();
+      row.push_back(text.empty() ? "–" : text);
+    }
+    if (differs) rows.push_back(std::move(row));
+  }
+  if (rows.empty()) return rows;
+  std::vector<std::string> head{"setting"};
+  for (const RunRecord& run : runs) head.push_back(run.name);
+  rows.insert(rows.begin(), std::move(head));
+  return rows;
+}
+
+const char* perturbed_note(const std::vector<RunRecord>& runs) {
+  for (const RunRecord& run : runs)
+    if (!run.info.contains("probe_loss") && run.info.value("loss_name", "") == "loss_perturbed")
+      return "* at the perturbed point: --sharpness-steps gives the loss at the centre";
+  return "";
+}
+
+namespace {
+
+// `colours`: a square in the run's colour before each row's name.
+std::string html_table(const std::vector<std::vector<std::string>>& rows, bool colours, const char* kind) {
+  std::string html = fmt::format("<div class='wide'><table class='{}'>", kind);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    html += "<tr>";
+    for (size_t c = 0; c < rows[r].size(); ++c) {
+      const std::string dot = colours && r > 0 && c == 0
+                                  ? fmt::format("<span class='dot' style='background:{}'></span>", series_colour(r - 1))
+                                  : "";
+      html += fmt::format("<{0}>{1}{2}</{0}>", r == 0 ? "th" : "td", dot, escape_html(rows[r][c]));
+    }
+    html += "</tr>";
+  }
+  return html + "</table></div>";
+}
+
+// "EFlat-LoRA on sst2 ..." of one run: what it was, in a line.
+std::string summary(const json& info) {
+  const json none = json::object(), &s = info.contains("settings") ? info.at("settings") : none;
+  std::string text = s.value("method", "");
+  if (text != "full" && s.contains("rank")) text += fmt::format(", rank {}", s.value("rank", 0));
+  if (const std::string task = s.value("task", ""); !task.empty()) text += ", task " + task;
+  if (const std::string model = s.value("model", ""); !model.empty()) text += ", model " + model;
+  text += fmt::format(", learning rate {:g}, seed {}", s.value("lr", 0.0), s.value("seed", int64_t{0}));
+  if (info.contains("steps")) text += fmt::format(", {} steps", thousands(info.at("steps").get<int64_t>()));
+  if (info.contains("seconds")) text += " in " + duration_text(info.at("seconds").get<double>());
+  if (info.contains("trainable_params"))
+    text += fmt::format(", {} trained parameters", thousands(info.at("trainable_params").get<int64_t>()));
+  return fmt::format("{}, {} threads", text, info.value("threads", 0));
+}
+
+// Along the first direction; of a square, its middle row.
+std::string landscapes(const std::vector<RunRecord>& runs) {
+  std::vector<Series> series;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    if (!runs[i].landscape.is_object()) continue;
+    const auto at = runs[i].landscape.value("at", std::vector<double>());
+    const json& loss = runs[i].landscape.at("loss");
+    const size_t first = runs[i].landscape.value("dimensions", 1) == 2 ? at.size() / 2 * at.size() : 0;
+    Series& s = series.emplace_back(Series{runs[i].name, {}, i});
+    for (size_t k = 0; k < at.size() && loss.at(first + k).is_number(); ++k)
+      s.points.emplace_back(at[k], loss.at(first + k).get<double>());
+  }
+  return svg_chart("Loss along a random direction", "share of the length of each row", series);
+}
+
+std::string charts(const std::vector<RunRecord>& runs) {
+  const std::vector<Series> perturbed = curves(runs, {"loss_perturbed"});
+  std::string html = "<div class='charts'>";
+  html += svg_chart(perturbed.empty() ? "Training loss" : "Training loss (eflat-lora: at the perturbed point)", "step",
+                    curves(runs, {"loss", "loss_perturbed"}));
+  for (const std::string& m : metric_names(runs)) html += svg_chart(m, "step", curves(runs, {m}));
+  html += svg_chart("Sharpness", "step", curves(runs, {"sharpness"}));
+  html += svg_chart("EMA gap", "step", curves(runs, {"ema_gap"}));
+  html += svg_chart("Norm of the perturbation", "step", curves(runs, {"perturbation_norm"}));
+  html += svg_chart("Gradient norm", "step", curves(runs, {"grad_norm"}));
+  html += svg_chart("Learning rate", "step", curves(runs, {"learning_rate"}));
+  return html + landscapes(runs) + "</div>";
+}
+
+std::string page(const std::string& title, const std::string& body) {
+  return fmt::format(
+      "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+      "<title>{0}</title><style>{1}</style></head><body><h1>{0}</h1>{2}</body></html>\n",
+      escape_html(title), kStyle, body);
+}
+
+}  // namespace
+
+std::string landscape_html(const std::string& title, const json& landscape) {
+  const RunRecord run{title, {}, {}, landscape};
+  std::string body = "<div class='charts'>" + landscapes({run});
+  if (landscape.value("dimensions", 1) == 2)
+    body += heat_map("Loss over two random directions", landscape.at("at").get<std::vector<double>>(),
+                     landscape.at("loss").get<std::vector<double>>());
+  return page(title, body + "</div>");
+}
+
+std::string report_html(const std::vector<RunRecord>& runs) {
+  const std::string title = runs.size() == 1 ? "Run " + runs.front().name : "Runs side by side";
+  std::string html;
+  if (runs.size() == 1) html += fmt::format("<p class='note'>{}</p>", escape_html(summary(runs.front().info)));
+  html += html_table(run_table(runs), runs.size() > 1, "");
+  html += fmt::format("<p class='note'>{}</p>", perturbed_note(runs));
+  html += charts(runs);
+  if (const auto rows = settings_that_differ(runs); !rows.empty())
+    html += "<h2>Settings that differ</h2>" + html_table(rows, false, "left");
+  for (const RunRecord& run : runs)
+    html += fmt::format("<details><summary>{} run.json</summary><pre>{}</pre></details>", escape_html(run.name),
+                        escape_html(run.info.dump(2)));
+  return page(title, html);
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,145 @@
+#include "apps/report/svg_chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace lowland::apps {
+namespace {
+
+constexpr double kWidth = 640, kHeight = 320, kLeft = 64, kRight = 16, kTop = 32, kBottom = 44, kLegendLine = 17;
+const char* const kColours[] = {"#0b7fab", "#d9730d", "#3f8f5f", "#9065b0", "#c14c8a", "#8a8783", "#b58900", "#4b5fc1"};
+
+struct Range {
+  double low = 0, high = 1;
+  double at(double v) const { return (v - low) / (high - low); }
+};
+
+Range range_of(const std::vector<Series>& series, bool x) {
+  double low = INFINITY, high = -INFINITY;
+  for (const Series& s : series) {
+    for (const auto& p : s.points) {
+      low = std::min(low, x ? p.first : p.second);
+      high = std::max(high, x ? p.first : p.second);
+    }
+  }
+  if (x) low = std::min(low, 0.0);
+  if (low == high) return {low - 0.5, high + 0.5};
+  const double margin = x ? 0.0 : 0.05 * (high - low);
+  return {low - margin, high + margin};
+}
+
+// About five round numbers inside the range.
+std::vector<double> ticks(const Range& r) {
+  const double raw = (r.high - r.low) / 5, power = std::pow(10.0, std::floor(std::log10(raw)));
+  const double step = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+  std::vector<double> out;
+  for (double t = std::ceil(r.low / step) * step; t <= r.high + 1e-9 * step; t += step)
+    out.push_back(std::abs(t) < 1e-9 * step ? 0.0 : t);
+  return out;
+}
+
+// Data to pixels; `top` lies below title and legend.
+struct Frame {
+  Range xs, ys;
+  double top;
+  double x(double v) const { return kLeft + xs.at(v) * (kWidth - kRight - kLeft); }
+  double y(double v) const { return kHeight - kBottom - ys.at(v) * (kHeight - kBottom - top); }
+};
+
+std::string axes(const Frame& frame, const std::string& x_label) {
+  std::string svg;
+  const double bottom = kHeight - kBottom, right = kWidth - kRight;
+  for (const double t : ticks(frame.ys)) {
+    const double y = frame.y(t);
+    svg += fmt::format("<line x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}' class='grid'/>", kLeft, right, y, y);
+    svg += fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>{:.4g}</text>", kLeft - 6, y + 4, t);
+  }
+  for (const double t : ticks(frame.xs)) {
+    const double x = frame.x(t);
+    svg += fmt::format("<text x='{:.1f}' y='{}' class='tick' text-anchor='middle'>{:.6g}</text>", x, bottom + 16, t);
+  }
+  svg += fmt::format("<text x='{}' y='{}' class='tick' text-anchor='middle'>{}</text>", (kLeft + right) / 2,
+                     kHeight - 8, escape_html(x_label));
+  return svg;
+}
+
+std::string curve(const Frame& frame, const Series& series) {
+  constexpr size_t kMostDots = 60;
+  const char* colour = series_colour(series.colour);
+  std::string points, dots;
+  for (const auto& [x, y] : series.points) {
+    points += fmt::format("{:.1f},{:.1f} ", frame.x(x), frame.y(y));
+    dots += fmt::format(
+        "<circle r='2.5' fill='{}' cx='{:.1f}' cy='{:.1f}'>"
+        "<title>{}: {:.5g} at {:.6g}</title></circle>",
+        colour, frame.x(x), frame.y(y), escape_html(series.name), y, x);
+  }
+  if (series.points.size() > kMostDots) dots.clear();
+  return fmt::format("<polyline fill='none' stroke='{}' stroke-width='2' stroke-linejoin='round' points='{}'/>", colour,
+                     points) +
+         dots;
+}
+
+// Names in their colours from the left, on as many lines as it takes; `bottom`: the last one's.
+std::string legend(const std::vector<Series>& series, double& bottom) {
+  std::string svg;
+  double x = kLeft;
+  bottom = 18;
+  if (series.size() < 2) return svg;
+  bottom += kLegendLine;
+  for (const Series& s : series) {
+    const double width = 30 + 7.0 * static_cast<double>(s.name.size());
+    if (x > kLeft && x + width > kWidth) {
+      x = kLeft;
+      bottom += kLegendLine;
+    }
+    svg += fmt::format("<rect x='{:.0f}' y='{:.0f}' width='10' height='10' rx='2' fill='{}'/>", x, bottom - 9,
+                       series_colour(s.colour));
+    svg += fmt::format("<text x='{:.0f}' y='{:.0f}' class='tick'>{}</text>", x + 14, bottom, escape_html(s.name));
+    x += width;
+  }
+  return svg;
+}
+
+}  // namespace
+
+const char* series_colour(size_t i) { return kColours[i % std::size(kColours)]; }
+
+std::string escape_html(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+std::string svg_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& given) {
+  std::vector<Series> series;
+  for (const Series& s : given) {
+    Series kept{s.name, {}, s.colour};
+    for (const auto& p : s.points)
+      if (std::isfinite(p.first) && std::isfinite(p.second)) kept.points.push_back(p);
+    if (!kept.points.empty()) series.push_back(std::move(kept));
+  }
+  if (series.empty()) return "";
+  double legend_bottom = 0;
+  const std::string names = legend(series, legend_bottom);
+  const Frame frame{range_of(series, true), range_of(series, false), legend_bottom + kTop - 18};
+  std::string svg =
+      fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight, escape_html(title));
+  svg += fmt::format("<text x='{}' y='18' class='title'>{}</text>", kLeft, escape_html(title));
+  svg += names + axes(frame, x_label);
+  for (const Series& s : series) svg += curve(frame, s);
+  return svg + "</svg>";
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,265 @@
+#include "apps/settings/settings.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+#include "kernels/common/accelerator.h"
+#include "optim/schedule.h"
+
+namespace lowland::apps {
+namespace {
+
+template <class T> void at_least(const char* flag, T value, T least) {
+  LL_CHECK(value >= least, "--{} must be at least {}, got {}", flag, least, value);
+}
+void below_one(const char* flag, double value) {
+  LL_CHECK(value >= 0 && value < 1, "--{} must be at least 0 and less than 1, got {}", flag, value);
+}
+
+// cpu, cuda or cuda:N.
+Device named_device(const std::string& name) {
+  if (name == "cpu") return {};
+  const std::string number = name.size() > 5 ? name.substr(5) : "0";
+  const bool good = name == "cuda" || (name.starts_with("cuda:") && number.size() <= 3 &&
+                                       number.find_first_not_of("0123456789") == std::string::npos);
+  LL_CHECK(good, "--device must be auto, cpu, cuda or cuda:N, got {}", name);
+  return {DeviceType::cuda, std::stoi(number)};
+}
+
+}  // namespace
+
+void check_word(const char* flag, const std::string& value, const std::vector<std::string>& words) {
+  if (std::find(words.begin(), words.end(), value) != words.end()) return;
+  const std::vector<std::string> front(words.begin(), words.end() - 1);
+  fail("--{} must be {} or {}, got {}", flag, fmt::join(front, ", "), words.back(), value);
+}
+
+void BaseSettings::add_flags(Flags& f) {
+  f.add("model", &model, "Base checkpoint: a Hugging Face folder, or a name in the local Hugging Face cache");
+  f.add("adapter", &adapter, "PEFT adapter folder");
+  f.add("random-init", &random_init, "Draw all weights anew instead of reading them, to see what pretraining gives");
+  f.add("run", &run, "A finished run: fills in model, adapter, data and task from RUN/run.json");
+}
+
+void BaseSettings::add_tokenizer(Flags& f, const std::string& whose) {
+  f.add("tokenizer", &tokenizer, "Tokenizer, where it is not in the " + whose + " folder");
+}
+
+void BaseSettings::add_name_flag(Flags& f) {
+  f.add("base-model-name", &base_model_name, "What the adapter names as its base model (base_model_name_or_path)");
+}
+
+void BaseSettings::check() const {
+  LL_CHECK(!random_init || adapter.empty(), "--random-init and --adapter contradict each other");
+}
+
+void SplitSettings::add_limits(Flags& f, const std::string& none) {
+  f.add("dev-fraction", &dev_fraction, "Share of the training examples held out where there is no dev file" + none);
+  f.add("max-train-samples", &max_train_samples, "Use the first N training examples (0: all)");
+  f.add("max-eval-samples", &max_eval_samples, "Use the first N evaluation examples (0: all)");
+}
+
+void SplitSettings::check() const {
+  at_least("max-length", max_length, int64_t{1});
+  LL_CHECK(max_train_samples >= 0 && max_eval_samples >= 0,
+           "--max-train-samples and --max-eval-samples must be at least 0");
+  LL_CHECK(dev_fraction >= 0 && dev_fraction < 1, "--dev-fraction must be in [0, 1), got {}", dev_fraction);
+}
+
+void add_flags(AdapterSettings& s, Flags& f) {
+  f.add("rank,lora-r", &s.rank, "Rank of the adapters");
+  f.add("alpha,lora-alpha", &s.alpha, "Adapters are scaled by alpha / rank");
+  f.add("lora-dropout", &s.dropout, "Dropout on the adapters' input");
+  f.add("targets,target-modules", &s.targets,
+        "all-linear, a comma list of module names, or a full-match regular expression");
+  f.add("rslora,use-rslora", &s.rslora, "Scale by alpha / sqrt(rank) instead");
+  f.add("modules-to-save", &s.modules_to_save, "Comma list of modules trained in full besides the task head");
+}
+
+void check(const AdapterSettings& s) { below_one("lora-dropout", s.dropout); }
+
+MethodSettings::MethodSettings() {
+  for (const optim::MethodFlag& flag : optim::method_flags()) values[flag.name] = flag.initial;
+}
+
+MethodSettings default_settings(const std::string& method) {
+  MethodSettings s;
+  s.name = method;
+  for (const optim::MethodOption& option : s.row().options) s.values[option.name] = option.initial;
+  return s;
+}
+
+void MethodSettings::add_flags(Flags& f, const std::string& rho_help) {
+  f.add("method", &name, fmt::format("{}", fmt::join(optim::method_names(), ", ")));
+  for (const optim::MethodFlag& flag : optim::method_flags()) {
+    const std::string help = flag.name == "rho" && !rho_help.empty() ? rho_help : flag.help;
+    optim::OptionValue& value = values.at(flag.name);
+    if (auto* number = std::get_if<double>(&value)) {
+      f.add(flag.name, number, help);
+    } else {
+      f.add(flag.name, &std::get<std::string>(value), help);
+    }
+  }
+}
+
+void MethodSettings::fill_in_defaults(const Flags& flags) {
+  if (optim::find_method(name) == nullptr) return;  // check names it
+  for (const optim::MethodOption& option : row().options)
+    if (!flags.given(option.name)) values[option.name] = option.initial;
+}
+
+void MethodSettings::check() const {
+  LL_CHECK(optim::find_method(name) != nullptr, "--method {} is none of {}", name,
+           fmt::join(optim::method_names(), ", "));
+  const auto check_option = [](const optim::MethodOption& option, const optim::OptionValue& value) {
+    try {
+      option.check(value);
+    } catch (const Error& e) {
+      fail("--{}", e.what());
+    }
+  };
+  for (const optim::MethodRow& any : optim::methods())  // a number out of bounds is one with every method
+    for (const optim::MethodOption& option : any.options)
+      if (any.name == name || option.words.empty()) check_option(option, values.at(option.name));
+}
+
+std::string MethodSettings::card_json() const {
+  nlohmann::ordered_json o{{"method", name}};
+  for (const optim::MethodOption& option : row().options) {
+    if (!option.on_card) continue;
+    std::string key = option.name;
+    std::replace(key.begin(), key.end(), '-', '_');
+    std::visit([&](const auto& v) { o[key] = v; }, values.at(option.name));
+  }
+  return o.dump();
+}
+
+void BatchSettings::add_flags(Flags& f) {
+  f.add("batch-size,per-device-train-batch-size,batch", &batch_size, "Examples per micro-batch");
+  f.add("grad-accum,gradient-accumulation-steps", &grad_accum, "Micro-batches per step");
+  f.add("recompute", &recompute,
+        "block: make each block again in the backward pass, for less memory; auto: if need be");
+}
+
+void BatchSettings::add_batch_tokens(Flags& f) {
+  f.add("batch-tokens", &batch_tokens,
+        "Cut a step into micro-batches of at most N tokens (0: of --batch-size examples)");
+}
+
+void BatchSettings::add_weights_dtype(Flags& f, const std::string& what) {
+  f.add("weights-dtype", &weights_dtype, what + " in f32 or bf16; auto: as --dtype");
+}
+
+void BatchSettings::check() const {
+  check_word("recompute", recompute, {"none", "block", "auto"});
+  check_word("weights-dtype", weights_dtype, {"auto", "f32", "bf16"});
+  at_least("batch-size", batch_size, int64_t{1});
+  at_least("grad-accum", grad_accum, int64_t{1});
+  at_least("batch-tokens", batch_tokens, int64_t{0});
+}
+
+void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_smoothing) {
+  f.add("lr,learning-rate", &lr, "Peak learning rate (0: the method's own, 2e-4, for full 2e-5)");
+  f.add("schedule,lr-scheduler-type", &schedule, "linear, cosine or constant");
+  f.add("warmup-ratio", &warmup_ratio, "Share of the steps over which the learning rate rises");
+  f.add("epochs,num-train-epochs", &epochs, "Passes over the training examples");
+  f.add("max-steps", &max_steps, "Stop after N steps (0: by epochs)");
+  batch.add_flags(f);
+  f.add("optimizer,optim", &optimizer, "adamw or sgd");
+  f.add("weight-decay", &weight_decay, "Decoupled weight decay, never on biases and norms");
+  f.add("adam-beta1", &adam_beta1, "AdamW's first moment decay");
+  f.add("adam-beta2", &adam_beta2, "AdamW's second moment decay");
+  f.add("adam-epsilon", &adam_epsilon, "AdamW's epsilon");
+  f.add("momentum", &momentum, "SGD's momentum");
+  f.add("lora-plus-ratio", &lora_plus_ratio, "LoRA+: the learning rate of B is so many times that of A");
+  f.add("max-grad-norm", &max_grad_norm, "Clip the gradient to this norm (0: never)");
+  f.add("label-smoothing,label-smoothing-factor", &label_smoothing, "Label smoothing of the cross-entropy");
+  f.add("eval-steps", &eval_steps, "Evaluate every N steps (0: every epoch)");
+  f.add("save-steps", &save_steps, "Write a checkpoint every N steps (0: every epoch)");
+  f.add("logging-steps,log-every", &logging_steps, "Log every N steps");
+  f.add("sharpness-steps", &sharpness_steps, "Measure and log sharpness every N steps (0: never)");
+}
+
+void TrainingSettings::check() const {
+  optim::parse_lr_kind(schedule);
+  at_least("logging-steps", logging_steps, int64_t{1});
+  at_least("epochs", epochs, int64_t{1});
+  for (const auto& [flag, value] : {std::pair{"max-steps", max_steps},
+                                    {"eval-steps", eval_steps},
+                                    {"save-steps", save_steps},
+                                    {"sharpness-steps", sharpness_steps}})
+    at_least(flag, value, int64_t{0});
+  for (const auto& [flag, value] :
+       {std::pair{"lr", lr}, {"weight-decay", weight_decay}, {"max-grad-norm", max_grad_norm}})
+    at_least(flag, value, 0.0);
+  LL_CHECK(warmup_ratio >= 0 && warmup_ratio <= 1, "--warmup-ratio must be between 0 and 1, got {}", warmup_ratio);
+  for (const auto& [flag, value] :
+       {std::pair{"adam-beta1", adam_beta1}, {"adam-beta2", adam_beta2}, {"momentum", momentum}})
+    below_one(flag, value);
+  LL_CHECK(adam_epsilon > 0, "--adam-epsilon must be more than 0, got {}", adam_epsilon);
+}
+
+void TrainingSettings::fill_in_defaults(const MethodSettings& method) {
+  if (lr == 0) lr = method.row().learning_rate;
+}
+
+optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m) const {
+  optim::MethodOptions o;
+  for (const optim::MethodOption& option : m.row().options) o.values[option.name] = m.values.at(option.name);
+  o.optimizer = {.name = optimizer,
+                 .beta1 = adam_beta1,
+                 .beta2 = adam_beta2,
+                 .eps = adam_epsilon,
+                 .momentum = momentum,
+                 .weight_decay = weight_decay,
+                 .lora_plus_ratio = lora_plus_ratio};
+  o.max_grad_norm = max_grad_norm;
+  return o;
+}
+
+void SystemSettings::add_flags(Flags& f) {
+  f.add("seed", &seed, "Seed of initialisation, order and dropout");
+  f.add("device", &device, "auto, cpu, cuda or cuda:N");
+  f.add("dtype", &dtype, "auto, f32 or bf16");
+  f.add("tf32", &tf32, "Allow TF32 in f32 matrix products on a GPU");
+  f.add("no-graphs", &no_graphs, "On a GPU, launch every kernel by itself instead of replaying captured steps");
+  f.add("threads", &threads, "CPU threads (0: all cores)");
+}
+
+void SystemSettings::check() const {
+  check_word("dtype", dtype, {"auto", "f32", "bf16"});
+  LL_CHECK(threads >= 0 && threads <= 4096, "--threads must be 0 (all cores) or a number of threads, got {}", threads);
+}
+
+std::unique_ptr<Context> SystemSettings::make_context() const {
+  const Device gpu{DeviceType::cuda, 0};
+  const Device chosen = device == "auto" ? (why_unusable(gpu).empty() ? gpu : Device{}) : named_device(device);
+  const std::string why = why_unusable(chosen);
+  LL_CHECK(why.empty(), "--device {}: {}", device, why);
+  LL_CHECK(dtype != "bf16" || chosen.type == DeviceType::cuda, "--dtype bf16: the CPU computes in f32");
+  auto context = std::make_unique<Context>(chosen, static_cast<int>(threads));
+  if (context->accelerator() != nullptr) context->accelerator()->allow_tf32(tf32);
+  compute_dtype(*context);
+  return context;
+}
+
+DType SystemSettings::compute_dtype(const Context& context) const {
+  const Accelerator* gpu = context.accelerator();
+  const bool bf16 = gpu != nullptr && gpu->info().has_bf16;
+  LL_CHECK(dtype != "bf16" || bf16, "--dtype bf16: {} has no bf16 arithmetic, use f32",
+           gpu == nullptr ? "the CPU" : gpu->info().name);
+  return bf16 && dtype != "f32" ? DType::bf16 : DType::f32;
+}
+
+DType SystemSettings::weights_dtype(const BatchSettings& batch, const Context& context) const {
+  return compute_dtype(context) == DType::bf16 || batch.weights_dtype == "bf16" ? DType::bf16 : DType::f32;
+}
+
+void OutputSettings::add_flags(Flags& f) {
+  f.add("out,output-dir", &out, "Folder to write, refused if it is not empty");
+  f.add("resume", &resume, "Go on from the newest checkpoint in --out, with the settings of its run.json");
+  f.add("overwrite", &overwrite, "Delete what is in --out first");
+}
+
+}  // namespace lowland::apps

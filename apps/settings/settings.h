@@ -1,0 +1,105 @@
+// What the flags say, one small struct a concern. Each is made once, at the door (flags.h), checked there, and handed
+// only to who needs it. What a family adds is in apps/families.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/settings/flags.h"
+#include "engine/context.h"
+#include "kernels/common/dtype.h"
+#include "models/hub/adapter.h"
+#include "optim/methods.h"
+
+namespace lowland::apps {
+
+// Where the model comes from.
+struct BaseSettings {
+  std::string model, adapter, run, tokenizer, base_model_name;
+  bool random_init = false;
+  void add_flags(Flags& flags);  // without the tokenizer and the name, which not every verb has
+  void add_tokenizer(Flags& flags, const std::string& whose = "model's");
+  void add_name_flag(Flags& flags);
+  void check() const;
+};
+
+// The files of a run's splits, and how much of them is used.
+struct SplitSettings {
+  std::vector<std::string> train;
+  std::string dev, test;
+  double dev_fraction = 0.1;
+  int64_t max_train_samples = 0, max_eval_samples = 0, max_length = 512;
+  // All but the files and the length, whose help is the family's.
+  void add_limits(Flags& flags, const std::string& none = " (0: none)");
+  void check() const;
+};
+
+// The pairs of low rank that are trained beside a frozen base: models/hub/adapter.h.
+void add_flags(AdapterSettings& settings, Flags& flags);
+void check(const AdapterSettings& settings);
+
+// How a step is taken: a row of optim/methods.h, whose options are flags.
+struct MethodSettings {
+  std::string name = optim::methods().front().name;
+  optim::OptionValues values;  // of every method's options: run.json has them all
+  MethodSettings();
+  void add_flags(Flags& flags, const std::string& rho_help = "");  // rho_help: instead of the table's
+  void check() const;
+  // What was not given is the method's own default: run.json shall hold what was used.
+  void fill_in_defaults(const Flags& flags);
+  const optim::MethodRow& row() const { return optim::method_row(name); }
+  bool full() const { return row().trains == optim::Trains::all_weights; }
+  std::string card_json() const;  // the method and its options, as lowland.json holds them
+};
+MethodSettings default_settings(const std::string& method);
+
+// What the memory of a step depends on.
+struct BatchSettings {
+  int64_t batch_size = 32, grad_accum = 1;
+  int64_t batch_tokens = 0;                                // 0: micro-batches of batch_size examples
+  std::string recompute = "none", weights_dtype = "auto";  // none, block, auto; auto, f32, bf16
+  void add_flags(Flags& flags);                            // without the two that not every family has
+  void add_batch_tokens(Flags& flags);
+  void add_weights_dtype(Flags& flags, const std::string& what = "Frozen weights");
+  void check() const;
+};
+
+struct TrainingSettings {
+  std::string optimizer = "adamw", schedule = "linear";
+  double lr = 0, weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, warmup_ratio = 0.06;
+  double max_grad_norm = 1, momentum = 0, lora_plus_ratio = 1;
+  int64_t epochs = 3, max_steps = 0, eval_steps = 0, save_steps = 0, logging_steps = 10, sharpness_steps = 0;
+  // The batch's stand in the middle of them. label_smoothing: the loss's.
+  void add_flags(Flags& flags, BatchSettings& batch, double& label_smoothing);
+  void check() const;
+  void fill_in_defaults(const MethodSettings& method);  // the learning rate by method
+  optim::MethodOptions method_options(const MethodSettings& method) const;
+  int64_t total_steps(int64_t steps_per_epoch) const { return max_steps > 0 ? max_steps : epochs * steps_per_epoch; }
+};
+
+struct SystemSettings {
+  int64_t seed = 42, threads = 0;
+  std::string device = "auto", dtype = "auto";
+  bool tf32 = false, no_graphs = false;
+  void add_flags(Flags& flags);
+  void check() const;
+
+  // `auto` is a GPU if one can be used, else the CPU. Error for what this build or machine cannot do.
+  std::unique_ptr<Context> make_context() const;
+  // What a model computes in there: `auto` is bf16 on GPUs that multiply it (sm_80 and later), else f32.
+  DType compute_dtype(const Context& context) const;
+  // What frozen matrices are kept in.
+  DType weights_dtype(const BatchSettings& batch, const Context& context) const;
+};
+
+struct OutputSettings {
+  std::string out;
+  bool resume = false, overwrite = false;
+  void add_flags(Flags& flags);
+};
+
+// Throws Error unless the value is one of the words: "--schedule must be linear, cosine or constant, got x".
+void check_word(const char* flag, const std::string& value, const std::vector<std::string>& words);
+
+}  // namespace lowland::apps

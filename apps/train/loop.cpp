@@ -1,0 +1,176 @@
+#include "apps/train/loop.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "apps/common/progress.h"
+#include "apps/train/loader.h"
+#include "apps/train/log_lines.h"
+#include "apps/train/step.h"
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+#include "optim/schedule.h"
+
+namespace lowland::apps {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+
+double median(std::vector<double> v) {
+  if (v.empty()) return 0;
+  std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end());
+  return v[v.size() / 2];
+}
+
+class Loop {
+ public:
+  Loop(const Training& what, RunFolder& run)
+      : what_(what),
+        run_(run),
+        loader_(what.objective, what.model, what.batch, static_cast<uint64_t>(what.system.seed)),
+        step_(
+            what.model, what.method,
+            [&](const PackedBatch& b, const nn::Mode& m, double scale) {
+              return what.objective.loss(what.model, b, m, scale);
+            },
+            !what.system.no_graphs),
+        epoch_(loader_.steps_per_epoch()),
+        total_(what.settings.total_steps(epoch_)),
+        lr_{optim::parse_lr_kind(what.settings.schedule), what.settings.lr,
+            optim::warmup_steps(what.settings.warmup_ratio, total_), total_},
+        rho_(what.method.rho_schedule(total_)) {}
+
+  TrainReport run() {
+    if (run_.resuming()) resume();
+    if (what_.settings.sharpness_steps > 0) probe_batches_ = loader_.first(DataSplit::train, 256);
+    Progress progress("step", total_, state_.step);
+    while (state_.step < total_) {
+      take_step();
+      if (due(what_.settings.logging_steps)) log(progress);
+      progress.update(state_.step, progress_text(state_, what_.method.loss_name(), peak_bytes()));
+      if (what_.settings.sharpness_steps > 0 && due(what_.settings.sharpness_steps)) probe();
+      if (due(what_.settings.eval_steps)) evaluate(progress);
+      if (due(what_.settings.save_steps)) save();
+    }
+    progress.finish();
+    what_.model.arena().require_centre("the adapter");
+    write(what_.result);
+    return {state_, total_, median(std::move(step_ms_)), peak_bytes(), probed_};
+  }
+
+ private:
+  // Every so many steps and after the last one. 0: every epoch.
+  bool due(int64_t every) const { return state_.step % (every > 0 ? every : epoch_) == 0 || state_.step == total_; }
+  size_t peak_bytes() const { return what_.model.context().memory().peak_bytes(); }
+
+  void take_step() {
+    const Clock::time_point start = Clock::now();
+    const int64_t t = state_.step;
+    const std::vector<PackedBatch> batches = loader_.step(t);
+    LL_CHECK(targets_of(batches) > 0, "step {} has no target: nothing to learn from", t + 1);
+    step_.run(batches, {.index = t,
+                        .lr = lr_.at(t + 1),
+                        .rho = rho_.at(t + 1),
+                        .seed = static_cast<uint64_t>(what_.system.seed),
+                        .new_window = state_.window.steps == 0});
+    ++state_.step;
+    const TrainingSettings& s = what_.settings;
+    if (what_.model.context().on_cpu() || due(s.logging_steps) || due(s.eval_steps) || due(s.save_steps)) read_stats();
+    if (!told_ && !step_.graphs().note().empty()) say(step_.graphs().note());
+    told_ |= !step_.graphs().note().empty();
+    TrainingState::Window& w = state_.window;
+    w.steps += 1;
+    for (const PackedBatch& b : batches) w.tokens += b.rows.tokens;
+    w.seconds += seconds_since(start);
+    step_ms_.push_back(seconds_since(start) * 1e3);
+  }
+
+  // What the device knows of the steps so far; on a GPU the only wait of the loop.
+  void read_stats() {
+    stats_ = what_.method.stats();
+    state_.window.loss = stats_.window_loss;
+    if (stats_.skipped == 0) return;
+    const auto step = static_cast<int64_t>(stats_.first_skipped.step);
+    fail("the loss is not finite at step {} (loss {}, gradient norm {}, examples {}): try a smaller --lr", step + 1,
+         stats_.first_skipped.loss, stats_.first_skipped.grad_norm, example_list(loader_.step(step)));
+  }
+
+  void log(const Progress& progress) {
+    state_.train_loss = state_.window.mean_loss();
+    state_.tokens_per_s = static_cast<double>(state_.window.tokens) / std::max(state_.window.seconds, 1e-9);
+    const double lr = lr_.at(state_.step);
+    run_.log(log_line(state_, epoch_, what_.method.loss_name(), lr, stats_));
+    if (!progress.on_terminal()) say(log_text(state_, total_, what_.method.loss_name(), lr, peak_bytes()));
+    state_.window = {};
+  }
+
+  void probe() {
+    const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
+    probed_ = Probed{optim::measure_sharpness(what_.model, loss, {}), {}};
+    if (what_.method.row().moving_average) probed_->ema = optim::measure_ema_gap(what_.model, loss, what_.method);
+    run_.log(probe_line(state_.step, *probed_));
+  }
+
+  void evaluate(Progress& progress) {
+    what_.model.arena().require_centre("evaluation");
+    if (what_.objective.lengths(DataSplit::dev).empty()) return;
+    {
+      const PhaseScope phase(what_.model.context().memory(), "evaluation");
+      state_.last = what_.objective.evaluate(what_.model, DataSplit::dev, what_.batch);
+    }
+    run_.log(evaluation_line(state_.step, epoch_, *state_.last));
+    if (!state_.best || state_.last->score > state_.best->score) {
+      state_.best = state_.last;
+      state_.best_step = state_.step;
+      write(what_.result + "-best");
+    }
+    progress.line(evaluation_text(state_.step, *state_.last));
+  }
+
+  void save() {
+    AtomicDirectory folder(run_.file(fmt::format("checkpoint-{}", state_.step)).string());
+    what_.write_result(folder.temporary());
+    save_checkpoint(folder.temporary(), state_, total_, what_.method);
+    folder.commit();
+    run_.prune_checkpoints();
+  }
+
+  void resume() {
+    const fs::path checkpoint = run_.newest_checkpoint();
+    if (checkpoint.empty()) {
+      run_.cut_metrics(-1);
+      return say(fmt::format("{} holds no checkpoint yet: starting again", run_.path().string()));
+    }
+    state_ = load_checkpoint(checkpoint, total_, what_.method);
+    run_.cut_metrics(state_.step);
+    say(fmt::format("resuming after step {} of {}", state_.step, total_));
+  }
+
+  void write(const std::string& name) {
+    AtomicDirectory folder(run_.file(name).string());
+    what_.write_result(folder.temporary());
+    folder.commit();
+  }
+
+  const Training& what_;
+  RunFolder& run_;
+  Loader loader_;
+  TrainingStep step_;
+  const int64_t epoch_, total_;  // steps
+  const optim::LrSchedule lr_;
+  const optim::RhoSchedule rho_;
+  TrainingState state_;
+  optim::StepStats stats_;  // as of the last read_stats
+  std::vector<PackedBatch> probe_batches_;
+  std::optional<Probed> probed_;
+  std::vector<double> step_ms_;
+  bool told_ = false;  // why steps are not captured
+};
+
+}  // namespace
+
+TrainReport train(const Training& what, RunFolder& run) { return Loop(what, run).run(); }
+
+}  // namespace lowland::apps

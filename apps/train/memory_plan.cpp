@@ -1,0 +1,191 @@
+#include "apps/train/memory_plan.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "apps/common/progress.h"
+#include "apps/train/loader.h"
+#include "apps/train/step.h"
+#include "engine/device/meta_device.h"
+#include "engine/error.h"
+#include "engine/launch.h"
+#include "kernels/attention.h"
+#include "kernels/frozen_matmul.h"
+#include "kernels/layer_norm.h"
+#include "kernels/lora_linear.h"
+#include "models/hub/adapter.h"
+
+namespace lowland::apps {
+namespace {
+
+// The largest of what CPU kernels take at once: a workspace keeps its largest block.
+size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& model, const MemoryPlan& plan) {
+  if (!context.on_cpu()) return 0;
+  const Ctx& kernels = context.kernels();
+  const int threads = context.threads();
+  int64_t most = LL_CPU_KERNEL(kernels, attention_backward_scratch<float>)(threads, run.objective.head_dim(model));
+  std::set<std::string> in_blocks;  // matrices that all rows meet; the head's meets those that have a target
+  for (const LinearModule& m : linear_modules(model)) {
+    in_blocks.insert(m.name + ".weight");
+    if (run.how.full()) continue;
+    const LoraInput dropped{.N = plan.rows, .M = m.in, .dropout = {.p = run.lora_dropout}};
+    most = std::max(most, LL_CPU_KERNEL(kernels, lora_linear_down_backward_scratch)(threads, dropped));
+  }
+  for (const auto& p : model.parameters().all()) {
+    if (p->trainable && p->shape.size() == 1)  // of a norm; a bias takes less
+      most = std::max(most, LL_CPU_KERNEL(kernels, layer_norm_backward_scratch)(plan.rows, p->shape[0]));
+    if (p->value.dtype() != DType::bf16 || p->shape.size() != 2) continue;
+    const int64_t rows = in_blocks.count(p->name) != 0 ? plan.rows : plan.selected;
+    for (const bool back : {false, true}) {
+      const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
+                                .M = rows,
+                                .N = p->shape[back ? 1 : 0],
+                                .K = p->shape[back ? 0 : 1]};
+      most = std::max(most, LL_CPU_KERNEL(kernels, frozen_matmul_scratch)(threads, product));
+    }
+  }
+  return sizeof(float) * most;
+}
+
+MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& context) {
+  Context meta(context.threads(), make_meta_device(context.accelerator()));
+  Allocator& memory = meta.memory();
+  const std::unique_ptr<nn::Model> model = run.new_model();
+  MemoryPlan plan;
+  prepare(*model, run, batch, context);
+  model->materialise(meta, run.system.compute_dtype(context));
+  for (const auto& p : model->parameters().all())
+    if (!p->trainable) plan.weights += p->value.nbytes();
+  plan.gradients = model->arena().grads().nbytes();
+  plan.trained = memory.live_bytes() - plan.weights - plan.gradients;
+  size_t before = memory.live_bytes();
+  const auto method = optim::make_method(run.how.name, model->arena(), run.training.method_options(run.how));
+  plan.optimizer = memory.live_bytes() - before;
+  before = memory.live_bytes();
+  const Loader loader(run.objective, *model, batch, static_cast<uint64_t>(run.system.seed));
+  const std::vector<PackedBatch> batches = loader.largest_step(run.training.total_steps(loader.steps_per_epoch()));
+  for (const PackedBatch& b : batches) {
+    if (b.rows.N > plan.rows) plan.longest = b.rows.longest;
+    plan.rows = std::max(plan.rows, b.rows.N);
+    plan.selected = std::max(plan.selected, b.rows.K);
+  }
+  const auto loss = [&](const PackedBatch& b, const nn::Mode& mode, double scale) {
+    const Tensor l = run.objective.loss(*model, b, mode, scale);  // (1)
+    plan.activations = std::max(plan.activations, memory.live_bytes() - before);
+    return l;
+  };
+  TrainingStep(*model, *method, loss, false).run(batches, {.lr = 1e-3, .rho = 1e-3, .seed = 1, .new_window = true});
+  plan.passing = memory.peak_bytes() - before - plan.activations;
+  plan.waiting = run.objective.waiting_bytes(*model);
+  plan.scratch = scratch_bytes(run, context, *model, plan);
+  return plan;
+}
+
+// The flags in which two settings differ, as they are typed.
+std::string changed_flags(const BatchSettings& from, const BatchSettings& to) {
+  std::string text;
+  const auto add = [&](const char* flag, const auto& old, const auto& value) {
+    if (old != value) text += fmt::format("{}--{} {}", text.empty() ? "" : " ", flag, value);
+  };
+  add("recompute", from.recompute, to.recompute);
+  add("weights-dtype", from.weights_dtype, to.weights_dtype);
+  add("batch-tokens", from.batch_tokens, to.batch_tokens);
+  add("batch-size", from.batch_size, to.batch_size);
+  add("grad-accum", from.grad_accum, to.grad_accum);
+  return text;
+}
+
+// Ways to need less, which learn the same, from the cheapest on. Each changes the settings, or says that it cannot.
+using Saving = bool (*)(const PlannedRun& run, const MemoryPlan& plan, BatchSettings& batch);
+constexpr Saving kSavings[] = {
+    [](const PlannedRun&, const MemoryPlan&, BatchSettings& b) {
+      return std::exchange(b.recompute, std::string("block")) != "block";
+    },
+    [](const PlannedRun& run, const MemoryPlan&, BatchSettings& b) {
+      return run.narrow_weights && std::exchange(b.weights_dtype, std::string("bf16")) != "bf16";
+    },
+    [](const PlannedRun& run, const MemoryPlan& plan, BatchSettings& b) {
+      if (!run.token_budget || plan.rows <= plan.longest) return false;
+      b.batch_tokens = std::max(plan.longest + 1, plan.rows / 2);  // an example has a token more than it has rows
+      return true;
+    },
+    [](const PlannedRun& run, const MemoryPlan&, BatchSettings& b) {
+      if (run.token_budget || b.batch_size % 2 != 0) return false;
+      b.batch_size /= 2;
+      b.grad_accum *= 2;
+      return true;
+    }};
+
+// The first settings that fit are named; a saving that saves nothing is not.
+[[noreturn]] void refuse(const PlannedRun& run, const BatchSettings& given, Context& context, const MemoryPlan& plan,
+                         size_t free_bytes) {
+  const std::string needs =
+      fmt::format("a step needs {} at its peak, and {} are free", bytes_text(plan.peak()), bytes_text(free_bytes));
+  BatchSettings best = given;
+  MemoryPlan least = plan;
+  for (const Saving save : kSavings) {
+    for (BatchSettings tried = best; save(run, least, tried); tried = best) {
+      const MemoryPlan p = plan_of(run, tried, context);
+      if (p.peak() >= least.peak()) break;
+      best = tried;
+      least = p;
+      LL_CHECK(least.peak() > free_bytes, "{}: with {} it needs {}", needs, changed_flags(given, best),
+               bytes_text(least.peak()));
+    }
+  }
+  const std::string flags = changed_flags(given, best);
+  fail("{}{}: take a smaller model, or a machine with more memory", needs,
+       flags.empty() ? "" : fmt::format("; even with {} it needs {}", flags, bytes_text(least.peak())));
+}
+
+}  // namespace
+
+std::string memory_table(const MemoryPlan& plan, size_t free_bytes) {
+  std::string text = fmt::format("memory at the peak of a step, {} rows:\n", thousands(plan.rows));
+  const auto line = [&](const char* part, size_t bytes) {
+    if (bytes > 0) text += fmt::format("  {:<40} {:>10}\n", part, bytes_text(bytes));
+  };
+  line("frozen weights", plan.weights);
+  line("trained numbers", plan.trained);
+  line("gradients", plan.gradients);
+  line("optimizer and perturbation", plan.optimizer);
+  line("activations kept for the backward pass", plan.activations);
+  line("head, loss and the backward pass itself", plan.passing);
+  line("scratch memory of kernels", plan.scratch);
+  line("features that wait to be written", plan.waiting);
+  line("all", plan.peak());
+  text += fmt::format("  {:<40} {:>10}", "free", bytes_text(free_bytes));
+  return text;
+}
+
+void prepare(nn::Model& model, const PlannedRun& run, const BatchSettings& batch, const Context& context) {
+  model.set_recompute(batch.recompute == "block");
+  if (run.narrow_weights) model.set_frozen_dtype(run.system.weights_dtype(batch, context));
+}
+
+MemoryPlan plan_memory(const PlannedRun& run, BatchSettings& batch, Context& context, size_t free_bytes) {
+  if (batch.recompute != "auto") return plan_of(run, batch, context);
+  batch.recompute = "none";
+  const MemoryPlan plan = plan_of(run, batch, context);
+  if (plan.peak() <= free_bytes / 10 * 9) return plan;
+  batch.recompute = "block";
+  return plan_of(run, batch, context);
+}
+
+MemoryPlan fit_memory(const PlannedRun& run, BatchSettings& batch, Context& context, size_t free_bytes) {
+  const MemoryPlan plan = plan_memory(run, batch, context, free_bytes);
+  if (plan.peak() > free_bytes) refuse(run, batch, context, plan, free_bytes);
+  return plan;
+}
+
+MemoryPlan log_memory_plan(const PlannedRun& run, BatchSettings& batch, Context& context) {
+  const size_t free_bytes = context.memory().free_bytes();
+  const bool open = batch.recompute == "auto";
+  const MemoryPlan plan = fit_memory(run, batch, context, free_bytes);
+  say(memory_table(plan, free_bytes));
+  if (open) say(fmt::format("--recompute auto: {}", batch.recompute));
+  return plan;
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,55 @@
+#include "apps/train/objective.h"
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+
+DataSplit parse_split(const char* flag, const std::string& name) {
+  check_word(flag, name, {"train", "dev", "test"});
+  return name == "train" ? DataSplit::train : name == "dev" ? DataSplit::dev : DataSplit::test;
+}
+
+const char* name_of(DataSplit split) {
+  return split == DataSplit::train ? "train" : split == DataSplit::dev ? "dev" : "test";
+}
+
+MeanLoss mean_loss(const Objective& objective, const nn::Model& model, DataSplit split, const BatchSettings& batch) {
+  const NoGrad guard(model.context());
+  const std::vector<int32_t>& lengths = objective.lengths(split);
+  const auto all = static_cast<int64_t>(lengths.size());
+  MeanLoss mean;
+  for (const auto& which : micro_batches(lengths, first_examples(all, all), batch.batch_size, batch.batch_tokens)) {
+    const PackedBatch b = objective.pack(model, split, which, {});
+    if (b.target_count == 0) continue;
+    mean.loss += objective.loss(model, b, nn::Mode::evaluation(), 1.0).item();
+    mean.targets += b.target_count;
+  }
+  LL_CHECK(mean.targets > 0, "the {} split has nothing to take a loss of", name_of(split));
+  mean.loss /= static_cast<double>(mean.targets);
+  return mean;
+}
+
+optim::ProbeLoss probe_loss(nn::Model& model, const Objective& objective, const std::vector<PackedBatch>& batches) {
+  const int64_t targets = targets_of(batches);
+  LL_CHECK(targets > 0, "no examples to measure sharpness on");
+  return [&model, &objective, &batches, targets](bool backward) {
+    double sum = 0;
+    for (const PackedBatch& b : batches) {
+      const auto run = [&] {
+        const Tensor l = objective.loss(model, b, nn::Mode::evaluation(), 1.0 / static_cast<double>(targets));
+        sum += l.item();
+        return l;
+      };
+      if (backward) {
+        model.context().tape().backward(run());
+      } else {
+        const NoGrad guard(model.context());
+        run();
+      }
+    }
+    return sum;
+  };
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,104 @@
+#include "apps/train/run.h"
+
+#include <chrono>
+#include <ctime>
+
+#include "apps/common/process.h"
+#include "apps/common/progress.h"
+#include "apps/report/report.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  char text[32];
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+nlohmann::ordered_json metrics_of(const std::optional<Evaluation>& e) {
+  if (!e) return nullptr;
+  return e->metrics;
+}
+
+// What is known before the first step: settings first, so that a run can be repeated or resumed even if it never ended.
+nlohmann::ordered_json run_json(const nn::Model& model, const Flags& flags) {
+  nlohmann::ordered_json o;
+  o["settings"] = flags.to_json();
+  o["lowland_version"] = LOWLAND_VERSION;
+  o["compiler"] = __VERSION__;
+  o["device"] = model.context().device().name();
+  o["threads"] = model.context().threads();
+  o["trainable_params"] = model.trainable_count();
+  o["all_params"] = model.total_count();
+  o["started"] = utc_now();
+  return o;
+}
+
+// What is known after the last. before: run.json of the run that this one goes on from.
+void add_report(nlohmann::ordered_json& o, const Training& what, const TrainReport& report,
+                const nlohmann::json& before) {
+  o["finished"] = utc_now();
+  o["steps"] = report.steps;
+  // A resumed run that had nothing left to do keeps the figures of the one that did it.
+  const bool idle = report.step_ms == 0 && before.contains("step_ms");
+  o["step_ms"] = idle ? before.at("step_ms") : nlohmann::json(report.step_ms);
+  o["peak_bytes"] = idle ? before.at("peak_bytes") : nlohmann::json(report.peak_bytes);
+  o["process_peak_bytes"] = process_peak_bytes();
+  for (const PhasePeak& p : what.model.context().memory().phases()) o["peak_bytes_by_phase"][p.phase] = p.peak_bytes;
+  const TrainingState& s = report.state;
+  o["train_loss"] = s.train_loss;
+  if (report.probed) {
+    o["sharpness"] = report.probed->sharpness.sharpness;
+    o["probe_loss"] = report.probed->sharpness.loss;
+    if (report.probed->ema) o["ema_gap"] = report.probed->ema->gap();
+  }
+  o["loss_name"] = what.method.loss_name();
+  o["last"] = metrics_of(s.last);
+  o["best"] = metrics_of(s.best);
+  if (s.best) o["best_score"] = {{"name", s.best->score_name}, {"value", s.best->score_value()}};
+  o["best_step"] = s.best_step;
+}
+
+// The closing lines: last and best score with their folders, time and memory.
+void say_outcome(const TrainReport& report, const RunFolder& run, const std::string& result) {
+  const auto score = [](const Evaluation& e) { return fmt::format("{} {:.4f}", e.score_name, e.score_value()); };
+  const TrainingState& s = report.state;
+  if (s.last) say(fmt::format("last step: {}  {}", score(*s.last), run.file(result).string()));
+  if (s.best)
+    say(fmt::format("best, step {}: {}  {}", s.best_step, score(*s.best), run.file(result + "-best").string()));
+  say(fmt::format("{} steps, {:.0f} ms each, peak memory {}; pictures in {}", report.steps, report.step_ms,
+                  bytes_text(report.peak_bytes), run.file("report.html").string()));
+}
+
+}  // namespace
+
+std::string params_line(const nn::Model& model) {
+  const int64_t trained = model.trainable_count(), all = model.total_count();
+  return fmt::format("trainable params: {} || all params: {} || trainable%: {:.4f}", thousands(trained), thousands(all),
+                     100.0 * static_cast<double>(trained) / static_cast<double>(all));
+}
+
+TrainReport run_training(const Training& what, RunFolder& run, const Flags& flags, size_t planned_bytes) {
+  nlohmann::ordered_json info = run_json(what.model, flags);
+  const nlohmann::json before = run.resuming() ? read_json_file(run.file("run.json")) : nlohmann::json::object();
+  run.write_json("run.json", info);
+  run.write_text("config.toml", flags.to_toml());
+  say(params_line(what.model));
+
+  const auto start = std::chrono::steady_clock::now();
+  TrainReport report = train(what, run);
+  info["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  info["planned_peak_bytes"] = planned_bytes;
+  add_report(info, what, report, before);
+  run.write_json("run.json", info);
+  run.write_text("report.html", report_html({read_run(run.path())}));
+  say_outcome(report, run, what.result);
+  return report;
+}
+
+}  // namespace lowland::apps

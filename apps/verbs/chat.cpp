@@ -1,0 +1,54 @@
+#include <iostream>
+
+#include "apps/common/generate_text.h"
+#include "apps/families/language_session.h"
+#include "apps/verbs/session_verb.h"
+#include "apps/verbs/verbs.h"
+
+namespace lowland::apps {
+namespace {
+
+struct ChatVerb : SessionVerb {
+  using SessionVerb::SessionVerb;
+  SamplingSettings sampling{.max_new_tokens = 512};
+  std::string system;
+};
+
+// Reads what the user says from stdin, a line a turn, and answers each; the end of the input ends the conversation.
+void run(ChatVerb& verb) {
+  auto& session = dynamic_cast<LanguageSession&>(verb.enter());
+  session.open(verb.flags);
+  session.begin_chat();
+  const Tokenizer& tokenizer = *session.tokenizer;
+  const GenerateOptions options =
+      generate_options(session.text_config(), tokenizer, session.system.seed, verb.sampling);
+  const std::unique_ptr<nn::Model> model = filled_model(session, false);
+  std::vector<ChatMessage> messages;
+  if (!verb.system.empty()) messages.push_back({"system", verb.system});
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line.empty() || !session.take_line(line)) continue;
+    messages.push_back({"user", line});
+    const std::vector<int32_t> ids = session.conversation(messages);
+    check_room(session.language(*model), ids);
+    const EmbedPrompts embed = session.embedding(*model, ids);
+    messages.push_back({"assistant", print_generated(session.language(*model), tokenizer, ids, options, embed).text});
+  }
+}
+
+}  // namespace
+
+void add_chat(CLI::App& app, const Family& family) {
+  const auto verb = std::make_shared<ChatVerb>(app, family, "chat",
+                                               "Answers on stdout to what stdin says, a line a turn", family.session());
+  Session& session = *verb->door;
+  session.base.add_flags(verb->flags);
+  session.base.add_tokenizer(verb->flags);
+  session.add_flags(verb->flags, Verb::chat);
+  if (session.takes_system) verb->flags.add("system", &verb->system, "System message");
+  verb->sampling.add_flags(verb->flags);
+  session.batch.add_weights_dtype(verb->flags, "Weights");
+  session.system.add_flags(verb->flags);
+  verb->app.callback([verb] { run(*verb); });
+}
+
+}  // namespace lowland::apps

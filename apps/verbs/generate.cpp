@@ -1,0 +1,119 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "apps/common/generate_text.h"
+#include "apps/common/progress.h"
+#include "apps/data/text_file.h"
+#include "apps/families/language_session.h"
+#include "apps/objectives/language_maker.h"
+#include "apps/verbs/session_verb.h"
+#include "apps/verbs/verbs.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+struct GenerateVerb : SessionVerb {
+  using SessionVerb::SessionVerb;
+  SamplingSettings sampling;
+  std::string prompt, prompts;
+};
+
+using Ids = std::vector<std::vector<int32_t>>;
+
+// Lines of text, or of a .jsonl file the field `prompt` of each object.
+std::vector<std::string> read_prompts(const std::string& file) {
+  std::vector<std::string> out;
+  LineReader lines(file);
+  const bool json = file.ends_with(".jsonl");
+  for (std::string line; lines.next(line);) {
+    if (line.empty()) continue;
+    if (!json) {
+      out.push_back(line);
+      continue;
+    }
+    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+    LL_CHECK(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
+             "{}: not a JSON object with a text `prompt`", lines.where());
+    out.push_back(object["prompt"].get<std::string>());
+  }
+  LL_CHECK(!out.empty(), "{} holds no prompt", file);
+  return out;
+}
+
+Ids encode(const LanguageSession& session, const std::vector<std::string>& texts) {
+  Ids prompts;
+  const int64_t most = session.text_config().max_tokens();
+  for (const std::string& text : texts) {
+    prompts.push_back(encode_prompt(*session.tokenizer, text, true));
+    const auto n = static_cast<int64_t>(prompts.back().size());
+    LL_CHECK(n > 0, "prompt {} is empty, and the tokenizer puts no token in front of a text", prompts.size() - 1);
+    LL_CHECK(n <= most, "prompt {} has {} tokens, the model takes {}", prompts.size() - 1, n, most);
+  }
+  return prompts;
+}
+
+// One JSON object per prompt, in their order, a batch at a time. Returns the number of new tokens.
+size_t generate_many(const LanguageSession& session, const Llama& model, const std::vector<std::string>& texts,
+                     const Ids& prompts, const GenerateOptions& options) {
+  size_t tokens = 0;
+  const auto batch = static_cast<size_t>(session.batch.batch_size);
+  for (size_t begin = 0; begin < prompts.size(); begin += batch) {
+    const size_t end = std::min(begin + batch, prompts.size());
+    const Ids some(prompts.begin() + begin, prompts.begin() + end);
+    const Ids out = generate(model, some, options);
+    for (size_t i = 0; i < out.size(); ++i) {
+      nlohmann::ordered_json o;
+      o["index"] = begin + i;
+      o["prompt"] = texts[begin + i];
+      o["text"] = text_after(*session.tokenizer, some[i], out[i]);
+      o["tokens"] = out[i].size();
+      tokens += out[i].size();
+      std::printf("%s\n", o.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    }
+    std::fflush(stdout);
+  }
+  return tokens;
+}
+
+void run(GenerateVerb& verb) {
+  const bool one = verb.flags.given("prompt");
+  LL_CHECK(one != !verb.prompts.empty(), "give --prompt TEXT or --prompts FILE");
+  auto& session = dynamic_cast<LanguageSession&>(verb.enter());
+  session.open(verb.flags);
+  const GenerateOptions options =
+      generate_options(session.text_config(), *session.tokenizer, session.system.seed, verb.sampling);
+  const std::vector<std::string> texts = one ? std::vector<std::string>{verb.prompt} : read_prompts(verb.prompts);
+  const Ids prompts = encode(session, texts);
+  const std::unique_ptr<nn::Model> model = filled_model(session, false);
+  const Llama& language = session.language(*model);
+  const auto start = std::chrono::steady_clock::now();
+  const size_t tokens = one ? print_generated(language, *session.tokenizer, prompts[0], options).tokens
+                            : generate_many(session, language, texts, prompts, options);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  say(fmt::format("{} tokens, {} tokens/s", thousands(static_cast<int64_t>(tokens)),
+                  thousands(std::llround(static_cast<double>(tokens) / std::max(seconds, 1e-9)))));
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, const Family& family) {
+  const auto verb = std::make_shared<GenerateVerb>(
+      app, family, "generate", "Text after a prompt, on stdout as it comes; of many, JSON lines", family.session());
+  Session& session = *verb->door;
+  session.base.add_flags(verb->flags);
+  session.base.add_tokenizer(verb->flags);
+  verb->flags.add("prompt", &verb->prompt, "The text to go on from");
+  verb->flags.add("prompts", &verb->prompts, "File of prompts instead: a line each, or .jsonl with a field prompt");
+  verb->sampling.add_flags(verb->flags);
+  session.batch.batch_size = 16;
+  verb->flags.add("batch-size,batch", &session.batch.batch_size, "Prompts at a time");
+  session.batch.add_weights_dtype(verb->flags, "Weights");
+  session.system.add_flags(verb->flags);
+  verb->app.callback([verb] { run(*verb); });
+}
+
+}  // namespace lowland::apps

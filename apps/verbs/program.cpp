@@ -1,0 +1,169 @@
+#include "apps/verbs/program.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "engine/error.h"
+
+namespace lowland::apps {
+
+namespace {
+
+// --batch_size=8 -> --batch-size=8; values are left alone.
+std::vector<std::string> normalised(int argc, const char* const* argv) {
+  std::vector<std::string> args;
+  for (int i = 1; i < argc; ++i) {
+    std::string arg = argv[i];
+    if (arg.starts_with("--")) {
+      const auto end = arg.begin() + std::min(arg.find('='), arg.size());
+      std::replace(arg.begin() + 2, end, '_', '-');
+    }
+    args.push_back(std::move(arg));
+  }
+  return args;
+}
+
+// Puts what --config FILE holds right after the verb, so that flags of the command line, which come later, win.
+void expand_config(std::vector<std::string>& args) {
+  for (size_t i = 1; i < args.size(); ++i) {
+    std::string file;
+    if (args[i].starts_with("--config=")) {
+      file = args[i].substr(9);
+      args.erase(args.begin() + i);
+    } else if (args[i] == "--config" && i + 1 < args.size()) {
+      file = args[i + 1];
+      args.erase(args.begin() + i, args.begin() + i + 2);
+    } else {
+      continue;
+    }
+    LL_CHECK(std::filesystem::is_regular_file(file) && std::ifstream(file).good(), "cannot read {}", file);
+    std::vector<std::string> inserted;
+    for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
+      std::string name = item.name;
+      std::replace(name.begin(), name.end(), '_', '-');
+      if (item.inputs.size() == 1) {
+        inserted.push_back("--" + name + "=" + item.inputs.front());
+      } else if (!item.inputs.empty()) {
+        inserted.push_back("--" + name);
+        inserted.insert(inserted.end(), item.inputs.begin(), item.inputs.end());
+      }
+    }
+    args.insert(args.begin() + 1, inserted.begin(), inserted.end());
+    return;
+  }
+}
+
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t corner = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
+      corner = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string nearest(const std::string& word, const std::vector<std::string>& known) {
+  std::string best;
+  size_t distance = std::max<size_t>(2, word.size() / 3) + 1;
+  for (const std::string& k : known) {
+    const size_t d = edit_distance(word, k);
+    if (d < distance) {
+      distance = d;
+      best = k;
+    }
+  }
+  return best;
+}
+
+std::vector<std::string> verbs_of(const CLI::App& app) {
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+  return verbs;
+}
+
+std::string unknown_argument(const std::string& argument, const CLI::App& app) {
+  const CLI::App* verb = &app;
+  if (!app.get_subcommands().empty()) verb = app.get_subcommands().front();
+  std::vector<std::string> known;
+  const bool flag = argument.starts_with("-");
+  if (verb == &app && !flag)
+    return fmt::format("{} is not one of the verbs, {}", argument, fmt::join(verbs_of(app), ", "));
+  if (flag)
+    for (const CLI::Option* o : verb->get_options())
+      for (const std::string& name : o->get_lnames()) known.push_back("--" + name);
+  const std::string name = argument.substr(0, argument.find('='));
+  std::vector<std::string> others;
+  for (const CLI::App* s : app.get_subcommands({}))
+    if (flag && s->get_option_no_throw(name) != nullptr) others.push_back(s->get_name());
+  if (verb != &app && !others.empty())
+    return fmt::format("{} is a flag of {}, not of {}", name, fmt::join(others, ", "), verb->get_name());
+  const std::string guess = nearest(name, known);
+  return fmt::format("unknown {} {}{}", flag ? "flag" : "argument", name,
+                     guess.empty() ? "" : fmt::format("; did you mean {}?", guess));
+}
+
+// CLI11's words for two frequent mistakes, made sentences; others as they are.
+std::string plain_words(const std::string& message) {
+  const std::string conversion = "Could not convert: ";
+  const size_t equals = message.find(" = "), needs = message.find(" required ");
+  if (message.starts_with(conversion) && equals != std::string::npos) {
+    const std::string values = message.substr(equals + 3);  // of a repeated flag all, joined by commas
+    return fmt::format("{} takes a number, not `{}`", message.substr(conversion.size(), equals - conversion.size()),
+                       values.substr(values.rfind(',') + 1));
+  }
+  if (needs != std::string::npos && message.find(": ") < needs)
+    return fmt::format("{} needs a value", message.substr(0, message.find(": ")));
+  return message;
+}
+
+int report(const std::string& message) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  return 1;
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv, const Family& family, const std::vector<AddVerb>& verbs) {
+  CLI::App app(family.about, argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "");
+  try {
+    app.require_subcommand(1);
+    app.set_version_flag("--version", LOWLAND_VERSION);
+    for (const AddVerb add : verbs) add(app, family);
+    std::vector<std::string> args = normalised(argc, argv);
+    expand_config(args);
+    std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
+    app.parse(args);
+    LL_CHECK(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "cannot write the output (is the disk full?)");
+    return 0;
+  } catch (const CLI::Success& e) {  // --help, --version
+    return app.exit(e);
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> extras = app.remaining(true);
+    return report(extras.empty() ? "unknown argument" : unknown_argument(extras.front(), app));
+  } catch (const CLI::RequiredError& e) {
+    const std::vector<std::string> extras = app.remaining(true);
+    if (app.get_subcommands().empty() && !extras.empty()) return report(unknown_argument(extras.front(), app));
+    if (app.get_subcommands().empty())
+      return report(fmt::format("say what to do, one of {} (see --help)", fmt::join(verbs_of(app), ", ")));
+    return report(fmt::format("{} (see --help)", e.what()));
+  } catch (const CLI::ParseError& e) {
+    return report(plain_words(e.what()));
+  } catch (const std::bad_alloc&) {
+    return report("out of memory: the system gives this program no more");
+  } catch (const std::exception& e) {
+    return report(e.what());
+  }
+}
+
+}  // namespace lowland::apps

@@ -1,0 +1,13 @@
+// The program of a family: verbs and flags by CLI11, in both spellings (--batch-size, --batch_size), with the nearest
+// flag suggested for an unknown one. Errors go to stderr, begin with "error:" and end the program with 1.
+#pragma once
+#include <vector>
+
+#include "apps/verbs/verbs.h"
+
+namespace lowland::apps {
+
+// Parses and runs the verb; the exit code of main. `verbs`: in the order of --help.
+int run_program(int argc, const char* const* argv, const Family& family, const std::vector<AddVerb>& verbs);
+
+}  // namespace lowland::apps

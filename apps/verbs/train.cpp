@@ -1,0 +1,98 @@
+// finetune and pretrain: a session's model is trained into a run. What differs between the two is the session.
+#include "apps/train/run.h"
+#include "apps/verbs/session_verb.h"
+#include "apps/verbs/verbs.h"
+#include "engine/error.h"
+
+namespace lowland::apps {
+namespace {
+
+struct TrainVerb : SessionVerb {
+  using SessionVerb::SessionVerb;
+  TrainingSettings training;
+  OutputSettings output;
+};
+
+// With --resume: the settings of RUN/run.json. Error, naming both values, where a given flag contradicts them.
+void take_resumed(const Flags& flags, OutputSettings& output) {
+  LL_CHECK(!output.out.empty(), "--resume needs --out, the folder of the run");
+  const nlohmann::json stored = read_run_settings(output.out), mine = flags.to_json();
+  for (const auto& [name, value] : stored.items()) {
+    if (name == "out" || name == "resume" || name == "overwrite" || !flags.given(name)) continue;
+    LL_CHECK(mine.at(name) == value, "--{} {} contradicts the run that is resumed, which has {}", name,
+             mine.at(name).dump(), value.dump());
+  }
+  const std::string out = output.out;
+  flags.take_all(stored, out + "/run.json");
+  output = {.out = out, .resume = true, .overwrite = false};
+}
+
+void run(TrainVerb& verb) {
+  if (verb.output.resume) {
+    take_resumed(verb.flags, verb.output);
+  } else {
+    take_run(verb.flags, verb.door->base);
+    verb.door->method.fill_in_defaults(verb.flags);
+  }
+  Session& session = verb.door->chosen();
+  session.check();
+  verb.training.fill_in_defaults(session.method);
+  verb.training.check();
+  check_out(verb.output);
+
+  session.open(verb.flags);
+  session.load({});
+  const MemoryPlan plan = log_memory_plan(session.planned(verb.training), session.batch, *session.context);
+  const std::unique_ptr<nn::Model> model = filled_model(session, true);
+  const auto method =
+      optim::make_method(session.method.name, model->arena(), verb.training.method_options(session.method));
+
+  // Everything that can be refused has been: from here on the run's folder is written.
+  RunFolder folder(verb.output, verb.flags.to_json());
+  session.begin_run(folder.path());
+  run_training({.model = *model,
+                .method = *method,
+                .objective = session.objective(),
+                .settings = verb.training,
+                .batch = session.batch,
+                .system = session.system,
+                .write_result = [&](const std::filesystem::path& into) { session.write(*model, into); },
+                .result = session.result()},
+               folder, verb.flags, plan.peak());
+  session.finish();
+}
+
+void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
+  Session& session = *verb->door;
+  Flags& flags = verb->flags;
+  if (which == Verb::finetune) session.base.add_flags(flags);
+  session.add_flags(flags, which);
+  if (which == Verb::finetune) {
+    add_flags(session.lora, flags);
+    session.method.add_flags(flags, session.rho_help);
+  } else {
+    session.method.name = "full";
+    flags.keep("method", &session.method.name);
+    verb->training.lr = session.pretraining_lr;
+  }
+  verb->training.add_flags(flags, session.batch, session.label_smoothing);
+  session.system.add_flags(flags);
+  verb->output.add_flags(flags);
+  if (which == Verb::finetune) session.base.add_name_flag(flags);
+  flags.add_config_file();
+  verb->app.callback([verb] { run(*verb); });
+}
+
+}  // namespace
+
+void add_finetune(CLI::App& app, const Family& family) {
+  add_train(std::make_shared<TrainVerb>(app, family, "finetune", "Train an adapter (or all weights)", family.session()),
+            Verb::finetune);
+}
+
+void add_pretrain(CLI::App& app, const Family& family) {
+  add_train(std::make_shared<TrainVerb>(app, family, "pretrain", "Train a model from scratch", family.pretraining()),
+            Verb::pretrain);
+}
+
+}  // namespace lowland::apps

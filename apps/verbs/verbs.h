@@ -1,0 +1,23 @@
+// The verbs: each adds its subcommand with its flags, whatever the family.
+#pragma once
+#include <CLI/CLI.hpp>
+
+#include "apps/families/family.h"
+
+namespace lowland::apps {
+
+using AddVerb = void (*)(CLI::App& app, const Family& family);
+
+void add_pretrain(CLI::App& app, const Family& family);
+void add_finetune(CLI::App& app, const Family& family);
+void add_evaluate(CLI::App& app, const Family& family);
+void add_predict(CLI::App& app, const Family& family);
+void add_generate(CLI::App& app, const Family& family);
+void add_chat(CLI::App& app, const Family& family);
+void add_merge(CLI::App& app, const Family& family);
+void add_probe(CLI::App& app, const Family& family);
+void add_compare(CLI::App& app, const Family& family);
+void add_inspect(CLI::App& app, const Family& family);
+void add_bench(CLI::App& app, const Family& family);
+
+}  // namespace lowland::apps

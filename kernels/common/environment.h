@@ -1,0 +1,27 @@
+// The environment variables that Lowland reads, all of them: nothing else asks for one (docs/cli.md#environment).
+#pragma once
+#include <string>
+
+namespace lowland::environment {
+
+struct Variable {
+  const char* name;
+  std::string value() const;                  // empty if it is not set. Looks each time
+  bool on() const { return value() == "1"; }  // for those that are a switch
+};
+
+inline constexpr Variable kCpuArch{"LL_CPU_ARCH"};  // v3: the AVX2 kernels even where AVX-512 is there
+inline constexpr Variable kTrace{"LL_TRACE"};       // 1: print every op as it runs
+inline constexpr Variable kSync{"LL_SYNC"};         // 1: on a GPU, wait after every kernel, so that an error names it
+inline constexpr Variable kCompare{"LL_COMPARE"};   // 1: on a GPU, run the CPU's kernel after each and compare
+inline constexpr Variable kAttention{"LL_ATTENTION"};  // on a GPU: lowland (ours, as if not set) or cudnn
+
+// Where the local Hugging Face cache is: the first that is set of the cache itself, the folder that holds it as `hub`,
+// and the user's folders, as huggingface_hub has it.
+inline constexpr Variable kHfHubCache{"HF_HUB_CACHE"};
+inline constexpr Variable kHuggingfaceHubCache{"HUGGINGFACE_HUB_CACHE"};
+inline constexpr Variable kHfHome{"HF_HOME"};
+inline constexpr Variable kXdgCacheHome{"XDG_CACHE_HOME"};
+inline constexpr Variable kHome{"HOME"};
+
+}  // namespace lowland::environment

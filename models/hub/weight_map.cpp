@@ -1,0 +1,165 @@
+#include "models/hub/weight_map.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+
+namespace lowland {
+namespace fs = std::filesystem;
+namespace {
+
+bool is_file(const fs::path& p) {
+  std::error_code error;
+  return fs::is_regular_file(p, error);
+}
+
+std::string without_old_names(std::string name) {
+  for (const auto& [old, now] : {std::pair<std::string, std::string>{"LayerNorm.gamma", "LayerNorm.weight"},
+                                 {"LayerNorm.beta", "LayerNorm.bias"}}) {
+    if (name.ends_with(old)) name.replace(name.size() - old.size(), old.size(), now);
+  }
+  return name;
+}
+
+// Heads sit beside the encoder, not in it.
+bool is_head(const std::string& name) {
+  return name.starts_with("lm_head.") || name.starts_with("classifier.") || name.starts_with("score.") ||
+         name.starts_with("cls.");
+}
+
+}  // namespace
+
+bool is_ignorable_weight(const std::string& name) {
+  return name.starts_with("lm_head.") || name.starts_with("cls.") || name.starts_with("pooler.") ||
+         name.find(".pooler.") != std::string::npos || name.ends_with("position_ids") ||
+         name.ends_with(".rotary_emb.inv_freq");
+}
+
+WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix, Rename rename)
+    : folder_(folder), rename_(std::move(rename)) {
+  open_files();
+  const auto has_prefix = [&](const TensorInfo& t) { return t.name.starts_with(base_prefix + "."); };
+  if (!base_prefix.empty() && std::none_of(files_.begin(), files_.end(), [&](const auto& file) {
+        return std::any_of(file->tensors().begin(), file->tensors().end(), has_prefix);
+      })) {
+    prefix_ = base_prefix + ".";
+  }
+  for (size_t i = 0; i < files_.size(); ++i) {
+    for (const TensorInfo& t : files_[i]->tensors()) {
+      const auto [at, fresh] = entries_.insert({canonical(t.name), {i, t.name}});
+      LL_CHECK(fresh, "{} has tensor `{}` twice, in {} and in {}", folder_, at->first, files_[at->second.file]->path(),
+               files_[i]->path());
+    }
+  }
+}
+
+void WeightMap::open_files() {
+  const fs::path base(folder_);
+  const fs::path index = base / "model.safetensors.index.json";
+  if (is_file(base / "model.safetensors")) {
+    add_file((base / "model.safetensors").string());
+  } else if (is_file(index)) {
+    open_index(index.string());
+  } else if (is_file(base / "pytorch_model.bin") || is_file(base / "pytorch_model.bin.index.json")) {
+    fail(
+        "{} holds pytorch_model.bin only: save it as safetensors once, with Python: "
+        "AutoModel.from_pretrained(DIR).save_pretrained(NEW_DIR), using the class named in config.json's "
+        "architectures",
+        folder_);
+  } else {
+    fail("{} has neither model.safetensors nor model.safetensors.index.json", folder_);
+  }
+}
+
+void WeightMap::open_index(const std::string& index_path) {
+  const nlohmann::json index = nlohmann::json::parse(read_file(index_path), nullptr, false);
+  LL_CHECK(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(),
+           "{} is not an index of weights: it has no weight_map", index_path);
+  std::map<std::string, std::vector<std::string>> by_file;
+  for (const auto& [name, file] : index["weight_map"].items()) {
+    LL_CHECK(file.is_string(), "{}: tensor `{}` names no file", index_path, name);
+    const std::string shard = file.get<std::string>();
+    LL_CHECK(!shard.empty() && fs::path(shard).filename() == shard && shard != "..",
+             "{}: tensor `{}` is in `{}`, which is not a file of the same folder", index_path, name, shard);
+    by_file[shard].push_back(name);
+  }
+  for (const auto& [shard, names] : by_file) {
+    const fs::path file = fs::path(index_path).parent_path() / shard;
+    LL_CHECK(fs::exists(file), "{} names {}, which is not there: was the download cut off?", index_path, shard);
+    add_file(file.string());
+    for (const std::string& name : names) {
+      LL_CHECK(files_.back()->contains(name), "{} says that tensor `{}` is in {}, which does not have it", index_path,
+               name, shard);
+    }
+  }
+}
+
+std::string WeightMap::canonical(const std::string& name_in_file) const {
+  std::string name = without_old_names(name_in_file);
+  if (!prefix_.empty() && !is_head(name)) name = prefix_ + name;
+  return rename_ ? rename_(name) : name;
+}
+
+void WeightMap::add_file(const std::string& path) { files_.push_back(std::make_shared<SafetensorsFile>(path)); }
+
+std::vector<std::string> WeightMap::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, where] : entries_) names.push_back(name);
+  return names;
+}
+
+const WeightMap::Entry& WeightMap::entry(const std::string& name) const {
+  const auto it = entries_.find(name);
+  if (it == entries_.end()) {
+    fail("{} has no tensor `{}`, which its config.json asks for (it has {} tensors)", folder_, name, entries_.size());
+  }
+  return it->second;
+}
+
+const TensorInfo& WeightMap::info(const std::string& name) const {
+  const Entry& e = entry(name);
+  return files_[e.file]->info(e.name);
+}
+
+void WeightMap::read_into(const std::string& name, const Tensor& into) {
+  const Entry& e = entry(name);
+  files_[e.file]->read_into(e.name, into);
+  used_.insert(name);
+}
+
+Tensor WeightMap::load(Context& context, const std::string& name, DType dtype) {
+  const Entry& e = entry(name);
+  used_.insert(name);
+  return files_[e.file]->load(context, e.name, dtype);
+}
+
+Tensor WeightMap::borrow(Context& context, const std::string& name, DType dtype) {
+  const Entry& e = entry(name);
+  Tensor x = files_[e.file]->borrow(context, e.name, dtype);
+  if (x) used_.insert(name);
+  return x;
+}
+
+std::vector<std::string> WeightMap::unused() const {
+  std::vector<std::string> names;
+  for (const auto& [name, where] : entries_) {
+    if (!used_.count(name)) names.push_back(name);
+  }
+  return names;
+}
+
+std::string WeightMap::unused_message() const {
+  std::vector<std::string> names = unused();
+  if (names.empty()) return "";
+  std::stable_partition(names.begin(), names.end(), [](const std::string& n) { return !is_ignorable_weight(n); });
+  const size_t all = names.size(), shown = std::min<size_t>(all, 8);
+  names.resize(shown);
+  return fmt::format("{} tensor{} of {} {} not used: {}{}", all, all == 1 ? "" : "s", folder_, all == 1 ? "is" : "are",
+                     fmt::join(names, ", "), all > shown ? ", ..." : "");
+}
+
+}  // namespace lowland

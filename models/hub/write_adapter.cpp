@@ -1,0 +1,94 @@
+#include "models/hub/write_adapter.h"
+
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+#include "engine/io/safetensors_writer.h"
+
+namespace lowland {
+namespace fs = std::filesystem;
+namespace {
+
+void check_complete(const std::string& folder, const LoadedAdapter& adapter) {
+  LL_CHECK(!adapter.modules.empty(), "cannot write the adapter {}: it has no modules", folder);
+  LL_CHECK(!adapter.config.target_modules.empty(), "cannot write the adapter {}: it has no target_modules", folder);
+  for (const LoraFactors& f : adapter.modules) {
+    LL_CHECK(std::ssize(f.a) == f.rank * f.in && std::ssize(f.b) == f.rank * f.out,
+             "cannot write the adapter {}: `{}` has {} and {} values for rank {}, {} x {}", folder, f.module,
+             f.a.size(), f.b.size(), f.rank, f.out, f.in);
+  }
+  // Without them peft ends in a KeyError.
+  LL_CHECK(adapter.config.task_type != "SEQ_CLS" || !adapter.head.empty(),
+           "cannot write the adapter {}: a SEQ_CLS adapter needs the head's tensors", folder);
+}
+
+void write_weights(const std::string& path, const LoadedAdapter& adapter) {
+  std::vector<TensorInfo> plan;
+  std::map<std::string, const std::vector<float>*> values;
+  const auto add = [&](const std::string& name, const Shape& shape, const std::vector<float>& data) {
+    const std::string key = fmt::format("{}{}", kAdapterKeyPrefix, name);
+    plan.push_back({.name = key, .dtype = "F32", .shape = shape});
+    values[key] = &data;
+  };
+  for (const LoraFactors& f : adapter.modules) {
+    add(f.module + ".lora_A.weight", {f.rank, f.in}, f.a);
+    add(f.module + ".lora_B.weight", {f.out, f.rank}, f.b);
+  }
+  for (const HeadTensor& t : adapter.head) add(t.name, t.shape, t.values);
+  SafetensorsWriter writer(path, std::move(plan));
+  for (const TensorInfo& t : writer.plan()) {
+    const std::vector<float>& data = *values.at(t.name);
+    writer.append_bytes(t.name, {reinterpret_cast<const char*>(data.data()), data.size() * sizeof(float)});
+  }
+  writer.finish();
+}
+
+// Bit by bit: a NaN is equal to itself.
+bool same(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+}
+
+void read_back(const std::string& folder, const LoadedAdapter& wanted) {
+  const LoadedAdapter read = load_adapter(folder);
+  bool equal = read.modules.size() == wanted.modules.size() && read.head.size() == wanted.head.size();
+  for (const LoraFactors& f : wanted.modules) {
+    const LoraFactors* r = read.find(f.module);
+    equal = equal && r && r->in == f.in && r->out == f.out && same(r->a, f.a) && same(r->b, f.b) &&
+            r->scale == wanted.config.scale_of(f.module);
+  }
+  for (const HeadTensor& t : wanted.head) {
+    const HeadTensor* r = read.find_head(t.name);
+    equal = equal && r && r->shape == t.shape && same(r->values, t.values);
+  }
+  LL_CHECK(equal, "the adapter {} reads back other than it was written", folder);
+}
+
+}  // namespace
+
+void write_adapter_files(const std::string& folder, LoadedAdapter adapter) {
+  if (adapter.config.target_modules.all_linear) {
+    adapter.config.target_modules = {};
+    for (const LoraFactors& f : adapter.modules) adapter.config.target_modules.names.push_back(f.module);
+  }
+  check_complete(folder, adapter);
+  const fs::path base(folder);
+  const AdapterCard card = adapter.card.value_or(AdapterCard{});
+  const HeadTensor* classes = adapter.find_classes();
+  write_weights((base / kAdapterWeightsFile).string(), adapter);
+  write_file_atomically((base / kAdapterConfigFile).string(), adapter.config.to_json());
+  write_file_atomically((base / "README.md").string(),
+                        adapter_readme(adapter.config, card, classes == nullptr ? 0 : classes->shape[0]));
+  write_file_atomically((base / "lowland.json").string(), card.to_json());
+  read_back(folder, adapter);
+}
+
+void save_adapter(const std::string& folder, LoadedAdapter adapter) {
+  AtomicDirectory directory(folder);
+  write_adapter_files(directory.temporary(), std::move(adapter));
+  directory.commit();
+}
+
+}  // namespace lowland

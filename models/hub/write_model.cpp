@@ -1,0 +1,68 @@
+#include "models/hub/write_model.h"
+
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+
+namespace lowland {
+namespace fs = std::filesystem;
+
+void write_model_files(const std::string& folder, const std::string& config_json,
+                       const std::vector<NamedTensor>& tensors, size_t max_shard_bytes) {
+  std::vector<std::vector<NamedTensor>> shards(1);
+  size_t filled = 0, total = 0;
+  int64_t parameters = 0;
+  for (const NamedTensor& t : tensors) {
+    LL_CHECK(t.second.defined(), "cannot write {}: tensor `{}` is absent", folder, t.first);
+    const size_t bytes = t.second.nbytes();
+    if (filled > 0 && filled + bytes > max_shard_bytes) {
+      shards.emplace_back();
+      filled = 0;
+    }
+    shards.back().push_back(t);
+    filled += bytes;
+    total += bytes;
+    parameters += t.second.numel();
+  }
+  const fs::path base(folder);
+  write_file_atomically((base / "config.json").string(), config_json);
+  if (shards.size() == 1) return save_safetensors((base / "model.safetensors").string(), shards[0]);
+  nlohmann::json index;
+  index["metadata"] = {{"total_parameters", parameters}, {"total_size", total}};
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    save_safetensors((base / name).string(), shards[i]);
+    for (const NamedTensor& t : shards[i]) index["weight_map"][t.first] = name;
+  }
+  write_file_atomically((base / "model.safetensors.index.json").string(), index.dump(2) + "\n");
+}
+
+std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to) {
+  static constexpr const char* kNames[] = {"tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "tokenizer.model",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json",
+                                           "chat_template.jinja",
+                                           "chat_template.json",
+                                           "preprocessor_config.json",
+                                           "processor_config.json",
+                                           "video_preprocessor_config.json",
+                                           "generation_config.json",
+                                           "vocab.txt",
+                                           "sentencepiece.bpe.model"};
+  std::vector<std::string> copied;
+  for (const char* name : kNames) {
+    std::error_code error;
+    if (!fs::is_regular_file(fs::path(from) / name, error)) continue;
+    write_file_atomically((fs::path(to) / name).string(), read_file((fs::path(from) / name).string()));
+    copied.emplace_back(name);
+  }
+  return copied;
+}
+
+}  // namespace lowland

@@ -1,0 +1,20 @@
+// Writing a Hugging Face model folder.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/io/safetensors_writer.h"
+
+namespace lowland {
+
+// Writes config.json and the weights (each in its own dtype; `model.safetensors`, or shards and an index like
+// those of transformers if they are larger than max_shard_bytes) into the existing folder. Put an
+// AtomicDirectory around it.
+void write_model_files(const std::string& folder, const std::string& config_json,
+                       const std::vector<NamedTensor>& tensors, size_t max_shard_bytes = 5'000'000'000);
+
+// Copies what belongs to a model besides its weights and config.json, unchanged: tokenizer, processor,
+// generation and chat template files. Returns their names.
+std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to);
+
+}  // namespace lowland

@@ -1,0 +1,108 @@
+#include "optim/methods.h"
+
+#include "engine/error.h"
+#include "optim/eflat_lora.h"
+#include "optim/flat_lora.h"
+#include "optim/lora_sam.h"
+
+namespace lowland::optim {
+namespace {
+
+template <class M> std::unique_ptr<Method> make(const MethodRow& row, nn::Arena& arena, const MethodOptions& options) {
+  return std::make_unique<M>(row, arena, options);
+}
+
+// Options that several methods have.
+MethodOption rho() {
+  return {.name = "rho", .initial = 0.05, .range = "[0, inf)", .help = "radius of the perturbation"};
+}
+MethodOption rho_schedule() {
+  return {.name = "rho-schedule",
+          .initial = "constant",
+          .words = {"constant", "linear", "cosine", "inv-sqrt"},
+          .help = "how the radius changes"};
+}
+MethodOption norm(const std::vector<std::string>& words) {
+  return {.name = "norm", .initial = words.front(), .words = words, .help = "norm of the perturbation"};
+}
+MethodOption rcond() {
+  return {.name = "pinv-rcond",
+          .initial = 1e-3,
+          .range = "[0, 1)",
+          .help = "relative cut-off of the pseudo-inverses of A and B",
+          .on_card = false};
+}
+
+}  // namespace
+
+const std::vector<MethodRow>& methods() {
+  static const std::vector<MethodRow> rows = {
+      {.name = "lora", .summary = "Plain LoRA: the gradient at (A, B).", .gradient_at = "(A, B)", .make = make<Method>},
+      {.name = "eflat-lora",
+       .summary = "Flat minima at the price of plain LoRA: B is perturbed by a moving average of past perturbations.",
+       .perturbs = Perturbs::b,
+       .gradient_at = "(A, B + e)",
+       .extra_memory = "e: one array like B",
+       .loss_name = "loss_perturbed",
+       .moving_average = true,
+       .options = {rho(),
+                   rho_schedule(),
+                   norm({"layer", "global"}),
+                   {.name = "beta",
+                    .initial = 0.9,
+                    .range = "(0, 1]",
+                    .help = "weight of the new perturbation in the moving average"},
+                   rcond()},
+       .make = make<EflatLora>},
+      {.name = "flat-lora",
+       .summary = "Flat minima by two passes: B is perturbed along an estimate of the gradient of the whole matrix.",
+       .passes = 2,
+       .perturbs = Perturbs::b,
+       .gradient_at = "(A, B + E_B)",
+       .extra_memory = "E_B: one array like B",
+       .options = {rho(), rho_schedule(), norm({"layer", "global"}), rcond()},
+       .make = make<FlatLora>},
+      {.name = "lora-sam",
+       .summary = "Sharpness-aware minimisation (SAM) by two passes: A and B are perturbed along their gradients.",
+       .passes = 2,
+       .perturbs = Perturbs::a_and_b,
+       .gradient_at = "(A + E_A, B + E_B)",
+       .extra_memory = "one array like A, one like B",
+       .options = {rho(), rho_schedule(), norm({"joint", "factor"})},
+       .make = make<LoraSam>},
+      {.name = "full",
+       .summary = "Every weight is trained, without an adapter.",
+       .trains = Trains::all_weights,
+       .gradient_at = "W",
+       .extra_memory = "gradient and optimizer state of every weight",
+       .learning_rate = 2e-5,
+       .make = make<Method>},
+  };
+  return rows;
+}
+
+const MethodOption* MethodRow::option(const std::string& option_name) const {
+  for (const MethodOption& o : options)
+    if (o.name == option_name) return &o;
+  return nullptr;
+}
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const MethodRow& row : methods()) names.push_back(row.name);
+  return names;
+}
+
+const MethodRow* find_method(const std::string& name) {
+  for (const MethodRow& row : methods())
+    if (row.name == name) return &row;
+  return nullptr;
+}
+
+const MethodRow& method_row(const std::string& name) {
+  const MethodRow* const row = find_method(name);
+  LL_CHECK(row != nullptr, "unknown method '{}': one of {}", name, fmt::join(method_names(), ", "));
+  return *row;
+}
+
+}  // namespace lowland::optim

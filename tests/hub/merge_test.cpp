@@ -1,0 +1,196 @@
+// Merging in the library: every number of the merged files against plain loops in double, and the merged model against
+// base and adapter.
+#include "models/hub/merge.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "engine/io/safetensors_writer.h"
+#include "tests/hub/tiny_models.h"
+
+using namespace lowland;
+using namespace lowland::test;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<double> values_of(const SafetensorsFile& file, const std::string& name) {
+  return file.load(cpu(), name, DType::f64).to_vector<double>();
+}
+
+// The most by which one rounding to the dtype changes a number near 1.
+double rounding_of(const std::string& dtype) { return dtype == "BF16" ? 0x1p-8 : dtype == "F16" ? 0x1p-11 : 0x1p-24; }
+
+// W + s B A by plain loops, against a tensor of the merged file. f32 sums of a few products, then one rounding.
+void check_sum(const std::vector<double>& w, const LoraFactors& f, const std::vector<double>& merged,
+               const std::string& dtype) {
+  REQUIRE(merged.size() == w.size());
+  double worst = 0, changed = 0;
+  for (int64_t o = 0; o < f.out; ++o) {
+    for (int64_t i = 0; i < f.in; ++i) {
+      double product = 0, size = std::abs(w[o * f.in + i]);
+      for (int64_t r = 0; r < f.rank; ++r) {
+        const double term = f.scale * double{f.b[o * f.rank + r]} * double{f.a[r * f.in + i]};
+        product += term;
+        size += std::abs(term);
+      }
+      const double exact = w[o * f.in + i] + product;
+      const double allowed = 1.001 * rounding_of(dtype) * std::abs(exact) + 0x1p-22 * size + 0x1p-25;
+      const double off = std::abs(merged[o * f.in + i] - exact) / allowed;
+      worst = off <= worst ? worst : off;  // a NaN stays
+      changed = std::max(changed, std::abs(product));
+    }
+  }
+  CHECK(worst <= 1);
+  CHECK(changed > 1e-3);
+}
+
+// Every tensor of every file of the base is in the merged file of the same name, as it was, or with the adapter's part.
+void check_files(const std::string& base, const std::string& merged, const LoadedAdapter& adapter) {
+  size_t sums = 0, heads = 0;
+  for (const auto& entry : fs::directory_iterator(base)) {
+    if (!entry.path().filename().string().starts_with("model") || entry.path().extension() != ".safetensors") continue;
+    const SafetensorsFile before(entry.path().string()), after(merged + "/" + entry.path().filename().string());
+    CHECK(after.metadata() == before.metadata());
+    for (const TensorInfo& t : before.tensors()) {
+      CAPTURE(t.name);
+      CHECK(after.info(t.name).dtype == t.dtype);
+      if (const HeadTensor* h = adapter.find_head(t.name)) {
+        ++heads;
+        CHECK(after.info(t.name).shape == h->shape);
+        const std::vector<double> got = values_of(after, t.name);
+        for (size_t i = 0; i < got.size(); ++i)
+          CHECK(std::abs(got[i] - double{h->values[i]}) <= rounding_of(t.dtype) * std::abs(h->values[i]) + 0x1p-25);
+        continue;
+      }
+      const LoraFactors* f = t.name.ends_with(".weight") ? adapter.find(t.name.substr(0, t.name.size() - 7)) : nullptr;
+      if (f == nullptr) {
+        CHECK(after.bytes(t.name) == before.bytes(t.name));
+        continue;
+      }
+      ++sums;
+      check_sum(values_of(before, t.name), *f, values_of(after, t.name), t.dtype);
+    }
+  }
+  CHECK(sums == adapter.modules.size());
+  CHECK(heads == adapter.head.size());
+}
+
+}  // namespace
+
+TEST_CASE("merge: the merged model computes what base and adapter compute") {
+  const auto check = [](const auto& make, const std::string& base, const HubFamily& family) {
+    const Folder out;
+    const std::string folder = base + "/adapter";
+    const LoadedAdapter adapter = load_adapter(folder);
+    const MergeReport report = merge_adapter(base, folder, out / "m", family);
+    CHECK(report.modules == std::ssize(adapter.modules));
+    CHECK(report.added.empty());
+    check_files(base, out / "m", adapter);
+    const auto adapted = make(base), merged = make(out / "m"), plain = make(base);
+    attach_adapter(*adapted, settings_of(adapter), family, &adapter);
+    fill(*adapted, base, family, 1);
+    fill_adapter(*adapted, adapter);
+    fill(*merged, out / "m", family, 1);
+    fill(*plain, base, family, 1);
+    const std::vector<float> a = logits_of(*adapted), b = logits_of(*merged), c = logits_of(*plain);
+    REQUIRE(a.size() == b.size());
+    for (size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) <= 1e-5);
+    CHECK(a != c);
+  };
+  check(tiny_roberta, tiny("roberta_tiny"), roberta_family());
+  for (const char* name : {"llama_tiny/llama", "llama_tiny/mistral", "llama_tiny/qwen2"}) {
+    check(tiny_llama, tiny(name), llama_family());
+    const Folder out;
+    merge_adapter(tiny(name), tiny(name) + "/adapter", out / "m", llama_family());
+    CHECK(read_file(out / "m/config.json") == read_file(tiny(name) + "/config.json"));
+  }
+}
+
+TEST_CASE("merge: dtypes and shards stay, exceptions of rank and alpha count") {
+  for (const std::string base : {"seqcls-f32", "seqcls-bf16", "seqcls-f16", "seqcls-sharded"}) {
+    for (const std::string name : {"adapter-seqcls", "adapter-patterns"}) {
+      CAPTURE(base);
+      CAPTURE(name);
+      const Folder out;
+      merge_adapter(golden(base), golden(name), out / "m", roberta_family());
+      check_files(golden(base), out / "m", load_adapter(golden(name)));
+      const std::string index = "/model.safetensors.index.json";
+      if (fs::exists(golden(base) + index)) {
+        const json before = json::parse(read_file(golden(base) + index)),
+                   after = json::parse(read_file(out / "m" + index));
+        CHECK(after.at("weight_map") == before.at("weight_map"));
+        CHECK(after.at("metadata").at("total_size") == before.at("metadata").at("total_size"));
+      }
+    }
+  }
+}
+
+TEST_CASE("merge: a head that the base lacks is added, and config.json names its classes") {
+  const Folder out;
+  LoadedAdapter adapter = load_adapter(golden("adapter-seqcls"));
+  const MergeReport report = merge_adapter(golden("mlm"), golden("adapter-seqcls"), out / "m", roberta_family());
+  CHECK(report.added == std::vector<std::string>{"classifier.dense.bias", "classifier.dense.weight",
+                                                 "classifier.out_proj.bias", "classifier.out_proj.weight"});
+  const SafetensorsFile file(out / "m/model.safetensors");
+  for (const HeadTensor& h : adapter.head) {
+    CHECK(file.info(h.name).dtype == "F32");
+    CHECK(file.load(cpu(), h.name, DType::f32).to_vector<float>() == h.values);
+  }
+  const json before = json::parse(read_file(golden("mlm") + "/config.json"));
+  json after = json::parse(read_file(out / "m/config.json"));
+  CHECK(after.at("architectures") == json{"RobertaForSequenceClassification"});
+  CHECK(after.at("id2label") == json{{"0", "LABEL_0"}, {"1", "LABEL_1"}, {"2", "LABEL_2"}});
+  for (const auto& [key, value] : before.items()) CHECK((key == "architectures" || after.at(key) == value));
+
+  // With a card of its own labels; its fingerprint is the base's.
+  adapter.card = AdapterCard{};
+  adapter.card->labels = {"a", "b", "c"};
+  adapter.card->problem_type = "single_label_classification";
+  adapter.card->base_fingerprint = base_of(open_weights(golden("seqcls-f32"), roberta_family())).fingerprint;
+  save_adapter(out / "a", adapter);
+  merge_adapter(golden("seqcls-f32"), out / "a", out / "n", roberta_family());
+  after = json::parse(read_file(out / "n/config.json"));
+  CHECK(after.at("label2id") == json{{"a", 0}, {"b", 1}, {"c", 2}});
+  CHECK(after.at("problem_type") == "single_label_classification");
+  CHECK(RobertaConfig::from_folder(out / "n").labels == adapter.card->labels);
+  CHECK(has(complaint([&] { merge_adapter(golden("seqcls-bf16"), out / "a", out / "o", roberta_family()); }),
+            "was trained on another base than " + golden("seqcls-bf16")));
+  CHECK(!fs::exists(out / "o"));
+}
+
+TEST_CASE("merge: an adapter without a head leaves config.json alone") {
+  const Folder out;
+  merge_adapter(golden("mlm"), golden("adapter-mlm"), out / "m", roberta_family());
+  CHECK(read_file(out / "m/config.json") == read_file(golden("mlm") + "/config.json"));
+}
+
+TEST_CASE("merge: what cannot be merged leaves nothing behind") {
+  const Folder out;
+  const std::string base = golden("seqcls-f32");
+  const auto says = [&](const LoadedAdapter& adapter, const std::string& of) {
+    save_adapter(out / "a", adapter);
+    const std::string text = complaint([&] { merge_adapter(of, out / "a", out / "m", roberta_family()); });
+    CHECK(std::distance(fs::directory_iterator(out.path), {}) == 1);  // the adapter
+    return text;
+  };
+  CHECK(complaint([&] { merge_adapter(base, golden("adapter-seqcls"), base, roberta_family()); }) ==
+        base + " is not empty: give another --out");
+  LoadedAdapter adapter = load_adapter(golden("adapter-seqcls"));
+  CHECK(has(says(adapter, tiny("roberta_tiny")), "the adapter's is (16,16)"));
+  adapter.modules[0].b[5] = std::numeric_limits<float>::infinity();
+  CHECK(has(says(adapter, base), "a number that is not finite in " + adapter.modules[0].module + ".weight"));
+  adapter = load_adapter(golden("adapter-seqcls"));
+  adapter.head[0].values[0] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(has(says(adapter, base), "a number that is not finite in classifier.dense.bias"));
+  adapter = load_adapter(golden("adapter-seqcls"));
+  adapter.modules[0].module = "roberta.encoder.layer.7.attention.self.query";
+  adapter.sort();
+  CHECK(has(says(adapter, base), "1 of its 4 modules are not in " + base));
+  CHECK(has(complaint([&] { merge_adapter(base, out / "none", out / "m", roberta_family()); }),
+            "there is no adapter folder"));
+}

@@ -1,0 +1,169 @@
+// What the CPU's kernels say that they take of scratch memory is what they take.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/bias.h"
+#include "kernels/dropout_add_layer_norm.h"
+#include "kernels/frozen_matmul.h"
+#include "kernels/layer_norm.h"
+#include "kernels/lora_linear.h"
+#include "kernels/rms_norm.h"
+
+using namespace lowland;
+
+namespace {
+
+// Remembers the most that was held at once.
+class CountingWorkspace : public Workspace {
+ public:
+  void* take(size_t bytes) override {
+    blocks_.push_back(std::make_unique<Line[]>(bytes / sizeof(Line) + 1));
+    held_ += bytes;
+    sizes_.push_back(bytes);
+    most = std::max(most, held_);
+    return blocks_.back().get();
+  }
+  size_t mark() const override { return blocks_.size(); }
+  void release_to(size_t mark) override {
+    for (; blocks_.size() > mark; blocks_.pop_back(), sizes_.pop_back()) held_ -= sizes_.back();
+  }
+  size_t most = 0;
+
+ private:
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  std::vector<std::unique_ptr<Line[]>> blocks_;
+  std::vector<size_t> sizes_;
+  size_t held_ = 0;
+};
+
+// Bytes that run(ctx) takes with so many threads.
+template <class F> size_t taken(int threads, const F& run) {
+  CountingWorkspace workspace;
+  Ctx ctx;
+  ctx.threads = threads;
+  ctx.workspace = &workspace;
+  run(ctx);
+  CHECK(workspace.mark() == 0);
+  return workspace.most;
+}
+
+template <class T> std::vector<T> ones(int64_t n) { return std::vector<T>(n, T(1)); }
+
+template <class T> void check_sums(int threads, int64_t N, int64_t C) {
+  const std::vector<T> rows = ones<T>(N * C), each = ones<T>(N);
+  std::vector<T> dx = rows, dz = rows, dw = ones<T>(C), db = dw;
+  const std::vector<T> w = dw;
+  CHECK(taken(threads, [&](Ctx& ctx) { cpu_v3::bias_backward<T>(ctx, db.data(), rows.data(), N, C); }) ==
+        sizeof(T) * cpu_v3::bias_backward_scratch(N, C));
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::rms_norm_backward<T>(ctx, dx.data(), dw.data(), rows.data(), rows.data(), w.data(), each.data(), N,
+                                       C);
+        }) == sizeof(T) * cpu_v3::rms_norm_backward_scratch(N, C));
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::layer_norm_backward<T>(ctx, {.dx = dx.data(),
+                                               .dw = dw.data(),
+                                               .db = db.data(),
+                                               .dy = rows.data(),
+                                               .x = rows.data(),
+                                               .w = w.data(),
+                                               .mean = each.data(),
+                                               .rstd = each.data(),
+                                               .N = N,
+                                               .C = C});
+        }) == sizeof(T) * cpu_v3::layer_norm_backward_scratch(N, C));
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::dropout_add_layer_norm_backward<T>(ctx, {.dz = dz.data(),
+                                                           .dx = nullptr,
+                                                           .dw = dw.data(),
+                                                           .db = db.data(),
+                                                           .dy = rows.data(),
+                                                           .h = rows.data(),
+                                                           .w = w.data(),
+                                                           .rstd = each.data(),
+                                                           .rows = {},
+                                                           .N = N,
+                                                           .C = C});
+        }) == sizeof(T) * cpu_v3::dropout_add_layer_norm_backward_scratch(N, C));
+}
+
+template <class T> void check_lora(int threads, int64_t N, int64_t M, double p) {
+  const int64_t KR = 3;
+  const std::vector<int32_t> where(N, 1);
+  const LoraInput in{.N = N, .M = M, .KR = KR, .dropout = {.p = p, .example = where.data(), .position = where.data()}};
+  const std::vector<T> x = ones<T>(N * M), a = ones<T>(KR * M);
+  std::vector<T> xa = ones<T>(N * KR), dx = x, da = a;
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::lora_linear_down_forward<T>(ctx, xa.data(), x.data(), a.data(), in);
+        }) == sizeof(T) * cpu_v3::lora_linear_down_forward_scratch(threads, in));
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::lora_linear_down_backward<T>(ctx, dx.data(), da.data(), xa.data(), x.data(), a.data(), in);
+        }) == sizeof(T) * cpu_v3::lora_linear_down_backward_scratch(threads, in));
+}
+
+template <class T> void check_frozen(int threads, int64_t M, int64_t N, int64_t K, Trans trans) {
+  const int64_t ldb = trans == Trans::yes ? K : N;
+  const MatmulShape shape{.trans_b = trans, .M = M, .N = N, .K = K, .lda = K, .ldb = ldb, .ldc = N};
+  std::vector<T> y = ones<T>(M * N), x = ones<T>(M * K);
+  const std::vector<bf16> w(N * K);
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::frozen_matmul<T>(ctx, y.data(), x.data(), w.data(), shape, T(1), T(0));
+        }) == sizeof(T) * cpu_v3::frozen_matmul_scratch(threads, shape));
+}
+
+template <class T> void check_attention(int threads, int64_t HD) {
+  const int64_t N = 5;
+  const int32_t cu[] = {0, 2, 5};
+  AttentionShape shape;
+  shape.S = 2;
+  shape.NQ = shape.NK = N;
+  shape.NH = shape.NKV = 1;
+  shape.HD = HD;
+  shape.cu_q = shape.cu_k = cu;
+  const std::vector<T> x = ones<T>(N * HD);
+  std::vector<T> o = x, dq = x, dk = x, dv = x, lse = ones<T>(N);
+  const AttentionInputs<T> in{{x.data(), HD}, {x.data(), HD}, {x.data(), HD}};
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::attention_forward<T>(ctx, {o.data(), HD}, lse.data(), in, shape);
+        }) == sizeof(T) * cpu_v3::attention_forward_scratch<T>(threads, HD));
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::attention_backward<T>(ctx, {{dq.data(), HD}, {dk.data(), HD}, {dv.data(), HD}}, {x.data(), HD},
+                                        {o.data(), HD}, lse.data(), in, shape);
+        }) == sizeof(T) * cpu_v3::attention_backward_scratch<T>(threads, HD));
+}
+
+template <class T> void check_all() {
+  for (const int threads : {1, 2, 5}) {
+    CAPTURE(threads);
+    for (const auto& [N, C] : {std::pair<int64_t, int64_t>{1, 1}, {31, 33}, {33, 257}, {70, 768}})
+      check_sums<T>(threads, N, C);
+    for (const double p : {0.0, 0.25})
+      for (const auto& [N, M] : {std::pair<int64_t, int64_t>{1, 1}, {63, 129}, {65, 257}, {300, 1000}})
+        check_lora<T>(threads, N, M, p);
+    for (const Trans trans : {Trans::no, Trans::yes})
+      for (const auto& [M, N] : {std::pair<int64_t, int64_t>{1, 300}, {3, 33}, {40, 257}, {40, 1025}})
+        check_frozen<T>(threads, M, N, 129, trans);
+    for (const int64_t HD : {1, 31, 64, 80}) check_attention<T>(threads, HD);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("scratch memory: kernels take what they declare") {
+  check_all<float>();
+  check_all<double>();
+}
+
+TEST_CASE("scratch memory: dropout's tiles and widened weights are declared, and nothing where none are taken") {
+  const LoraInput dropped{.N = 300, .M = 1000, .KR = 8, .dropout = {.p = 0.1}}, whole{.N = 300, .M = 1000, .KR = 8};
+  CHECK(cpu_v3::lora_linear_down_backward_scratch(2, dropped) > 0);
+  CHECK(cpu_v3::lora_linear_down_backward_scratch(2, whole) == 0);
+  const MatmulShape product{.trans_b = Trans::yes, .M = 500, .N = 768, .K = 768};
+  CHECK(cpu_v3::frozen_matmul_scratch(2, product) == 2 * cpu_v3::frozen_matmul_scratch(1, product));
+  CHECK(cpu_v3::rms_norm_backward_scratch(64, 100) == 200);
+}

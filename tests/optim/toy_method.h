@@ -1,0 +1,96 @@
+// A method over a few numbers: one adapted matrix, a head and a bias. The loss is
+//   |s B A - T|^2 / 2 + |head - 1/2|^2 / 2 + |bias - 1|^2 / 2,   T a target that depends on the step;
+// for a method that trains all weights there is a matrix W in the place of s B A.
+#pragma once
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/init.h"
+#include "optim/method.h"
+#include "tests/ops/harness.h"
+#include "tests/optim/literal.h"
+
+namespace lowland::test {
+
+struct Toy {
+  static constexpr int64_t kN = 6, kM = 5, kR = 2;
+  static constexpr double kScale = 2;
+
+  explicit Toy(const std::string& name, const optim::MethodOptions& options = {}, DType dtype = DType::f32)
+      : adapted(optim::method_row(name).trains == optim::Trains::adapters),
+        arena(cpu(), dtype, specs(adapted), adapters(adapted)) {
+    const char* const first = adapted ? "A" : "W";
+    nn::init_uniform(arena.value(first), 1 / std::sqrt(5.0), nn::init_key(42, first));
+    method = optim::make_method(name, arena, options);
+  }
+
+  static std::vector<nn::ArenaSpec> specs(bool adapted) {
+    std::vector<nn::ArenaSpec> all = {{"bias", {4}, nn::Role::undecayed}, {"head", {3}, nn::Role::decayed}};
+    if (!adapted) return all.push_back({"W", {kN, kM}, nn::Role::decayed}), all;
+    all.push_back({"B", {kN, kR}, nn::Role::lora_b});
+    all.push_back({"A", {kR, kM}, nn::Role::lora_a});
+    return all;
+  }
+  static std::vector<nn::AdapterSpec> adapters(bool adapted) {
+    if (!adapted) return {};
+    return {{"module", "A", "B", kN, kM, kR, kScale}};
+  }
+
+  // As the forward reads it.
+  Matrix read(const char* name) const {
+    const Tensor x = arena.value(name).to(DType::f64), e = arena.forward_perturbation(name);
+    Matrix m = to_matrix(x.dim(0), x.dim(1), HostBytes(x).as<double>());
+    if (!e) return m;
+    const Tensor d = e.to(DType::f64);
+    return sum(m, to_matrix(x.dim(0), x.dim(1), HostBytes(d).as<double>()), 1, 1);
+  }
+
+  void store(const char* name, const Matrix& g) const {
+    arena.grad(name).assign(std::vector<double>(g.x.begin(), g.x.end()));
+  }
+
+  // Forward and backward of step t, at whatever the method wants to see.
+  void pass(int64_t t) {
+    arena.zero_grads();
+    const auto view = method->training_view();
+    const Values target = random_values(kN * kM, 100 + t);
+    const Matrix T = to_matrix(kN, kM, target.data());
+    if (adapted) {
+      const Matrix A = read("A"), B = read("B"), d = sum(product(B, A), T, kScale, -1);
+      store("A", product(transposed(sum(B, B, kScale, 0)), d));
+      store("B", product(d, transposed(sum(A, A, kScale, 0))));
+    } else {
+      store("W", sum(read("W"), T, 1, -1));
+    }
+    for (const auto& [name, goal] : {std::pair{"bias", 1.0}, {"head", 0.5}}) {
+      std::vector<double> g = arena.value(name).to(DType::f64).to_vector<double>();
+      for (double& x : g) x -= goal;
+      arena.grad(name).assign(g);
+    }
+  }
+
+  optim::StepStats take(double lr, double rho, double loss = 1) {
+    method->step(lr, rho, Tensor::from<double>(arena.context(), {1}, {loss}));
+    return method->stats();
+  }
+
+  optim::StepStats step(int64_t t, double lr = 0.01, double rho = 0.05, double loss = 1) {
+    pass(t);
+    if (method->wants_second_pass()) {
+      method->ascend(rho);
+      pass(t);
+      method->restore();
+    }
+    return take(lr, rho, loss);
+  }
+
+  std::vector<float> bits() const { return arena.values().to_vector<float>(); }
+
+  bool adapted;
+  nn::Arena arena;
+  std::unique_ptr<optim::Method> method;
+};
+
+}  // namespace lowland::test
