@@ -1,4 +1,4 @@
-#include "engine/free_list.h"
+#include "engine/device/free_list.h"
 
 #include <doctest/doctest.h>
 

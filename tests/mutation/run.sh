@@ -4,43 +4,19 @@
 # libraries (or in the place of the test's own object) into the test program that is named, and the test case that is
 # named must fail. The cases must pass without it. WORD...: only mutants in whose names one of them stands.
 #
-# A mutant, lines in this order, an empty line behind it:
-#     NAME
-#     file PATH          what is broken; the text must stand there exactly once
-#     - TEXT             one line, or a part of one
-#     + TEXT
-#     unit PATH          where the file is a header: the source that is compiled
-#     fails PROGRAM CASE     a test program, and the pattern of its cases (`passes`: a control that changes nothing)
-#
-# Prints a line for each; exit status 1 if one survives, does not compile, hangs, or its text is not found.
+# Prints a line for each; exit status 1 if one survives, does not compile, hangs, or its text is not found. README.md
+# says how mutants are written.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$(cd "${1:?usage: run.sh BUILD [WORD...]}" && pwd) || exit 2
 shift
 work=$build/mutation
-limit=300  # seconds for one run of a test case
+limit=120  # seconds for one run of a test case
 rm -rf "$work"
 mkdir -p "$work/commands"
 
-# The compile commands, a file each; of the CPU kernels those for the instruction set that this machine runs.
-flags=" $(grep -m 1 '^flags' /proc/cpuinfo) " arch=v4
-for flag in avx512f avx512bw avx512dq avx512vl avx512cd; do [[ $flags == *" $flag "* ]] || arch=v3; done
-[[ ${LL_CPU_ARCH:-} != v3 ]] || arch=v3
-commands=$build/compile_commands.json
-[[ -f $commands ]] || { echo "no $commands"; exit 2; }
 slug() { printf '%s' "${1//[^A-Za-z0-9.]/_}"; }
 file_of() { printf '%s/commands/%s' "$work" "$(slug "$1")"; }
-command='' source='' line=''
-while IFS= read -r line; do
-  case $line in
-    *'"command": '*) command=${line#*'"command": "'}; command=${command%\"*} ;;
-    *'"file": '*)
-      source=${line#*'"file": "'}
-      source=${source%\"*}
-      [[ $command == *LL_CPU=cpu_v[34]* && $command != *"LL_CPU=cpu_$arch"* ]] && continue
-      sed -E 's/\\(.)/\1/g; s/ -o .*//' <<<"$command" >"$(file_of "${source#"$root/"}")" ;;
-  esac
-done <"$commands"
 
 # The command that links a program, to be run in its folder.
 link_folder=$build
@@ -53,19 +29,27 @@ link_of() {
   fi
 }
 
-# cases PROGRAM CASE: runs them. The number that ran goes to `ran`, the exit status is the program's.
-ran=0
-cases() {
-  local output status
+# verdict PROGRAM CASE: passed, failed or hangs, as doctest says; else how it ended. A program that does not start, and
+# a filter that no case fits, are none of the three.
+verdict() {
+  local output status counts
   output=$(cd "$build" && timeout -k 5 "$limit" "$1" "-tc=$2" 2>&1)
   status=$?
-  ran=$(sed -nE 's/.*test cases: +([0-9]+).*/\1/p' <<<"$output")
-  return $status
+  counts=$(grep '^\[doctest\] test cases: ' <<<"$output")
+  if ((status == 124 || status == 137)); then
+    echo hangs
+  elif ((status == 0)) && [[ $counts =~ :\ +[1-9][0-9]*\ .*\ 0\ failed ]]; then
+    echo passed
+  elif ((status != 0)) && [[ $counts =~ [1-9][0-9]*\ failed ]]; then
+    echo failed
+  else
+    echo "ends with $status: $(tail -n 1 <<<"$output")"
+  fi
 }
 
 # One mutant, into `result`: killed, or what is wrong.
 mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
-  local name=$1 path=$2 from=$3 to=$4 unit=$5 verb=$6 program=$7 case=$8 text rest here object link status
+  local name=$1 path=$2 from=$3 to=$4 unit=$5 verb=$6 program=$7 case=$8 text rest here object link
   text=$(<"$root/$path")
   rest=${text//"$from"/}
   if [[ -z $from ]] || ((${#text} - ${#rest} != ${#from})); then
@@ -96,17 +80,12 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
     result="does not link: $(tail -n 1 "$here/log")"
     return
   fi
-  cases "$here/program" "$case"
-  status=$?
-  if ((status == 124 || status == 137)); then
-    result="hangs"
-  elif [[ $verb == passes ]]; then
-    result=killed
-    ((status == 0)) || result="$program -tc='$case' fails, though nothing was changed"
-  else
-    result="survived: $program -tc='$case' passes"
-    ((status == 0)) || result=killed
-  fi
+  result=$(verdict "$here/program" "$case")
+  case $verb,$result in
+    passes,passed | fails,failed) result=killed ;;
+    passes,*) result="$program -tc='$case', though nothing was changed: $result" ;;
+    fails,passed) result="survived: $program -tc='$case' passes" ;;
+  esac
   rm -f "$here/program" "$object"
 }
 
@@ -141,32 +120,61 @@ for i in "${!names[@]}"; do
 done
 [[ ${#wanted[@]} -gt 0 ]] || { echo "no mutant has such a name"; exit 2; }
 
-# --- the cases as they are: they pass, and there are some
-bad=0
-declare -A seen
-for i in "${wanted[@]}"; do
-  program=${fields[i * 7 + 5]} pattern=${fields[i * 7 + 6]}
-  [[ -z ${seen[$program $pattern]:-} ]] || continue
-  seen[$program $pattern]=1
-  if ! cases "$build/bin/$program" "$pattern" || [[ ${ran:-0} == 0 ]]; then
-    echo "$program -tc='$pattern' must run and pass before anything is broken (cases that ran: ${ran:-0})"
-    bad=1
-  fi
-done
-((bad == 0)) || exit 1
+# As many at a time as there are processors.
+in_parallel() {  # in_parallel FUNCTION NUMBER...
+  local i
+  for i in "${@:2}"; do
+    while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n; done
+    "$1" "$i" &
+  done
+  wait
+}
 
-# --- the mutants, as many at a time as there are processors
+# --- the compile commands, a file each; of the CPU kernels those for the instruction set that this machine runs.
+flags=" $(grep -m 1 '^flags' /proc/cpuinfo) " arch=v4
+for flag in avx512f avx512bw avx512dq avx512vl avx512cd; do [[ $flags == *" $flag "* ]] || arch=v3; done
+[[ ${LL_CPU_ARCH:-} != v3 ]] || arch=v3
+commands=$build/compile_commands.json
+[[ -f $commands ]] || { echo "no $commands"; exit 2; }
+declare -A needed
+for i in "${wanted[@]}"; do needed[${fields[i * 7 + 3]}]=1; done
+command='' source='' line=''
+while IFS= read -r line; do
+  case $line in
+    *'"command": '*) command=${line#*'"command": "'}; command=${command%\"*} ;;
+    *'"file": '*)
+      source=${line#*'"file": "'}
+      source=${source%\"*}
+      [[ -n ${needed[${source#"$root/"}]:-} ]] || continue
+      [[ $command == *LL_CPU=cpu_v[34]* && $command != *"LL_CPU=cpu_$arch"* ]] && continue
+      sed -E 's/\\(.)/\1/g; s/ -o .*//' <<<"$command" >"$(file_of "${source#"$root/"}")" ;;
+  esac
+done <"$commands"
+
+# --- the cases as they are: they pass, and there are some
+declare -A seen
+cases=()
+for i in "${wanted[@]}"; do
+  case="${fields[i * 7 + 5]} ${fields[i * 7 + 6]}"
+  [[ -n ${seen[$case]:-} ]] || cases+=("$i")
+  seen[$case]=1
+done
+as_it_is() {
+  local result program=${fields[$1 * 7 + 5]} pattern=${fields[$1 * 7 + 6]}
+  result=$(verdict "$build/bin/$program" "$pattern")
+  [[ $result == passed ]] || echo "$program -tc='$pattern', before anything is broken: $result" | tee -a "$work/bad"
+}
+in_parallel as_it_is "${cases[@]}"
+[[ ! -f $work/bad ]] || exit 1
+
+# --- the mutants
 one() {
   local result='' began=$SECONDS at=$((7 * $1))
   mutate "${names[$1]}" "${fields[@]:at:7}"
   printf '%-70s %3ds  %s\n' "${names[$1]}" $((SECONDS - began)) "$result"
   [[ $result == killed ]] || printf '%s\n' "${names[$1]}" >>"$work/alive"
 }
-for i in "${wanted[@]}"; do
-  while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n; done
-  one "$i" &
-done
-wait
+in_parallel one "${wanted[@]}"
 alive=0
 [[ ! -f $work/alive ]] || alive=$(wc -l <"$work/alive")
 echo "$((${#wanted[@]} - alive)) of ${#wanted[@]} mutants killed in $SECONDS s"

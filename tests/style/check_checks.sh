@@ -11,7 +11,7 @@ bad=0
 
 plant() {  # the tree, as it should be
   rm -rf tree && mkdir tree && cd tree || exit 2
-  mkdir -p kernels/cpu engine/ops nn optim models apps tests/ops tests/consumer cmake docs/more .ci
+  mkdir -p kernels/cpu engine/ops nn optim models apps/data tests/{ops,data,consumer} cmake docs/more .ci
   for layer in kernels engine nn optim models apps tests; do
     printf '#pragma once\n#include "kernels/a.h"\n' >$layer/a.h
     echo "# $layer" >$layer/README.md
@@ -23,6 +23,15 @@ plant() {  # the tree, as it should be
   printf '# A project\n[docs](docs/cli.md)\n```cpp\nint main() {}\n```\n' >README.md
   printf "# Flags\n\`--rank\` and [more](more/page.md#a-part)\n\`lowland-roberta finetune --rank 8\`\n" >docs/cli.md
   printf '# An op\n```cpp\nvoid rms_norm();\n```\n' >docs/add_an_op.md
+  printf '# A task\n```cpp\nint boolq;\n```\n' >docs/add_a_task.md
+  echo 'int boolq;' | tee apps/data/task_table.cpp >tests/data/load_task_test.cpp
+  touch CMakeLists.txt
+  for i in {10..70}; do  # what check_names.sh reads, and as much as it wants to see
+    echo "void do_$i();" >kernels/n$i.h
+    echo "\`kernels/n$i.h\`" >>docs/more/page.md
+    echo "| \`kernels/n$i.h\` | \`do_$i\` |" >>docs/tour.md
+    echo "\`do_$i()\`" >>docs/architecture.md
+  done
   printf '# More\n## A part\n' >docs/more/page.md
   cp "$here/../../.clang-format" .
   cat >program <<'SH'
@@ -62,7 +71,8 @@ accepts includes
 for wrong in 'echo "#include \"apps/a.h\"" >>nn/a.h' 'echo "#include \"models/a.h\"" >>optim/a.h' \
              'echo "  #include \"tests/a.h\"" >>apps/a.h' 'echo "#include \"a.h\"" >>engine/a.h' \
              'echo "#include <cuda_runtime.h>" >>engine/a.h' 'echo "#include <xtensor/xarray.hpp>" >>nn/a.h' \
-             'rm -r optim'; do
+             'echo "#include \"engine/ops/ops.h\"" >>engine/a.h' 'echo "int x;" >engine/b.h' \
+             'echo "getenv(x);" >>nn/a.h' 'rm -r optim'; do
   refuses includes "$wrong"
 done
 accepts files
@@ -80,8 +90,14 @@ accepts docs
 for wrong in 'echo "[x](none.md)" >>docs/cli.md' 'echo "[x](more/page.md#another)" >>docs/cli.md' \
              'sed -i "s/finetune --rank/train --rank/" docs/cli.md' 'sed -i "s/--rank 8/--rnk 8/" docs/cli.md' \
              'sed -i "s/--rank N/--rank N\\\\n  --seed N/" program' 'sed -i s/Subcommands/Verbs/ program' \
-             'echo "void layer_norm();" >kernels/rms_norm.h' 'sed -i /rms_norm/d docs/add_an_op.md'; do
+             'echo "void layer_norm();" >kernels/rms_norm.h' 'sed -i /rms_norm/d docs/add_an_op.md' \
+             'sed -i /boolq/d apps/data/task_table.cpp tests/data/load_task_test.cpp'; do
   refuses docs "$wrong"
+done
+accepts names
+for wrong in 'rm kernels/n10.h' 'sed -i s/do_20/does_20/ kernels/n20.h' 'rm docs/tour.md' 'rm docs/architecture.md' \
+             'echo "\`nn/none.h\`" >>README.md' 'echo "\`NoSuchName\`" >>docs/architecture.md'; do
+  refuses names "$wrong"
 done
 if accepts format; then
   refuses format 'echo "int   x;" >>nn/a.h'

@@ -42,8 +42,8 @@ fi
 
 outside() {
   local found
-  found=$(grep -rnE "$1" kernels engine nn optim models apps --include='*.h' --include='*.cpp' --include='*.cu' |
-          grep -vE "$2")
+  found=$(grep -rnE "$1" kernels engine nn optim models apps --include='*.h' --include='*.cpp' --include='*.cu' \
+            --include='*.cuh' | grep -vE "$2")
   if [[ -n $found ]]; then
     printf '%s\n%s\n' "$found" "$3"
     bad=1

@@ -35,6 +35,7 @@ json patched(const json& patch) {
 void check_cases(const Tokenizer& tokenizer, const json& cases) {
   const auto scratch = tokenizer.make_scratch();
   Ids ids;
+  REQUIRE(!cases.empty());
   for (int turn = 0; turn < 2; ++turn) {  // the second with all words in the cache
     for (const json& c : cases) {
       const std::string text = from_hex(c.at("text"));
@@ -61,6 +62,7 @@ void check_cases(const Tokenizer& tokenizer, const json& cases) {
 void check_inputs(const Tokenizer& tokenizer, const json& inputs) {
   const int32_t newline = tokenizer.id_of("Ċ");
   REQUIRE(newline >= 0);
+  REQUIRE(!inputs.empty());
   for (const json& c : inputs) {
     CAPTURE(c.dump());
     const auto a = c[0].get<int64_t>(), b = c[1].get<int64_t>(), limit = c[2].get<int64_t>();
