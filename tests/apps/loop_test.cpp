@@ -20,7 +20,10 @@ namespace {
 constexpr int64_t kWidth = 3, kTrain = 11, kDev = 4;
 
 double input(int64_t example, int64_t c) { return random_values(kWidth, 100 + static_cast<uint64_t>(example))[c]; }
-double target(int64_t example) { return random_values(1, 200 + static_cast<uint64_t>(example))[0]; }
+double target(int64_t example) {
+  const double noise = random_values(1, 200 + static_cast<uint64_t>(example), 0.1)[0];
+  return input(example, 0) - 0.5 * input(example, 1) + 0.7 * input(example, 2) + noise;
+}
 bool has_target(int64_t example) { return example % 4 != 3; }
 double error(const Values& w, int64_t example) {
   double y = -target(example);
@@ -159,7 +162,7 @@ double mean_square(const Values& w, const std::vector<int64_t>& examples) {
 }  // namespace
 
 TEST_CASE("training loop: gradient descent by hand, with its log, evaluations and checkpoints") {
-  const Workspace w;
+  const lowland::test::Workspace w;
   Context context({}, 1);
   Line line(context, false);
   const Points points;
@@ -213,7 +216,7 @@ TEST_CASE("training loop: gradient descent by hand, with its log, evaluations an
 }
 
 TEST_CASE("training loop: a run that is resumed in the middle of a logged window ends as one that was left alone") {
-  const Workspace w;
+  const lowland::test::Workspace w;
   Context context({}, 1);
   const Points points;
   Run whole(w / "whole"), killed(w / "resumed"), resumed(w / "resumed");
@@ -239,7 +242,7 @@ TEST_CASE("micro-batches: by number or by tokens, each with one example at least
 }
 
 TEST_CASE("training loop: both passes of a step see the same, the second at the radius of the step") {
-  const Workspace w;
+  const lowland::test::Workspace w;
   Context context({}, 1);
   Line line(context, true);
   const Points points;

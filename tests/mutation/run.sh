@@ -2,7 +2,8 @@
 # run.sh BUILD [WORD...]: breaks the code on purpose, in one place at a time, and requires that a test notices. Each
 # mutant of mutants.txt is one text replaced by another in one file; its object is compiled, linked in front of the
 # libraries (or in the place of the test's own object) into the test program that is named, and the test case that is
-# named must fail. The cases must pass without it. WORD...: only mutants in whose names one of them stands.
+# named must fail. The cases must pass without it. WORD...: only mutants with one of them in their name or
+# program.
 #
 # Prints a line for each; exit status 1 if one survives, does not compile, hangs, or its text is not found. README.md
 # says how mutants are written.
@@ -23,7 +24,7 @@ link_folder=$build
 [[ -f $build/build.ninja ]] || link_folder=$build/tests
 link_of() {
   if [[ -f $build/build.ninja ]]; then
-    ninja -C "$build" -t commands "bin/$1" | tail -n 1
+    ninja -C "$build" -t commands -s "bin/$1" | tail -n 1
   else
     cat "$build/tests/CMakeFiles/$1.dir/link.txt"
   fi
@@ -61,9 +62,12 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
   mkdir -p "$here/$(dirname "$path")"
   printf '%s\n' "${text/"$from"/"$to"}" >"$here/$path"
   [[ -f $(file_of "$unit") ]] || { result="no compile command for $unit"; return; }
-  local source=$here/$unit quick=-O1  # the same bits, sooner; kernels/cpu, with fused products, keeps its flags
+  local source=$here/$unit quick=-O1  # the same bits, sooner
   [[ -f $source ]] || source=$root/$unit
-  [[ $unit != kernels/cpu/* ]] || quick=
+  case $unit in
+    tests/*) quick=-O0 ;;
+    kernels/cpu/*) quick= ;;  # with fused products
+  esac
   if ! (cd "$build" && eval "$(<"$(file_of "$unit")") -w $quick -iquote '$here' -o '$object' -c '$source'") \
       >"$here/log" 2>&1; then
     result="does not compile: $(grep -m 1 -E 'error' "$here/log")"
@@ -116,9 +120,9 @@ done <"$root/tests/mutation/mutants.txt"
 wanted=()
 for i in "${!names[@]}"; do
   [[ $# == 0 ]] && wanted+=("$i")
-  for word in "$@"; do [[ ${names[i]} == *"$word"* ]] && wanted+=("$i") && break; done
+  for word in "$@"; do [[ "${names[i]} ${fields[i * 7 + 5]}" == *"$word"* ]] && wanted+=("$i") && break; done
 done
-[[ ${#wanted[@]} -gt 0 ]] || { echo "no mutant has such a name"; exit 2; }
+[[ ${#wanted[@]} -gt 0 ]] || { echo "no mutant has such a name or program"; exit 2; }
 
 # As many at a time as there are processors.
 in_parallel() {  # in_parallel FUNCTION NUMBER...

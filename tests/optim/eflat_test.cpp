@@ -248,13 +248,17 @@ TEST_CASE("gram: rows and columns against plain sums, f32 inputs summed in f64")
     const std::vector<double> rows = k.to_vector<double>();
     LL_LAUNCH_MASTER(cx, gram_columns, k.data<double>(), cx.data<T>(), cy.data<T>(), m, r);
     const std::vector<double> columns = k.to_vector<double>();
+    LL_LAUNCH_MASTER(tx, gram_rows, k.data<double>(), tx.data<T>(), tx.data<T>(), r, m);
+    const std::vector<double> own = k.to_vector<double>();  // of which half is computed, and mirrored
     const Values fx = tx.to(DType::f64).to_vector<double>(), fy = ty.to(DType::f64).to_vector<double>();
     const Matrix X = to_matrix(r, m, fx.data()), Y = to_matrix(r, m, fy.data());
     const Matrix CX = to_matrix(m, r, fx.data()), CY = to_matrix(m, r, fy.data());
     const Matrix by_rows = product(X, transposed(Y)), by_columns = product(transposed(CX), CY);
+    const Matrix by_itself = product(X, transposed(X));
     for (size_t i = 0; i < rows.size(); ++i) {
       CHECK(std::fabs(rows[i] - static_cast<double>(by_rows.x[i])) < 1e-12);
       CHECK(std::fabs(columns[i] - static_cast<double>(by_columns.x[i])) < 1e-12);
+      CHECK(std::fabs(own[i] - static_cast<double>(by_itself.x[i])) < 1e-12);
     }
   }
 }

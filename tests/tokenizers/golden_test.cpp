@@ -1,7 +1,10 @@
 // Equality with the tokenizers package, from the files that tests/golden/make_tokenizer_golden.py wrote.
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "engine/error.h"
+#include "kernels/common/philox.h"
 #include "models/tokenizers/tokenizer.h"
 #include "tests/shared_data.h"
 #include "tests/tokenizers/support.h"
@@ -123,6 +126,40 @@ TEST_CASE("tokenizer: vocab.json with merges.txt gives the same, under both name
     CHECK(tokenizer->piece(-1).empty());
     CHECK(tokenizer->piece(1 << 20).empty());
     CHECK(tokenizer->piece(tokenizer->id_of("Ġthe")) == "Ġthe");
+  }
+}
+
+TEST_CASE("tokenizer: words of every length merge by rank, then from the left") {
+  std::map<std::pair<std::string, std::string>, size_t> rank;
+  std::ifstream file(small_folder() / "merges.txt");
+  std::string left, right;
+  std::getline(file, left);  // its version
+  while (file >> left >> right) rank.emplace(std::pair(left, right), rank.size());
+  REQUIRE(rank.size() > 200);
+  const auto tokenizer = load_tokenizer(small_folder().string());
+  uint64_t state = 3;
+  size_t length = 0;
+  for (const auto& [merge, its_rank] : rank) {
+    length = (length + 37) % 200;
+    std::string word = merge.first + merge.second;  // and what follows is drawn
+    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyz") != word.npos) continue;
+    std::vector<std::string> pieces;
+    while (word.size() < length) word += "thenadoursgi"[(state = mix64(state)) % 12];
+    for (const char c : word) pieces.emplace_back(1, c);
+    for (;;) {
+      size_t best = rank.size(), at = 0;
+      for (size_t i = 0; i + 1 < pieces.size(); ++i) {
+        const auto found = rank.find({pieces[i], pieces[i + 1]});
+        if (found != rank.end() && found->second < best) best = found->second, at = i;
+      }
+      if (best == rank.size()) break;
+      pieces[at] += pieces[at + 1];
+      pieces.erase(pieces.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    }
+    Ids ids;
+    for (const std::string& piece : pieces) ids.push_back(tokenizer->id_of(piece));
+    CAPTURE(word);
+    CHECK(tokenizer->encode(word) == ids);
   }
 }
 
