@@ -65,7 +65,6 @@ void check_cases(const Tokenizer& tokenizer, const json& cases) {
 void check_inputs(const Tokenizer& tokenizer, const json& inputs) {
   const int32_t newline = tokenizer.id_of("Ċ");
   REQUIRE(newline >= 0);
-  REQUIRE(!inputs.empty());
   for (const json& c : inputs) {
     CAPTURE(c.dump());
     const auto a = c[0].get<int64_t>(), b = c[1].get<int64_t>(), limit = c[2].get<int64_t>();
