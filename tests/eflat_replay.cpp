@@ -138,6 +138,7 @@ Errors replay(Context& context, DType dtype, const json& golden, const json& run
   nn::Arena& arena = network.arena();
   const auto method = method_of(name, arena, settings);
   const auto steps = static_cast<int64_t>(golden.at("batches").size());
+  LL_CHECK(steps > 0 && network.depth() > 0, "the file has no step, or no layer");
   const optim::RhoSchedule rho{optim::parse_rho_kind(settings.at("schedule")), settings.at("rho"), steps};
   Errors worst;
   for (int64_t t = 1; t <= steps; ++t) {

@@ -93,7 +93,7 @@ doctest() {  # doctest NAME SECONDS PROGRAM FLAGS...: tests, of which there must
 }
 bin=$bundle/bin
 export LL_SOURCE_DIR=$bundle LL_TEST_DEVICE=cuda
-skip='-tce=*refused*,*CPU*,*threads*'
+skip='-tce=*refused*,*CPU*,*threads*,shared*'
 
 if wanted tests; then
   doctest "ops against their oracles" 120 "$bin/tests_ops" "$skip"

@@ -78,11 +78,11 @@ TEST_CASE("a pretraining that is refused leaves nothing behind, and the next try
            tokens;
   };
   const Arguments bad = {"--tokenizer", w / "nowhere"}, good = {"--vocab-size", "300"};
-  const auto check = [&](const char* name, Outcome (*run)(const Arguments&, int), const Workspace& task) {
+  const auto check = [&](const char* name, Outcome (*run)(const Arguments&, const Kill&), const Workspace& task) {
     const std::string out = w / name;
-    CHECK(run(pretrain(task, out, bad), -1).exit_code == 1);
+    CHECK(run(pretrain(task, out, bad), {}).exit_code == 1);
     CHECK_FALSE(fs::exists(out));
-    must(run(pretrain(task, out, good), -1));
+    must(run(pretrain(task, out, good), {}));
   };
   check("roberta", run_program, tiny_task());
   check("llama", run_llama, tiny_llama());

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 std::string read_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
+  REQUIRE_MESSAGE(in.good(), "there is no ", path);
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
@@ -25,15 +26,30 @@ std::string read_text(const std::string& path) {
 
 namespace {
 
-Outcome run(std::string program, const std::vector<std::string>& args, int kill_after_ms) {
+// Waits for a program that was started, and kills it when it is told to.
+int wait_for(pid_t child, const Kill& kill) {
+  int status = 0;
+  if (kill.after_ms >= 0) std::this_thread::sleep_for(std::chrono::milliseconds(kill.after_ms));
+  while (!kill.when.empty() && !fs::exists(kill.when)) {
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    REQUIRE(ended >= 0);
+    if (ended == child) return status;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  if (kill.after_ms >= 0 || !kill.when.empty()) ::kill(child, SIGKILL);
+  REQUIRE(waitpid(child, &status, 0) == child);
+  return status;
+}
+
+Outcome run(std::string program, const std::vector<std::string>& args, const Kill& kill) {
   static int runs = 0;
   const std::string name = "lowland_out_" + std::to_string(getpid()) + "_" + std::to_string(++runs);
   const std::string stem = fs::temp_directory_path() / name;
+  const int out = open((stem + ".out").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int err = open((stem + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    const int out = open((stem + ".out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    const int err = open((stem + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     std::vector<char*> argv;
@@ -44,12 +60,9 @@ Outcome run(std::string program, const std::vector<std::string>& args, int kill_
     execv(program.c_str(), argv.data());
     _exit(127);
   }
-  if (kill_after_ms >= 0) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(kill_after_ms));
-    kill(child, SIGKILL);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
+  close(out);
+  close(err);
+  const int status = wait_for(child, kill);
   Outcome outcome;
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   outcome.out = read_text(stem + ".out");
@@ -61,16 +74,24 @@ Outcome run(std::string program, const std::vector<std::string>& args, int kill_
 
 }  // namespace
 
-Outcome run_program(const std::vector<std::string>& args, int kill_after_ms) {
-  return run(LL_ROBERTA_PROGRAM, args, kill_after_ms);
+Outcome run_program(const std::vector<std::string>& args, const Kill& kill) {
+  return run(LL_ROBERTA_PROGRAM, args, kill);
 }
 
-Outcome run_llama(const std::vector<std::string>& args, int kill_after_ms) {
-  return run(LL_LLAMA_PROGRAM, args, kill_after_ms);
-}
+Outcome run_llama(const std::vector<std::string>& args, const Kill& kill) { return run(LL_LLAMA_PROGRAM, args, kill); }
 
-Outcome run_vlm(const std::vector<std::string>& args, int kill_after_ms) {
-  return run(LL_VLM_PROGRAM, args, kill_after_ms);
+Outcome run_vlm(const std::vector<std::string>& args, const Kill& kill) { return run(LL_VLM_PROGRAM, args, kill); }
+
+void run_until(const std::string& checkpoint, const std::vector<std::string>& args,
+               Outcome (*program)(const std::vector<std::string>&, const Kill&)) {
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    fs::remove_all(fs::path(checkpoint).parent_path());
+    const Outcome o = program(args, {.after_ms = -1, .when = checkpoint});
+    if (o.exit_code == kKilled) return;
+    INFO(o.err);
+    REQUIRE(o.exit_code == 0);
+  }
+  FAIL("ten times the run was over before it was killed");
 }
 
 Workspace::Workspace() {

@@ -12,10 +12,19 @@ struct Outcome {
   std::string out, err;
 };
 
-// kill_after_ms: SIGKILL after so long; negative: never.
-Outcome run_program(const std::vector<std::string>& args, int kill_after_ms = -1);  // lowland-roberta
-Outcome run_llama(const std::vector<std::string>& args, int kill_after_ms = -1);
-Outcome run_vlm(const std::vector<std::string>& args, int kill_after_ms = -1);
+// When a program gets SIGKILL, if ever: after so many milliseconds, or as soon as there is such a file or folder.
+struct Kill {
+  int after_ms = -1;
+  std::string when;
+};
+constexpr int kKilled = 128 + 9;
+
+Outcome run_program(const std::vector<std::string>& args, const Kill& kill = {});  // lowland-roberta
+Outcome run_llama(const std::vector<std::string>& args, const Kill& kill = {});
+Outcome run_vlm(const std::vector<std::string>& args, const Kill& kill = {});
+// A run that is killed when RUN/checkpoint-N is there, and before it is over: tried again where it was faster.
+void run_until(const std::string& checkpoint, const std::vector<std::string>& args,
+               Outcome (*program)(const std::vector<std::string>&, const Kill&));
 
 class Workspace {
  public:
@@ -35,7 +44,7 @@ const Workspace& tiny_task();
 // The flags of a short fine-tuning on it.
 std::vector<std::string> finetune_flags(const std::string& method, const std::string& out);
 
-std::string read_text(const std::string& path);
+std::string read_text(const std::string& path);                    // which must be there
 std::vector<nlohmann::json> read_metrics(const std::string& run);  // without the fields that tell time
 
 }  // namespace lowland::test

@@ -39,7 +39,7 @@ TEST_CASE("killed at twenty random moments, each run resumes to the same bits") 
       const std::string run = w / ("killed" + std::to_string(k));
       const int moment = static_cast<int>(ms * static_cast<double>(mix64(100 * m + k) % 1000) / 1000.0);
       CAPTURE(moment);
-      Outcome o = run_program(finetune_flags(method, run), moment);
+      Outcome o = run_program(finetune_flags(method, run), {.after_ms = moment, .when = ""});
       for (int attempt = 0; o.exit_code != 0 && attempt < 2; ++attempt) {
         // Killed before the folder had settings: there is nothing to resume, and the user starts again.
         if (!std::filesystem::exists(run + "/run.json")) {

@@ -40,6 +40,7 @@ TEST_CASE("chat: every template renders as apply_chat_template does, and knows w
   for (const json& file : golden.at("templates")) {
     const auto name = file.at("name").get<std::string>();
     CAPTURE(name);
+    REQUIRE(!file.at("cases").empty());
     for (const json& c : file.at("cases")) {
       const ChatOptions options{.bos = file.at("bos").get<std::string>(),
                                 .eos = file.at("eos").get<std::string>(),

@@ -24,6 +24,9 @@ if python3 -c 'import peft, transformers' 2>/dev/null; then
   echo '{"ids": [[0, 45, 31, 2], [0, 7, 2]]}' >"$work/ids.json"
   "$build/bin/adapter_logits" "$model" "$work/adapter" "$work/ids.json" >"$work/predicted.json"
   python3 "$here/../peers/check_adapter.py" check "$model" "$work/adapter" "$work/predicted.json"
+else
+  echo "Python has no peft: it did not read the adapter"
 fi
 "$work/prefix/bin/lowland-roberta" merge --model "$model" --adapter "$work/adapter" --out "$work/merged"
+[[ -s $work/merged/model.safetensors ]]
 ! cmp -s "$model/model.safetensors" "$work/merged/model.safetensors"

@@ -20,6 +20,8 @@ nlohmann::json vqa_golden() {
 
 TEST_CASE("vqa accuracy: the official evaluation's normalisation and formula") {
   const nlohmann::json golden = vqa_golden();
+  REQUIRE(!golden.at("normalised").empty());
+  REQUIRE(!golden.at("scored").empty());
   for (const nlohmann::json& pair : golden["normalised"]) {
     const std::string text = pair[0], expected = pair[1];
     INFO(text);

@@ -3,6 +3,7 @@
 
 #include "apps/data/dataset.h"
 #include "tests/data/temp_folder.h"
+#include "tests/shared_data.h"
 
 using namespace lowland;
 using namespace lowland::test;
@@ -33,10 +34,8 @@ void check_rows(const TextDataset& data, int64_t train, int64_t dev, int64_t tes
 
 }  // namespace
 
-TEST_CASE("shared data: GLUE") {
-  const std::string data = shared_data();
-  if (data.empty()) return;
-  const std::string glue = data + "/glue";
+TEST_CASE("shared: GLUE" * doctest::skip(lacks("glue"))) {
+  const std::string glue = shared_data() / "glue";
   const TextDataset sst2 = load_task(task_info("sst2"), glue, kAll),
                     cola = load_task(task_info("cola"), glue + "/CoLA", kAll),
                     rte = load_task(task_info("rte"), glue + "/RTE", kAll),
@@ -66,10 +65,8 @@ TEST_CASE("shared data: GLUE") {
   CHECK(contains(error_of([&] { load_task(task_info("qnli"), glue, {}); }), "has no train file of task qnli"));
 }
 
-TEST_CASE("shared data: sent-conv") {
-  const std::string data = shared_data();
-  if (data.empty()) return;
-  const std::string folder = data + "/sent-conv";
+TEST_CASE("shared: sent-conv" * doctest::skip(lacks("sent-conv"))) {
+  const std::string folder = shared_data() / "sent-conv";
   check_rows(load_task(task_info("sst5"), folder, kAll), 8544, 1101, 2210);
   const TextDataset trec = load_task(task_info("trec"), folder, kAll), mr = load_task(task_info("mr"), folder, {});
   check_rows(trec, 5452 - 545, 545, 500);
@@ -81,9 +78,8 @@ TEST_CASE("shared data: sent-conv") {
   CHECK(contains(error_of([&] { load_task(task_info("mr"), folder, kAll); }), "has no test file of task mr"));
 }
 
-TEST_CASE("shared data: k-shot folders") {
-  const std::string data = shared_data();
-  if (data.empty()) return;
+TEST_CASE("shared: k-shot folders" * doctest::skip(lacks("kshot"))) {
+  const std::string folders = shared_data() / "kshot/";
   struct Case {
     const char *task, *folder;
     int64_t classes, test, bytes, label_sum;
@@ -94,7 +90,7 @@ TEST_CASE("shared data: k-shot folders") {
                         Case{"sst5", "sst-5", 5, 2210, 226316, 4537}, Case{"trec", "trec", 6, 500, 17979, 1196}}) {
     for (const char* seed : {"13", "21", "42", "87", "100"}) {
       const LoadOptions options = {.test = c.test > 0};
-      const TextDataset set = load_task(task_info(c.task), data + "/kshot/" + c.folder + "/16-" + seed, options);
+      const TextDataset set = load_task(task_info(c.task), folders + c.folder + "/16-" + seed, options);
       check_rows(set, 16 * c.classes, 16 * c.classes, c.test);
       // SNLI's 16 a class were drawn by label1; the gold label differs for a few.
       const int64_t balanced = 16 * c.classes * (c.classes - 1) / 2;

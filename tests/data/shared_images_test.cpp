@@ -5,26 +5,25 @@
 #include "apps/data/picture_classes.h"
 #include "apps/data/picture_files.h"
 #include "tests/data/temp_folder.h"
+#include "tests/shared_data.h"
 
 using namespace lowland;
 using namespace lowland::test;
 
 namespace {
 
-// Unpacks a .tar of the shared pictures, or the files in it that a pattern fits; empty where there is none.
+// Unpacks a .tar of the shared pictures, or the files in it that a pattern fits.
 std::string unpacked(const TempFolder& folder, const std::string& name, const std::string& pattern = "*") {
-  const std::string data = shared_data(), tar = data + "/images/" + name + ".tar";
-  if (data.empty() || !std::filesystem::exists(tar)) return "";
+  const std::string tar = shared_data() / "images" / (name + ".tar");
   REQUIRE(std::system(fmt::format("tar xf '{}' -C '{}' --wildcards '{}'", tar, folder.path(), pattern).c_str()) == 0);
   return folder.path(name);
 }
 
 }  // namespace
 
-TEST_CASE("shared pictures: easy-VQA by way of question files") {
+TEST_CASE("shared: easy-VQA by way of question files" * doctest::skip(lacks("images/easy-vqa.tar"))) {
   const TempFolder folder;
   const std::string root = unpacked(folder, "easy-vqa");
-  if (root.empty()) return;
   const std::string script = LL_SOURCE_DIR "/apps/data/easy_vqa.sh";
   REQUIRE(std::system(fmt::format("bash '{}' '{}' '{}'", script, root, root).c_str()) == 0);
   QuestionOptions options;
@@ -45,10 +44,9 @@ TEST_CASE("shared pictures: easy-VQA by way of question files") {
   CHECK(picture.height == 64);
 }
 
-TEST_CASE("shared pictures: CIFAR-10 by class, every tenth picture") {
+TEST_CASE("shared: CIFAR-10 by class, every tenth picture" * doctest::skip(lacks("images/cifar10-jpg.tar"))) {
   const TempFolder folder;
   const std::string root = unpacked(folder, "cifar10-jpg", "*0.jpg");
-  if (root.empty()) return;
   const PictureClasses set = load_picture_classes(root, {.test = true, .max_eval_samples = 25});
   CHECK(set.classes.size() == 10);
   CHECK(set.classes[0] == "airplane");
@@ -58,10 +56,9 @@ TEST_CASE("shared pictures: CIFAR-10 by class, every tenth picture") {
   CHECK(set.test.back().label == 9);
 }
 
-TEST_CASE("shared pictures: Flickr8k's captions, every picture whole") {
+TEST_CASE("shared: Flickr8k's captions, every picture whole" * doctest::skip(lacks("images/flickr8k-1000.tar"))) {
   const TempFolder folder;
   const std::string root = unpacked(folder, "flickr8k-1000");
-  if (root.empty()) return;
   QuestionOptions options;
   options.train_files = {root + "/captions.csv"};
   std::filesystem::copy_file(root + "/captions.txt", options.train_files[0]);

@@ -1,4 +1,4 @@
-// A folder for one test's files, removed at the end, and the shared real data where it is there.
+// A folder for one test's files, removed at the end.
 #pragma once
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -40,15 +40,6 @@ class TempFolder {
  private:
   std::filesystem::path path_;
 };
-
-// The folder of real data, or empty with a message.
-inline std::string shared_data() {
-  const char* given = std::getenv("LL_SHARED");
-  const std::filesystem::path shared = given ? given : LL_SOURCE_DIR "/../shared";
-  if (std::filesystem::is_directory(shared / "data")) return (shared / "data").string();
-  MESSAGE("skipped: no real data beside the source tree (LL_SHARED names its folder)");
-  return "";
-}
 
 // The message of the Error that fn throws.
 template <class Fn> std::string error_of(Fn&& fn) {

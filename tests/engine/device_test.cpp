@@ -161,6 +161,14 @@ TEST_CASE("graphs: at most 32 are kept") {
     for (int i = 0; i < 40; ++i)
       cache.run(std::to_string(i), {x}, [](const std::vector<Tensor>& in) { ops::scale(in[0], 2); });
   CHECK(cache.graphs() == GraphCache::kMost);
+  const auto again = [&](int i) {
+    return cache.run(std::to_string(i), {x}, [](const std::vector<Tensor>& in) { ops::scale(in[0], 2); });
+  };
+  CHECK(again(39) == GraphCache::Ran::replayed);
+  CHECK(again(8) == GraphCache::Ran::replayed);  // the oldest of those that are kept
+  CHECK(again(7) == GraphCache::Ran::captured);  // gone; and now that of 9 is
+  CHECK(again(8) == GraphCache::Ran::replayed);
+  CHECK(again(9) == GraphCache::Ran::captured);
 }
 
 TEST_CASE("graphs: work that the host takes part in runs as it stands, and the cache says why") {
@@ -242,6 +250,9 @@ TEST_CASE("LL_COMPARE: reports the largest error of each kernel") {
     launch("a NaN of the CPU", 4, 3, NAN, 3);
     launch("infinite in both", INFINITY, 2.5f, INFINITY, 2);
     launch("NaN in both", NAN, 4, -NAN, 4);
+    compare->launch(
+        host.kernels(), "one of the two", [](Ctx&) {}, [&](Ctx&) { y[3] = 4; });
+    CHECK(y[3] == 0);
     memory.release(y);
   }
   CHECK(report == R"(LL_COMPARE                           launches compared   abs. error   rel. error
@@ -249,6 +260,7 @@ NaN in both                                 1        1     0.00e+00     0.00e+00
 a NaN                                       1        1          inf          inf
 a NaN of the CPU                            1        1          inf          inf
 infinite in both                            1        1     5.00e-01     2.50e-01
+one of the two                              1        1     4.00e+00     1.00e+00
 wrong                                       2        2     5.00e-01     2.50e-01
 )");
 }

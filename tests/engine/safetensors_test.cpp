@@ -192,6 +192,8 @@ TEST_CASE("safetensors: a broken file is refused in one sentence") {
   CHECK(
       complaint(with_header("{" + entry("w", "F32", "[4611686018427387904,4611686018427387904]", 0, 8) + "}", eight)) ==
       bad + "tensor `w` of shape (4611686018427387904,4611686018427387904) and dtype F32 has 8 bytes");
+  CHECK(complaint(with_header("{" + entry("w", "F32", "[4611686018427387904,4,1]", 0, 0) + "}", "")) ==
+        bad + "tensor `w` of shape (4611686018427387904,4,1) and dtype F32 has 0 bytes");
   CHECK(complaint(
             with_header("{" + entry("v", "F32", "[1]", 0, 4) + "," + entry("w", "F32", "[1]", 2, 6) + "}", "123456")) ==
         bad + "tensor `w` begins at byte 2 of the data where 4 is next: tensors overlap");

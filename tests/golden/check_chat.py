@@ -113,7 +113,7 @@ def check_mask(tokenizer, text, got):
     for c in text:
         in_bytes.append(in_bytes[-1] + len(c.encode()))
     wrong = 0
-    for (begin, end), mine in zip(encoded["offset_mapping"], got["is_answer"]):
+    for (begin, end), mine in zip(encoded["offset_mapping"], got["is_answer"], strict=True):
         if end > begin:
             wrong += mine != any(b <= in_bytes[begin] and in_bytes[end] <= e for b, e in got["answers"])
     return wrong > 0
@@ -122,8 +122,11 @@ def check_mask(tokenizer, text, got):
 def main():
     build, templates = sys.argv[1:3]
     folders = dict(arg.split("=", 1) for arg in sys.argv[3:])
+    files = sorted(os.listdir(templates))
+    if not files:
+        sys.exit(f"there is no template in {templates}")
     wrong = 0
-    for file in sorted(os.listdir(templates)):
+    for file in files:
         name = file.removesuffix(".jinja").split("--")[0]
         folder = next((f for kind, f in folders.items() if name.startswith(kind)), None)
         wrong += check(build, f"{templates}/{file}", name, folder)

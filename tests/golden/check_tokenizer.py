@@ -64,6 +64,7 @@ def ours_decoded(build, folder, id_lists):
 
 def compare(name, build, folder, theirs, texts):
     worst = 0
+    assert texts, name
     for special in (False, True):
         theirs.encode_special_tokens = not special
         expected = [e.ids for e in theirs.encode_batch([t.decode(errors="replace") for t in texts],

@@ -110,7 +110,7 @@ def main():
         assert math.isclose(loss(read(work + "/merged"), batch), theirs, abs_tol=1e-4)
         lines = program("lowland-vlm", "predict", "--run", work + "/new", "--input", work + "/questions.jsonl",
                         "--max-new-tokens", str(NEW_TOKENS)).splitlines()
-        for line, (prompt, _, pixels) in list(zip(lines, batch))[::5]:
+        for line, (prompt, _, pixels) in list(zip(lines, batch, strict=True))[::5]:
             out = list(prompt)
             while len(out) < len(prompt) + NEW_TOKENS:
                 out.append(int(adapted(input_ids=torch.tensor([out]), pixel_values=pixels).logits[0, -1].argmax()))

@@ -29,7 +29,8 @@ struct Variable {
 }  // namespace
 
 TEST_CASE("hub folder: every tensor of every golden folder has the values that Python reads") {
-  for (const auto& [folder, tensors] : expected()["folders"].items()) {
+  CHECK(expected().at("folders").size() == 7);
+  for (const auto& [folder, tensors] : expected().at("folders").items()) {
     WeightMap weights(golden(folder), "roberta");
     CHECK(weights.names().size() == tensors.size());
     for (const auto& [name, value] : tensors.items()) {
@@ -125,6 +126,15 @@ TEST_CASE("hub folder: the fingerprint tells bases apart, and not their shards")
   CHECK(of("seqcls-f32") != of("seqcls-f16"));
   CHECK(of("seqcls-f16") != of("seqcls-bf16"));
   CHECK(of("mlm") != of("bare"));
+  // One number of a long tensor, at its start, in its middle or at its end.
+  const auto changed = [](int64_t at) {
+    const Folder folder;
+    const Tensor w = Tensor::zeros(cpu(), {1000}, DType::f32);
+    if (at >= 0) w.data<float>()[at] = 1;
+    save_safetensors(folder / "model.safetensors", {{"roberta.w", w}});
+    return fingerprint(WeightMap(folder.path, "roberta"));
+  };
+  for (const int64_t at : {0, 500, 999}) CHECK(changed(at) != changed(-1));
 }
 
 TEST_CASE("hub folder: a folder written here equals the one that transformers wrote") {

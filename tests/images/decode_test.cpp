@@ -106,6 +106,7 @@ TEST_CASE("pictures: every truncation is refused") {
   for (const char* name : {"rgb.jpg", "progressive.jpg", "cmyk.jpg", "rgba.png", "palette.png", "interlaced.png"}) {
     const std::string whole = read_image_file(picture_path(name));
     INFO(name);
+    REQUIRE(whole.size() > 60);
     const size_t end = whole.size() - 2;  // a JPEG's last two bytes say that this was all
     for (size_t n = 0; n < end; ++n) {
       const std::string message = refusal(whole.substr(0, n));

@@ -5,25 +5,22 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <span>
 
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "kernels/common/difference.h"
 #include "models/llama/generate.h"
 #include "models/llama/load_weights.h"
 #include "models/tokenizers/tokenizer.h"
+#include "tests/shared_data.h"
 
 using namespace lowland;
 namespace fs = std::filesystem;
 
 namespace {
 
-const std::string kStories = std::string(LL_SOURCE_DIR) + "/../shared/data/weights/stories260K";
-
-bool have_stories() {
-  if (fs::exists(kStories + "/stories260K.bin")) return true;
-  MESSAGE("skipped: there is no " << kStories);
-  return false;
-}
+const std::string kStories = test::shared_data() / "weights/stories260K";
 
 std::map<int32_t, int> counts(const std::vector<float>& logits, const Sampling& s, int draws) {
   std::map<int32_t, int> n;
@@ -33,8 +30,8 @@ std::map<int32_t, int> counts(const std::vector<float>& logits, const Sampling& 
 
 }  // namespace
 
-TEST_CASE("stories260K: 200 greedy tokens are what llama2.c prints in 200 steps") {
-  if (!have_stories()) return;
+TEST_CASE("shared: 200 greedy tokens of stories260K are what llama2.c prints in 200 steps" *
+          doctest::skip(test::lacks("weights/stories260K/stories260K.bin"))) {
   for (const int threads : {1, 2}) {
     Context context({}, threads);
     Llama model(read_llama2c_config(kStories + "/stories260K.bin"));
@@ -57,28 +54,32 @@ TEST_CASE("stories260K: 200 greedy tokens are what llama2.c prints in 200 steps"
   }
 }
 
-TEST_CASE("stories260K: a cache filled in one step or token by token gives the same logits as no cache") {
-  if (!have_stories()) return;
+TEST_CASE("Llama: a cache filled in one step, token by token or after a cut gives the logits of no cache") {
   Context context({}, 2);
-  Llama model(read_llama2c_config(kStories + "/stories260K.bin"));
+  const std::string folder = LL_SOURCE_DIR "/tests/golden/llama_tiny/llama";
+  Llama model(LlamaConfig::from_folder(folder));
   model.materialise(context, DType::f64);
-  load_llama2c(model, kStories + "/stories260K.bin", 1);
-  const std::vector<int32_t> ids = {1, 403, 407, 261, 378, 9, 77};
-  const nn::Rows rows = nn::pack(context, {{ids, 0, {6}}});
+  WeightMap weights(folder, "model");
+  REQUIRE(load_weights(model, weights, 1).empty());
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 75; ++i) ids.push_back(i * i % 61);  // more than one tile of keys
+  const nn::Rows rows = nn::pack(context, {{ids, 0, {74}}});
   const std::vector<double> whole = model.forward(rows, nn::Mode::evaluation()).to_vector<double>();
-  KvCache at_once(context, model.config(), DType::f64, {3, 9}), stepwise(context, model.config(), DType::f64, {7});
+  KvCache at_once(context, model.config(), DType::f64, {3, 90}), stepwise(context, model.config(), DType::f64, {75});
   const auto logits = [&](KvCache& cache, const std::vector<std::vector<int32_t>>& tokens) {
     const nn::Rows r = cache.append(tokens);
     return model.logits(model.decode(model.embed(r.ids), r, nn::Mode::evaluation(), &cache)).to_vector<double>();
   };
-  const std::vector<double> one = logits(at_once, {{}, ids});
+  CHECK(difference(logits(at_once, {{}, ids}), whole).absolute < 1e-11);
+  logits(at_once, {{5}, {6, 7}});
+  at_once.cut(1, 74);
+  const std::vector<double> both = logits(at_once, {{8}, {ids.back()}});
+  REQUIRE(both.size() == 2 * whole.size());
+  CHECK(difference(std::span(both).subspan(whole.size()), whole).absolute < 1e-11);
   std::vector<double> last;
   for (const int32_t id : ids) last = logits(stepwise, {{id}});
-  for (size_t v = 0; v < whole.size(); ++v) {
-    CHECK(std::abs(one[v] - whole[v]) < 1e-11);
-    CHECK(std::abs(last[v] - whole[v]) < 1e-11);
-  }
-  CHECK_THROWS_WITH_AS(stepwise.append({{5}}), "sequence 0 has 7 tokens and room for 7: 1 more do not fit", Error);
+  CHECK(difference(last, whole).absolute < 1e-11);
+  CHECK_THROWS_WITH_AS(stepwise.append({{5}}), "sequence 0 has 75 tokens and room for 75: 1 more do not fit", Error);
 }
 
 TEST_CASE("llama2.c files: what is not one is refused") {

@@ -1,6 +1,7 @@
 // One declarative case checks an op: its value and the gradient of every input that is marked, in f64 and f32, against
-// kernels/reference (on a GPU the value in bf16 as well), and the gradients in f64 against central differences, which
-// prove the reference. All on the device that LL_TEST_DEVICE names: the same cases serve the CPU and a GPU.
+// kernels/reference (on a GPU the value in bf16 as well); the gradients in f64 against central differences, which prove
+// the reference, too; and that a second backward pass adds to the first. All on the device that LL_TEST_DEVICE names:
+// the same cases serve the CPU and a GPU.
 #pragma once
 #include <functional>
 #include <memory>

@@ -81,6 +81,34 @@ TEST_CASE("matmul kernel: leading dimensions, alpha, beta, threads") {
   }
 }
 
+TEST_CASE("matmul kernel: few rows, and nothing to sum over, add to beta times what is there") {
+  const int64_t N = 7, ldc = 9;
+  for (const int64_t M : {1, 4, 5})
+    for (const int64_t K : {0, 1, 70})
+      for (const double beta : {0.0, 1.0, 0.5}) {
+        CAPTURE(M);
+        CAPTURE(K);
+        CAPTURE(beta);
+        Context context({}, 2);
+        const Values av = random_values(M * K, 1), bv = random_values(N * K, 2);
+        Values want = random_values(M * ldc, 3);
+        const Tensor a = Tensor::from<double>(context, {M, K}, av).to(DType::f32);
+        const Tensor b = Tensor::from<double>(context, {N, K}, bv).to(DType::f32);
+        const Tensor c = Tensor::from<double>(context, {M, ldc}, want).to(DType::f32);
+        const auto run = context.kernels().backend == Backend::cpu_v4 ? cpu_v4::matmul<float> : cpu_v3::matmul<float>;
+        run(context.kernels(), c.data<float>(), a.data<float>(), b.data<float>(),
+            {Trans::no, Trans::yes, M, N, K, K, K, ldc}, 2.0f, static_cast<float>(beta));
+        for (int64_t m = 0; m < M; ++m)
+          for (int64_t n = 0; n < N; ++n) {
+            double& y = want[static_cast<size_t>(m * ldc + n)];
+            y *= beta;
+            for (int64_t k = 0; k < K; ++k)
+              y += 2 * av[static_cast<size_t>(m * K + k)] * bv[static_cast<size_t>(n * K + k)];
+          }
+        CHECK(max_abs_diff(c.to(DType::f64).to_vector<double>(), want) < 1e-5);
+      }
+}
+
 TEST_CASE("matmul: shapes that do not fit are refused") {
   const Tensor a = Tensor::zeros(cpu(), {2, 3}, DType::f32), b = Tensor::zeros(cpu(), {2, 4}, DType::f32);
   CHECK_THROWS_WITH_AS(

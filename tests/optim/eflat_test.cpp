@@ -235,8 +235,11 @@ TEST_CASE("gram: rows and columns against plain sums, f32 inputs summed in f64")
     const std::vector<double> rows = k.to_vector<double>();
     LL_LAUNCH_MASTER(cx, gram_columns, k.data<double>(), cx.data<T>(), cy.data<T>(), m, r);
     const std::vector<double> columns = k.to_vector<double>();
+    LL_LAUNCH_MASTER(tx, gram_rows, k.data<double>(), tx.data<T>(), tx.data<T>(), r, m);
+    const std::vector<double> own = k.to_vector<double>();  // of which half is computed, and mirrored
     const Values fx = tx.to(DType::f64).to_vector<double>(), fy = ty.to(DType::f64).to_vector<double>();
     CHECK(max_abs_diff(rows, reference::gram_rows(fx, fy, r, m)) < 1e-12);
     CHECK(max_abs_diff(columns, reference::gram_columns(fx, fy, m, r)) < 1e-12);
+    CHECK(max_abs_diff(own, reference::gram_rows(fx, fx, r, m)) < 1e-12);
   }
 }

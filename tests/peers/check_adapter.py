@@ -58,10 +58,12 @@ def check(args):
     base = load_base(args.base, config, given.shape[-1])
     before = logits_of(base.eval(), reference)
     after = logits_of(load_adapter(base, args.adapter, config), reference)
+    if after.shape != given.shape:
+        sys.exit(f"error: peft gives logits of {tuple(after.shape)}, the file has {tuple(given.shape)}")
     difference = float((after - given).abs().max())
     from_base = float((before - given).abs().max())
     print(f"peft against the file: {difference:.2e}; the base model without adapter: {from_base:.2e}")
-    if not difference <= args.tolerance or from_base <= 10 * args.tolerance:
+    if not (difference <= args.tolerance and from_base > 10 * args.tolerance):
         sys.exit("error: " + ("the adapter changes nothing" if difference <= args.tolerance else "logits differ"))
 
 

@@ -40,8 +40,10 @@ done
 # Flags of a verb, one a line.
 declare -A flags
 verbs=$("$program" --help | awk '/^Subcommands:/ { on = 1; next } on && NF { print $1 }')
+[[ -n $verbs ]] || complain "$program --help names no verb"
 for verb in $verbs; do
   flags[$verb]=$("$program" "$verb" --help | grep -oE '^  [-a-z0-9,]+' | grep -oE -- '--[a-z0-9-]+')
+  [[ ${flags[$verb]} == *--help* ]] || complain "$program $verb --help names no flag"
 done
 
 # Commands, one a line: code blocks with their continuation lines joined, and code spans.
@@ -74,9 +76,12 @@ done
 
 # quoted PAGE SOURCE...: each line of the page's code blocks marked cpp is a line of the files that it is about.
 quoted() {
+  local lines=0 line
   while IFS= read -r line; do
+    ((++lines))
     [[ -z $line ]] || grep -qxF -- "$line" "${@:2}" || complain "$1: not in the sources: $line"
   done < <(awk '/^```cpp$/ { on = 1; next } /^```$/ { on = 0 } on' "$1")
+  ((lines > 0)) || complain "$1 has no example code"
 }
 quoted docs/add_an_op.md kernels/rms_norm.h kernels/reference/rms_norm.cpp kernels/cpu/rms_norm.cpp \
   engine/ops/rms_norm.cpp engine/ops/ops.h tests/ops/rms_norm_test.cpp

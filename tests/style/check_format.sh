@@ -8,6 +8,7 @@ for program in clang-format-14 clang-format; do
   program=
 done
 [[ -n $program ]] || { echo "skipped: clang-format 14 is not installed"; exit 77; }
-find engine kernels nn optim models apps tests -type f \
-  \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \) -print0 |
-  xargs -0 "$program" --dry-run -Werror
+mapfile -t sources < <(find engine kernels nn optim models apps tests -type f \
+                         \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \))
+[[ ${#sources[@]} -gt 0 ]] || { echo "no sources in $1"; exit 2; }
+"$program" --dry-run -Werror "${sources[@]}"

@@ -42,8 +42,8 @@ fi
 
 outside() {
   local found
-  found=$(grep -rnE "$1" kernels engine nn optim models apps --include='*.h' --include='*.cpp' --include='*.cu' |
-          grep -vE "$2")
+  found=$(grep -rnE "$1" kernels engine nn optim models apps --include='*.h' --include='*.cpp' --include='*.cu' \
+            --include='*.cuh' | grep -vE "$2")
   if [[ -n $found ]]; then
     printf '%s\n%s\n' "$found" "$3"
     bad=1
@@ -54,4 +54,12 @@ outside '#include <(cuda|cublas|cudnn|nccl)[A-Za-z_]*\.h' '^kernels/(cuda|lab)' 
 outside '\bgetenv\b' '^kernels/common/environment\.cpp' 'the environment is read in kernels/common/environment.cpp'
 outside '#include "kernels/reference/' '^kernels/reference/' 'kernels/reference is for tests'
 outside '#include <(xtensor|xtl|xsimd)/' '\.cpp:|^[^:]*xtensor\.h:' 'xtensor stays out of headers'
+
+# What is checked above must be there, and be written so that it is seen.
+for layer in kernels engine nn optim models apps; do
+  all=$(grep -rnE '^ *# *include *"' "$layer" --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh')
+  [[ -n $all ]] || { echo "no includes in $layer"; bad=1; }
+  found=$(grep -vE '^[^:]+:[0-9]+:#include "(apps|models|optim|nn|engine|kernels|tests)/' <<<"$all")
+  [[ -z $found ]] || { printf '%s\nincludes begin their line, with the path from the root\n' "$found"; bad=1; }
+done
 exit $bad

@@ -7,17 +7,23 @@
 set -eu
 [ $# -gt 1 ] || { echo "usage: $0 OBJECT OBJECT..." >&2; exit 2; }
 
+symbols=$(nm "$@") || { echo "nm cannot read all of them" >&2; exit 2; }
+
 # nm of several: `object.o:`, then lines of `address type name`; undefined symbols have no address. W:
 # weak function. (V and u are weak data, which run on any processor; the function of clang ends the
 # program anyway.)
-nm "$@" | awk '
+printf '%s\n' "$symbols" | awk -v objects=$# '
   /^[^ ]+\.o:$/ { finish(); object = $1; count = 0; v3 = 0; v4 = 0; next }
   NF >= 3 {
     if ($3 ~ /cpu_v3/) v3++
     if ($3 ~ /cpu_v4/) v4++
     if ($2 == "W" && $3 != "__clang_call_terminate") weak[count++] = $3
   }
-  END { finish(); if (kernels == 0) { print "no kernel objects found"; bad = 1 }; exit bad }
+  END {
+    finish()
+    if (kernels != objects) { print kernels + 0 " of " objects " objects are kernels of cpu_v3 or cpu_v4"; bad = 1 }
+    exit bad
+  }
   function finish(   i, own) {
     if (!v3 && !v4) return
     kernels++

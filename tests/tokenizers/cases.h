@@ -44,6 +44,7 @@ inline void check_stream(const Tokenizer& tokenizer, const Ids& ids, bool skip_s
 
 inline void check_all(const Tokenizer& tokenizer, const json& cases) {
   const auto scratch = tokenizer.make_scratch();
+  REQUIRE(!cases.empty());
   for (int turn = 0; turn < 2; ++turn) {  // the second with all words in the cache
     for (const json& c : cases) {
       const std::string text = from_hex(c.at("text"));

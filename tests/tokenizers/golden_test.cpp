@@ -1,8 +1,12 @@
 // Equality with the tokenizers package, from the files that tests/golden/make_tokenizer_golden.py wrote.
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "engine/error.h"
+#include "kernels/common/philox.h"
 #include "models/tokenizers/tokenizer.h"
+#include "tests/shared_data.h"
 #include "tests/tokenizers/support.h"
 
 using namespace lowland;
@@ -34,6 +38,7 @@ json patched(const json& patch) {
 void check_cases(const Tokenizer& tokenizer, const json& cases) {
   const auto scratch = tokenizer.make_scratch();
   Ids ids;
+  REQUIRE(!cases.empty());
   for (int turn = 0; turn < 2; ++turn) {  // the second with all words in the cache
     for (const json& c : cases) {
       const std::string text = from_hex(c.at("text"));
@@ -123,6 +128,40 @@ TEST_CASE("tokenizer: vocab.json with merges.txt gives the same, under both name
   }
 }
 
+TEST_CASE("tokenizer: words of every length merge by rank, then from the left") {
+  std::map<std::pair<std::string, std::string>, size_t> rank;
+  std::ifstream file(small_folder() / "merges.txt");
+  std::string left, right;
+  std::getline(file, left);  // its version
+  while (file >> left >> right) rank.emplace(std::pair(left, right), rank.size());
+  REQUIRE(rank.size() > 200);
+  const auto tokenizer = load_tokenizer(small_folder().string());
+  uint64_t state = 3;
+  size_t length = 0;
+  for (const auto& [merge, its_rank] : rank) {
+    length = (length + 37) % 200;
+    std::string word = merge.first + merge.second;  // and what follows is drawn
+    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyz") != word.npos) continue;
+    std::vector<std::string> pieces;
+    while (word.size() < length) word += "thenadoursgi"[(state = mix64(state)) % 12];
+    for (const char c : word) pieces.emplace_back(1, c);
+    for (;;) {
+      size_t best = rank.size(), at = 0;
+      for (size_t i = 0; i + 1 < pieces.size(); ++i) {
+        const auto found = rank.find({pieces[i], pieces[i + 1]});
+        if (found != rank.end() && found->second < best) best = found->second, at = i;
+      }
+      if (best == rank.size()) break;
+      pieces[at] += pieces[at + 1];
+      pieces.erase(pieces.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    }
+    Ids ids;
+    for (const std::string& piece : pieces) ids.push_back(tokenizer->id_of(piece));
+    CAPTURE(word);
+    CHECK(tokenizer->encode(word) == ids);
+  }
+}
+
 TEST_CASE("tokenizer: any ids decode, bytes that are not characters as U+FFFD") {
   const auto tokenizer = load_tokenizer(small_folder().string());
   for (const json& c : golden().at("undecodable")) {
@@ -148,13 +187,8 @@ TEST_CASE("tokenizer: a limit without room for the special tokens, and a foreign
   CHECK(out.empty());
 }
 
-TEST_CASE("tokenizer: ids of roberta-base's vocabulary") {
-  const fs::path folder = shared_folder() / "data/tokenizers/roberta";
-  if (!fs::exists(folder / "vocab.json")) {
-    MESSAGE("skipped: there is no " << folder.string());
-    return;
-  }
-  const auto roberta = load_tokenizer(folder.string());
+TEST_CASE("shared: ids of roberta-base's vocabulary" * doctest::skip(lacks("tokenizers/roberta/vocab.json"))) {
+  const auto roberta = load_tokenizer(shared_data() / "tokenizers/roberta");
   CHECK(roberta->vocab_size() == 50265);
   CHECK(roberta->special().mask == 50264);
   CHECK(roberta->encode("Hello great. It was <mask> in the end") == Ids{31414, 372, 4, 85, 21, 50264, 11, 5, 253});

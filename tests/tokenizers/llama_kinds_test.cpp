@@ -1,6 +1,7 @@
 // The kinds of Llama, Mistral and Qwen2 against tokenizers, sentencepiece, tiktoken and llama2.c's rules: the
 // files that tests/golden/make_llama_tokenizer_golden.py wrote.
 #include "engine/error.h"
+#include "tests/shared_data.h"
 #include "tests/tokenizers/cases.h"
 
 using namespace lowland;
@@ -101,12 +102,8 @@ TEST_CASE("llama: llama2.c's table, by run.c's rules") {
   CHECK(tokenizer->encode("<s>").size() > 1);
 }
 
-TEST_CASE("llama: the released files, where they are at hand") {
-  const fs::path shared = shared_folder() / "data";
-  if (!fs::exists(shared / "tokenizers/llama2/tokenizer.model")) {
-    MESSAGE("skipped: there is no " << shared.string());
-    return;
-  }
+TEST_CASE("shared: the released files of Llama 2 and 3" * doctest::skip(lacks("tokenizers/llama2/tokenizer.model"))) {
+  const fs::path shared = shared_data();
   const auto llama2 = load_tokenizer((shared / "tokenizers/llama2/tokenizer.model").string());
   CHECK(llama2->vocab_size() == 32000);
   CHECK(llama2->encode("Hello <s>.").back() == 869);  // legacy, where no file says otherwise

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 
 namespace lowland::test {
@@ -16,14 +17,9 @@ namespace fs = std::filesystem;
 inline fs::path golden_folder() { return fs::path(LL_SOURCE_DIR) / "tests/golden"; }
 inline fs::path small_folder() { return golden_folder() / "tokenizer_small"; }
 
-// Real data: not there for users of the project.
-inline fs::path shared_folder() {
-  const char* named = std::getenv("LL_SHARED");
-  return named ? fs::path(named) : fs::path(LL_SOURCE_DIR) / "../shared";
-}
-
 inline std::string read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
+  if (!in.good()) throw std::runtime_error("there is no " + path.string());
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();

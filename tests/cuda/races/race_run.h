@@ -51,6 +51,7 @@ class Run {
   }
 
   bool equals(const Run& other) const {
+    if (memory_.empty() || memory_.size() != other.memory_.size()) return false;
     for (size_t i = 0; i < memory_.size(); ++i)
       if (std::memcmp(memory_[i].data(), other.memory_[i].data(), memory_[i].size() * sizeof(Line)) != 0) return false;
     return true;
