@@ -169,7 +169,11 @@ TEST_CASE("RobertaConfig: defaults, both spellings, and back") {
   const RobertaConfig back = RobertaConfig::from_json(tiny.to_json(), "again");
   CHECK(back.to_json() == tiny.to_json());
   CHECK(back.dtype == "float32");
-  CHECK(has(tiny.to_json(), R"("torch_dtype": "float32")"));
+  CHECK(has(tiny.to_json(), R"("dtype": "float32")"));  // in the file's own words
+  RobertaConfig fresh = tiny;
+  fresh.source.clear();
+  CHECK(has(fresh.to_json(), R"("torch_dtype": "float32")"));
+  CHECK(RobertaConfig::from_json(fresh.to_json(), "again").own_json() == tiny.own_json());
   const RobertaConfig bare =
       RobertaConfig::from_json(R"({"model_type":"roberta","num_labels":3,"classifier_dropout":0.2})", "f");
   CHECK(bare.vocab_size == 50265);
