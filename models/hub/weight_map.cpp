@@ -125,6 +125,12 @@ const TensorInfo& WeightMap::info(const std::string& name) const {
   return files_[e.file]->info(e.name);
 }
 
+bool WeightMap::equal(const std::string& a, const std::string& b) const {
+  const Entry &x = entry(a), &y = entry(b);
+  const TensorInfo &s = info(a), &t = info(b);
+  return s.dtype == t.dtype && s.shape == t.shape && files_[x.file]->bytes(x.name) == files_[y.file]->bytes(y.name);
+}
+
 void WeightMap::read_into(const std::string& name, const Tensor& into) {
   const Entry& e = entry(name);
   files_[e.file]->read_into(e.name, into);

@@ -31,6 +31,7 @@ struct LlamaConfig {
   double rope_theta = 10000;
   RopeScaling rope_scaling;
   bool tie_word_embeddings = false;
+  bool head_apart = false;  // tied in the folder, but not here: an adapter holds one of the two whole
   bool qkv_bias = false,
        output_bias = false;  // attention's: Qwen2 has the first, Llama's attention_bias means both
   bool mlp_bias = false;
@@ -48,6 +49,7 @@ struct LlamaConfig {
   // transformers 4 spelling, with version 5's rope_parameters beside it. Ends in a newline.
   std::string to_json() const;
 
+  bool own_head() const { return !tie_word_embeddings || head_apart; }
   // Longest segment: within it a sliding window hides nothing.
   int64_t max_tokens() const {
     return sliding_window > 0 && sliding_window < max_position_embeddings ? sliding_window : max_position_embeddings;
