@@ -41,8 +41,7 @@ struct AdapterSpec {
   std::string module;
   std::string a, b;  // names of specs: A (r, m), B (n, r)
   int64_t n = 0, m = 0, r = 0;
-  double scale = 0;    // alpha / r, or alpha / sqrt(r)
-  bool table = false;  // W is an embedding's table
+  double scale = 0;  // alpha / r, or alpha / sqrt(r)
 };
 
 // A row of the descriptor table: offsets are elements from the start of the arena.

@@ -12,7 +12,7 @@ void Embedding::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, 
   const auto [a, b] = pair();
   specs.push_back({a, {R, C}, Role::lora_a});
   specs.push_back({b, {V, R}, Role::lora_b});
-  adapters.push_back({.module = module_, .a = a, .b = b, .n = V, .m = C, .r = R, .scale = scale_, .table = true});
+  adapters.push_back({.module = module_, .a = a, .b = b, .n = V, .m = C, .r = R, .scale = scale_});
 }
 
 Tensor Embedding::forward(const Tensor& ids, DType dtype, int64_t first) const {

@@ -26,6 +26,11 @@ Embedding* Model::own(std::unique_ptr<Embedding> table) {
   return all_->tables.back();
 }
 
+bool Model::is_table(const std::string& module) const {
+  return std::any_of(all_->tables.begin(), all_->tables.end(),
+                     [&](const Embedding* table) { return table->module() == module; });
+}
+
 void Model::train(const std::function<bool(const std::string&)>& which) {
   for (const auto& p : parameters_.all()) {
     size_t chosen = 0;
@@ -74,7 +79,7 @@ void Model::materialise(Context& context, DType dtype) {
 
 void Model::initialise_adapters(uint64_t seed) {
   for (const AdapterSpec& a : all_->adapters) {
-    if (a.table) {
+    if (is_table(a.module)) {
       init_normal(arena().master(a.a), 1.0, init_key(seed, a.a));
     } else {
       init_uniform(arena().master(a.a), 1.0 / std::sqrt(static_cast<double>(a.m)), init_key(seed, a.a));

@@ -27,6 +27,7 @@ class Model {
   const std::vector<Linear*>& linears() const { return all_->linears; }
   const std::vector<Linear*>& outputs() const { return all_->outputs; }  // layers that give a token's logits
   const std::vector<Embedding*>& tables() const { return all_->tables; }
+  bool is_table(const std::string& module) const;  // the module is one of tables()
 
   int64_t trainable_count() const;  // once it is chosen what is trained
   int64_t total_count() const;      // frozen, trained and adapters
@@ -60,9 +61,7 @@ class Model {
   struct Shared {
     ParameterSet parameters;
     std::vector<std::unique_ptr<Linear>> owned;
-    std::vector<Linear*> linears, outputs;
-    std::vector<std::unique_ptr<Embedding>> owned_tables;
-    std::vector<Embedding*> tables;
+    std::vector<Linear*> linears;
     std::vector<ArenaSpec> adapter_specs;
     std::vector<AdapterSpec> adapters;
     std::unique_ptr<Arena> arena;
@@ -70,6 +69,9 @@ class Model {
     DType dtype = DType::f32;
     std::optional<DType> frozen_dtype;  // absent: dtype
     bool recompute = false;
+    std::vector<Linear*> outputs;
+    std::vector<std::unique_ptr<Embedding>> owned_tables;
+    std::vector<Embedding*> tables;
   };
   std::shared_ptr<Shared> all_;
 

@@ -127,8 +127,8 @@ AdapterSettings settings_of(const LoadedAdapter& adapter) {
                     .alpha = config.lora_alpha,
                     .dropout = config.lora_dropout,
                     .rslora = config.use_rslora,
-                    .ensure_weight_tying = config.ensure_weight_tying && !own_head_pair,
-                    .targets_as_is = true};
+                    .targets_as_is = true,
+                    .ensure_weight_tying = config.ensure_weight_tying && !own_head_pair};
   for (const auto& [key, rank] : config.rank_pattern) s.rank = std::max(s.rank, rank);
   const ModuleTargets& t = config.target_modules;
   if (!config.exclude_modules.empty() || !config.layers_to_transform.empty()) {
@@ -230,7 +230,7 @@ LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& set
                            .scale = a.scale,
                            .a = host_values(arena.master(a.a)),
                            .b = host_values(arena.master(a.b)),
-                           .table = a.table});
+                           .table = model.is_table(a.module)});
   for (const auto& p : model.parameters().all()) {
     if (!p->trainable && !p->replaced) continue;
     for (const nn::NamedRows& r : p->rows) {

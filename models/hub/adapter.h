@@ -29,8 +29,8 @@ struct AdapterSettings {
   // family's default.
   std::string targets = "";
   std::string modules_to_save = "";  // comma list of modules trained in full besides the family's
-  bool ensure_weight_tying = false;  // an output layer that is tied to the embedding stays so, as peft calls it
   bool targets_as_is = false;        // targets come from an adapter's file: the family does not spell them anew
+  bool ensure_weight_tying = false;  // an output layer that is tied to the embedding stays so, as peft calls it
 };
 
 // The settings that an adapter was made with; of exceptions of rank the largest. Its modules_to_save are left to

@@ -59,7 +59,7 @@ fs::path snapshot_of(const fs::path& repository) {
   return newest;
 }
 
-// The model that a name of a bitsandbytes copy is one of: unsloth/llama-3-8b of unsloth/llama-3-8b-bnb-4bit; else empty.
+// The model that a bitsandbytes copy is of, by its name: unsloth/llama-3-8b of unsloth/llama-3-8b-bnb-4bit; else empty.
 std::string plain_name(std::string name) {
   while (!name.empty() && name.back() == '/') name.pop_back();
   for (const char* ending : {"-unsloth-bnb-4bit", "-bnb-4bit", "-bnb-8bit"})

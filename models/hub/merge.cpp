@@ -103,9 +103,12 @@ class Merger {
     const auto same = same_.find(canonical);
     const std::string& name = same == same_.end() ? canonical : same->second;
     if (const HeadTensor* h = adapter_.find_head(name)) return h;
-    for (const HeadTensor& t : adapter_.stored)
+    const HeadTensor* shared = nullptr;  // the weight of embedding and head, before the pair that parts them
+    for (const HeadTensor& t : adapter_.stored) {
       if (t.name == name) return &t;
-    return nullptr;
+      if (name == apart_ && t.name == apart_from_) shared = &t;
+    }
+    return shared;
   }
 
   const LoraFactors* factors_of(const std::string& canonical) const {

@@ -19,9 +19,10 @@ struct MergeReport {
 // tensor's own dtype and keeps the sharding; what the adapter holds whole replaces the base's or is added, a task head
 // in f32. Where embedding and head are one tensor and the adapter parts them, the head is written beside it and
 // config.json says so, as it says the size of a vocabulary that grew; the rest of it is the family's affair
-// (HubFamily::merged_config). All other files and folders of the base are copied, but no weights in other formats, which
-// programs would read instead. `out` appears whole or not at all. Throws Error where `out` holds something already, on
-// an adapter that does not load on that base (check_adapter), and on a number that is not finite as it is written.
+// (HubFamily::merged_config). All other files and folders of the base are copied, but no weights in other formats, for
+// programs would read them instead. `out` appears whole or not at all. Throws Error where `out` holds something
+// already, on an adapter that does not load on that base (check_adapter), and on a number that is not finite as it is
+// written.
 MergeReport merge_adapter(const std::string& base, const std::string& adapter, const std::string& out,
                           const HubFamily& family);
 

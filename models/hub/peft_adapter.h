@@ -3,9 +3,9 @@
 //
 // Keys on disk: base_model.model.MODULE.lora_A.weight (R, in), .lora_B.weight (out, R), of an embedding
 // .lora_embedding_A (R, V), .lora_embedding_B (C, R), and the tensors of modules_to_save plainly, as
-// base_model.model.classifier.dense.weight; models/hub/adapter_keys.h tells other spellings. peft itself loads with strict=False,
-// so that a wrong name gives the base model's output in silence; here every tensor must be understood, and
-// every writer reads back what it wrote (models/hub/write_adapter.h).
+// base_model.model.classifier.dense.weight; models/hub/adapter_keys.h tells other spellings. peft itself loads with
+// strict=False, so that a wrong name gives the base model's output in silence; here every tensor must be understood,
+// and every writer reads back what it wrote (models/hub/write_adapter.h).
 #pragma once
 #include <optional>
 #include <string>
@@ -21,7 +21,8 @@ namespace lowland {
 
 inline constexpr const char* kAdapterConfigFile = "adapter_config.json";
 inline constexpr const char* kAdapterWeightsFile = "adapter_model.safetensors";
-// y += scale * B (A x). Of an embedding (table), whose weight is (V, C), it is W + scale * B A, too: in = C and out = V.
+
+// y += scale * B (A x). Of an embedding (table), whose weight is (V, C), it is W + scale * B A, too: in C, out V.
 struct LoraFactors {
   std::string module;  // "roberta.encoder.layer.0.attention.self.query"
   int64_t rank = 0, in = 0, out = 0;

@@ -92,10 +92,13 @@ bool is_weights(const std::string& name) {
 // Whether anything was there to copy. Links to files are followed, as those of a Hugging Face cache; to folders not.
 bool copy_tree(const fs::path& from, const fs::path& to, bool top) {
   bool any = false;
+  std::error_code none;
+  if (fs::exists(from / "adapter_config.json", none) && !top) return false;  // an adapter would lack its weights
   for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename().string();
     std::error_code error;
-    if (name.starts_with(".") || is_weights(name) || (top && name == "config.json")) continue;
+    if (name.starts_with(".") || is_weights(name) || (top && name == "config.json") || name == "adapter_config.json")
+      continue;
     if (entry.is_directory(error) && !entry.is_symlink(error)) {
       any = copy_tree(entry.path(), to / name, false) || any;
     } else if (entry.is_regular_file(error)) {

@@ -31,10 +31,10 @@ struct LlamaConfig {
   double rope_theta = 10000;
   RopeScaling rope_scaling;
   bool tie_word_embeddings = false;
-  bool head_apart = false;  // tied in the folder, but not here: an adapter holds one of the two whole
   bool qkv_bias = false,
        output_bias = false;  // attention's: Qwen2 has the first, Llama's attention_bias means both
   bool mlp_bias = false;
+  bool head_apart = false;     // tied in the folder, but not here: an adapter holds one of the two whole
   int64_t sliding_window = 0;  // positions that attention looks back on, the own included; 0: all
   double attention_dropout = 0;
   double initializer_range = 0.02;

@@ -18,7 +18,7 @@ const HeadTensor* find_in(const std::vector<HeadTensor>& tensors, const std::str
 // The rows that an adapter has for this weight; 0: it has none.
 int64_t rows_of(const LoadedAdapter& adapter, const std::string& name) {
   for (const auto* tensors : {&adapter.head, &adapter.stored})
-    if (const HeadTensor* t = find_in(*tensors, name)) return t->shape.at(0);
+    if (const HeadTensor* t = find_in(*tensors, name)) return t->shape.empty() ? 0 : t->shape[0];
   const LoraFactors* f = adapter.find(name.substr(0, name.rfind('.')));
   return f == nullptr ? 0 : f->out;
 }
