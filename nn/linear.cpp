@@ -24,6 +24,9 @@ Linear::Linear(ParameterSet& set, std::vector<Part> parts, int64_t in, Bias bias
   op_ = set.next_op();
 }
 
+Linear::Linear(ParameterSet& set, const std::string& module, Parameter& weight)
+    : parts_{{module, weight.shape[0]}}, in_(weight.shape[1]), weight_(&weight), op_(set.next_op()) {}
+
 int64_t Linear::row_of(size_t part) const {
   int64_t row = 0;
   for (size_t i = 0; i < part; ++i) row += parts_[i].rows;
@@ -35,7 +38,7 @@ void Linear::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std
   for (size_t i = 0; i < parts_.size(); ++i) {
     const Part& p = parts_[i];
     if (!config.targets(p.module)) continue;
-    const Pair pair{i, p.module + ".lora_A.weight", p.module + ".lora_B.weight"};
+    const Pair pair{{p.module + ".lora_A.weight", p.module + ".lora_B.weight"}, i};
     specs.push_back({pair.a, {config.rank, in_}, Role::lora_a});
     specs.push_back({pair.b, {p.rows, config.rank}, Role::lora_b});
     adapters.push_back({.module = p.module,
@@ -47,6 +50,11 @@ void Linear::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std
                         .scale = config.scale()});
     pairs_.push_back(pair);
   }
+}
+
+void Linear::share(const LoraConfig& config, const LoraPair& pair) {
+  lora_ = config;
+  pairs_ = {{pair, 0}};
 }
 
 std::vector<std::pair<int64_t, int64_t>> Linear::adapted_rows() const {

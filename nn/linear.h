@@ -25,6 +25,9 @@ class Linear {
   Linear(ParameterSet& set, const std::string& module, int64_t out, int64_t in, Bias bias = Bias::learnt)
       : Linear(set, std::vector<Part>{{module, out}}, in, bias) {}
 
+  // A map over a weight that is another module's, as an output layer's that is tied to the embedding.
+  Linear(ParameterSet& set, const std::string& module, Parameter& weight);
+
   // x (N, in) -> (N, sum of the parts' rows)
   Tensor forward(const Tensor& x, const RowIds& rows, const Mode& mode) const {
     return forward_parts(x, 0, parts_.size(), rows, mode);
@@ -39,6 +42,8 @@ class Linear {
   // --- adapters, before the arena exists
   // Adds a pair to every part that the configuration targets; appends what the arena must hold.
   void attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std::vector<AdapterSpec>& adapters);
+  // Instead: the one part reads a pair that another module attached.
+  void share(const LoraConfig& config, const LoraPair& pair);
   // --- after it exists
   void bind(const Arena& arena) { arena_ = &arena; }
   bool adapted() const { return !pairs_.empty(); }
@@ -50,9 +55,8 @@ class Linear {
   const Tensor& probe() const { return probe_; }
 
  private:
-  struct Pair {
+  struct Pair : LoraPair {
     size_t part = 0;
-    std::string a, b;  // names in the arena
   };
   LoraGroup group(size_t first, size_t count, const RowIds& rows, const Mode& mode) const;
   int64_t row_of(size_t part) const;

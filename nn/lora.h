@@ -15,11 +15,19 @@ struct LoraConfig {
   double dropout = 0;  // on the adapters' input
   bool rslora = false;
   std::function<bool(const std::string& module)> targets;  // which linear modules are adapted, by Hugging Face's path
+  // Which output layers and embeddings are adapted: a rule for all linear modules does not mean them. Absent: none.
+  std::function<bool(const std::string& module)> besides;
+  bool tie_pairs = false;  // an output layer that reads an embedding's weight reads its pair too
 
   double scale() const {
     const auto r = static_cast<double>(rank);
     return alpha / (rslora ? std::sqrt(r) : r);
   }
+};
+
+// The names of a pair in the arena: A (r, m) and B (n, r) of a weight (n, m).
+struct LoraPair {
+  std::string a, b;
 };
 
 }  // namespace lowland::nn

@@ -1,5 +1,6 @@
 #include "nn/model.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/error.h"
@@ -11,6 +12,23 @@ Linear* Model::own(std::unique_ptr<Linear> linear) {
   all_->owned.push_back(std::move(linear));
   all_->linears.push_back(all_->owned.back().get());
   return all_->linears.back();
+}
+
+Linear* Model::own_output(std::unique_ptr<Linear> linear) {
+  all_->owned.push_back(std::move(linear));
+  all_->outputs.push_back(all_->owned.back().get());
+  return all_->outputs.back();
+}
+
+Embedding* Model::own(std::unique_ptr<Embedding> table) {
+  all_->owned_tables.push_back(std::move(table));
+  all_->tables.push_back(all_->owned_tables.back().get());
+  return all_->tables.back();
+}
+
+bool Model::is_table(const std::string& module) const {
+  return std::any_of(all_->tables.begin(), all_->tables.end(),
+                     [&](const Embedding* table) { return table->module() == module; });
 }
 
 void Model::train(const std::function<bool(const std::string&)>& which) {
@@ -27,7 +45,24 @@ void Model::train(const std::function<bool(const std::string&)>& which) {
 void Model::attach_lora(const LoraConfig& config) {
   LL_CHECK(config.rank > 0, "LoRA rank must be at least 1, got {}", config.rank);
   LL_CHECK(config.alpha != 0, "lora-alpha must not be 0: the adapters would do nothing");
-  for (Linear* linear : all_->linears) linear->attach(config, all_->adapter_specs, all_->adapters);
+  Shared& all = *all_;
+  for (Linear* linear : all.linears) linear->attach(config, all.adapter_specs, all.adapters);
+  if (!config.besides) return;
+  // In the order of linears(), as probes read the list of adapters; embeddings come last.
+  LoraConfig besides = config;
+  besides.targets = config.besides;
+  for (Linear* output : all.outputs) {
+    const auto table = std::find_if(all.tables.begin(), all.tables.end(), [&](const Embedding* t) {
+      return config.tie_pairs && &t->weight() == &output->weight() && config.besides(t->module());
+    });
+    if (table != all.tables.end()) {
+      output->share(config, (*table)->pair());
+    } else {
+      output->attach(besides, all.adapter_specs, all.adapters);
+    }
+    if (output->adapted()) all.linears.push_back(output);
+  }
+  for (Embedding* table : all.tables) table->attach(config, all.adapter_specs, all.adapters);
 }
 
 void Model::materialise(Context& context, DType dtype) {
@@ -39,11 +74,16 @@ void Model::materialise(Context& context, DType dtype) {
   all.arena = std::make_unique<Arena>(context, dtype, specs, all.adapters);
   parameters_.materialise(context, dtype, all.frozen_dtype.value_or(dtype), all.arena.get());
   for (Linear* linear : all.linears) linear->bind(*all.arena);
+  for (Embedding* table : all.tables) table->bind(*all.arena);
 }
 
 void Model::initialise_adapters(uint64_t seed) {
   for (const AdapterSpec& a : all_->adapters) {
-    init_uniform(arena().master(a.a), 1.0 / std::sqrt(static_cast<double>(a.m)), init_key(seed, a.a));
+    if (is_table(a.module)) {
+      init_normal(arena().master(a.a), 1.0, init_key(seed, a.a));
+    } else {
+      init_uniform(arena().master(a.a), 1.0 / std::sqrt(static_cast<double>(a.m)), init_key(seed, a.a));
+    }
     init_constant(arena().master(a.b), 0.0);
   }
 }

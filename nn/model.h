@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/embedding.h"
 #include "nn/linear.h"
 
 namespace lowland::nn {
@@ -22,7 +23,11 @@ class Model {
 
   ParameterSet& parameters() { return parameters_; }
   const ParameterSet& parameters() const { return parameters_; }
+  // Linear modules; an output layer is among them where it has a pair.
   const std::vector<Linear*>& linears() const { return all_->linears; }
+  const std::vector<Linear*>& outputs() const { return all_->outputs; }  // layers that give a token's logits
+  const std::vector<Embedding*>& tables() const { return all_->tables; }
+  bool is_table(const std::string& module) const;  // the module is one of tables()
 
   int64_t trainable_count() const;  // once it is chosen what is trained
   int64_t total_count() const;      // frozen, trained and adapters
@@ -30,7 +35,7 @@ class Model {
   // --- before materialise
   // Trains every parameter whose module path or name satisfies the predicate.
   void train(const std::function<bool(const std::string& name)>& which);
-  // LoRA pairs on the linear modules that the configuration targets. Throws Error if it targets none.
+  // LoRA pairs on the modules that the configuration targets.
   void attach_lora(const LoraConfig& config);
   // Recompute each block in the backward pass instead of keeping its tensors.
   void set_recompute(bool on) { all_->recompute = on; }
@@ -47,7 +52,8 @@ class Model {
   DType dtype() const { return all_->dtype; }
   Arena& arena() const { return *all_->arena; }
   const std::vector<AdapterSpec>& adapters() const { return all_->adapters; }
-  // A uniform in +-1/sqrt(in), B zero (peft's initialisation), a function of the seed and the module's name.
+  // A uniform in +-1/sqrt(in), of an embedding standard normal, and B zero (peft's initialisation): a function of the
+  // seed and the module's name.
   void initialise_adapters(uint64_t seed);
 
  private:
@@ -62,6 +68,9 @@ class Model {
     DType dtype = DType::f32;
     std::optional<DType> frozen_dtype;  // absent: dtype
     bool recompute = false;
+    std::vector<Linear*> outputs;
+    std::vector<std::unique_ptr<Embedding>> owned_tables;
+    std::vector<Embedding*> tables;
   };
   std::shared_ptr<Shared> all_;
 
@@ -70,6 +79,8 @@ class Model {
   explicit Model(Model* whole = nullptr)
       : all_(whole != nullptr ? whole->all_ : std::make_shared<Shared>()), parameters_(all_->parameters) {}
   Linear* own(std::unique_ptr<Linear> linear);
+  Linear* own_output(std::unique_ptr<Linear> linear);
+  Embedding* own(std::unique_ptr<Embedding> table);
   bool recompute() const { return all_->recompute; }
 
   ParameterSet& parameters_;

@@ -30,8 +30,9 @@ struct Parameter {
   Init init = Init::normal;
   bool decay = true;  // weight decay applies (never to biases and norms)
   bool trainable = false;
-  Tensor value;   // what the forward reads; absent before materialise()
-  Tensor master;  // what files read and write: value, or the f32 behind a bf16 that is trained
+  bool replaced = false;  // an adapter's file brought another value than the checkpoint's
+  Tensor value;           // what the forward reads; absent before materialise()
+  Tensor master;          // what files read and write: value, or the f32 behind a bf16 that is trained
 
   // Rows [begin, end) of the value with their share of the gradient buffer, and of the master.
   Tensor slice(int64_t begin, int64_t end) const;

@@ -11,6 +11,7 @@
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
 #include "models/llama/family.h"
+#include "models/llama/tied_head.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -21,6 +22,10 @@ std::vector<LanguageRecord> read_all(const std::vector<std::string>& files) {
   for (const std::string& file : files)
     for (LanguageRecord& r : read_language_records(file)) out.push_back(std::move(r));
   return out;
+}
+
+void say_if(const std::string& line) {
+  if (!line.empty()) say(line);
 }
 
 }  // namespace
@@ -56,12 +61,14 @@ void LlamaSession::open(const Flags& flags) {
   } else {
     folder = resolve_model_folder(base.model);
     config_ = LlamaConfig::from_folder(folder);
+    say_if(settle_tied_head(config_, folder, lowland::llama_family().base_prefix, {}, kLlamaEmbedding));
   }
   say(config_.notes);
   family_ = lowland::llama_family(config_);
   random_std = config_.initializer_range;
   open_tokenizer();
   take_adapter(flags, family_);
+  if (adapter) fit_to_adapter(config_, *adapter, kLlamaEmbedding);
   context = system.make_context();
 }
 
@@ -127,8 +134,7 @@ void LlamaSession::fill(nn::Model& model) {
     WeightMap weights = open_weights(folder, family_);
     base_model_ = base_of(weights, base.base_model_name);
     if (adapter) check_base(*adapter, base_model_);
-    const std::string unused = load_weights(llama, weights, seed);
-    if (!unused.empty()) say(unused);
+    say_if(load_weights(llama, weights, seed, adapter ? &*adapter : nullptr));
   }
   if (adapter) fill_adapter(model, *adapter);
 }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/common/progress.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -53,6 +54,7 @@ void Session::take_adapter(const Flags& flags, const HubFamily& family) {
   agree("lora-dropout", told.dropout, lora.dropout);
   agree("targets", told.targets, lora.targets);
   agree("rslora", told.rslora, lora.rslora);
+  agree("ensure-weight-tying", told.ensure_weight_tying, lora.ensure_weight_tying);
   lora.modules_to_save = told.modules_to_save;
 }
 
@@ -82,6 +84,8 @@ LoadedAdapter Session::collected(const nn::Model& model, const HubFamily& family
 
 std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training) {
   std::unique_ptr<nn::Model> model = session.new_model(for_training);
+  if (session.adapter)
+    if (const std::string lost = unmatched_targets(*model, *session.adapter); !lost.empty()) say(lost);
   model->set_recompute(session.batch.recompute == "block");
   if (session.narrow_weights) model->set_frozen_dtype(session.system.weights_dtype(session.batch, *session.context));
   model->materialise(*session.context, session.system.compute_dtype(*session.context));

@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
+#include "models/llama/tied_head.h"
 #include "models/vlm/load_weights.h"
 #include "models/vlm/names.h"
 
@@ -93,6 +94,7 @@ void VlmSession::open(const Flags& flags) {
   LL_CHECK(tokenizer->vocab_size() <= config_.text.vocab_size, "{}: the tokenizer has {} ids, the model {}", folder,
            tokenizer->vocab_size(), config_.text.vocab_size);
   take_adapter(flags, family());
+  if (adapter) fit_to_adapter(config_.text, *adapter, kVlmEmbedding);
   if (adapter) take_parts_of_adapter(flags);
   prompt_ = image_prompt_of(questions_.prompt_style);
   check_picture_size(image_settings_, config_.vision.image_size, from_parts() ? vision_folder_ : folder);
@@ -106,6 +108,8 @@ void VlmSession::open_folder() {
   LL_CHECK(!base.model.empty(), "--model names the base checkpoint, and is missing");
   folder = resolve_model_folder(base.model);
   config_ = VlmConfig::from_folder(folder);
+  const std::string untied = settle_tied_head(config_.text, folder, "", new_vlm_name, kVlmEmbedding);
+  if (!untied.empty()) say(untied);
   tokenizer = load_tokenizer(base.tokenizer.empty() ? folder : base.tokenizer);
   image_settings_ = ImageSettings::from_folder(folder);
   say(config_.notes);
@@ -140,9 +144,8 @@ void VlmSession::take_parts_of_adapter(const Flags& flags) {
   std::string tower = pairs_in(*adapter, kVlmTower) ? "lora" : "frozen";
   std::string projector = pairs_in(*adapter, kVlmProjector) ? "lora" : "frozen";
   for (const std::string& module : adapter->config.modules_to_save) {
-    LL_CHECK(module == "multi_modal_projector" || module == "vision_tower",
-             "{}: {} is saved whole beside the adapter, which this program does not read", base.adapter, module);
-    (module == "vision_tower" ? tower : projector) = "full";
+    if (module.ends_with("vision_tower")) tower = "full";
+    if (module.ends_with("multi_modal_projector")) projector = "full";
   }
   if (card() != nullptr && !card()->prompt_style.empty())
     take("prompt-style", questions_.prompt_style, card()->prompt_style);
@@ -224,7 +227,7 @@ void VlmSession::fill(nn::Model& model) {
     WeightMap weights = open_weights(folder, family());
     base_model_ = base_of(weights, base.base_model_name);
     if (adapter) check_base(*adapter, base_model_);
-    const std::string unused = load_weights(vlm, weights, seed);
+    const std::string unused = load_weights(vlm, weights, seed, adapter ? &*adapter : nullptr);
     if (!unused.empty()) say(unused);
     if (adapter) fill_adapter(model, *adapter);
   }

@@ -24,8 +24,8 @@ Tensor LanguageModelling::loss(const nn::Model& model, const PackedBatch& batch,
   options.scale = scale;
   options.label_smoothing = mode.training ? label_smoothing_ : 0;
   const Llama& m = llama(model);
-  const Tensor x = m.embed(batch.rows.ids);                              // (N, C)
-  return m.loss(m.decode(x, batch.rows, mode), batch.targets, options);  // (1)
+  const Tensor x = m.decode(m.embed(batch.rows.ids), batch.rows, mode);  // (K, C)
+  return m.loss(x, batch.targets, options, batch.rows.selected, mode);   // (1)
 }
 
 Evaluation LanguageModelling::evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const {

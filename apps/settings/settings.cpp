@@ -72,9 +72,10 @@ void add_flags(AdapterSettings& s, Flags& f) {
   f.add("alpha,lora-alpha", &s.alpha, "Adapters are scaled by alpha / rank");
   f.add("lora-dropout", &s.dropout, "Dropout on the adapters' input");
   f.add("targets,target-modules", &s.targets,
-        "all-linear, a comma list of module names, or a full-match regular expression");
+        "all-linear, a comma list of module names (lm_head and embeddings too), or a full-match regular expression");
   f.add("rslora,use-rslora", &s.rslora, "Scale by alpha / sqrt(rank) instead");
   f.add("modules-to-save", &s.modules_to_save, "Comma list of modules trained in full besides the task head");
+  f.add("ensure-weight-tying", &s.ensure_weight_tying, "A head that is the embedding stays so where either is trained");
 }
 
 void check(const AdapterSettings& s) { below_one("lora-dropout", s.dropout); }

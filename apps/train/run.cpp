@@ -7,6 +7,7 @@
 #include "apps/common/progress.h"
 #include "apps/report/report.h"
 #include "engine/error.h"
+#include "models/hub/adapter.h"
 
 namespace lowland::apps {
 namespace {
@@ -79,8 +80,10 @@ void say_outcome(const TrainReport& report, const RunFolder& run, const std::str
 
 std::string params_line(const nn::Model& model) {
   const int64_t trained = model.trainable_count(), all = model.total_count();
-  return fmt::format("trainable params: {} || all params: {} || trainable%: {:.4f}", thousands(trained), thousands(all),
-                     100.0 * static_cast<double>(trained) / static_cast<double>(all));
+  const std::string modules = trained_modules(model);
+  return fmt::format("trainable params: {} || all params: {} || trainable%: {:.4f}{}", thousands(trained),
+                     thousands(all), 100.0 * static_cast<double>(trained) / static_cast<double>(all),
+                     modules.empty() ? "" : "\ntrainable modules: " + modules);
 }
 
 TrainReport run_training(const Training& what, RunFolder& run, const Flags& flags, size_t planned_bytes) {

@@ -19,6 +19,7 @@ void add_merge(CLI::App& app, const Family& family) {
   verb->add_option("--out,--output-dir", paths->out, "Folder to write")->required();
   verb->callback([paths, hub = family.hub] {
     const MergeReport report = merge_adapter(paths->model, paths->adapter, paths->out, hub);
+    for (const std::string& note : report.notes) say(note);
     say(fmt::format("merged {} modules into {}", report.modules, paths->out));
   });
 }

@@ -1,6 +1,7 @@
 #include "models/hub/adapter.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/error.h"
 
@@ -25,38 +26,6 @@ std::vector<float> widened(const std::vector<float>& values, int64_t outer, int6
   return out;
 }
 
-// The last parts of the paths of linear modules, each once; none of those in the modules `but`.
-std::string linear_names(const nn::Model& model, const std::vector<std::string>& but) {
-  std::vector<std::string> names;
-  for (const LinearModule& m : linear_modules(model)) {
-    const std::string name = m.name.substr(m.name.rfind('.') + 1);
-    if (!is_within(m.name, but) && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  }
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-ModuleTargets targets_of(const AdapterSettings& settings, const HubFamily& family) {
-  return ModuleTargets::from_flag(settings.targets_as_is ? settings.targets : family.targets_of(settings.targets));
-}
-
-// What an adapter holds whole: the family's modules, the file's, and those of the settings, which must be there.
-std::vector<std::string> whole_modules(const nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
-                                       const LoadedAdapter* adapter) {
-  std::vector<std::string> whole = family.whole;
-  if (adapter != nullptr)
-    whole.insert(whole.end(), adapter->config.modules_to_save.begin(), adapter->config.modules_to_save.end());
-  const auto& all = model.parameters().all();
-  for (const std::string& module : split_names(settings.modules_to_save)) {
-    LL_CHECK(std::any_of(all.begin(), all.end(), [&](const auto& p) { return is_within(p->name, {module}); }),
-             "--modules-to-save {}: the model has no such module", module);
-    whole.push_back(module);
-  }
-  LL_CHECK(family.tied.empty() || !is_within(family.tied, whole),
-           "--modules-to-save {}: the model's head is tied to it, and peft would part the two",
-           family.tied.substr(family.tied.rfind('.') + 1));
-  return whole;
-}
-
 // modules_to_save: the family's as it names them, then the paths of all others that are trained in full.
 std::vector<std::string> modules_to_save(const nn::Model& model, const HubFamily& family) {
   std::vector<std::string> out = family.whole;
@@ -77,7 +46,8 @@ AdapterConfig peft_config(const nn::Model& model, const AdapterSettings& setting
   config.lora_alpha = settings.alpha;
   config.lora_dropout = settings.dropout;
   config.use_rslora = settings.rslora;
-  config.target_modules = targets_of(settings, family);
+  config.target_modules = lora_targets(settings, family);
+  config.ensure_weight_tying = settings.ensure_weight_tying;
   config.modules_to_save = modules_to_save(model, family);
   config.task_type = family.task_type;
   config.base_model_class = family.base_model_class;
@@ -85,41 +55,80 @@ AdapterConfig peft_config(const nn::Model& model, const AdapterSettings& setting
   return config;
 }
 
+// The output layer that reads a table's pair or, trained whole, its weight; null: none.
+const nn::Linear* tied_output(const nn::Model& model, const nn::Embedding& table) {
+  for (const nn::Linear* output : model.outputs())
+    if (&output->weight() == &table.weight()) return output;
+  return nullptr;
+}
+
+// As peft writes the targets of tied modules: the embedding has the pair, and the output layer is not named.
+void name_tied_targets(ModuleTargets& targets, const std::string& table, const std::string& head) {
+  if (!targets.expression.empty()) {
+    std::string path;
+    for (const char c : table) path += c == '.' ? "\\." : std::string(1, c);
+    if (!matches_target(table, targets)) targets.expression = fmt::format("(?:{}|^{}$)", targets.expression, path);
+    return;
+  }
+  std::erase_if(targets.names, [&](const std::string& name) { return matches_name(head, name); });
+  if (!matches_target(table, targets)) targets.names.push_back(table);
+}
+
 // A config of other settings than the pairs were attached with would be saved in silence, and mean another model.
-void check_settings(const nn::Model& model, const AdapterConfig& config) {
-  for (const LinearModule& m : linear_modules(model)) {
+void check_settings(const nn::Model& model, const AdapterConfig& config, const std::string& tied_head) {
+  for (const LinearModule& m : linear_modules(model, true)) {
     const auto& pairs = model.adapters();
     const auto a = std::find_if(pairs.begin(), pairs.end(), [&](const auto& pair) { return pair.module == m.name; });
     const bool adapted = a != pairs.end();
-    LL_CHECK(
-        adapted == config.targets(m.name) && (!adapted || (a->r == config.r && a->scale == config.scale_of(m.name))),
-        "the adapter cannot be collected: {} was attached with other settings or another family", m.name);
+    LL_CHECK(m.name == tied_head || (adapted == config.targets(m.name, m.kind) &&
+                                     (!adapted || (a->r == config.r && a->scale == config.scale_of(m.name)))),
+             "the adapter cannot be collected: {} was attached with other settings or another family", m.name);
   }
 }
 
-void fill_head(nn::Model& model, const LoadedAdapter& adapter) {
-  for (const HeadTensor& h : adapter.head) {
-    const Tensor into = model.parameters().find(h.name);
-    LL_CHECK(into.defined(), "{}: the model has no tensor {}", adapter.folder, h.name);
-    LL_CHECK(into.shape() == h.shape, "{}: {} has shape {}, the model's is {}", adapter.folder, h.name,
-             to_string(h.shape), to_string(into.shape()));
-    put(into, h.values);
-  }
+// Shape of a tensor of the model by its name; nothing where it has none.
+std::optional<Shape> shape_of(const nn::Model& model, const std::string& name) {
   for (const auto& p : model.parameters().all())
-    for (const nn::NamedRows& r : p->rows)
-      LL_CHECK(!p->trainable || !adapter.config.saves_whole(r.name) || adapter.find_head(r.name) != nullptr,
-               "{} has a part of the task head, but not {}", adapter.folder, r.name);
+    for (const nn::NamedRows& r : p->rows) {
+      if (r.name != name) continue;
+      Shape shape = p->shape;
+      shape[0] = r.end - r.begin;
+      return shape;
+    }
+  return std::nullopt;
+}
+
+void check_tensors(const nn::Model& model, const LoadedAdapter& adapter, const std::vector<HeadTensor>& tensors) {
+  for (const HeadTensor& h : tensors) {
+    const std::optional<Shape> shape = shape_of(model, h.name);
+    LL_CHECK(shape, "{}: the model has no tensor {}", adapter.folder, h.name);
+    LL_CHECK(*shape == h.shape, "{}: {} has shape {}, the model's is {}", adapter.folder, h.name, to_string(h.shape),
+             to_string(*shape));
+  }
+}
+
+// A value of the base that the adapter's file brings; equal to the checkpoint's, it changes nothing.
+void put_stored(nn::Model& model, const HeadTensor& t) {
+  const Tensor into = model.parameters().find(t.name);
+  if (host_values(into) == t.values) return;
+  put(into, t.values);
+  for (const auto& p : model.parameters().all())
+    for (const nn::NamedRows& r : p->rows) p->replaced = p->replaced || r.name == t.name;
 }
 
 }  // namespace
 
 AdapterSettings settings_of(const LoadedAdapter& adapter) {
   const AdapterConfig& config = adapter.config;
+  const bool own_head_pair = std::any_of(adapter.modules.begin(), adapter.modules.end(), [](const LoraFactors& f) {
+    return !f.table && is_vocabulary_module(f.module);
+  });
   AdapterSettings s{.rank = config.r,
                     .alpha = config.lora_alpha,
                     .dropout = config.lora_dropout,
                     .rslora = config.use_rslora,
-                    .targets_as_is = true};
+                    .targets_as_is = true,
+                    .ensure_weight_tying = config.ensure_weight_tying && !own_head_pair};
   for (const auto& [key, rank] : config.rank_pattern) s.rank = std::max(s.rank, rank);
   const ModuleTargets& t = config.target_modules;
   if (!config.exclude_modules.empty() || !config.layers_to_transform.empty()) {
@@ -141,44 +150,55 @@ void check_trains_on(const LoadedAdapter& adapter) {
            adapter.folder);
 }
 
-nn::LoraConfig lora_config(const AdapterSettings& settings, const HubFamily& family) {
-  return {.rank = settings.rank,
-          .alpha = settings.alpha,
-          .dropout = settings.dropout,
-          .rslora = settings.rslora,
-          .targets = [targets = targets_of(settings, family)](const std::string& module) {
-            return matches_target(module, targets);
-          }};
-}
-
-void attach_adapter(nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
-                    const LoadedAdapter* adapter) {
-  const std::vector<std::string> whole = whole_modules(model, settings, family, adapter);
-  nn::LoraConfig lora = lora_config(settings, family);
-  lora.targets = [targets = lora.targets, whole](const std::string& m) { return !is_within(m, whole) && targets(m); };
-  model.attach_lora(lora);
-  LL_CHECK(!model.adapters().empty(), "--targets {} matches no linear module of the model (they are {})",
-           settings.targets.empty() ? family.default_targets : settings.targets, linear_names(model, whole));
-  if (!whole.empty()) model.train([&](const std::string& name) { return is_within(name, whole); });
-}
-
-std::vector<LinearModule> linear_modules(const nn::Model& model) {
+std::vector<LinearModule> linear_modules(const nn::Model& model, bool all) {
   std::vector<LinearModule> out;
+  const auto is_output = [&](const nn::Linear* linear) {
+    return std::find(model.outputs().begin(), model.outputs().end(), linear) != model.outputs().end();
+  };
+  const auto add = [&](const nn::Linear* linear, ModuleKind kind) {
+    for (const nn::Linear::Part& part : linear->parts()) out.push_back({part.module, linear->in(), part.rows, kind});
+  };
   for (const nn::Linear* linear : model.linears())
-    for (const nn::Linear::Part& part : linear->parts()) out.push_back({part.module, linear->in(), part.rows});
+    if (!is_output(linear)) add(linear, ModuleKind::linear);
+  if (!all) return out;
+  for (const nn::Linear* output : model.outputs()) add(output, ModuleKind::output);
+  for (const nn::Embedding* t : model.tables())
+    out.push_back({t->module(), t->weight().shape[1], t->weight().shape[0], ModuleKind::table});
   return out;
 }
 
-void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, bool with_head) {
-  check_adapter_fits(adapter, linear_modules(model));
+void check_adapter(const nn::Model& model, const LoadedAdapter& adapter, bool with_head) {
+  check_adapter_fits(adapter, linear_modules(model, true));
   for (const nn::AdapterSpec& a : model.adapters()) {
     const LoraFactors* f = adapter.find(a.module);
     LL_CHECK(f != nullptr, "{}: no adapter for {}", adapter.folder, a.module);
     LL_CHECK(f->rank <= a.r, "{}: {} has rank {}, not {}", adapter.folder, a.module, f->rank, a.r);
+  }
+  check_tensors(model, adapter, adapter.stored);
+  if (!with_head) return;
+  check_tensors(model, adapter, adapter.head);
+  for (const auto& p : model.parameters().all())
+    for (const nn::NamedRows& r : p->rows)
+      LL_CHECK(!p->trainable || !adapter.config.saves_whole(r.name) || adapter.find_head(r.name) != nullptr,
+               "{} has no tensor {}, which its modules_to_save or task head asks for", adapter.folder, r.name);
+  for (const std::string& module : adapter.config.modules_to_save)
+    LL_CHECK(
+        !is_vocabulary_module(module) ||
+            std::any_of(adapter.head.begin(), adapter.head.end(),
+                        [&](const HeadTensor& h) { return (h.name + ".").find(module + ".") != std::string::npos; }),
+        "{} has no tensor of {}, which its modules_to_save names", adapter.folder, module);
+}
+
+void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, bool with_head) {
+  check_adapter(model, adapter, with_head);
+  for (const nn::AdapterSpec& a : model.adapters()) {
+    const LoraFactors* f = adapter.find(a.module);
     put(model.arena().master(a.a), widened(f->a, 1, f->rank, f->in, a.r, 1));
     put(model.arena().master(a.b), widened(f->b, f->out, f->rank, 1, a.r, static_cast<float>(f->scale / a.scale)));
   }
-  if (with_head) fill_head(model, adapter);
+  for (const HeadTensor& t : adapter.stored) put_stored(model, t);
+  if (!with_head) return;
+  for (const HeadTensor& h : adapter.head) put(model.parameters().find(h.name), h.values);
 }
 
 LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
@@ -187,7 +207,19 @@ LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& set
   arena.require_centre("saving the adapter");
   LoadedAdapter out;
   out.config = peft_config(model, settings, family);
-  check_settings(model, out.config);
+  for (const nn::Embedding* table : model.tables()) {
+    const nn::Linear* output = settings.ensure_weight_tying ? tied_output(model, *table) : nullptr;
+    if (output == nullptr) continue;
+    const std::string& head = output->parts().front().module;
+    if (output->adapted()) {
+      name_tied_targets(out.config.target_modules, table->module(), head);
+      out.tied_head = head;
+    } else if (table->weight().trainable) {  // peft looks for it under both names
+      const Tensor& t = table->weight().master;
+      out.stored.push_back({.name = head + ".weight", .shape = t.shape(), .values = host_values(t)});
+    }
+  }
+  check_settings(model, out.config, out.tied_head);
   out.config.base_model_name_or_path = base.name;
   out.card.emplace().base_fingerprint = base.fingerprint;
   for (const nn::AdapterSpec& a : model.adapters())
@@ -197,12 +229,13 @@ LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& set
                            .out = a.n,
                            .scale = a.scale,
                            .a = host_values(arena.master(a.a)),
-                           .b = host_values(arena.master(a.b))});
+                           .b = host_values(arena.master(a.b)),
+                           .table = model.is_table(a.module)});
   for (const auto& p : model.parameters().all()) {
-    if (!p->trainable) continue;
+    if (!p->trainable && !p->replaced) continue;
     for (const nn::NamedRows& r : p->rows) {
       const Tensor t = p->master.slice_rows(r.begin, r.end);
-      out.head.push_back({.name = r.name, .shape = t.shape(), .values = host_values(t)});
+      (p->trainable ? out.head : out.stored).push_back({.name = r.name, .shape = t.shape(), .values = host_values(t)});
     }
   }
   out.sort();

@@ -24,11 +24,13 @@ struct AdapterSettings {
   double alpha = 16;   // the pairs' product is scaled by alpha / rank, with rslora by alpha / sqrt(rank)
   double dropout = 0;  // on the pairs' input, in training
   bool rslora = false;
-  // Linear modules that get a pair: all-linear, a comma list of names, or an expression that matches whole paths
-  // (ModuleTargets::from_flag). Empty: the family's default.
+  // Modules that get a pair: all-linear, a comma list of names, or an expression that matches whole paths
+  // (ModuleTargets::from_flag). Linear layers, and where they are named the output layer and embeddings. Empty: the
+  // family's default.
   std::string targets = "";
   std::string modules_to_save = "";  // comma list of modules trained in full besides the family's
   bool targets_as_is = false;        // targets come from an adapter's file: the family does not spell them anew
+  bool ensure_weight_tying = false;  // an output layer that is tied to the embedding stays so, as peft calls it
 };
 
 // The settings that an adapter was made with; of exceptions of rank the largest. Its modules_to_save are left to
@@ -38,21 +40,36 @@ AdapterSettings settings_of(const LoadedAdapter& adapter);
 // Throws Error for an adapter that training cannot go on from: one with exceptions of rank or alpha.
 void check_trains_on(const LoadedAdapter& adapter);
 
+// The settings' targets as the family spells them.
+ModuleTargets lora_targets(const AdapterSettings& settings, const HubFamily& family);
+
 // For nn::Model::attach_lora. Throws Error on targets that name nothing, or are an expression that cannot be compiled.
 nn::LoraConfig lora_config(const AdapterSettings& settings, const HubFamily& family);
 
 // Before the model has memory: LoRA pairs on the targets, and training in full of the modules that the family, the
-// settings and `adapter` (null: a new one) hold whole; none of these gets a pair. Throws Error on targets or a module
-// that the model does not have, and on one whose weight is tied.
+// settings and `adapter` (null: a new one) hold whole; none of these gets a pair. With `adapter` the pairs are its own.
+// Throws Error on targets or a module that the model does not have, naming those that are near, and on one whose weight
+// is tied.
 void attach_adapter(nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
                     const LoadedAdapter* adapter = nullptr);
 
-// Every linear module of the model with its sizes.
-std::vector<LinearModule> linear_modules(const nn::Model& model);
+// Every linear module of the model with its sizes; all: output layers and embeddings, too.
+std::vector<LinearModule> linear_modules(const nn::Model& model, bool all = false);
+
+// Error unless the model, to which the adapter was attached, is one of the adapter's base: every pair and every tensor
+// that it holds whole fits, and none is missing. What can be loaded can be merged, and nothing else: both ask this.
+void check_adapter(const nn::Model& model, const LoadedAdapter& adapter, bool with_head = true);
+
+// A line on names of the adapter's target_modules that no module of the model has, with those that are near; or
+// nothing. peft passes over them.
+std::string unmatched_targets(const nn::Model& model, const LoadedAdapter& adapter);
+
+// "q_proj (2), v_proj (2); in full norm (5)": what is trained, by the last part of its name. Empty without adapters.
+std::string trained_modules(const nn::Model& model);
 
 // A and B of an adapter into the arena, and the tensors it holds whole where `with_head`. Modules of a smaller rank or
 // another alpha than the model's give what peft computes with their own. REQUIRES materialise(). Throws Error where
-// adapter and model do not fit, and on a head of which a tensor is missing.
+// check_adapter does.
 void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, bool with_head = true);
 
 // The centre (A, B and every fully trained tensor) as host values, under the names that the family writes, for

@@ -3,6 +3,7 @@
 // models/roberta/family.h, models/llama/family.h and models/vlm/family.h do.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@
 namespace lowland {
 
 struct LoadedAdapter;
+namespace nn {
+class Model;
+}
 
 struct HubFamily {
   // --- names of weights and modules
@@ -22,6 +26,7 @@ struct HubFamily {
   std::string default_targets;  // peft's for the model type: "query,value"
   // The spelling of targets that names only modules that take adapters; absent: targets are as the user gives them.
   std::function<std::string(const std::string& targets)> spell_targets;
+  std::string target_root;         // the module that names of targets are looked for in; empty: the whole model
   std::vector<std::string> whole;  // modules trained in full and saved beside every adapter, as a task head
   std::string tied;                // a module that cannot be trained in full, since the head shares its weight
   std::string task_type;           // peft's: SEQ_CLS, CAUSAL_LM; empty: null
@@ -29,6 +34,9 @@ struct HubFamily {
   std::string parent_library;
 
   // --- merging
+  // The model of the folder with names and shapes, but without memory, as it takes the adapter (whose tensors of the
+  // base get the names of the parameters that they fill).
+  std::function<std::unique_ptr<nn::Model>(const std::string& folder, LoadedAdapter& adapter)> outline;
   // config.json of the merged model, from the base's, whose path is `file`; absent: as it is.
   std::function<std::string(const std::string& config_json, const std::string& file, const LoadedAdapter& adapter)>
       merged_config;

@@ -71,10 +71,35 @@ fs::path snapshot_of(const fs::path& repository) {
   return newest;
 }
 
+// The model that a bitsandbytes copy is of, by its name: unsloth/llama-3-8b of unsloth/llama-3-8b-bnb-4bit; else empty.
+std::string plain_name(std::string name) {
+  while (!name.empty() && name.back() == '/') name.pop_back();
+  for (const char* ending : {"-unsloth-bnb-4bit", "-bnb-4bit", "-bnb-8bit"})
+    if (name.ends_with(ending)) return name.substr(0, name.size() - std::string_view(ending).size());
+  return "";
+}
+
+void refuse_quantised(const std::string& model) {
+  const std::string plain = plain_name(model);
+  if (plain.empty()) return;
+  std::error_code error;
+  const fs::path config = fs::path(model) / "config.json";
+  if (is_file(config) && read_file(config.string(), 64 << 20).find("\"quantization_config\"") == std::string::npos)
+    return;
+  const std::string name = fs::path(plain).filename().string();
+  fail(
+      "{} is a copy quantised by bitsandbytes, which is not read; an adapter of it fits the plain model {} as well: {}",
+      model, name,
+      fs::is_directory(plain, error)
+          ? "--model " + plain
+          : fmt::format("hf download {} --local-dir {}", is_hub_name(plain) ? plain : "ORG/" + name, name));
+}
+
 }  // namespace
 
 std::string resolve_model_folder(const std::string& model) {
   LL_CHECK(!model.empty(), "--model needs a folder or the name of a model");
+  refuse_quantised(model);
   if (is_folder(model)) {
     if (has_config(model)) return checked(model);
     if (const std::string why = why_not_there(model, "config.json"); !why.empty()) fail(why);

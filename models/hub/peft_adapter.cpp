@@ -13,13 +13,6 @@ namespace lowland {
 namespace fs = std::filesystem;
 namespace {
 
-// True if `name` ends in `tail`, which is then cut off.
-bool strip_tail(std::string& name, const std::string& tail) {
-  if (name.size() <= tail.size() || !name.ends_with(tail)) return false;
-  name.resize(name.size() - tail.size());
-  return true;
-}
-
 bool holds(const std::string& name, const char* part) { return name.find(part) != std::string::npos; }
 
 std::string config_text(const std::string& folder) {
@@ -60,39 +53,93 @@ std::vector<float> floats_of(const TensorFile& file, const TensorInfo& t) {
 }
 
 // What cannot be read is named for what it is.
-[[noreturn]] void refuse_tensor(const TensorFile& file, const std::string& name) {
-  const char* what = "is neither a LoRA factor of a linear layer nor of a module in modules_to_save";
-  if (holds(name, "lora_embedding_")) what = "is a LoRA factor of an embedding, which is not supported";
+[[noreturn]] void refuse_tensor(const std::string& file, const std::string& name) {
+  const char* what = "is neither a LoRA factor nor of a module in modules_to_save";
+  if (holds(name, "lora_")) what = "is no factor of LoRA that is known";
+  if (holds(name, ".modules_to_save.")) what = "is of a module that modules_to_save does not name";
   if (holds(name, "lora_magnitude_vector")) what = "belongs to DoRA, which is not supported";
   if (holds(name, "lora_B.bias")) what = "belongs to lora_bias, which is not supported";
-  fail("{}: tensor `{}` {}", file.path(), name, what);
+  if (name.ends_with(".bias") && !holds(name, "lora_"))
+    what = "is a bias that modules_to_save does not name; training of biases (bias: all, lora_only) is not supported";
+  fail("{}: tensor `{}` {}", file, name, what);
 }
 
 using Factors = std::map<std::string, LoraFactors>;
 
-void take_factor(const TensorFile& file, const TensorInfo& t, const std::string& module, bool is_a, Factors& found) {
-  LL_CHECK(t.shape.size() == 2 && t.shape[0] > 0 && t.shape[1] > 0, "{}: tensor `{}` has shape {}, not two dimensions",
-           file.path(), t.name, to_string(t.shape));
+// is_a: the pair's A, which is (rank, in); of an embedding in its own file's form, (in, rank).
+void take_factor(const std::string& file, const HeadTensor& t, const std::string& module, bool is_a, bool table,
+                 Factors& found) {
+  LL_CHECK(t.shape.size() == 2 && t.shape[0] > 0 && t.shape[1] > 0,
+           "{}: tensor `{}` has shape {}, not two dimensions of at least 1: was it saved without its shards gathered?",
+           file, t.name, to_string(t.shape));
   LoraFactors& f = found[module];
+  LL_CHECK(f.module.empty() || f.table == table, "{}: `{}` has a pair of a linear layer and one of an embedding", file,
+           module);
   f.module = module;
-  const int64_t rank = is_a ? t.shape[0] : t.shape[1];
-  LL_CHECK(f.rank == 0 || f.rank == rank, "{}: lora_A and lora_B of `{}` have ranks {} and {}", file.path(), module,
-           is_a ? rank : f.rank, is_a ? f.rank : rank);
+  f.table = table;
+  const bool rank_first = is_a != table;
+  const int64_t rank = rank_first ? t.shape[0] : t.shape[1], other = rank_first ? t.shape[1] : t.shape[0];
+  LL_CHECK(f.rank == 0 || f.rank == rank, "{}: lora_A and lora_B of `{}` have ranks {} and {}", file, module,
+           is_a != table ? rank : f.rank, is_a != table ? f.rank : rank);
   f.rank = rank;
-  (is_a ? f.in : f.out) = is_a ? t.shape[1] : t.shape[0];
-  (is_a ? f.a : f.b) = floats_of(file, t);
+  (is_a ? f.in : f.out) = other;
+  std::vector<float>& into = is_a ? f.a : f.b;
+  LL_CHECK(into.empty(), "{}: tensor `{}` is there twice, under two names", file, t.name);
+  into = table ? transposed(t.values, t.shape[0], t.shape[1]) : t.values;
 }
 
-void check_against_config(const TensorFile& file, const AdapterConfig& config, const LoraFactors& f) {
-  LL_CHECK(!f.a.empty() && !f.b.empty(), "{}: `{}` has no {}", file.path(), f.module,
-           f.a.empty() ? "lora_A" : "lora_B");
-  LL_CHECK(config.targets(f.module), "{}: `{}` is not one of the target_modules of {}", file.path(), f.module,
+void check_against_config(const std::string& file, const AdapterConfig& config, const LoraFactors& f) {
+  const bool no_a = f.a.empty();
+  LL_CHECK(!f.a.empty() && !f.b.empty(), "{}: `{}` has no {}", file, f.module,
+           !f.table ? (no_a ? "lora_A" : "lora_B") : (no_a ? "lora_embedding_B" : "lora_embedding_A"));
+  LL_CHECK(config.targets(f.module), "{}: `{}` is not one of the target_modules of {}", file, f.module,
            kAdapterConfigFile);
-  LL_CHECK(config.rank_of(f.module) == f.rank, "{}: `{}` has rank {}, but {} by {}", file.path(), f.module, f.rank,
+  LL_CHECK(!config.saves_whole(f.module + ".weight"),
+           "{}: `{}` has a pair and is in modules_to_save, too: one of the two changes its weight", file, f.module);
+  LL_CHECK(config.rank_of(f.module) == f.rank, "{}: `{}` has rank {}, but {} by {}", file, f.module, f.rank,
            config.rank_of(f.module), kAdapterConfigFile);
 }
 
+// A tensor that is not a factor, where it belongs.
+void take_tensor(const std::string& file, const AdapterKey& key, HeadTensor t, LoadedAdapter& adapter,
+                 std::vector<HeadTensor>& wrapped) {
+  using What = AdapterKey::What;
+  const std::string in_file = t.name, module = key.name.substr(0, key.name.rfind('.'));
+  const bool whole = adapter.config.saves_whole(key.name), vocabulary = is_vocabulary_module(module);
+  t.name = key.name;
+  if (key.what == What::whole && whole) {
+    adapter.head.push_back(std::move(t));
+  } else if (key.what == What::wrapped && whole) {
+    wrapped.push_back(std::move(t));
+  } else if (key.what == What::original && whole) {
+    adapter.originals.push_back(std::move(t));
+  } else if ((key.what == What::base || key.what == What::whole) && vocabulary && t.shape.size() == 2) {
+    adapter.stored.push_back(std::move(t));
+  } else {
+    refuse_tensor(file, in_file);
+  }
+}
+
+// ensure_weight_tying: the pair of the output layer is that of the embedding a second time.
+void join_tied_pair(const AdapterConfig& config, Factors& found, std::string& tied_head) {
+  if (!config.ensure_weight_tying) return;
+  for (const auto& [name, table] : found)
+    for (const auto& [module, f] : found) {
+      if (!table.table || f.table || f.a != table.a || f.b != table.b) continue;
+      tied_head = module;
+      found.erase(std::string(module));
+      return;
+    }
+}
+
 }  // namespace
+
+std::vector<float> transposed(const std::vector<float>& x, int64_t rows, int64_t columns) {
+  std::vector<float> out(x.size());
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) out[c * rows + r] = x[r * columns + c];
+  return out;
+}
 
 const LoraFactors* LoadedAdapter::find(const std::string& module) const {
   const auto it = std::find_if(modules.begin(), modules.end(), [&](const auto& m) { return m.module == module; });
@@ -112,18 +159,30 @@ const HeadTensor* LoadedAdapter::find_classes() const {
 }
 
 void LoadedAdapter::sort() {
-  std::sort(head.begin(), head.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (std::vector<HeadTensor>* tensors : {&head, &stored, &originals})
+    std::sort(tensors->begin(), tensors->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   std::sort(modules.begin(), modules.end(), [](const auto& a, const auto& b) { return a.module < b.module; });
+}
+
+bool is_vocabulary_module(const std::string& module) {
+  const std::string last = module.substr(module.rfind('.') + 1);
+  return last == "embed_tokens" || last == "lm_head" || last == "word_embeddings";
 }
 
 LoadedAdapter renamed(LoadedAdapter adapter, const Rename& rename) {
   bool fits = true;
+  const auto module_of = [&](const std::string& module) {  // a prefix of names ends in a dot
+    const std::string name = rename(module + ".");
+    return name.substr(0, name.size() - 1);
+  };
   for (LoraFactors& f : adapter.modules) {
-    f.module = rename(f.module);
+    f.module = module_of(f.module);
     fits = fits && adapter.config.targets(f.module);
   }
-  for (HeadTensor& t : adapter.head) t.name = rename(t.name);
-  for (std::string& module : adapter.config.modules_to_save) module = rename(module);
+  for (std::vector<HeadTensor>* tensors : {&adapter.head, &adapter.stored, &adapter.originals})
+    for (HeadTensor& t : *tensors) t.name = rename(t.name);
+  for (std::string& module : adapter.config.modules_to_save) module = module_of(module);
+  if (!adapter.tied_head.empty()) adapter.tied_head = module_of(adapter.tied_head);
   adapter.sort();
   if (fits) return adapter;
   adapter.config.target_modules = {};
@@ -134,31 +193,47 @@ LoadedAdapter renamed(LoadedAdapter adapter, const Rename& rename) {
 LoadedAdapter load_adapter(const std::string& folder, const Rename& rename) {
   LoadedAdapter adapter;
   adapter.folder = folder;
-  adapter.config = AdapterConfig::from_json(config_text(folder), (fs::path(folder) / kAdapterConfigFile).string());
+  AdapterConfig& config = adapter.config;
+  config = AdapterConfig::from_json(config_text(folder), (fs::path(folder) / kAdapterConfigFile).string());
   const std::shared_ptr<const TensorFile> weights = open_weights_of(folder);
   const TensorFile& file = *weights;
-  Factors found;
+  std::vector<std::string> keys;
   for (const TensorInfo& t : file.tensors()) {
-    LL_CHECK(t.name.starts_with(kAdapterKeyPrefix), "{}: the name of tensor `{}` does not begin with {}", file.path(),
-             t.name, kAdapterKeyPrefix);
-    const std::string name = t.name.substr(std::string_view(kAdapterKeyPrefix).size());
-    std::string module = name;
-    if (strip_tail(module, ".lora_A.weight")) {
-      take_factor(file, t, module, true, found);
-    } else if (strip_tail(module, ".lora_B.weight")) {
-      take_factor(file, t, module, false, found);
-    } else if (!holds(name, "lora_") && adapter.config.saves_whole(name)) {
-      adapter.head.push_back({name, t.shape, floats_of(file, t)});
+    keys.push_back(plain_key(t.name));
+    LL_CHECK(keys.back().starts_with(kAdapterKeyPrefix), "{}: the name of tensor `{}` does not begin with {}",
+             file.path(), t.name, kAdapterKeyPrefix);
+    keys.back().erase(0, std::string_view(kAdapterKeyPrefix).size());
+  }
+  const std::string name = adapter_name_in(keys, file.path());
+  Factors found;
+  std::vector<HeadTensor> wrapped;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    using What = AdapterKey::What;
+    const TensorInfo& t = file.tensors()[i];
+    const AdapterKey key = read_adapter_key(keys[i], name);
+    if (key.what == What::unknown) refuse_tensor(file.path(), t.name);
+    HeadTensor values{t.name, t.shape, floats_of(file, t)};
+    const bool table = key.what == What::table_a || key.what == What::table_b;
+    if (table || key.what == What::lora_a || key.what == What::lora_b) {
+      // W + B A: of an embedding peft's B^T is this A, and its A^T this B.
+      const bool is_a = key.what == What::lora_a || key.what == What::table_b;
+      take_factor(file.path(), values, key.module, is_a, table, found);
     } else {
-      refuse_tensor(file, t.name);
+      take_tensor(file.path(), key, std::move(values), adapter, wrapped);
     }
   }
+  for (HeadTensor& t : wrapped)
+    if (adapter.find_head(t.name) == nullptr) adapter.head.push_back(std::move(t));
   LL_CHECK(!found.empty(), "{} has no LoRA factors", file.path());
+  join_tied_pair(config, found, adapter.tied_head);
+  if (config.target_modules.empty())
+    for (const auto& [module, f] : found) config.target_modules.names.push_back(module);
   for (auto& [module, f] : found) {
-    check_against_config(file, adapter.config, f);
-    f.scale = adapter.config.scale_of(module);
+    check_against_config(file.path(), config, f);
+    f.scale = config.scale_of(module);
     adapter.modules.push_back(std::move(f));
   }
+  adapter.sort();
   adapter.card = read_adapter_card(folder);
   return rename ? renamed(std::move(adapter), rename) : adapter;
 }
@@ -170,13 +245,17 @@ void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearMo
   for (const LoraFactors& f : adapter.modules) {
     const auto it = layers.find(f.module);
     LL_CHECK(it != layers.end(), "the adapter {} has `{}`, which is not a linear layer of the model", folder, f.module);
-    LL_CHECK(it->second->in == f.in && it->second->out == f.out,
+    const LinearModule& layer = *it->second;
+    LL_CHECK(f.table == (layer.kind == ModuleKind::table), "the adapter {} has a pair of {} for `{}`", folder,
+             f.table ? "an embedding" : "a linear layer", f.module);
+    LL_CHECK(layer.in == f.in && layer.out == f.out,
              "the adapter {} has `{}` of {} x {}, but the model's is {} x {}: it belongs to another base", folder,
-             f.module, f.out, f.in, it->second->out, it->second->in);
+             f.module, f.out, f.in, layer.out, layer.in);
   }
   for (const LinearModule& layer : model) {
-    LL_CHECK(adapter.find(layer.name) || !adapter.config.targets(layer.name),
-             "the adapter {} has no factors for `{}`, which its target_modules name", folder, layer.name);
+    LL_CHECK(
+        adapter.find(layer.name) || layer.name == adapter.tied_head || !adapter.config.targets(layer.name, layer.kind),
+        "the adapter {} has no factors for `{}`, which its target_modules name", folder, layer.name);
   }
 }
 

@@ -1,10 +1,11 @@
 // LoRA adapter folders as peft reads and writes them: adapter_config.json, adapter_model.safetensors (or
 // adapter_model.bin, which is read only), and beside them README.md and lowland.json (models/hub/adapter_card.h).
 //
-// Keys on disk: base_model.model.MODULE.lora_A.weight (R, in), .lora_B.weight (out, R), and the tensors of
-// modules_to_save plainly, as base_model.model.classifier.dense.weight. peft itself loads with strict=False,
-// so that a wrong name gives the base model's output in silence; here every tensor must be understood, and
-// every writer reads back what it wrote (models/hub/write_adapter.h).
+// Keys on disk: base_model.model.MODULE.lora_A.weight (R, in), .lora_B.weight (out, R), of an embedding
+// .lora_embedding_A (R, V), .lora_embedding_B (C, R), and the tensors of modules_to_save plainly, as
+// base_model.model.classifier.dense.weight; models/hub/adapter_keys.h tells other spellings. peft itself loads with
+// strict=False, so that a wrong name gives the base model's output in silence; here every tensor must be understood,
+// and every writer reads back what it wrote (models/hub/write_adapter.h).
 #pragma once
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "engine/tensor.h"
 #include "models/hub/adapter_card.h"
+#include "models/hub/adapter_keys.h"
 #include "models/hub/peft_config.h"
 #include "models/hub/weight_map.h"
 
@@ -20,15 +22,15 @@ namespace lowland {
 inline constexpr const char* kAdapterConfigFile = "adapter_config.json";
 inline constexpr const char* kAdapterWeightsFile = "adapter_model.safetensors";
 inline constexpr const char* kAdapterTorchFile = "adapter_model.bin";  // read where there is no other
-inline constexpr const char* kAdapterKeyPrefix = "base_model.model.";
 
-// y += scale * B (A x)
+// y += scale * B (A x). Of an embedding (table), whose weight is (V, C), it is W + scale * B A, too: in C, out V.
 struct LoraFactors {
   std::string module;  // "roberta.encoder.layer.0.attention.self.query"
   int64_t rank = 0, in = 0, out = 0;
   double scale = 0;      // from the config; ignored where an adapter is written
   std::vector<float> a;  // (rank, in)
   std::vector<float> b;  // (out, rank)
+  bool table = false;
 };
 
 struct HeadTensor {
@@ -41,9 +43,13 @@ struct HeadTensor {
 struct LoadedAdapter {
   std::string folder;  // where it was read, for errors
   AdapterConfig config;
-  std::optional<AdapterCard> card;                             // of lowland.json; another program writes none
-  std::vector<LoraFactors> modules;                            // sorted by name
-  std::vector<HeadTensor> head;                                // sorted by name
+  std::optional<AdapterCard> card;   // of lowland.json; another program writes none
+  std::vector<LoraFactors> modules;  // sorted by name
+  std::vector<HeadTensor> head;      // what is saved whole, sorted by name
+  // Tensors of the base itself. peft saves them beside the pair of an embedding or output layer, and of a vocabulary
+  // that was resized: they take the place of the base's. `originals`: those of modules that are saved whole, too.
+  std::vector<HeadTensor> stored, originals;
+  std::string tied_head;  // an output layer that reads the embedding's pair (ensure_weight_tying); empty: none
   const LoraFactors* find(const std::string& module) const;    // null if absent
   const HeadTensor* find_head(const std::string& name) const;  // null if absent
   // The last matrix of a task head called classifier or score, as those of transformers are: (classes, width). Null
@@ -52,6 +58,12 @@ struct LoadedAdapter {
   // Orders modules and head as declared.
   void sort();
 };
+
+// (rows, columns) -> (columns, rows)
+std::vector<float> transposed(const std::vector<float>& x, int64_t rows, int64_t columns);
+
+// The name of an embedding or an output layer, as a part of tensor names: peft saves them of its own accord.
+bool is_vocabulary_module(const std::string& module);
 
 // Error, naming file and tensor, if a tensor is not understood, an A or B lacks its partner, a module is not
 // one the config targets, or a rank in the tensors is not the config's. f16 and bf16 files are read as f32.
@@ -62,10 +74,11 @@ LoadedAdapter load_adapter(const std::string& folder, const Rename& rename = {})
 struct LinearModule {
   std::string name;
   int64_t in = 0, out = 0;
+  ModuleKind kind = ModuleKind::linear;
 };
 
-// Error unless each adapter module is a linear layer of the model, with the same sizes, and each layer of the
-// model that the config targets is in the adapter.
+// Error unless each adapter module is one of the model's, with the same sizes, and each of the model's that the config
+// targets is in the adapter.
 void check_adapter_fits(const LoadedAdapter& adapter, const std::vector<LinearModule>& model);
 
 // The adapter under other names, for readers that know an older spelling. Its targets must name them too, as an

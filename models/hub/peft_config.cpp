@@ -14,7 +14,7 @@ using nlohmann::json;
 void refuse_unsupported(const JsonKeys& keys) {
   const std::string type = keys.text("peft_type", "");
   if (type != "LORA") keys.refuse("peft_type", fmt::format("is {}, not LORA", type.empty() ? "missing" : type));
-  for (const char* key : {"use_dora", "lora_bias", "fan_in_fan_out", "use_qalora"}) {
+  for (const char* key : {"use_dora", "lora_bias", "use_qalora"}) {
     if (keys.flag(key, false)) keys.refuse(key, "is true, which is not supported");
   }
   if (const std::string bias = keys.text("bias", "none"); bias != "none") {
@@ -22,7 +22,7 @@ void refuse_unsupported(const JsonKeys& keys) {
   }
   for (const char* key :
        {"trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens", "arrow_config",
-        "kasa_config", "monteclora_config", "use_bdlora"}) {
+        "kasa_config", "monteclora_config", "velora_config", "use_bdlora"}) {
     if (!keys.has(key)) continue;
     const auto& value = keys.at(key);
     const bool off = (value.is_boolean() && !value.get<bool>()) || (value.is_structured() && value.empty());
@@ -46,7 +46,7 @@ ModuleTargets read_targets(const JsonKeys& keys, const char* key) {
   if (!keys.has(key)) return targets;
   if (keys.at(key).is_string()) {
     const std::string text = keys.text(key, "");
-    if (text == "all-linear") {
+    if (ModuleTargets::is_all_linear(text)) {
       targets.all_linear = true;
     } else {
       targets.expression = text;  // in the file a text is always an expression, whatever it holds
@@ -104,8 +104,9 @@ AdapterConfig AdapterConfig::from_json(const std::string& text, const std::strin
   c.lora_dropout = keys.number("lora_dropout", c.lora_dropout);
   if (!(c.lora_dropout >= 0 && c.lora_dropout < 1)) keys.refuse("lora_dropout", "is outside [0, 1)");
   c.use_rslora = keys.flag("use_rslora", false);
+  c.fan_in_fan_out = keys.flag("fan_in_fan_out", false);
+  c.ensure_weight_tying = keys.flag("ensure_weight_tying", false);
   c.target_modules = read_targets(keys, "target_modules");
-  if (c.target_modules.empty()) keys.refuse("target_modules", "is missing");
   c.exclude_modules = read_targets(keys, "exclude_modules");
   if (keys.has("layers_to_transform")) {
     const auto& layers = keys.at("layers_to_transform");
@@ -148,7 +149,8 @@ std::string AdapterConfig::to_json() const {
   }
   j["base_model_name_or_path"] = base_model_name_or_path;
   j["bias"] = "none";
-  j["fan_in_fan_out"] = false;
+  if (ensure_weight_tying) j["ensure_weight_tying"] = true;
+  j["fan_in_fan_out"] = fan_in_fan_out;
   j["inference_mode"] = true;
   j["init_lora_weights"] = true;
   j["lora_alpha"] = number_of(lora_alpha);
@@ -187,14 +189,21 @@ double AdapterConfig::scale_of(const std::string& module) const {
   return alpha_of(module) / (use_rslora ? std::sqrt(rank) : rank);
 }
 
-bool AdapterConfig::saves_whole(const std::string& module) const {
-  if (is_within(module, modules_to_save)) return true;
-  return task_type == "SEQ_CLS" && is_within(module, {"classifier", "score"});
+bool AdapterConfig::saves_whole(const std::string& tensor) const {
+  const auto ends = [&](const std::string& module) {
+    return std::any_of(modules_to_save.begin(), modules_to_save.end(),
+                       [&](const std::string& name) { return module.ends_with(name); });
+  };
+  for (size_t dot = tensor.find('.'); dot != std::string::npos; dot = tensor.find('.', dot + 1))
+    if (ends(tensor.substr(0, dot))) return true;
+  return task_type == "SEQ_CLS" && is_within(tensor, {"classifier", "score"});
 }
 
-bool AdapterConfig::targets(const std::string& module) const {
+bool AdapterConfig::targets(const std::string& module, ModuleKind kind) const {
   if (!exclude_modules.empty() && matches_target(module, exclude_modules)) return false;
-  if (saves_whole(module) || !matches_target(module, target_modules)) return false;
+  if (is_within(module, modules_to_save) || !matches_target(module, target_modules)) return false;
+  if (task_type == "SEQ_CLS" && is_within(module, {"classifier", "score"})) return false;
+  if (kind != ModuleKind::linear && means_linear_only(module, target_modules)) return false;
   const auto& names = target_modules.names;
   const bool by_suffix = !names.empty() && std::find(names.begin(), names.end(), module) == names.end();
   if (layers_to_transform.empty() || !by_suffix) return true;

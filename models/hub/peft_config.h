@@ -1,7 +1,7 @@
 // AdapterConfig: adapter_config.json of a peft LoRA folder. Missing keys have peft's defaults (r 8,
 // lora_alpha 8). A setting that Lowland does not compute is refused by name: use_dora, lora_bias, a bias
-// other than none, fan_in_fan_out, trainable_token_indices, target_parameters, layer_replication, and
-// initialisations that change the base's weights.
+// other than none, trainable_token_indices, target_parameters, layer_replication, and initialisations that
+// change the base's weights.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,12 +12,20 @@
 
 namespace lowland {
 
+// What a module is to peft: a linear layer, the output layer of a language model, which all-linear does not mean, or an
+// embedding.
+enum class ModuleKind : uint8_t { linear, output, table };
+
 struct AdapterConfig {
   int64_t r = 8;
   double lora_alpha = 8;
   double lora_dropout = 0;
   bool use_rslora = false;
-  ModuleTargets target_modules;   // all-linear is written as the sorted full names of the adapted modules
+  bool fan_in_fan_out = false;       // the base stores its weights (in, out): of no effect on linear layers
+  bool ensure_weight_tying = false;  // an output layer that is tied to the embedding stays so
+  // all-linear is written as the sorted full names of the adapted modules. A file may leave them out: then they are
+  // the modules of its tensors (models/hub/peft_adapter.h).
+  ModuleTargets target_modules;
   ModuleTargets exclude_modules;  // read only, as the next two
   std::vector<int64_t> layers_to_transform;
   std::vector<std::string> layers_pattern;
@@ -39,11 +47,11 @@ struct AdapterConfig {
   int64_t rank_of(const std::string& module) const;
   double alpha_of(const std::string& module) const;
   double scale_of(const std::string& module) const;  // alpha / r, or alpha / sqrt(r)
-  // True if peft would put an adapter on this (linear) module.
-  bool targets(const std::string& module) const;
-  // True for a module whose tensors are saved whole: modules_to_save, and for SEQ_CLS also classifier and
-  // score.
-  bool saves_whole(const std::string& module) const;
+  // True if peft would put an adapter on this module.
+  bool targets(const std::string& module, ModuleKind kind = ModuleKind::linear) const;
+  // True for a tensor that is saved whole: below a module whose path ends in the letters of one of modules_to_save, as
+  // input_layernorm does in norm; for SEQ_CLS also in classifier and score.
+  bool saves_whole(const std::string& tensor) const;
 };
 
 }  // namespace lowland

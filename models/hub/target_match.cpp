@@ -30,6 +30,20 @@ int run(pcre2_code* code, const std::string& expression, const std::string& path
   return 0;
 }
 
+// Letters put in, left out, exchanged or swapped with the next that make one word the other.
+size_t edits(const std::string& a, const std::string& b) {
+  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (size_t i = 1; i <= a.size(); ++i)
+    for (size_t j = 1; j <= b.size(); ++j) {
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  return d[a.size()][b.size()];
+}
+
 }  // namespace
 
 ModulePattern::ModulePattern(const std::string& expression) : expression_(expression) {
@@ -56,12 +70,15 @@ std::string ModulePattern::group(const std::string& path, const char* name) cons
   return begin == PCRE2_UNSET ? "" : path.substr(begin, end - begin);
 }
 
+bool ModuleTargets::is_all_linear(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  return text == "all-linear";
+}
+
 ModuleTargets ModuleTargets::from_flag(const std::string& text) {
   ModuleTargets targets;
-  std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
-  if (lower == "all-linear") {
+  if (is_all_linear(text)) {
     targets.all_linear = true;
   } else if (text.find_first_of("*+?()[]|\\^$") != std::string::npos) {
     (void)ModulePattern(text);  // refused now, not in the middle of building a model
@@ -88,17 +105,42 @@ std::vector<std::string> split_names(const std::string& list) {
   return names;
 }
 
+bool matches_name(const std::string& path, const std::string& name) {
+  return path == name || path.ends_with("." + name);
+}
+
 bool matches_target(const std::string& path, const ModuleTargets& targets) {
   if (targets.all_linear) return true;
   if (!targets.expression.empty()) return ModulePattern(targets.expression).matches(path);
   return std::any_of(targets.names.begin(), targets.names.end(),
-                     [&](const std::string& name) { return path == name || path.ends_with("." + name); });
+                     [&](const std::string& name) { return matches_name(path, name); });
+}
+
+bool means_linear_only(const std::string& path, const ModuleTargets& targets) {
+  if (targets.expression.empty()) return targets.all_linear;
+  const size_t dot = path.rfind('.');
+  return ModulePattern(targets.expression).matches(dot == std::string::npos ? "" : path.substr(0, dot));
 }
 
 bool is_within(const std::string& path, const std::vector<std::string>& names) {
   const std::string dotted = "." + path + ".";
   return std::any_of(names.begin(), names.end(),
                      [&](const std::string& name) { return dotted.find("." + name + ".") != std::string::npos; });
+}
+
+std::vector<std::string> near_names(const std::string& name, const std::vector<std::string>& names) {
+  std::vector<std::pair<size_t, std::string>> near;
+  for (const std::string& other : names) {
+    const bool known = std::any_of(near.begin(), near.end(), [&](const auto& n) { return n.second == other; });
+    const size_t distance = edits(name, other);
+    const bool holds = other.find(name) != std::string::npos || name.find(other) != std::string::npos;
+    if (!known && (holds || distance <= std::max<size_t>(1, std::min(name.size(), other.size()) / 3)))
+      near.emplace_back(distance, other);
+  }
+  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> out;
+  for (size_t i = 0; i < std::min<size_t>(3, near.size()); ++i) out.push_back(near[i].second);
+  return out;
 }
 
 int find_pattern(const std::string& path, const std::vector<std::string>& keys) {

@@ -28,18 +28,30 @@ struct ModuleTargets {
 
   // A regular expression if it holds any of *+?()[]|\^$, else a comma list. Error if empty.
   static ModuleTargets from_flag(const std::string& text);
+  // all-linear as peft takes it, in any case.
+  static bool is_all_linear(std::string text);
   bool empty() const { return names.empty() && expression.empty() && !all_linear; }
 };
 
 // The names of a comma list; spaces do not count.
 std::vector<std::string> split_names(const std::string& list);
 
+// True if the path is the name or ends in "." + the name.
+bool matches_name(const std::string& path, const std::string& name);
+
 // True if the path is one of the names, ends in "." + one of them, or matches the expression as a whole.
 // all-linear matches everything: what is linear is for the caller to know.
 bool matches_target(const std::string& path, const ModuleTargets& targets);
 
-// The same, for a module path that is or lies below one of the names (modules_to_save).
+// True where the targets that match this output layer or embedding do not mean it: all-linear, and an expression for
+// whatever lies below the module above it (`.*`, which peft itself would refuse).
+bool means_linear_only(const std::string& path, const ModuleTargets& targets);
+
+// True for a path that is or lies below a module whose name or end after a dot is one of the names.
 bool is_within(const std::string& path, const std::vector<std::string>& names);
+
+// Those of `names` that `name` may be misspelt for, the nearest first, or that hold it; at most three, each once.
+std::vector<std::string> near_names(const std::string& name, const std::vector<std::string>& names);
 
 // rank_pattern and alpha_pattern: the first key that, as an expression, matches the path or its end after a
 // dot. -1 if none does.

@@ -139,6 +139,14 @@ const TensorInfo& WeightMap::info(const std::string& name) const {
   return files_[e.file]->info(e.name);
 }
 
+bool WeightMap::equal(const std::string& a, const std::string& b) const {
+  const Entry &x = entry(a), &y = entry(b);
+  const TensorInfo &s = info(a), &t = info(b);
+  if (s.dtype != t.dtype || s.shape != t.shape) return false;
+  const TensorBytes left = files_[x.file]->bytes(x.name), right = files_[y.file]->bytes(y.name);
+  return std::string_view(left) == std::string_view(right);
+}
+
 void WeightMap::read_into(const std::string& name, const Tensor& into) {
   const Entry& e = entry(name);
   files_[e.file]->read_into(e.name, into);

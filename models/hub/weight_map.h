@@ -33,6 +33,7 @@ class WeightMap {
   std::vector<std::string> names() const;  // sorted
   bool contains(const std::string& name) const { return entries_.count(name) > 0; }
   const TensorInfo& info(const std::string& name) const;  // Error that names a missing tensor; its name is the file's
+  bool equal(const std::string& a, const std::string& b) const;  // two tensors, in dtype, shape and every bit
   // All three count as use. Shapes are checked by read_into; see TensorFile.
   void read_into(const std::string& name, const Tensor& into);
   Tensor load(Context& context, const std::string& name, DType dtype);

@@ -33,11 +33,29 @@ void write_weights(const std::string& path, const LoadedAdapter& adapter) {
     plan.push_back({.name = key, .dtype = "F32", .shape = shape});
     values[key] = &data;
   };
+  const auto add_pair = [&](const std::string& module, const LoraFactors& f) {
+    add(module + ".lora_A.weight", {f.rank, f.in}, f.a);
+    add(module + ".lora_B.weight", {f.out, f.rank}, f.b);
+  };
+  std::vector<LoraFactors> tables;  // in peft's form
+  tables.reserve(adapter.modules.size());
   for (const LoraFactors& f : adapter.modules) {
-    add(f.module + ".lora_A.weight", {f.rank, f.in}, f.a);
-    add(f.module + ".lora_B.weight", {f.out, f.rank}, f.b);
+    if (!f.table) {
+      add_pair(f.module, f);
+      continue;
+    }
+    tables.push_back(
+        {.module = f.module, .rank = f.rank, .a = transposed(f.b, f.out, f.rank), .b = transposed(f.a, f.rank, f.in)});
+    add(f.module + ".lora_embedding_A", {f.rank, f.out}, tables.back().a);
+    add(f.module + ".lora_embedding_B", {f.in, f.rank}, tables.back().b);
+    if (!adapter.tied_head.empty()) add_pair(adapter.tied_head, f);
   }
   for (const HeadTensor& t : adapter.head) add(t.name, t.shape, t.values);
+  for (const HeadTensor& t : adapter.stored) {
+    const size_t dot = t.name.rfind('.');
+    const bool pair = adapter.find(t.name.substr(0, dot)) != nullptr;
+    add(pair ? t.name.substr(0, dot) + ".base_layer" + t.name.substr(dot) : t.name, t.shape, t.values);
+  }
   SafetensorsWriter writer(path, std::move(plan));
   for (const TensorInfo& t : writer.plan()) {
     const std::vector<float>& data = *values.at(t.name);
@@ -53,16 +71,19 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
 
 void read_back(const std::string& folder, const LoadedAdapter& wanted) {
   const LoadedAdapter read = load_adapter(folder);
-  bool equal = read.modules.size() == wanted.modules.size() && read.head.size() == wanted.head.size();
+  bool equal = read.modules.size() == wanted.modules.size() && read.head.size() == wanted.head.size() &&
+               read.stored.size() == wanted.stored.size() && read.tied_head == wanted.tied_head;
   for (const LoraFactors& f : wanted.modules) {
     const LoraFactors* r = read.find(f.module);
-    equal = equal && r && r->in == f.in && r->out == f.out && same(r->a, f.a) && same(r->b, f.b) &&
-            r->scale == wanted.config.scale_of(f.module);
+    equal = equal && r && r->in == f.in && r->out == f.out && r->table == f.table && same(r->a, f.a) &&
+            same(r->b, f.b) && r->scale == wanted.config.scale_of(f.module);
   }
   for (const HeadTensor& t : wanted.head) {
     const HeadTensor* r = read.find_head(t.name);
     equal = equal && r && r->shape == t.shape && same(r->values, t.values);
   }
+  for (size_t i = 0; equal && i < wanted.stored.size(); ++i)
+    equal = read.stored[i].name == wanted.stored[i].name && same(read.stored[i].values, wanted.stored[i].values);
   LL_CHECK(equal, "the adapter {} reads back other than it was written", folder);
 }
 

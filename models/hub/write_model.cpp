@@ -1,5 +1,6 @@
 #include "models/hub/write_model.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
@@ -64,5 +65,54 @@ std::vector<std::string> copy_companion_files(const std::string& from, const std
   }
   return copied;
 }
+
+namespace {
+
+bool is_weights(const std::string& name) {
+  static constexpr const char* kEndings[] = {".safetensors",
+                                             ".bin",
+                                             ".pt",
+                                             ".pth",
+                                             ".ckpt",
+                                             ".gguf",
+                                             ".ggml",
+                                             ".h5",
+                                             ".msgpack",
+                                             ".ot",
+                                             ".onnx",
+                                             ".npz",
+                                             ".pkl",
+                                             ".index.json",
+                                             ".tflite",
+                                             ".onnx_data",
+                                             ".safetensors.index.json"};
+  return std::any_of(std::begin(kEndings), std::end(kEndings), [&](const char* end) { return name.ends_with(end); });
+}
+
+// Whether anything was there to copy. Links to files are followed, as those of a Hugging Face cache; to folders not.
+bool copy_tree(const fs::path& from, const fs::path& to, bool top) {
+  bool any = false;
+  std::error_code none;
+  if (fs::exists(from / "adapter_config.json", none) && !top) return false;  // an adapter would lack its weights
+  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+    const std::string name = entry.path().filename().string();
+    std::error_code error;
+    if (name.starts_with(".") || is_weights(name) || (top && name == "config.json") || name == "adapter_config.json")
+      continue;
+    if (entry.is_directory(error) && !entry.is_symlink(error)) {
+      any = copy_tree(entry.path(), to / name, false) || any;
+    } else if (entry.is_regular_file(error)) {
+      fs::create_directories(to, error);
+      fs::copy_file(entry.path(), to / name, error);
+      LL_CHECK(!error, "cannot copy {} to {}: {}", entry.path().string(), to.string(), error.message());
+      any = true;
+    }
+  }
+  return any;
+}
+
+}  // namespace
+
+void copy_other_files(const std::string& from, const std::string& to) { copy_tree(from, to, true); }
 
 }  // namespace lowland

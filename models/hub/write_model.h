@@ -17,4 +17,8 @@ void write_model_files(const std::string& folder, const std::string& config_json
 // generation and chat template files. Returns their names.
 std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to);
 
+// Copies every file and folder of a model besides config.json, its weights and weights in other formats (.bin, .gguf,
+// .h5, ...), which a program would take for the model's. Hidden files are left.
+void copy_other_files(const std::string& from, const std::string& to);
+
 }  // namespace lowland

@@ -41,6 +41,7 @@ struct LlamaConfig {
   bool qkv_bias = false,
        output_bias = false;  // attention's: Qwen2 has the first, Llama's attention_bias means both
   bool mlp_bias = false;
+  bool head_apart = false;     // tied in the folder, but not here: an adapter holds one of the two whole
   int64_t sliding_window = 0;  // positions that attention looks back on, the own included; 0: all
   std::vector<bool> slides;    // which layers have the window; empty: all
   double attention_dropout = 0;
@@ -60,6 +61,7 @@ struct LlamaConfig {
   std::string to_json() const;
   nlohmann::json own_json() const;  // the second of these in any case
 
+  bool own_head() const { return !tie_word_embeddings || head_apart; }
   int64_t max_tokens() const;              // longest segment
   int64_t window_of(int64_t layer) const;  // sliding_window of a layer; 0: none
   int64_t rope_limit() const;              // longer texts have frequencies of their own

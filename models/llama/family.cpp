@@ -1,13 +1,22 @@
 #include "models/llama/family.h"
 
+#include "models/llama/llama.h"
+#include "models/llama/tied_head.h"
+
 namespace lowland {
 
 HubFamily llama_family(const LlamaConfig& config) {
   HubFamily family;
   family.base_prefix = "model";
   family.default_targets = "q_proj,v_proj";
-  family.tied = config.tie_word_embeddings ? "model.embed_tokens" : "";
+  family.tied = config.tie_word_embeddings ? kLlamaEmbedding : "";
   family.task_type = "CAUSAL_LM";
+  family.outline = [prefix = family.base_prefix](const std::string& folder, LoadedAdapter& adapter) {
+    LlamaConfig of_folder = LlamaConfig::from_folder(folder);
+    settle_tied_head(of_folder, folder, prefix, {}, kLlamaEmbedding);
+    fit_to_adapter(of_folder, adapter, kLlamaEmbedding);
+    return std::make_unique<Llama>(of_folder);
+  };
   return family;
 }
 

@@ -1,5 +1,8 @@
 #include "models/llama/llama.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,11 +29,11 @@ Bias bias_if(bool on) { return on ? Bias::learnt : Bias::none; }
 Llama::Llama(LlamaConfig config, nn::Model* whole, const std::string& base)
     : nn::Model(whole), config_(std::move(config)) {
   const int64_t C = config_.hidden_size, V = config_.vocab_size;
-  tokens_ = std::make_unique<nn::Embedding>(parameters_, base + ".embed_tokens", V, C);
+  tokens_ = own(std::make_unique<nn::Embedding>(parameters_, base + ".embed_tokens", V, C));
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(base, i));
   norm_ = std::make_unique<nn::RmsNorm>(parameters_, base + ".norm", C, config_.rms_norm_eps);
-  head_ = config_.tie_word_embeddings ? &tokens_->weight()
-                                      : &parameters_.add("lm_head.weight", {V, C}, nn::Init::normal, true);
+  head_ = own_output(config_.own_head() ? std::make_unique<Linear>(parameters_, "lm_head", V, C, Bias::none)
+                                        : std::make_unique<Linear>(parameters_, "lm_head", tokens_->weight()));
 }
 
 Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
@@ -82,8 +85,8 @@ Llama::Rope Llama::rope_of(const Rows& rows, const KvCache* cache) const {
 }
 
 Tensor Llama::embed(const Tensor& ids) const {
-  arena().refresh();                                             // the table may be trained
-  return ops::embedding(ids, tokens_->weight().value, dtype());  // (N, C)
+  arena().refresh();                      // the table may be trained
+  return tokens_->forward(ids, dtype());  // (N, C)
 }
 
 Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Rope& rope, const Mode& mode,
@@ -156,16 +159,38 @@ Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const 
   return norm_->forward(h);                                    // (K, C)
 }
 
-Tensor Llama::logits(const Tensor& x) const {
-  return ops::linear(x, head_->value, Tensor());  // (K, V)
+Tensor Llama::logits(const Tensor& x, const nn::RowIds& ids, const Mode& mode) const {
+  return head_->forward(x, ids, mode);  // (K, V)
 }
 
-Tensor Llama::loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options) const {
-  return ops::linear_cross_entropy(x, head_->value, targets, options);  // (1)
+Tensor Llama::loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options,
+                   const nn::RowIds& ids, const Mode& mode) const {
+  if (!head_->adapted() && !head_->probe())
+    return ops::linear_cross_entropy(x, head_->weight().value, targets, options);  // (1)
+  // With a pair the logits of some rows at a time are made, and made again in the backward pass.
+  const int64_t K = x.dim(0), as_usual = std::max<int64_t>(1, (int64_t{1} << 25) / config_.vocab_size);
+  const int64_t chunk = options.chunk_rows > 0 ? options.chunk_rows : as_usual;
+  Tensor sum;  // (1)
+  for (int64_t begin = 0; begin < K; begin += chunk) {
+    const int64_t end = std::min(begin + chunk, K);
+    const auto some = [&](const Tensor& t) { return t ? t.slice_rows(begin, end) : t; };
+    const nn::RowIds rows{some(ids.example), some(ids.position)};
+    const Tensor wanted = some(targets);
+    const auto run = [this, rows, mode, wanted, options](const Tensor& in) {
+      return ops::cross_entropy(head_->forward(in, rows, mode), wanted, options);  // (1)
+    };
+    if (end - begin == K) return run(x);
+    std::vector<int32_t> which(end - begin);
+    std::iota(which.begin(), which.end(), static_cast<int32_t>(begin));
+    const Tensor part = ops::gather_rows(x, Tensor::from<int32_t>(context(), {end - begin}, which));  // (chunk, C)
+    const Tensor l = checkpoint(run, part);
+    sum = sum ? ops::add(sum, l) : l;
+  }
+  return sum;
 }
 
 Tensor Llama::forward(const Rows& rows, const Mode& mode) const {
-  return logits(decode(embed(rows.ids), rows, mode));  // (K, V)
+  return logits(decode(embed(rows.ids), rows, mode), rows.selected, mode);  // (K, V)
 }
 
 }  // namespace lowland

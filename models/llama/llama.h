@@ -27,10 +27,11 @@ class Llama final : public nn::Model {
   // (K, C). With a cache: the rows are those that KvCache::append gave, and see the cached ones before them.
   // Throws Error on a segment longer than max_length().
   Tensor decode(const Tensor& x, const nn::Rows& rows, const nn::Mode& mode, const KvCache* cache = nullptr) const;
-  // x (K, C) -> (K, V)
-  Tensor logits(const Tensor& x) const;
+  // x (K, C) -> (K, V). ids, mode: of the rows, for the dropout of the head's pair.
+  Tensor logits(const Tensor& x, const nn::RowIds& ids = {}, const nn::Mode& mode = nn::Mode::evaluation()) const;
   // Cross-entropy of the next tokens: x (K, C), targets (K) i32 -> (1), without whole logits.
-  Tensor loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options) const;
+  Tensor loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options,
+              const nn::RowIds& ids = {}, const nn::Mode& mode = nn::Mode::evaluation()) const;
 
   // Logits of the selected rows, (K, V).
   Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const;
@@ -63,11 +64,13 @@ class Llama final : public nn::Model {
   Rope rope_of(const nn::Rows& rows, const KvCache* cache) const;
 
   LlamaConfig config_;
-  std::unique_ptr<nn::Embedding> tokens_;
+  nn::Embedding* tokens_;
   std::vector<Layer> layers_;
   std::unique_ptr<nn::RmsNorm> norm_;
-  nn::Parameter* head_ = nullptr;  // lm_head.weight, or the embedding's
-  mutable Tensor frequencies_;     // (HD/2) f32, made at first use
+  nn::Linear* head_ = nullptr;  // over lm_head.weight, or the embedding's
+  mutable Tensor frequencies_;  // (HD/2) f32, made at first use
 };
+
+inline constexpr const char* kLlamaEmbedding = "model.embed_tokens";
 
 }  // namespace lowland

@@ -1,9 +1,12 @@
 #include "models/llama/load_weights.h"
 
+#include "models/llama/tied_head.h"
+
 namespace lowland {
 
-std::string load_weights(Llama& model, WeightMap& weights, uint64_t seed) {
-  for (const auto& [name, tensor] : model.parameters().named()) weights.read_into(name, tensor);
+std::string load_weights(Llama& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter) {
+  for (const auto& [name, tensor] : model.parameters().named())
+    read_parameter(weights, model.config(), kLlamaEmbedding, adapter, name, tensor);
   model.initialise_adapters(seed);
   return weights.unused_message();
 }

@@ -1,7 +1,9 @@
 #include "models/roberta/family.h"
 
+#include <algorithm>
+
 #include "models/hub/merge.h"
-#include "models/roberta/config.h"
+#include "models/roberta/roberta.h"
 
 namespace lowland {
 
@@ -11,6 +13,17 @@ HubFamily roberta_family() {
   family.default_targets = "query,value";
   family.whole = {"classifier"};
   family.task_type = "SEQ_CLS";
+  family.outline = [](const std::string& folder, LoadedAdapter& adapter) {
+    RobertaConfig config = RobertaConfig::from_folder(folder);
+    const auto in_lm_head = [](const std::string& name) { return name.starts_with("lm_head."); };
+    const bool masked =
+        adapter.config.base_model_class == "RobertaForMaskedLM" ||
+        std::any_of(adapter.modules.begin(), adapter.modules.end(),
+                    [&](const LoraFactors& f) { return in_lm_head(f.module); }) ||
+        std::any_of(adapter.head.begin(), adapter.head.end(), [&](const HeadTensor& t) { return in_lm_head(t.name); });
+    if (const HeadTensor* classes = adapter.find_classes()) config.num_labels = classes->shape[0];
+    return std::make_unique<Roberta>(config, masked ? RobertaHead::masked_lm : RobertaHead::classification);
+  };
   family.merged_config = [](const std::string& text, const std::string& file, const LoadedAdapter& adapter) {
     if (adapter.find_classes() != nullptr) RobertaConfig::from_json(text, file);  // refuses what is no RoBERTa
     return classifier_config(text, file, adapter, "RobertaForSequenceClassification");

@@ -17,11 +17,12 @@ Roberta::Roberta(RobertaConfig config, RobertaHead head) : config_(std::move(con
   LL_CHECK(config_.num_attention_heads > 0 && C % config_.num_attention_heads == 0,
            "hidden_size {} is not a multiple of num_attention_heads {}", C, config_.num_attention_heads);
   const std::string embeddings = "roberta.embeddings.";
-  words_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "word_embeddings", config_.vocab_size, C);
-  positions_ = std::make_unique<nn::Embedding>(parameters_, embeddings + "position_embeddings",
-                                               config_.max_position_embeddings, C);
-  types_ =
-      std::make_unique<nn::Embedding>(parameters_, embeddings + "token_type_embeddings", config_.type_vocab_size, C);
+  const auto table = [&](const char* name, int64_t entries) {
+    return own(std::make_unique<nn::Embedding>(parameters_, embeddings + name, entries, C));
+  };
+  words_ = table("word_embeddings", config_.vocab_size);
+  positions_ = table("position_embeddings", config_.max_position_embeddings);
+  types_ = table("token_type_embeddings", config_.type_vocab_size);
   embedding_norm_ = std::make_unique<nn::LayerNorm>(parameters_, embeddings + "LayerNorm", C, config_.layer_norm_eps);
   embedding_op_ = parameters_.next_op();
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(i));
@@ -58,11 +59,9 @@ Roberta::Layer Roberta::make_layer(int64_t index) {
 
 Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
   // Hugging Face numbers positions from pad_token_id + 1; every row has token type 0.
-  const int64_t first = config_.pad_token_id + 1;
-  const nn::Parameter& table = positions_->weight();
-  const Tensor position = ops::embedding(rows.all.position, table.slice(first, table.shape[0]));  // (N, C)
-  const Tensor type = ops::embedding(Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32), types_->weight().value);
-  const Tensor x = ops::add(ops::add(words_->forward(rows.ids), type), position);  // (N, C)
+  const Tensor position = positions_->forward(rows.all.position, dtype(), config_.pad_token_id + 1);  // (N, C)
+  const Tensor type = types_->forward(Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32));       // (N, C)
+  const Tensor x = ops::add(ops::add(words_->forward(rows.ids), type), position);                     // (N, C)
   return ops::dropout(embedding_norm_->forward(x),
                       mode.dropout(config_.hidden_dropout_prob, embedding_op_, rows.all));  // (N, C)
 }

@@ -43,7 +43,7 @@ class Roberta final : public nn::Model {
 
   RobertaConfig config_;
   RobertaHead head_;
-  std::unique_ptr<nn::Embedding> words_, positions_, types_;
+  nn::Embedding *words_, *positions_, *types_;
   std::unique_ptr<nn::LayerNorm> embedding_norm_;
   uint64_t embedding_op_ = 0;
   std::vector<Layer> layers_;

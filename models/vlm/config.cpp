@@ -32,7 +32,7 @@ LlamaConfig read_decoder(const JsonKeys& keys, const std::string& file) {
   if (keys.has("text_config")) text = keys.at("text_config");
   if (!text.is_object()) keys.refuse("text_config", "is not an object");
   if (!text.contains("model_type")) text["model_type"] = "llama";
-  // The head is tied where either of the two says so.
+  // Version 5 states tying for the whole, version 4 for the decoder: either suffices.
   if (keys.flag("tie_word_embeddings", false)) text["tie_word_embeddings"] = true;
   return LlamaConfig::from_json(text.dump(), file + ": text_config");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "models/llama/tied_head.h"
 
 namespace lowland {
 namespace {
@@ -38,9 +39,10 @@ void check_projector(const Vlm& model, const WeightMap& weights) {
 
 }  // namespace
 
-std::string load_weights(Vlm& model, WeightMap& weights, uint64_t seed) {
+std::string load_weights(Vlm& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter) {
   check_projector(model, weights);
-  for (const auto& [name, tensor] : model.parameters().named()) weights.read_into(name, tensor);
+  for (const auto& [name, tensor] : model.parameters().named())
+    read_parameter(weights, model.config().text, kVlmEmbedding, adapter, name, tensor);
   model.initialise_adapters(seed);
   return weights.unused_message();
 }

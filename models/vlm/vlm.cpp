@@ -47,12 +47,13 @@ Tensor Vlm::embed(const Rows& rows, const PlacedImages& images, const Mode& mode
 }
 
 Tensor Vlm::forward(const Rows& rows, const PlacedImages& images, const Mode& mode) const {
-  return language_->logits(language_->decode(embed(rows, images, mode), rows, mode));  // (K, V)
+  return language_->logits(language_->decode(embed(rows, images, mode), rows, mode), rows.selected, mode);  // (K, V)
 }
 
 Tensor Vlm::loss(const Rows& rows, const PlacedImages& images, const Tensor& targets, const Mode& mode,
                  const LinearCrossEntropyOptions& options) const {
-  return language_->loss(language_->decode(embed(rows, images, mode), rows, mode), targets, options);  // (1)
+  const Tensor x = language_->decode(embed(rows, images, mode), rows, mode);  // (K, C)
+  return language_->loss(x, targets, options, rows.selected, mode);           // (1)
 }
 
 bool Vlm::reads(const std::string& name) const {

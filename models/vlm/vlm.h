@@ -50,6 +50,7 @@ class Vlm final : public nn::Model {
 inline constexpr const char* kVlmTower = "model.vision_tower";
 inline constexpr const char* kVlmProjector = "model.multi_modal_projector";
 inline constexpr const char* kVlmLanguage = "model.language_model";
+inline constexpr const char* kVlmEmbedding = "model.language_model.embed_tokens";
 
 // ids with each image token repeated until an image has its T rows. `learn`, marks beside the ids, if given grows
 // alike.

@@ -130,7 +130,8 @@ TEST_CASE("adapter: what cannot be attached is told in one sentence") {
   CHECK(has(refusal(tiny_roberta, base, roberta_family(), {.rank = 0}), "rank must be at least 1"));
   CHECK(has(refusal(tiny_roberta, base, roberta_family(), {.alpha = 0}), "alpha must not be 0"));
   CHECK(refusal(tiny_llama, tied, llama_family(LlamaConfig::from_folder(tied)), {.modules_to_save = "embed_tokens"}) ==
-        "--modules-to-save embed_tokens: the model's head is tied to it, and peft would part the two");
+        "--modules-to-save embed_tokens: the model's head is tied to it, and peft would part the two; "
+        "--ensure-weight-tying trains them as one");
   CHECK(refusal(tiny_llama, tied, llama_family(), {.modules_to_save = "embed_tokens"}).empty());
 }
 
@@ -147,7 +148,8 @@ TEST_CASE("adapter: what does not fit the model is told in one sentence") {
   CHECK(says(adapter).empty());
   LoadedAdapter other = adapter;
   other.head.erase(other.head.begin());
-  CHECK(says(other) == base + "/adapter has a part of the task head, but not classifier.dense.bias");
+  CHECK(says(other) ==
+        base + "/adapter has no tensor classifier.dense.bias, which its modules_to_save or task head asks for");
   other = adapter;
   other.head.back().shape = {1, 96};
   CHECK(says(other) == base + "/adapter: classifier.out_proj.weight has shape (1,96), the model's is (3,32)");

@@ -4,7 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <set>
 
@@ -181,7 +183,7 @@ TEST_CASE("merge: what cannot be merged leaves nothing behind") {
   CHECK(complaint([&] { merge_adapter(base, golden("adapter-seqcls"), base, roberta_family()); }) ==
         base + " is not empty: give another --out");
   LoadedAdapter adapter = load_adapter(golden("adapter-seqcls"));
-  CHECK(has(says(adapter, tiny("roberta_tiny")), "the adapter's is (16,16)"));
+  CHECK(has(says(adapter, tiny("roberta_tiny")), "it belongs to another base"));
   adapter.modules[0].b[5] = std::numeric_limits<float>::infinity();
   CHECK(has(says(adapter, base), "a number that is not finite in " + adapter.modules[0].module + ".weight"));
   adapter = load_adapter(golden("adapter-seqcls"));
@@ -190,7 +192,61 @@ TEST_CASE("merge: what cannot be merged leaves nothing behind") {
   adapter = load_adapter(golden("adapter-seqcls"));
   adapter.modules[0].module = "roberta.encoder.layer.7.attention.self.query";
   adapter.sort();
-  CHECK(has(says(adapter, base), "1 of its 4 modules are not in " + base));
+  CHECK(has(says(adapter, base), "is not a linear layer of the model"));
   CHECK(has(complaint([&] { merge_adapter(base, out / "none", out / "m", roberta_family()); }),
             "there is no adapter folder"));
+}
+
+TEST_CASE("merge: files and folders beside the weights are copied, weights in other formats are not") {
+  const Folder base, out;
+  fs::copy(golden("seqcls-f32"), base.path, fs::copy_options::recursive);
+  for (const char* folder : {"1_Pooling", "onnx", "old-adapter"}) fs::create_directories(base / folder);
+  const std::vector<std::string> copied = {"LICENSE", "tokenizer.json", "chat_template.jinja", "1_Pooling/config.json"};
+  for (const std::string& name : copied) write_file_atomically(base / name, "of the base: " + name);
+  for (const char* name : {"pytorch_model.bin", "tf_model.h5", "model.gguf", "onnx/model.onnx", ".gitattributes",
+                           "adapter_config.json", "old-adapter/adapter_config.json", "old-adapter/README.md"})
+    write_file_atomically(base / name, "x");
+  fs::create_symlink(base / "LICENSE", base / "NOTICE");  // as files of a Hugging Face cache are
+  merge_adapter(base.path, golden("adapter-seqcls"), out / "m", roberta_family());
+  std::vector<std::string> found;
+  for (const auto& entry : fs::recursive_directory_iterator(out / "m"))
+    if (!entry.is_directory()) found.push_back(fs::relative(entry.path(), out / "m").string());
+  std::sort(found.begin(), found.end());
+  CHECK(found == std::vector<std::string>{"1_Pooling/config.json", "LICENSE", "NOTICE", "chat_template.jinja",
+                                          "config.json", "model.safetensors", "tokenizer.json"});
+  for (const std::string& name : copied) CHECK(read_file(out / "m/" + name) == "of the base: " + name);
+  CHECK(!fs::is_symlink(out / "m/NOTICE"));
+}
+
+TEST_CASE("merge: finite is what is finite as it is written; a tensor without elements is left out") {
+  const Folder base, out;
+  fs::copy(golden("seqcls-f16"), base.path, fs::copy_options::recursive);
+  LoadedAdapter adapter = load_adapter(golden("adapter-seqcls"));
+  // W is below 1 in size: one product of 65000 stays finite in f16, one of 66000 does not, though it is in f32.
+  const auto merged = [&](float product) {
+    LoraFactors& f = adapter.modules[0];
+    std::fill(f.a.begin(), f.a.end(), 0.0F);
+    std::fill(f.b.begin(), f.b.end(), 0.0F);
+    f.a[3] = 1;
+    f.b[2 * f.rank] = product / static_cast<float>(adapter.config.scale_of(f.module));
+    save_adapter(out / "a", adapter);
+    fs::remove_all(out / "m");
+    return complaint([&] { merge_adapter(base.path, out / "a", out / "m", roberta_family()); });
+  };
+  CHECK(merged(65000).empty());
+  CHECK(has(merged(66000), "a number that is not finite in " + adapter.modules[0].module + ".weight (66"));
+  CHECK(has(merged(66000), "as F16): nothing is written"));
+
+  std::string bytes = read_file(base / "model.safetensors");  // a tensor of no bytes at the header's end
+  uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  json header = json::parse(bytes.substr(8, length));
+  header["extra.empty"] = {{"dtype", "F16"}, {"shape", {0}}, {"data_offsets", {0, 0}}};
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  const uint64_t longer = text.size();
+  write_file_atomically(base / "model.safetensors",
+                        std::string(reinterpret_cast<const char*>(&longer), 8) + text + bytes.substr(8 + length));
+  CHECK(merged(1).empty());
+  CHECK(!SafetensorsFile(out / "m/model.safetensors").contains("extra.empty"));
 }

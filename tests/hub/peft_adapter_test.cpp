@@ -152,7 +152,7 @@ TEST_CASE("peft: settings that are not computed are refused by name") {
   CHECK(refusal("r", 4) == "");
   CHECK(refusal("lora_alpha", 8.0) == "");
   CHECK(refusal("runtime_config", nlohmann::json::object()) == "");
-  for (const char* key : {"use_dora", "lora_bias", "fan_in_fan_out"})
+  for (const char* key : {"use_dora", "lora_bias", "use_qalora"})
     CHECK(has(refusal(key, true), std::string(key) + " is true"));
   CHECK(has(refusal("bias", "lora_only"), "bias is lora_only; only none"));
   CHECK(has(refusal("trainable_token_indices", {1, 2}), "trainable_token_indices is set"));
@@ -164,7 +164,8 @@ TEST_CASE("peft: settings that are not computed are refused by name") {
   CHECK(refusal("init_lora_weights", "gaussian") == "");
   CHECK(has(refusal("peft_type", "LOHA"), "peft_type is LOHA, not LORA"));
   CHECK(has(refusal("task_type", "MASKED_LM"), "task_type is MASKED_LM, which peft does not know"));
-  CHECK(has(refusal("target_modules", nullptr), "target_modules is missing"));
+  CHECK(refusal("target_modules", nullptr) == "");  // then they are those of the tensors
+  CHECK(refusal("fan_in_fan_out", true) == "");     // of no effect on linear layers
   CHECK(has(refusal("target_modules", "*("), "is not a regular expression"));
 }
 

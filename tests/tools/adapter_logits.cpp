@@ -1,5 +1,6 @@
-// adapter_logits MODEL ADAPTER IDS.json: logits of a classifier with a PEFT adapter on given token ids, as JSON for
-// tests/peers/check_adapter.py. IDS.json: {"ids": [[...], ...]}.
+// adapter_logits MODEL ADAPTER IDS.json: logits of a model with a PEFT adapter on given token ids, as JSON for
+// tests/peers/check_adapter.py and check_adapter_census.py: of a RoBERTa classifier one row a sequence, of a Llama or
+// the language model of a LLaVA its last one. IDS.json: {"ids": [[...], ...]}.
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -7,34 +8,79 @@
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "models/hub/adapter.h"
+#include "models/llama/family.h"
+#include "models/llama/load_weights.h"
+#include "models/llama/tied_head.h"
 #include "models/roberta/family.h"
 #include "models/roberta/load_weights.h"
+#include "models/vlm/family.h"
+#include "models/vlm/load_weights.h"
+#include "models/vlm/names.h"
 
 using namespace lowland;
 
 namespace {
 
-nlohmann::json run(const std::string& folder, const std::string& adapter_folder, const std::string& file) {
-  const auto ids = nlohmann::json::parse(read_file(file)).at("ids").get<std::vector<std::vector<int32_t>>>();
-  const LoadedAdapter adapter = load_adapter(adapter_folder);
+using Ids = std::vector<std::vector<int32_t>>;
+
+nn::Rows rows_of(Context& context, const Ids& ids, bool last) {
+  std::vector<nn::Segment> segments;
+  for (size_t i = 0; i < ids.size(); ++i)
+    segments.push_back({ids[i], static_cast<int64_t>(i), {last ? static_cast<int32_t>(ids[i].size()) - 1 : 0}});
+  return nn::pack(context, segments);
+}
+
+Tensor roberta(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
   RobertaConfig config = RobertaConfig::from_folder(folder);
   const HeadTensor* classes = adapter.find_classes();
-  LL_CHECK(classes != nullptr, "{} has no classifier", adapter_folder);
+  LL_CHECK(classes != nullptr, "{} has no classifier", adapter.folder);
   config.set_labels(unnamed_labels(classes->shape[0]));
-  Context context;
   Roberta model(config, RobertaHead::classification);
   attach_adapter(model, settings_of(adapter), roberta_family(), &adapter);
   model.materialise(context, DType::f32);
   load_weights(model, folder, 0);
   fill_adapter(model, adapter);
-  std::vector<nn::Segment> segments;
-  for (size_t i = 0; i < ids.size(); ++i) segments.push_back({ids[i], static_cast<int64_t>(i), {0}});
+  return model.forward(rows_of(context, ids, false), nn::Mode::evaluation());  // (S, labels)
+}
+
+Tensor llama(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
+  LlamaConfig config = LlamaConfig::from_folder(folder);
+  settle_tied_head(config, folder, "model", {}, kLlamaEmbedding);
+  fit_to_adapter(config, adapter, kLlamaEmbedding);
+  Llama model(config);
+  attach_adapter(model, settings_of(adapter), llama_family(config), &adapter);
+  model.materialise(context, DType::f32);
+  WeightMap weights = open_weights(folder, llama_family());
+  load_weights(model, weights, 0, &adapter);
+  fill_adapter(model, adapter);
+  return model.forward(rows_of(context, ids, true), nn::Mode::evaluation());  // (S, V)
+}
+
+Tensor vlm(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
+  VlmConfig config = VlmConfig::from_folder(folder);
+  settle_tied_head(config.text, folder, "", new_vlm_name, kVlmEmbedding);
+  fit_to_adapter(config.text, adapter, kVlmEmbedding);
+  Vlm model(config);
+  attach_adapter(model, settings_of(adapter), vlm_family({}, config), &adapter);
+  model.materialise(context, DType::f32);
+  WeightMap weights = open_weights(folder, vlm_family());
+  load_weights(model, weights, 0, &adapter);
+  fill_adapter(model, adapter);
+  return model.forward(rows_of(context, ids, true), {}, nn::Mode::evaluation());  // (S, V)
+}
+
+nlohmann::json run(const std::string& folder, const std::string& adapter_folder, const std::string& file) {
+  const auto ids = nlohmann::json::parse(read_file(file)).at("ids").get<Ids>();
+  const std::string config = read_file(folder + "/config.json");
+  const bool is_vlm = is_vlm_config(config), encoder = config.find("roberta") != std::string::npos;
+  LoadedAdapter adapter = load_adapter(adapter_folder, is_vlm ? Rename(new_vlm_name) : Rename());
+  Context context;
   const NoGrad guard(context);
-  const Tensor logits = model.forward(nn::pack(context, segments), nn::Mode::evaluation());  // (S, labels)
+  const Tensor logits = (is_vlm ? vlm : encoder ? roberta : llama)(context, folder, adapter, ids);
   const std::vector<float> flat = logits.to_vector<float>();
   nlohmann::json out{{"ids", ids}};
-  for (auto row = flat.begin(); row != flat.end(); row += config.num_labels)
-    out["logits"].push_back(std::vector<float>(row, row + config.num_labels));
+  for (auto row = flat.begin(); row != flat.end(); row += logits.dim(1))
+    out["logits"].push_back(std::vector<float>(row, row + logits.dim(1)));
   return out;
 }
 
