@@ -48,6 +48,10 @@ class AtomicDirectory {
   int lock_ = -1;
 };
 
+// Removes a file or a folder with all it holds, if there is one: under its name it is whole or gone. Throws Error where
+// it cannot be taken away.
+void remove_atomically(const std::string& path);
+
 // Removes what dead processes left in `folder`. Called by both constructors; harmless at any time.
 void remove_stale_temporaries(const std::string& folder);
 
