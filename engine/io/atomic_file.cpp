@@ -38,21 +38,13 @@ std::string temporary_name(const fs::path& path, int attempt) {
       .string();
 }
 
-void sync_path(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail("cannot open {} to sync it: {}", path, reason(errno));
-  const int result = ::fsync(fd), error = errno;
-  ::close(fd);
-  // A file system that cannot sync folders says EINVAL; there is nothing more to do then.
-  if (result != 0 && error != EINVAL) fail("cannot sync {}: {}", path, reason(error));
-}
-
 // Takes the lock of a temporary that was just made. False where somebody who looked for stale ones was faster and has
 // removed it, or is about to: between making and locking it nothing tells it from one whose writer is dead.
 bool lock_new(int fd, const std::string& path) {
   while (::flock(fd, LOCK_EX) != 0)
     if (errno != EINTR) return true;  // a file system without locks: nobody can take it for stale either
-  struct stat held {}, named {};
+  struct stat held {
+  }, named{};
   return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
          held.st_dev == named.st_dev;
 }
@@ -80,6 +72,15 @@ void replace(const std::string& from, const std::string& to) {
 }
 
 }  // namespace
+
+void sync_path(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail("cannot open {} to sync it: {}", path, reason(errno));
+  const int result = ::fsync(fd), error = errno;
+  ::close(fd);
+  // A file system that cannot sync folders says EINVAL; there is nothing more to do then.
+  if (result != 0 && error != EINVAL) fail("cannot sync {}: {}", path, reason(error));
+}
 
 void remove_stale_temporaries(const std::string& folder) {
   std::error_code error;
