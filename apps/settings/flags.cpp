@@ -3,9 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/settings/input_paths.h"
 #include "apps/settings/limits.h"
 #include "apps/settings/toml_file.h"
 #include "engine/error.h"
@@ -28,20 +28,11 @@ json value_of(const Flags::Field& field) {
   return std::visit([](const auto* f) { return json(*f); }, field);
 }
 
-// A path that is there as one that means the same from any folder; anything else, such as a model's name, as it is.
-std::string absolute(const std::string& path) {
-  std::error_code error;
-  if (path.empty() || !std::filesystem::exists(path, error)) return path;
-  std::filesystem::path whole = std::filesystem::absolute(path, error).lexically_normal();
-  if (error) return path;
-  return whole.has_filename() ? whole.string() : whole.parent_path().string();
-}
-
 json written_value(const std::string& name, const Flags::Field& field) {
   json value = value_of(field);
   if (name == "out" || names_input(name)) {
-    if (value.is_string()) return absolute(value.get<std::string>());
-    for (json& item : value) item = absolute(item.get<std::string>());
+    if (value.is_string()) return absolute_path(value.get<std::string>());
+    for (json& item : value) item = absolute_path(item.get<std::string>());
   }
   return value;
 }
@@ -89,13 +80,6 @@ void check_finite(const std::string& flag, const std::string& text) {
 }
 
 }  // namespace
-
-bool names_input(const std::string& flag) {
-  static constexpr const char* kNames[] = {"model",     "adapter",      "tokenizer",      "data",           "train",
-                                           "dev",       "test",         "text",           "model-config",   "image-dir",
-                                           "class-dir", "vision-model", "language-model", "cache-features", "run"};
-  return std::find(std::begin(kNames), std::end(kNames), flag) != std::end(kNames);
-}
 
 void Flags::add(const std::string& names, Field field, const std::string& help) {
   using CLI::MultiOptionPolicy;
@@ -162,17 +146,6 @@ std::string Flags::to_toml() const {
     if (!empty) text += toml_line(e.name, value);
   }
   return text;
-}
-
-std::vector<std::pair<std::string, std::string>> Flags::inputs() const {
-  std::vector<std::pair<std::string, std::string>> found;
-  for (const Entry& e : entries_) {
-    if (!names_input(e.name)) continue;
-    const json value = value_of(e.field);
-    for (const json& item : value.is_array() ? value : json::array({value}))
-      if (!item.get_ref<const std::string&>().empty()) found.emplace_back(e.name, item.get<std::string>());
-  }
-  return found;
 }
 
 void Flags::take_all(const json& object, const std::string& file) const {

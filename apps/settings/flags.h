@@ -5,7 +5,6 @@
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -37,12 +36,10 @@ class Flags {
   bool has(const std::string& name) const;    // on the command line
   bool given(const std::string& name) const;  // was it, there or in --config?
 
-  // --- the files of a run. Paths that are there are absolute in them, so that they mean the same from any folder.
+  // --- the files of a run
   nlohmann::json to_json() const;
   // What --config reads back. Reruns the run into another folder: `out`, `run`, `resume` and `overwrite` are left out.
   std::string to_toml() const;
-  // The flags that name files or folders which a run reads, with their values; none that is empty.
-  std::vector<std::pair<std::string, std::string>> inputs() const;
   // Sets the fields that the object has. `file` names the source in errors.
   void take_all(const nlohmann::json& object, const std::string& file) const;
   // Sets one field, if there is a flag of that name, it was not given, and the object has it.
@@ -59,8 +56,5 @@ class Flags {
   CLI::App& verb_;
   std::vector<Entry> entries_;
 };
-
-// Whether the flag of this name is given files or folders, --out left aside.
-bool names_input(const std::string& flag);
 
 }  // namespace lowland::apps

@@ -15,11 +15,13 @@ nlohmann::ordered_json to_json(const std::optional<Evaluation>& e) {
   return {{"metrics", e->metrics}, {"score", e->score}, {"score_name", e->score_name}};
 }
 
+double number_or_nan(const nlohmann::json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
 std::optional<Evaluation> evaluation_of(const nlohmann::json& e) {
   if (e.is_null()) return std::nullopt;
-  Evaluation out{.metrics = e.at("metrics"), .score_name = e.at("score_name")};
-  if (!e.at("score").is_null()) out.score = e.at("score");
-  return out;
+  return Evaluation{e.at("metrics"), number_or_nan(e.at("score")), e.at("score_name")};
 }
 
 nlohmann::ordered_json to_json(const std::optional<Probed>& p) {
@@ -27,10 +29,6 @@ nlohmann::ordered_json to_json(const std::optional<Probed>& p) {
   nlohmann::ordered_json o{{"sharpness", p->sharpness}, {"loss", p->loss}};
   if (p->ema_gap) o["ema_gap"] = *p->ema_gap;
   return o;
-}
-
-double number_or_nan(const nlohmann::json& value) {
-  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
 
 std::optional<Probed> probed_of(const nlohmann::json& p) {

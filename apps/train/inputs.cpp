@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "apps/common/progress.h"
-#include "apps/settings/flags.h"
+#include "apps/settings/input_paths.h"
 #include "engine/error.h"
 #include "engine/io/content_hash.h"
 

@@ -7,6 +7,7 @@
 #include "apps/train/interrupt.h"
 #include "apps/train/loader.h"
 #include "apps/train/log_lines.h"
+#include "apps/train/score.h"
 #include "apps/train/step.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
@@ -134,7 +135,7 @@ class Loop {
       state_.last = what_.objective.evaluate(what_.model, DataSplit::dev, what_.batch);
     }
     run_.log(evaluation_line(state_.step, epoch_, *state_.last));
-    if (!state_.best || state_.last->better_than(*state_.best)) {
+    if (!state_.best || is_better(*state_.last, *state_.best)) {
       state_.best = state_.last;
       state_.best_step = state_.step;
       write(what_.result + "-best");

@@ -14,34 +14,6 @@ const char* name_of(DataSplit split) {
   return split == DataSplit::train ? "train" : split == DataSplit::dev ? "dev" : "test";
 }
 
-namespace {
-
-// eval_loss, not a number where it is not finite.
-double loss_of(const Evaluation& e) {
-  const auto loss = e.metrics.find("eval_loss");
-  const bool known = loss != e.metrics.end() && loss->is_number() && std::isfinite(loss->get<double>());
-  return known ? loss->get<double>() : std::numeric_limits<double>::quiet_NaN();
-}
-
-}  // namespace
-
-bool Evaluation::better_than(const Evaluation& other) const {
-  if (defined() != other.defined()) return defined();
-  if (defined()) return score > other.score;
-  return loss_of(*this) < loss_of(other) || (std::isfinite(loss_of(*this)) && !std::isfinite(loss_of(other)));
-}
-
-nlohmann::ordered_json Evaluation::chosen_by() const {
-  const bool by_loss = !defined() || score_name == "loss";
-  const double value = !defined() ? loss_of(*this) : by_loss ? -score : score;
-  return {{"name", by_loss ? "loss" : score_name}, {"value", value}};  // not a number is null in a file
-}
-
-std::string Evaluation::score_text() const {
-  if (!defined()) return score_name + " undefined";
-  return fmt::format("{} {:.4f}", score_name, score_name == "loss" ? -score : score);
-}
-
 MeanLoss mean_loss(const Objective& objective, const nn::Model& model, DataSplit split, const BatchSettings& batch) {
   const NoGrad guard(model.context());
   const std::vector<int32_t>& lengths = objective.lengths(split);

@@ -4,8 +4,6 @@
 // The model is an argument throughout: a plan of the memory packs and computes with one on the meta device, where no
 // file is read and nothing is computed.
 #pragma once
-#include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -32,15 +30,9 @@ struct Place {
 
 struct Evaluation {
   nlohmann::ordered_json metrics;  // "eval_loss", "eval_accuracy", ...; null where undefined
-  // Higher is better: the primary metric, or minus the loss. Not a number where it is undefined.
-  double score = std::numeric_limits<double>::quiet_NaN();
+  double score = 0;                // higher is better: the primary metric, or minus the loss
   std::string score_name;
-  bool defined() const { return std::isfinite(score); }
-  // By the score; an undefined one loses to every other, and of two undefined ones the lower loss wins.
-  bool better_than(const Evaluation& other) const;
-  // What it is chosen by, as it is told: the score, or of an undefined one the loss; null if that is none either.
-  nlohmann::ordered_json chosen_by() const;  // {name, value}
-  std::string score_text() const;            // "accuracy 0.9100", "pearson undefined"
+  double score_value() const { return score_name == "loss" ? -score : score; }  // as it is told
 };
 
 class Objective {

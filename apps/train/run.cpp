@@ -7,6 +7,7 @@
 #include "apps/common/progress.h"
 #include "apps/report/report.h"
 #include "apps/train/inputs.h"
+#include "apps/train/score.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -62,17 +63,17 @@ void add_report(nlohmann::ordered_json& o, const Training& what, const TrainRepo
   o["loss_name"] = what.method.loss_name();
   o["last"] = metrics_of(s.last);
   o["best"] = metrics_of(s.best);
-  if (s.best) o["best_score"] = s.best->chosen_by();
+  if (s.best) o["best_score"] = chosen_by(*s.best);
   o["best_step"] = s.best_step;
 }
 
 // The closing lines: last and best score with their folders, time and memory.
 void say_outcome(const TrainReport& report, const RunFolder& run, const std::string& result) {
   const TrainingState& s = report.state;
-  if (s.last) say(fmt::format("last step: {}  {}", s.last->score_text(), run.file(result).string()));
+  if (s.last) say(fmt::format("last step: {}  {}", score_text(*s.last), run.file(result).string()));
   if (s.best)
-    say(fmt::format("best, step {}: {}{}  {}", s.best_step, s.best->score_text(),
-                    s.best->defined() ? "" : ", chosen by the loss", run.file(result + "-best").string()));
+    say(fmt::format("best, step {}: {}{}  {}", s.best_step, score_text(*s.best),
+                    is_defined(*s.best) ? "" : ", chosen by the loss", run.file(result + "-best").string()));
   say(fmt::format("{} steps, {:.0f} ms each, peak memory {}; pictures in {}", report.steps, report.step_ms,
                   bytes_text(s.peak_bytes), run.file("report.html").string()));
 }

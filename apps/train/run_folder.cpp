@@ -4,10 +4,12 @@
 #include <fstream>
 
 #include "apps/common/progress.h"
+#include "apps/settings/input_paths.h"
 #include "apps/train/checksums.h"
 #include "apps/train/metrics_file.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "engine/io/disk.h"
 #include "models/hub/json_keys.h"
 
 namespace lowland::apps {

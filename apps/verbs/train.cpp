@@ -1,4 +1,5 @@
 // finetune and pretrain: a session's model is trained into a run. What differs between the two is the session.
+#include "apps/settings/input_paths.h"
 #include "apps/train/inputs.h"
 #include "apps/train/run.h"
 #include "apps/verbs/session_verb.h"
@@ -45,7 +46,7 @@ void check_names(const Session& session) {
 std::vector<InputGroup> inputs_of(const Session& session, const Flags& flags) {
   std::vector<InputGroup> groups;
   const std::vector<std::string> data = session.data_files();
-  for (const auto& [name, path] : flags.inputs()) {
+  for (const auto& [name, path] : input_paths(flags.to_json())) {
     InputGroup group{"--" + name, {}, false};
     const bool is_data = name == "data", of_pictures = name == "image-dir" || name == "class-dir";
     if (name == "run" || name == "cache-features" || of_pictures || (is_data && !data.empty())) continue;
@@ -74,7 +75,7 @@ void run(TrainVerb& verb) {
   session.check();
   verb.training.fill_in_defaults(session.method);
   verb.training.check();
-  RunFolder folder(verb.output, verb.flags.inputs());
+  RunFolder folder(verb.output, input_paths(verb.flags.to_json()));
 
   session.open(verb.flags);
   session.load({});

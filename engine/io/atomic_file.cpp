@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/io/disk.h"
 
 namespace lowland {
 namespace fs = std::filesystem;

@@ -48,15 +48,8 @@ class AtomicDirectory {
   int lock_ = -1;
 };
 
-// Removes a file or a folder with all it holds, if there is one: under its name it is whole or gone. Throws Error where
-// it cannot be taken away.
-void remove_atomically(const std::string& path);
-
 // Removes what dead processes left in `folder`. Called by both constructors; harmless at any time.
 void remove_stale_temporaries(const std::string& folder);
-
-// What was written to a file, or the names in a folder, is on the disk. Error where that fails.
-void sync_path(const std::string& path);
 
 // The whole file, or an Error that names it. `limit`: refuse a larger file (JSON files of a model are small).
 std::string read_file(const std::string& path, size_t limit = size_t{1} << 30);

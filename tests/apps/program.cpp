@@ -23,9 +23,9 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
-namespace {
-
-Outcome run(std::string program, const std::vector<std::string>& args, int kill_after_ms) {
+Outcome run_command(const std::string& path, const std::vector<std::string>& args,
+                    const std::vector<std::pair<int, int>>& signals) {
+  std::string program = path;
   static int runs = 0;
   const std::string name = "lowland_out_" + std::to_string(getpid()) + "_" + std::to_string(++runs);
   const std::string stem = fs::temp_directory_path() / name;
@@ -44,9 +44,9 @@ Outcome run(std::string program, const std::vector<std::string>& args, int kill_
     execv(program.c_str(), argv.data());
     _exit(127);
   }
-  if (kill_after_ms >= 0) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(kill_after_ms));
-    kill(child, SIGKILL);
+  for (const auto& [ms, number] : signals) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+    kill(child, number);
   }
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
@@ -57,6 +57,13 @@ Outcome run(std::string program, const std::vector<std::string>& args, int kill_
   fs::remove(stem + ".out");
   fs::remove(stem + ".err");
   return outcome;
+}
+
+namespace {
+
+Outcome run(const std::string& program, const std::vector<std::string>& args, int kill_after_ms) {
+  if (kill_after_ms < 0) return run_command(program, args);
+  return run_command(program, args, {{kill_after_ms, SIGKILL}});
 }
 
 }  // namespace

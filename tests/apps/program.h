@@ -16,6 +16,9 @@ struct Outcome {
 Outcome run_program(const std::vector<std::string>& args, int kill_after_ms = -1);  // lowland-roberta
 Outcome run_llama(const std::vector<std::string>& args, int kill_after_ms = -1);
 Outcome run_vlm(const std::vector<std::string>& args, int kill_after_ms = -1);
+// Any program by its path. signals: sent one after the other, so many milliseconds after the start or the one before.
+Outcome run_command(const std::string& program, const std::vector<std::string>& args,
+                    const std::vector<std::pair<int, int>>& signals = {});
 
 class Workspace {
  public:

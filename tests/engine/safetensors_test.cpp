@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "engine/error.h"
+#include "engine/io/disk.h"
 #include "engine/io/half.h"
 #include "engine/io/safetensors_writer.h"
 
