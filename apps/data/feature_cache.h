@@ -2,8 +2,9 @@
 // its file's content, so that renaming, copying and other question files change nothing.
 //
 // Folder: features-HASH.safetensors, each with up to 64 MB of pictures, a tensor (rows, width) each, named by the
-// content's hash; the key is in every file's metadata, and the hashes of the features: damage is told by file. Files are written whole or not at all, so that a run that dies
-// loses the features since the last file only, and two runs may share a folder.
+// content's hash; the key is in every file's metadata, and the hashes of the features, so that damage is told by file.
+// Files are written whole or not at all: a run that dies loses the features since the last file only, and two runs may
+// share a folder.
 #pragma once
 #include <functional>
 #include <map>

@@ -30,10 +30,13 @@ json value_of(const Flags::Field& field) {
 
 json written_value(const std::string& name, const Flags::Field& field) {
   json value = value_of(field);
-  if (name == "out" || names_input(name)) {
-    if (value.is_string()) return absolute_path(value.get<std::string>());
-    for (json& item : value) item = absolute_path(item.get<std::string>());
+  if (name == "out" || name == "cache-features") {  // folders that are made
+    const auto& path = value.get_ref<const std::string&>();
+    return path.empty() ? value : json(whole_path(path));
   }
+  if (!names_input(name)) return value;
+  if (value.is_string()) return absolute_path(value.get<std::string>());
+  for (json& item : value) item = absolute_path(item.get<std::string>());
   return value;
 }
 

@@ -13,12 +13,14 @@ bool names_input(const std::string& flag) {
   return std::find(std::begin(kNames), std::end(kNames), flag) != std::end(kNames);
 }
 
+std::string whole_path(const std::string& path) {
+  const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole.string() : whole.parent_path().string();
+}
+
 std::string absolute_path(const std::string& path) {
   std::error_code error;
-  if (path.empty() || !std::filesystem::exists(path, error)) return path;
-  std::filesystem::path whole = std::filesystem::absolute(path, error).lexically_normal();
-  if (error) return path;
-  return whole.has_filename() ? whole.string() : whole.parent_path().string();
+  return path.empty() || !std::filesystem::exists(path, error) ? path : whole_path(path);
 }
 
 std::vector<std::pair<std::string, std::string>> input_paths(const nlohmann::json& settings) {

@@ -10,7 +10,9 @@ namespace lowland::apps {
 // Whether the flag of this name is given files or folders, --out left aside.
 bool names_input(const std::string& flag);
 
-// A path that is there as one that means the same from any folder; anything else, such as a model's name, as it is.
+// One that means the same from any folder.
+std::string whole_path(const std::string& path);
+// The same of a path that is there; anything else, such as a model's name, as it is.
 std::string absolute_path(const std::string& path);
 
 // Those of a run's settings (Flags::to_json), with their values; none that is empty.

@@ -29,9 +29,9 @@ class InputHashes {
   nlohmann::json finish();
 
  private:
-  std::future<nlohmann::json> made_;
   std::vector<std::string> labels_;
   double seconds_ = 0;
+  std::future<nlohmann::json> made_;  // last: its end waits for the thread, which writes the others
 };
 
 // The first difference between what a run was begun with and what is there now, a sentence that names both; empty where

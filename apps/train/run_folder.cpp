@@ -31,7 +31,7 @@ std::string beside(const std::string& path, const fs::path& old_run, const fs::p
 
 void follow_move(nlohmann::json& settings, const fs::path& run) {
   const fs::path old_run = settings.contains("out") && settings.at("out").is_string() ? settings.at("out") : "";
-  const fs::path here = fs::absolute(run / "").lexically_normal().parent_path();
+  const fs::path here = whole_path(run.string());
   if (!old_run.is_absolute() || old_run == here) return;
   for (auto& [name, value] : settings.items()) {
     if (!names_input(name)) continue;

@@ -56,8 +56,8 @@ class RunFolder {
 };
 
 nlohmann::json read_json_file(const std::filesystem::path& file);
-// The settings of RUN/run.json: an object of flags. Error if the folder is no run. Where the run was moved, so are those
-// of its paths that are found at their old place beside it.
+// The settings of RUN/run.json: an object of flags. Error if the folder is no run. Of a run that was moved, paths
+// that are found at their old place beside it are those of that place.
 nlohmann::json read_run_settings(const std::filesystem::path& run);
 
 }  // namespace lowland::apps

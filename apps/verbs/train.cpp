@@ -87,7 +87,8 @@ void run(TrainVerb& verb) {
       optim::make_method(session.method.name, model->arena(), verb.training.method_options(session.method));
 
   // Everything that can be refused has been: from here on the run's folder is written.
-  const nlohmann::json settings = verb.flags.to_json();
+  nlohmann::json settings = verb.flags.to_json();
+  settings["resume"] = settings["overwrite"] = false;  // of this process, not of the run
   const RunIdentity identity{settings, hashes.finish()};
   folder.begin(settings);
   session.begin_run(folder.path());
