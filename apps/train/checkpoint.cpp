@@ -64,7 +64,7 @@ void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t tot
   o["settings"] = run.settings;
   o["inputs"] = run.inputs;
   optim::save_training_state((folder / "optimizer.safetensors").string(), method);
-  write_file_atomically((folder / "trainer_state.json").string(), o.dump(2) + '\n');
+  write_file_atomically((folder / "trainer_state.json").string(), nlohmann::json(o).dump(2) + '\n');
   write_checksums(folder);
 }
 

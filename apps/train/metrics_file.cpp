@@ -1,5 +1,6 @@
 #include "apps/train/metrics_file.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "apps/common/progress.h"

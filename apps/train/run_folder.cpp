@@ -30,7 +30,8 @@ std::string beside(const std::string& path, const fs::path& old_run, const fs::p
 }
 
 void follow_move(nlohmann::json& settings, const fs::path& run) {
-  const fs::path old_run = settings.contains("out") && settings.at("out").is_string() ? settings.at("out") : "";
+  const bool told = settings.contains("out") && settings.at("out").is_string();
+  const fs::path old_run = told ? settings.at("out").get<std::string>() : "";
   const fs::path here = whole_path(run.string());
   if (!old_run.is_absolute() || old_run == here) return;
   for (auto& [name, value] : settings.items()) {
@@ -123,17 +124,18 @@ RunFolder::RunFolder(const OutputSettings& settings, const std::vector<std::pair
 
 bool RunFolder::used() const {
   const fs::directory_iterator entries(path_);
-  return std::any_of(begin(entries), end(entries),
+  return std::any_of(fs::begin(entries), fs::end(entries),
                      [](const fs::directory_entry& e) { return e.path().filename() != kLockFile; });
 }
 
 // Of what lies there only what a run writes; run.json is written anew, so that the folder is a run at any moment.
 void RunFolder::clear() const {
   std::string others;
-  for (const auto& entry : fs::directory_iterator(path_)) {
-    const std::string name = entry.path().filename().string();
-    if (is_of_a_run(entry.path())) {
-      remove_atomically(entry.path().string());
+  const fs::directory_iterator entries(path_);
+  for (const fs::path& path : std::vector<fs::path>(fs::begin(entries), fs::end(entries))) {
+    const std::string name = path.filename().string();
+    if (is_of_a_run(path)) {
+      remove_atomically(path.string());
     } else if (name != kLockFile && name != "run.json") {
       others += (others.empty() ? "" : ", ") + name;
     }
