@@ -1,10 +1,13 @@
 #include "apps/common/generate_text.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
+#include "models/tokenizers/printable.h"
 
 namespace lowland::apps {
 
@@ -79,10 +82,12 @@ void check_room(const Llama& model, const std::vector<int32_t>& conversation) {
 Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
                           const GenerateOptions& options, const EmbedPrompts& embed) {
   const auto stream = stream_after(tokenizer, prompt);
+  const bool terminal = isatty(STDOUT_FILENO) != 0;  // a file gets the bytes as they are
   Generated out;
   std::string text;
   const auto put = [&] {
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    const std::string shown = terminal ? printable_lines(text) : text;
+    std::fwrite(shown.data(), 1, shown.size(), stdout);
     std::fflush(stdout);
     out.text += text;
     text.clear();

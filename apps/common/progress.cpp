@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "engine/error.h"
+#include "models/tokenizers/printable.h"
 
 namespace lowland::apps {
 namespace {
@@ -72,7 +73,7 @@ void Progress::finish() {
 }
 
 void say(const std::string& text) {
-  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s\n", printable_lines(text).c_str());
   std::fflush(stderr);
 }
 

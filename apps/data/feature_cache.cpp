@@ -1,39 +1,20 @@
 #include "apps/data/feature_cache.h"
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "engine/error.h"
-#include "kernels/common/philox.h"
+#include "engine/io/content_hash.h"
+#include "engine/io/safetensors_head.h"
 
 namespace lowland::apps {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFormat = "1";
-
-// Two chains of 64 bits over the same words.
-struct Hash {
-  uint64_t a = 0x6c6f776c616e6431ull, b = 0x6665617475726573ull;  // "lowland1", "features"
-
-  void add(const void* data, size_t bytes) {
-    const char* at = static_cast<const char*>(data);
-    word(bytes);
-    for (size_t i = 0; i < bytes; i += 8) {
-      uint64_t w = 0;
-      std::memcpy(&w, at + i, std::min<size_t>(8, bytes - i));
-      word(w);
-    }
-  }
-  void add(std::string_view text) { add(text.data(), text.size()); }
-  void word(uint64_t w) {
-    a = mix64(a ^ w);
-    b = mix64(b + w);
-  }
-  std::string text() const { return fmt::format("{:016x}{:016x}", mix64(a), mix64(b ^ a)); }
-};
+constexpr const char* kFormat = "2";
+constexpr const char* kSum = "xxh3 ";  // before a picture's hash: the hash of its features
 
 std::vector<std::string> shards_in(const std::string& folder) {
   std::vector<std::string> files;
@@ -43,6 +24,19 @@ std::vector<std::string> shards_in(const std::string& folder) {
   }
   std::sort(files.begin(), files.end());
   return files;
+}
+
+std::string shard_name(std::string_view head) { return fmt::format("features-{}.safetensors", content_hash_of(head)); }
+
+// REQUIRES a safetensors file.
+std::string head_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  uint64_t length = 0;
+  in.read(reinterpret_cast<char*>(&length), sizeof length);
+  std::string head(sizeof length + length, '\0');
+  in.seekg(0);
+  in.read(head.data(), std::ssize(head));
+  return in ? head : "";
 }
 
 std::map<std::string, std::string> metadata_of(const FeatureKey& key) {
@@ -56,12 +50,6 @@ std::map<std::string, std::string> metadata_of(const FeatureKey& key) {
 
 }  // namespace
 
-std::string content_hash(std::string_view bytes) {
-  Hash hash;
-  hash.add(bytes);
-  return hash.text();
-}
-
 int64_t cached_pictures(const std::string& folder) {
   if (!fs::is_directory(folder)) return 0;
   int64_t n = 0;
@@ -70,14 +58,13 @@ int64_t cached_pictures(const std::string& folder) {
 }
 
 std::string tensors_hash(const std::vector<NamedTensor>& tensors) {
-  Hash hash;
+  std::string text;
   for (const auto& [name, tensor] : tensors) {
-    hash.add(name);
-    hash.add(to_string(tensor.shape()));
     const std::vector<float> values = tensor.to(DType::f32).to_vector<float>();
-    hash.add(values.data(), values.size() * sizeof(float));
+    const std::string_view bytes(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    text += fmt::format("{} {} {}\n", name, to_string(tensor.shape()), content_hash_of(bytes));
   }
-  return hash.text();
+  return content_hash_of(text);
 }
 
 FeatureCache::FeatureCache(std::string folder, FeatureKey key) : folder_(std::move(folder)), key_(std::move(key)) {
@@ -89,6 +76,7 @@ FeatureCache::FeatureCache(std::string folder, FeatureKey key) : folder_(std::mo
   for (const std::string& file : shards_in(folder_)) open_shard(file);
 }
 
+// A shard is named by the hash of its header, which holds those of the features: no bit of it changes unseen.
 void FeatureCache::open_shard(const std::string& path) {
   auto file = std::make_unique<SafetensorsFile>(path);
   for (const auto& [name, ours] : metadata_of(key_)) {
@@ -99,6 +87,7 @@ void FeatureCache::open_shard(const std::string& path) {
              "folder, or remove this one",
              folder_, name, theirs, ours);
   }
+  LL_CHECK(path.ends_with(shard_name(head_of(path))), "{} is damaged: remove it, its features are made again", path);
   for (const TensorInfo& t : file->tensors()) {
     LL_CHECK(t.shape == (Shape{key_.rows, key_.width}), "{}: features {} are {}, not {}", path, t.name,
              to_string(t.shape), to_string(Shape{key_.rows, key_.width}));
@@ -109,7 +98,7 @@ void FeatureCache::open_shard(const std::string& path) {
 
 const std::string& FeatureCache::hash_of(const std::string& file) {
   const auto at = hashes_.find(file);
-  return at != hashes_.end() ? at->second : hashes_.emplace(file, content_hash(read_file(file))).first->second;
+  return at != hashes_.end() ? at->second : hashes_.emplace(file, content_hash(file)).first->second;
 }
 
 bool FeatureCache::contains(const std::string& hash) const { return places_.contains(hash) || pending_.contains(hash); }
@@ -119,7 +108,11 @@ void FeatureCache::read_into(const std::string& hash, const Tensor& into) const 
   if (at != pending_.end()) {
     into.copy_from(at->second);
   } else {
-    places_.at(hash)->read_into(hash, into);
+    const SafetensorsFile& file = *places_.at(hash);
+    const auto sum = file.metadata().find(kSum + hash);
+    LL_CHECK(sum != file.metadata().end() && sum->second == content_hash_of(file.bytes(hash)),
+             "{} is damaged: remove it, its features are made again", file.path());
+    file.read_into(hash, into);
   }
 }
 
@@ -153,14 +146,15 @@ Tensor FeatureCache::get(Context& context, std::span<const std::string> hashes,
 
 void FeatureCache::flush() {
   if (pending_.empty()) return;
-  Hash contents;
   std::vector<TensorInfo> plan;
+  std::map<std::string, std::string> metadata = metadata_of(key_);
   for (const auto& [hash, tensor] : pending_) {
-    contents.add(hash);
+    const HostBytes bytes(tensor);
+    metadata[kSum + hash] = content_hash_of({static_cast<const char*>(bytes.data()), tensor.nbytes()});
     plan.push_back({hash, std::string(file_dtype_of(key_.dtype)), tensor.shape()});
   }
-  const std::string path = (fs::path(folder_) / fmt::format("features-{}.safetensors", contents.text())).string();
-  SafetensorsWriter writer(path, plan, metadata_of(key_));
+  const std::string path = (fs::path(folder_) / shard_name(safetensors_head(folder_, plan, metadata))).string();
+  SafetensorsWriter writer(path, plan, metadata);
   for (const TensorInfo& t : writer.plan()) writer.append(t.name, pending_.at(t.name));
   writer.finish();
   pending_.clear();

@@ -2,8 +2,9 @@
 // its file's content, so that renaming, copying and other question files change nothing.
 //
 // Folder: features-HASH.safetensors, each with up to 64 MB of pictures, a tensor (rows, width) each, named by the
-// content's hash; the key is in every file's metadata. Files are written whole or not at all, so that a run that dies
-// loses the features since the last file only, and two runs may share a folder.
+// content's hash; the key is in every file's metadata, and the hashes of the features, so that damage is told by file.
+// Files are written whole or not at all: a run that dies loses the features since the last file only, and two runs may
+// share a folder.
 #pragma once
 #include <functional>
 #include <map>
@@ -25,8 +26,6 @@ struct FeatureKey {
   DType dtype = DType::f32;
 };
 
-// 32 hexadecimal digits. Not meant to withstand somebody who looks for two contents of equal hash.
-std::string content_hash(std::string_view bytes);
 // How many pictures have their features in the folder, whatever they were made with; 0 where there is no folder.
 int64_t cached_pictures(const std::string& folder);
 // Of names, shapes and all values.

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "models/tokenizers/printable.h"
+
 namespace lowland::apps {
 
 void print_rows_head(int64_t begin, int64_t end) {
@@ -14,30 +16,17 @@ void print_rows_head(int64_t begin, int64_t end) {
               static_cast<long long>(end));
 }
 
-namespace {
-
-// Line breaks and the like as `\n`, `\x01`.
-std::string visible(std::string_view piece) {
-  std::string out;
-  for (const char c : piece) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += c == '\n' ? "\\n" : byte < 0x20 || byte == 0x7f ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
-  }
-  return out;
-}
-
-}  // namespace
-
 void print_row(int64_t position, int32_t id, bool learnt, std::string_view piece) {
   const std::string line = fmt::format("{:>10} {:>8}  {:<4}  {}", position < 0 ? "-" : fmt::format("{}", position), id,
-                                       learnt ? "yes" : "", visible(piece));
+                                       learnt ? "yes" : "", printable(piece));
   const bool green = learnt && isatty(STDOUT_FILENO) != 0;
   std::printf("%s%s%s\n", green ? "\033[32m" : "", line.c_str(), green ? "\033[0m" : "");
 }
 
 void print_rows(int64_t first, int64_t last, int32_t id, std::string_view what) {
-  std::printf("%s\n",
-              fmt::format("{:>10} {:>8}  {:<4}  {}", fmt::format("{}-{}", first, last), id, "", visible(what)).c_str());
+  std::printf(
+      "%s\n",
+      fmt::format("{:>10} {:>8}  {:<4}  {}", fmt::format("{}-{}", first, last), id, "", printable(what)).c_str());
 }
 
 }  // namespace lowland::apps

@@ -161,6 +161,13 @@ void RobertaSession::load(const Wanted& wanted) {
   objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing);
 }
 
+std::vector<std::string> RobertaSession::data_files() const {
+  std::vector<std::string> files;
+  for (const Split* split : {&data_.train, &data_.dev, &data_.dev_mm, &data_.test, &data_.test_mm})
+    if (!split->file.empty() && !split->carved && task_.task != "text") files.push_back(split->file);
+  return files;
+}
+
 std::unique_ptr<nn::Model> RobertaSession::new_model(bool for_training) const {
   auto model = std::make_unique<Roberta>(config_, RobertaHead::classification);
   choose_trained(*model, family_, for_training);

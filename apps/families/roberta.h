@@ -20,6 +20,8 @@ class RobertaSession final : public Session {
   // The task's files; label ids follow the adapter or the checkpoint where they have labels of their own.
   void load(const Wanted& wanted) override;
   const Objective& objective() const override { return *objective_; }
+  std::vector<std::string> data_files() const override;
+  std::vector<std::string> labels() const override { return data_.task.labels; }
   std::unique_ptr<nn::Model> new_model(bool for_training) const override;
   void fill(nn::Model& model) override;
   void write(const nn::Model& model, const std::filesystem::path& into) const override;

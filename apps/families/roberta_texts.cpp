@@ -9,6 +9,7 @@
 #include "apps/families/print_rows.h"
 #include "apps/families/roberta.h"
 #include "engine/error.h"
+#include "models/tokenizers/printable.h"
 
 namespace lowland::apps {
 namespace {
@@ -49,7 +50,7 @@ void RobertaSession::print_example(int64_t index, int64_t first_row) const {
   const Example& e = data_.train.examples[index];
   const std::vector<int32_t>& ids = objective_->tokens(DataSplit::train).ids[index];
   std::printf("\n%s:%lld  label %s\n", data_.train.file.c_str(), static_cast<long long>(e.line),
-              data_.task.regression ? fmt::format("{}", e.score).c_str() : e.label_name.c_str());
+              data_.task.regression ? fmt::format("{}", e.score).c_str() : printable(e.label_name).c_str());
   print_rows_head(first_row, first_row + static_cast<int64_t>(ids.size()));
   for (size_t i = 0; i < ids.size(); ++i)  // the head reads the first row
     print_row(static_cast<int64_t>(i), ids[i], i == 0, tokenizer->piece(ids[i]));

@@ -68,6 +68,10 @@ class Session {
   virtual void open(const Flags& flags) = 0;
   virtual void load(const Wanted& wanted) = 0;
   virtual const Objective& objective() const = 0;
+  // What was loaded that no flag names file by file, by content part of what a run is; and the labels, in id order.
+  virtual std::vector<std::string> data_files() const { return {}; }
+  virtual std::vector<std::string> picture_files() const { return {}; }
+  virtual std::vector<std::string> labels() const { return {}; }
   virtual std::unique_ptr<nn::Model> new_model(bool for_training) const = 0;
   virtual void fill(nn::Model& model) = 0;
   // Into an existing folder: the adapter, or with --method full the model.

@@ -19,6 +19,7 @@ class VlmSession : public LanguageSession {
   void open(const Flags& flags) override;
   void load(const Wanted& wanted) override;
   const Objective& objective() const override { return *objective_; }
+  std::vector<std::string> picture_files() const override { return pictures_->paths(); }
   std::unique_ptr<nn::Model> new_model(bool for_training) const override;
   void fill(nn::Model& model) override;
   void write(const nn::Model& model, const std::filesystem::path& into) const override;
@@ -95,6 +96,8 @@ class TowerPretraining final : public Session {
   void open(const Flags& flags) override;
   void load(const Wanted& wanted) override;
   const Objective& objective() const override { return *objective_; }
+  std::vector<std::string> picture_files() const override { return objective_->files(); }
+  std::vector<std::string> labels() const override { return config_.labels; }
   std::unique_ptr<nn::Model> new_model(bool for_training) const override;
   void fill(nn::Model& model) override;
   void write(const nn::Model& model, const std::filesystem::path& into) const override;

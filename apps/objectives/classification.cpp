@@ -43,7 +43,7 @@ Evaluation evaluate_examples(const Roberta& model, const TaskInfo& task, const S
   e.metrics["eval_loss" + suffix] = outputs.empty() ? 0.0 : loss / static_cast<double>(outputs.size());
   const MetricResult result = compute_metrics(task, flat, split.examples);
   e.score_name = task.primary_metric;
-  e.score = -1e300;  // an undefined metric never wins
+  e.score = std::nan("");  // where it is undefined
   for (const Metric& m : result.values) {
     e.metrics["eval_" + m.name + suffix] = m.value ? nlohmann::ordered_json(*m.value) : nlohmann::ordered_json(nullptr);
     if (m.name == task.primary_metric && m.value) e.score = *m.value;

@@ -31,6 +31,12 @@ void Pictures::open_cache(const Vlm& model) {
   cache_ = std::make_unique<FeatureCache>(cache_folder_, key);
 }
 
+std::vector<std::string> Pictures::paths() const {
+  std::vector<std::string> out;
+  for (const File& file : files_) out.push_back(file.path);
+  return out;
+}
+
 bool Pictures::all_cached() const { return !cache_folder_.empty() && cached_pictures(cache_folder_) >= size(); }
 
 size_t Pictures::waiting_bytes(const Vlm& model) const {

@@ -26,6 +26,7 @@ class Pictures {
   size_t waiting_bytes(const Vlm& model) const;
 
   int64_t size() const { return static_cast<int64_t>(files_.size()); }
+  std::vector<std::string> paths() const;
 
   // The number of a file. `where` (file:line of the question that names it first) is told if it cannot be read.
   int32_t add(const std::string& file, const std::string& where);

@@ -1,11 +1,11 @@
 #include "apps/report/report.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include "apps/common/progress.h"
 #include "apps/report/heat_map.h"
 #include "apps/report/svg_chart.h"
+#include "apps/train/metrics_file.h"
 #include "apps/train/run_folder.h"
 #include "engine/error.h"
 
@@ -55,7 +55,9 @@ std::vector<std::string> metric_names(const std::vector<RunRecord>& runs) {
 }
 
 std::string number(const json& object, const std::string& key, const char* format = "{:.4f}") {
-  if (!object.is_object() || !object.contains(key) || !object.at(key).is_number()) return "–";
+  if (!object.is_object() || !object.contains(key)) return "–";
+  if (object.at(key).is_null()) return "undefined";  // as JSON has what is no number
+  if (!object.at(key).is_number()) return "–";
   return fmt::format(fmt::runtime(format), object.at(key).get<double>());
 }
 
@@ -67,20 +69,6 @@ std::string train_loss(const json& info) {
 }
 
 }  // namespace
-
-RunRecord read_run(const std::filesystem::path& folder) {
-  LL_CHECK(std::filesystem::exists(folder / "run.json"), "{} is not a run: it has no run.json", folder.string());
-  std::filesystem::path name = folder.lexically_normal();
-  if (!name.has_filename()) name = name.parent_path();
-  RunRecord run{name.filename().string(), read_json_file(folder / "run.json"), {}, {}};
-  if (std::filesystem::exists(folder / "landscape.json")) run.landscape = read_json_file(folder / "landscape.json");
-  std::ifstream in(folder / "metrics.jsonl");
-  for (std::string line; std::getline(in, line);) {
-    json object = json::parse(line, nullptr, false);
-    if (object.is_object()) run.metrics.push_back(std::move(object));
-  }
-  return run;
-}
 
 std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& runs) {
   const std::vector<std::string> metrics = metric_names(runs);
@@ -229,6 +217,38 @@ std::string report_html(const std::vector<RunRecord>& runs) {
     html += fmt::format("<details><summary>{} run.json</summary><pre>{}</pre></details>", escape_html(run.name),
                         escape_html(run.info.dump(2)));
   return page(title, html);
+}
+
+namespace {
+
+// What is shown of a run is tried on it alone: a value of another kind is told with its file.
+void check_record(const RunRecord& run, const std::filesystem::path& folder) {
+  const char* file = "run.json";
+  try {
+    run_table({run});
+    summary(run.info);
+    file = "landscape.json";
+    landscapes({run});
+  } catch (const json::exception& e) {
+    fail("{} is not as a run writes it: {}", (folder / file).string(), e.what());
+  }
+}
+
+}  // namespace
+
+RunRecord read_run(const std::filesystem::path& folder) {
+  LL_CHECK(std::filesystem::exists(folder / "run.json"), "{} is not a run: it has no run.json", folder.string());
+  std::filesystem::path name = folder.lexically_normal();
+  if (!name.has_filename()) name = name.parent_path();
+  RunRecord run{name.filename().string(), read_json_file(folder / "run.json"), {}, {}};
+  LL_CHECK(run.info.is_object() && run.info.contains("settings") && run.info.at("settings").is_object(),
+           "{} has no settings", (folder / "run.json").string());
+  if (std::filesystem::exists(folder / "landscape.json")) run.landscape = read_json_file(folder / "landscape.json");
+  MetricLines metrics = read_metric_lines(folder / "metrics.jsonl");
+  say_damaged_lines(metrics, folder / "metrics.jsonl");
+  run.metrics = std::move(metrics.lines);
+  check_record(run, folder);
+  return run;
 }
 
 }  // namespace lowland::apps

@@ -14,7 +14,8 @@ struct RunRecord {
   nlohmann::json landscape;             // landscape.json of the verb probe; null if there is none
 };
 
-// Error if the folder has no run.json; a half-written last line of metrics.jsonl is left out.
+// Error, naming the file, if the folder has no run.json, or a file holds what no run writes. Damaged lines of
+// metrics.jsonl are left out, and told.
 RunRecord read_run(const std::filesystem::path& folder);
 
 // The figures of the runs, a row each after the row of headings: metrics, loss, sharpness, time, memory.

@@ -2,8 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/settings/input_paths.h"
+#include "apps/settings/limits.h"
+#include "apps/settings/toml_file.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -24,32 +28,65 @@ json value_of(const Flags::Field& field) {
   return std::visit([](const auto* f) { return json(*f); }, field);
 }
 
+json written_value(const std::string& name, const Flags::Field& field) {
+  json value = value_of(field);
+  if (name == "out" || name == "cache-features") {  // folders that are made
+    const auto& path = value.get_ref<const std::string&>();
+    return path.empty() ? value : json(whole_path(path));
+  }
+  if (!names_input(name)) return value;
+  if (value.is_string()) return absolute_path(value.get<std::string>());
+  for (json& item : value) item = absolute_path(item.get<std::string>());
+  return value;
+}
+
 void set(const Flags::Field& field, const std::string& name, const json& value, const std::string& file) {
+  const auto wrong = [&] { fail("{}: setting {} has the wrong type: {}", file, name, value.dump()); };
   try {
-    std::visit([&](auto* f) { value.get_to(*f); }, field);
+    if (auto* number = std::get_if<int64_t*>(&field)) {
+      if (!value.is_number_integer()) wrong();
+      **number = parse_count(name, value.dump());
+    } else {
+      std::visit([&](auto* f) { value.get_to(*f); }, field);
+    }
   } catch (const json::exception&) {
-    fail("{}: setting {} has the wrong type: {}", file, name, value.dump());
+    wrong();
+  } catch (const Error& e) {
+    fail("{}: {}", file, e.what());
   }
 }
 
-// JSON's scalars and flat arrays are TOML's, but for text with a backslash or a quote: such text is written as it is,
-// between single quotes, which every reader of these files understands.
-std::string toml_text(const json& value) {
-  if (value.is_array()) {
-    std::string list;
-    for (const json& item : value) list += (list.empty() ? "" : ", ") + toml_text(item);
-    return "[" + list + "]";
+// What CLI11 calls with each text that was given: the sentence on what is wrong with it, or none.
+template <class Check> CLI::Validator checked(Check check) {
+  return CLI::Validator(
+      [check](std::string& text) {
+        try {
+          check(text);
+        } catch (const Error& e) {
+          return std::string(e.what());
+        }
+        return std::string();
+      },
+      "");
+}
+
+void check_finite(const std::string& flag, const std::string& text) {
+  double value = 0;
+  try {
+    size_t used = 0;
+    value = std::stod(text, &used);
+    if (used != text.size()) return;  // CLI11 says that it is no number
+  } catch (const std::exception&) {
+    return;
   }
-  if (!value.is_string()) return value.dump();
-  const auto text = value.get<std::string>();
-  const bool plain = text.find_first_of("\\\"\n") == std::string::npos || text.find('\'') != std::string::npos;
-  return plain ? value.dump() : "'" + text + "'";
+  LL_CHECK(std::isfinite(value), "--{} takes a finite number, not `{}`", flag, text);
 }
 
 }  // namespace
 
 void Flags::add(const std::string& names, Field field, const std::string& help) {
   using CLI::MultiOptionPolicy;
+  const std::string first = names.substr(0, names.find(','));
   CLI::Option* option = nullptr;
   if (auto* on = std::get_if<bool*>(&field)) {
     option = verb_.add_flag(dashed(names), **on, help);
@@ -57,14 +94,16 @@ void Flags::add(const std::string& names, Field field, const std::string& help) 
     option = verb_.add_option(dashed(names), **list, help)->expected(1, -1);
   } else if (auto* number = std::get_if<int64_t*>(&field)) {
     option = verb_.add_option(dashed(names), **number, help)->capture_default_str();
+    option->transform(checked([first](std::string& text) { text = std::to_string(parse_count(first, text)); }));
   } else if (auto* real = std::get_if<double*>(&field)) {
     option = verb_.add_option(dashed(names), **real, help)->capture_default_str();
+    option->check(checked([first](const std::string& text) { check_finite(first, text); }));
   } else {
     option = verb_.add_option(dashed(names), *std::get<std::string*>(field), help)->capture_default_str();
   }
   const bool many = std::holds_alternative<std::vector<std::string>*>(field);
   option->multi_option_policy(many ? MultiOptionPolicy::TakeAll : MultiOptionPolicy::TakeLast);
-  entries_.push_back({names.substr(0, names.find(',')), field, option});
+  entries_.push_back({first, field, option});
 }
 
 void Flags::add_positional(const std::string& name, std::string* field, const std::string& help) {
@@ -97,7 +136,7 @@ bool Flags::given(const std::string& name) const { return has(name) && find(name
 
 json Flags::to_json() const {
   json object = json::object();
-  for (const Entry& e : entries_) object[e.name] = value_of(e.field);
+  for (const Entry& e : entries_) object[e.name] = written_value(e.name, e.field);
   return object;
 }
 
@@ -106,10 +145,10 @@ std::string Flags::to_toml() const {
   for (const Entry& e : entries_) {
     if (e.option == nullptr || e.name == "out" || e.name == "resume" || e.name == "overwrite" || e.name == "run")
       continue;
-    const json value = value_of(e.field);
+    const json value = written_value(e.name, e.field);
     const bool empty =
         (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_array() && value.empty());
-    if (!empty) text += fmt::format("{} = {}\n", e.name, toml_text(value));
+    if (!empty) text += toml_line(e.name, value);
   }
   return text;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "apps/common/progress.h"
 
 namespace lowland::apps {
@@ -10,6 +12,8 @@ namespace {
 double share(int64_t step, int64_t epoch) { return static_cast<double>(step) / static_cast<double>(epoch); }
 
 std::string speed(const TrainingState& s) { return thousands(static_cast<int64_t>(s.tokens_per_s)) + " tokens/s"; }
+
+bool is_finite(const nlohmann::ordered_json& value) { return value.is_number() && std::isfinite(value.get<double>()); }
 
 }  // namespace
 
@@ -36,8 +40,8 @@ nlohmann::ordered_json evaluation_line(int64_t step, int64_t epoch, const Evalua
 }
 
 nlohmann::json probe_line(int64_t step, const Probed& probed) {
-  nlohmann::json line{{"step", step}, {"sharpness", probed.sharpness.sharpness}, {"probe_loss", probed.sharpness.loss}};
-  if (probed.ema) line["ema_gap"] = probed.ema->gap();
+  nlohmann::json line{{"step", step}, {"sharpness", probed.sharpness}, {"probe_loss", probed.loss}};
+  if (probed.ema_gap) line["ema_gap"] = *probed.ema_gap;
   return line;
 }
 
@@ -56,7 +60,7 @@ std::string progress_text(const TrainingState& s, const std::string& loss_name, 
 std::string evaluation_text(int64_t step, const Evaluation& e) {
   std::string text = fmt::format("step {}", step);
   for (const auto& [name, value] : e.metrics.items())
-    text += fmt::format("  {} {}", name, value.is_number() ? fmt::format("{:.4f}", value.get<double>()) : "undefined");
+    text += fmt::format("  {} {}", name, is_finite(value) ? fmt::format("{:.4f}", value.get<double>()) : "undefined");
   return text;
 }
 

@@ -4,12 +4,16 @@
 #include <chrono>
 
 #include "apps/common/progress.h"
+#include "apps/train/interrupt.h"
 #include "apps/train/loader.h"
 #include "apps/train/log_lines.h"
+#include "apps/train/score.h"
 #include "apps/train/step.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "optim/ema_gap.h"
 #include "optim/schedule.h"
+#include "optim/sharpness.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -23,6 +27,9 @@ double median(std::vector<double> v) {
   std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end());
   return v[v.size() / 2];
 }
+
+// The warm-up begins at learning rate 0: a run's only step has none.
+int64_t warmup_steps(double ratio, int64_t total) { return total > 1 ? optim::warmup_steps(ratio, total) : 0; }
 
 class Loop {
  public:
@@ -39,13 +46,15 @@ class Loop {
         epoch_(loader_.steps_per_epoch()),
         total_(what.settings.total_steps(epoch_)),
         lr_{optim::parse_lr_kind(what.settings.schedule), what.settings.lr,
-            optim::warmup_steps(what.settings.warmup_ratio, total_), total_},
+            warmup_steps(what.settings.warmup_ratio, total_), total_},
         rho_(what.method.rho_schedule(total_)) {}
 
   TrainReport run() {
     if (run_.resuming()) resume();
     if (what_.settings.sharpness_steps > 0) probe_batches_ = loader_.first(DataSplit::train, 256);
+    say_warmup();
     Progress progress("step", total_, state_.step);
+    const InterruptGuard interrupt;
     while (state_.step < total_) {
       take_step();
       if (due(what_.settings.logging_steps)) log(progress);
@@ -53,16 +62,19 @@ class Loop {
       if (what_.settings.sharpness_steps > 0 && due(what_.settings.sharpness_steps)) probe();
       if (due(what_.settings.eval_steps)) evaluate(progress);
       if (due(what_.settings.save_steps)) save();
+      if (interrupt.signal() != 0) stop(interrupt.signal(), progress);
     }
     progress.finish();
     what_.model.arena().require_centre("the adapter");
     write(what_.result);
-    return {state_, total_, median(std::move(step_ms_)), peak_bytes(), probed_};
+    note_peaks();
+    return {state_, total_, median(std::move(step_ms_))};
   }
 
  private:
   // Every so many steps and after the last one. 0: every epoch.
-  bool due(int64_t every) const { return state_.step % (every > 0 ? every : epoch_) == 0 || state_.step == total_; }
+  bool due(int64_t every) const { return due_at(state_.step, every); }
+  bool due_at(int64_t step, int64_t every) const { return step % (every > 0 ? every : epoch_) == 0 || step == total_; }
   size_t peak_bytes() const { return what_.model.context().memory().peak_bytes(); }
 
   void take_step() {
@@ -108,9 +120,11 @@ class Loop {
 
   void probe() {
     const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
-    probed_ = Probed{optim::measure_sharpness(what_.model, loss, {}), {}};
-    if (what_.method.row().moving_average) probed_->ema = optim::measure_ema_gap(what_.model, loss, what_.method);
-    run_.log(probe_line(state_.step, *probed_));
+    const optim::Sharpness sharpness = optim::measure_sharpness(what_.model, loss, {});
+    state_.probed = Probed{sharpness.sharpness, sharpness.loss, {}};
+    if (what_.method.row().moving_average)
+      state_.probed->ema_gap = optim::measure_ema_gap(what_.model, loss, what_.method).gap();
+    run_.log(probe_line(state_.step, *state_.probed));
   }
 
   void evaluate(Progress& progress) {
@@ -121,7 +135,7 @@ class Loop {
       state_.last = what_.objective.evaluate(what_.model, DataSplit::dev, what_.batch);
     }
     run_.log(evaluation_line(state_.step, epoch_, *state_.last));
-    if (!state_.best || state_.last->score > state_.best->score) {
+    if (!state_.best || is_better(*state_.last, *state_.best)) {
       state_.best = state_.last;
       state_.best_step = state_.step;
       write(what_.result + "-best");
@@ -129,21 +143,47 @@ class Loop {
     progress.line(evaluation_text(state_.step, *state_.last));
   }
 
+  fs::path checkpoint() const { return run_.file(fmt::format("checkpoint-{}", state_.step)); }
+
+  // The lines of metrics.jsonl that a resumed run keeps are on the disk before it can be resumed from here.
   void save() {
-    AtomicDirectory folder(run_.file(fmt::format("checkpoint-{}", state_.step)).string());
+    note_peaks();
+    AtomicDirectory folder(checkpoint().string());
     what_.write_result(folder.temporary());
-    save_checkpoint(folder.temporary(), state_, total_, what_.method);
+    save_checkpoint(folder.temporary(), state_, total_, what_.method, what_.identity);
+    run_.sync_metrics();
     folder.commit();
-    run_.prune_checkpoints();
+    run_.prune_checkpoints(state_.step, [&](int64_t step) { return due_at(step, what_.settings.save_steps); });
+  }
+
+  [[noreturn]] void stop(int signal, Progress& progress) {
+    if (!due(what_.settings.save_steps)) save();
+    progress.finish();
+    throw Interrupted(signal, fmt::format("stopped after step {} of {}: {} is written; go on with --resume --out {}",
+                                          state_.step, total_, checkpoint().string(), run_.path().string()));
+  }
+
+  void note_peaks() {
+    state_.peak_bytes = std::max(state_.peak_bytes, peak_bytes());
+    for (const PhasePeak& p : what_.model.context().memory().phases()) {
+      size_t& most = state_.phase_peaks[p.phase];
+      most = std::max(most, p.peak_bytes);
+    }
+  }
+
+  void say_warmup() const {
+    if (lr_.warmup_steps == 1 && state_.step == 0)
+      say(fmt::format("warm-up: the first of {} steps has learning rate 0; --warmup-ratio 0 trains from the first",
+                      total_));
   }
 
   void resume() {
-    const fs::path checkpoint = run_.newest_checkpoint();
-    if (checkpoint.empty()) {
+    const fs::path newest = run_.newest_checkpoint();
+    if (newest.empty()) {
       run_.cut_metrics(-1);
       return say(fmt::format("{} holds no checkpoint yet: starting again", run_.path().string()));
     }
-    state_ = load_checkpoint(checkpoint, total_, what_.method);
+    state_ = load_checkpoint(newest, total_, what_.method, what_.identity);
     run_.cut_metrics(state_.step);
     say(fmt::format("resuming after step {} of {}", state_.step, total_));
   }
@@ -164,7 +204,6 @@ class Loop {
   TrainingState state_;
   optim::StepStats stats_;  // as of the last read_stats
   std::vector<PackedBatch> probe_batches_;
-  std::optional<Probed> probed_;
   std::vector<double> step_ms_;
   bool told_ = false;  // why steps are not captured
 };

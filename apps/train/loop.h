@@ -8,16 +8,8 @@
 #include "apps/train/objective.h"
 #include "apps/train/run_folder.h"
 #include "apps/train/state.h"
-#include "optim/ema_gap.h"
-#include "optim/sharpness.h"
 
 namespace lowland::apps {
-
-// What is measured beside the training, at the centre.
-struct Probed {
-  optim::Sharpness sharpness;
-  std::optional<optim::EmaGap> ema;  // of a method that carries a perturbation
-};
 
 struct Training {
   nn::Model& model;  // filled
@@ -29,17 +21,17 @@ struct Training {
   // Writes what the user takes home into an existing empty folder, RUN/`result`: an adapter, or a model.
   std::function<void(const std::filesystem::path& folder)> write_result;
   std::string result;  // "adapter" or "model"
+  RunIdentity identity = {};
 };
 
 struct TrainReport {
   TrainingState state;
   int64_t steps = 0;
   double step_ms = 0;  // median; 0 where no step was left to do
-  size_t peak_bytes = 0;
-  std::optional<Probed> probed;  // at the end, if it was asked for
 };
 
-// Runs all steps, or goes on after the run's newest checkpoint. Throws Error on a loss that is not finite, naming step
+// Runs all steps, or goes on after the run's newest whole checkpoint. Throws Interrupted (interrupt.h) where a signal
+// asks it to stop, after a checkpoint. Throws Error on a loss that is not finite, naming step
 // and examples; nothing trained is touched by such a step. On a GPU it is noticed at the next log, evaluation or save.
 TrainReport train(const Training& what, RunFolder& run);
 

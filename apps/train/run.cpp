@@ -6,6 +6,8 @@
 #include "apps/common/process.h"
 #include "apps/common/progress.h"
 #include "apps/report/report.h"
+#include "apps/train/inputs.h"
+#include "apps/train/score.h"
 #include "engine/error.h"
 #include "models/hub/adapter.h"
 
@@ -27,9 +29,10 @@ nlohmann::ordered_json metrics_of(const std::optional<Evaluation>& e) {
 }
 
 // What is known before the first step: settings first, so that a run can be repeated or resumed even if it never ended.
-nlohmann::ordered_json run_json(const nn::Model& model, const Flags& flags) {
+nlohmann::ordered_json run_json(const nn::Model& model, const RunIdentity& identity) {
   nlohmann::ordered_json o;
-  o["settings"] = flags.to_json();
+  o["settings"] = identity.settings;
+  o["inputs"] = identity.inputs;
   o["lowland_version"] = LOWLAND_VERSION;
   o["compiler"] = __VERSION__;
   o["device"] = model.context().device().name();
@@ -48,32 +51,32 @@ void add_report(nlohmann::ordered_json& o, const Training& what, const TrainRepo
   // A resumed run that had nothing left to do keeps the figures of the one that did it.
   const bool idle = report.step_ms == 0 && before.contains("step_ms");
   o["step_ms"] = idle ? before.at("step_ms") : nlohmann::json(report.step_ms);
-  o["peak_bytes"] = idle ? before.at("peak_bytes") : nlohmann::json(report.peak_bytes);
-  o["process_peak_bytes"] = process_peak_bytes();
-  for (const PhasePeak& p : what.model.context().memory().phases()) o["peak_bytes_by_phase"][p.phase] = p.peak_bytes;
   const TrainingState& s = report.state;
+  o["peak_bytes"] = s.peak_bytes;
+  o["process_peak_bytes"] = process_peak_bytes();
+  o["peak_bytes_by_phase"] = s.phase_peaks;
   o["train_loss"] = s.train_loss;
-  if (report.probed) {
-    o["sharpness"] = report.probed->sharpness.sharpness;
-    o["probe_loss"] = report.probed->sharpness.loss;
-    if (report.probed->ema) o["ema_gap"] = report.probed->ema->gap();
+  if (s.probed) {
+    o["sharpness"] = s.probed->sharpness;
+    o["probe_loss"] = s.probed->loss;
+    if (s.probed->ema_gap) o["ema_gap"] = *s.probed->ema_gap;
   }
   o["loss_name"] = what.method.loss_name();
   o["last"] = metrics_of(s.last);
   o["best"] = metrics_of(s.best);
-  if (s.best) o["best_score"] = {{"name", s.best->score_name}, {"value", s.best->score_value()}};
+  if (s.best) o["best_score"] = chosen_by(*s.best);
   o["best_step"] = s.best_step;
 }
 
 // The closing lines: last and best score with their folders, time and memory.
 void say_outcome(const TrainReport& report, const RunFolder& run, const std::string& result) {
-  const auto score = [](const Evaluation& e) { return fmt::format("{} {:.4f}", e.score_name, e.score_value()); };
   const TrainingState& s = report.state;
-  if (s.last) say(fmt::format("last step: {}  {}", score(*s.last), run.file(result).string()));
+  if (s.last) say(fmt::format("last step: {}  {}", score_text(*s.last), run.file(result).string()));
   if (s.best)
-    say(fmt::format("best, step {}: {}  {}", s.best_step, score(*s.best), run.file(result + "-best").string()));
+    say(fmt::format("best, step {}: {}{}  {}", s.best_step, score_text(*s.best),
+                    is_defined(*s.best) ? "" : ", chosen by the loss", run.file(result + "-best").string()));
   say(fmt::format("{} steps, {:.0f} ms each, peak memory {}; pictures in {}", report.steps, report.step_ms,
-                  bytes_text(report.peak_bytes), run.file("report.html").string()));
+                  bytes_text(s.peak_bytes), run.file("report.html").string()));
 }
 
 }  // namespace
@@ -87,8 +90,13 @@ std::string params_line(const nn::Model& model) {
 }
 
 TrainReport run_training(const Training& what, RunFolder& run, const Flags& flags, size_t planned_bytes) {
-  nlohmann::ordered_json info = run_json(what.model, flags);
-  const nlohmann::json before = run.resuming() ? read_json_file(run.file("run.json")) : nlohmann::json::object();
+  nlohmann::ordered_json info = run_json(what.model, what.identity);
+  nlohmann::json before = nlohmann::json::object();
+  if (run.resuming()) {
+    before = read_json_file(run.file("run.json"));
+    const std::string different = input_difference(before.value("inputs", nlohmann::json()), what.identity.inputs);
+    LL_CHECK(different.empty(), "{} cannot be gone on with: {}", run.path().string(), different);
+  }
   run.write_json("run.json", info);
   run.write_text("config.toml", flags.to_toml());
   say(params_line(what.model));

@@ -7,8 +7,8 @@
 
 #include "apps/report/report.h"
 #include "apps/verbs/verbs.h"
-#include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/tokenizers/printable.h"
 
 namespace lowland::apps {
 namespace {
@@ -18,7 +18,9 @@ size_t width_of(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-void print_table(const std::vector<std::vector<std::string>>& rows) {
+void print_table(std::vector<std::vector<std::string>> rows) {
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = printable(cell);
   std::vector<size_t> widths(rows.front().size(), 0);
   for (const auto& row : rows)
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
@@ -35,10 +37,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
 
 void compare(const std::vector<std::string>& folders, const std::string& html) {
   std::vector<RunRecord> runs;
-  for (const std::string& folder : folders) {
-    runs.push_back(read_run(folder));
-    LL_CHECK(runs.back().info.contains("settings"), "{}/run.json has no settings", folder);
-  }
+  for (const std::string& folder : folders) runs.push_back(read_run(folder));
   print_table(run_table(runs));
   if (const std::string note = perturbed_note(runs); !note.empty()) std::printf("%s\n", note.c_str());
   if (const auto differences = settings_that_differ(runs); !differences.empty()) {

@@ -1,7 +1,10 @@
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
+#include "models/tokenizers/printable.h"
 
 namespace lowland::apps {
 namespace {
@@ -11,7 +14,10 @@ void run(SessionVerb& verb) {
   session.open(verb.flags);
   session.read_input();  // refused now, if it is wrong
   const std::unique_ptr<nn::Model> model = filled_model(session, false);
-  session.predict(*model, [](const std::string& line) { std::printf("%s\n", line.c_str()); });
+  const bool terminal = isatty(STDOUT_FILENO) != 0;  // a file gets the bytes as they are
+  session.predict(*model, [&](const std::string& line) {
+    std::printf("%s\n", terminal ? printable_lines(line).c_str() : line.c_str());
+  });
   session.finish();
 }
 

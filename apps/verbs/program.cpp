@@ -5,10 +5,15 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
+#include <optional>
 
+#include "apps/common/progress.h"
+#include "apps/settings/toml_file.h"
+#include "apps/train/interrupt.h"
 #include "engine/error.h"
+#include "models/tokenizers/printable.h"
+#include "models/tokenizers/utf8.h"
 
 namespace lowland::apps {
 
@@ -28,34 +33,57 @@ std::vector<std::string> normalised(int argc, const char* const* argv) {
   return args;
 }
 
-// Puts what --config FILE holds right after the verb, so that flags of the command line, which come later, win.
-void expand_config(std::vector<std::string>& args) {
-  for (size_t i = 1; i < args.size(); ++i) {
-    std::string file;
-    if (args[i].starts_with("--config=")) {
-      file = args[i].substr(9);
-      args.erase(args.begin() + i);
-    } else if (args[i] == "--config" && i + 1 < args.size()) {
-      file = args[i + 1];
-      args.erase(args.begin() + i, args.begin() + i + 2);
-    } else {
+// Whether one of the option's names is among the arguments.
+bool is_among(const CLI::Option* option, const std::vector<std::string>& args) {
+  return std::any_of(args.begin(), args.end(), [&](const std::string& arg) {
+    const std::string name = arg.substr(0, arg.find('='));
+    return name.starts_with("--") && option->check_lname(name.substr(2));
+  });
+}
+
+// The file after --config, taken out of the arguments. Of several the last.
+std::optional<std::string> take_config(std::vector<std::string>& args) {
+  std::optional<std::string> file;
+  for (size_t i = 1; i < args.size();) {
+    const bool joined = args[i].starts_with("--config=");
+    if (!joined && (args[i] != "--config" || i + 1 == args.size())) {
+      ++i;
       continue;
     }
-    LL_CHECK(std::filesystem::is_regular_file(file) && std::ifstream(file).good(), "cannot read {}", file);
-    std::vector<std::string> inserted;
-    for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
-      std::string name = item.name;
-      std::replace(name.begin(), name.end(), '_', '-');
-      if (item.inputs.size() == 1) {
-        inserted.push_back("--" + name + "=" + item.inputs.front());
-      } else if (!item.inputs.empty()) {
-        inserted.push_back("--" + name);
-        inserted.insert(inserted.end(), item.inputs.begin(), item.inputs.end());
+    file = joined ? args[i].substr(9) : args[i + 1];
+    args.erase(args.begin() + i, args.begin() + i + (joined ? 1 : 2));
+  }
+  return file;
+}
+
+// Puts what --config FILE holds right after the verb; a flag of the command line takes the place of the file's.
+void expand_config(std::vector<std::string>& args, const CLI::App& app) {
+  const auto verbs =
+      app.get_subcommands([&](const CLI::App* verb) { return !args.empty() && verb->get_name() == args[0]; });
+  if (verbs.empty() || verbs.front()->get_option_no_throw("--config") == nullptr) return;
+  const CLI::App* verb = verbs.front();
+  const std::optional<std::string> file = take_config(args);
+  if (!file) return;
+  std::vector<std::string> inserted;
+  for (GivenFlag& flag : read_toml_flags(*file)) {
+    std::replace(flag.name.begin(), flag.name.end(), '_', '-');
+    const std::string name = "--" + flag.name;
+    const CLI::Option* option = verb->get_option_no_throw(name);
+    if (option != nullptr && is_among(option, args)) continue;
+    for (const std::string& value : flag.values) {
+      if (value.empty()) {  // CLI11 takes `--name=` for a flag without a value
+        inserted.insert(inserted.end(), {name, value});
+      } else {
+        inserted.push_back(name + "=" + value);
       }
     }
-    args.insert(args.begin() + 1, inserted.begin(), inserted.end());
-    return;
   }
+  args.insert(args.begin() + 1, inserted.begin(), inserted.end());
+}
+
+void check_texts(const std::vector<std::string>& args) {
+  for (const std::string& arg : args)
+    LL_CHECK(utf8_valid(arg), "`{}` is not UTF-8: files and texts are named in UTF-8", printable(arg));
 }
 
 size_t edit_distance(const std::string& a, const std::string& b) {
@@ -129,7 +157,7 @@ std::string plain_words(const std::string& message) {
 
 int report(const std::string& message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "error: %s\n", message.c_str());
+  say("error: " + message);
   return 1;
 }
 
@@ -142,11 +170,15 @@ int run_program(int argc, const char* const* argv, const Family& family, const s
     app.set_version_flag("--version", LOWLAND_VERSION);
     for (const AddVerb add : verbs) add(app, family);
     std::vector<std::string> args = normalised(argc, argv);
-    expand_config(args);
+    check_texts(args);
+    expand_config(args, app);
     std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
     app.parse(args);
     LL_CHECK(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "cannot write the output (is the disk full?)");
     return 0;
+  } catch (const Interrupted& e) {
+    say(e.what());
+    return 128 + e.signal;
   } catch (const CLI::Success& e) {  // --help, --version
     return app.exit(e);
   } catch (const CLI::ExtrasError&) {
@@ -158,6 +190,9 @@ int run_program(int argc, const char* const* argv, const Family& family, const s
     if (app.get_subcommands().empty())
       return report(fmt::format("say what to do, one of {} (see --help)", fmt::join(verbs_of(app), ", ")));
     return report(fmt::format("{} (see --help)", e.what()));
+  } catch (const CLI::ValidationError& e) {  // "--rank: " and the sentence
+    const std::string message = e.what();
+    return report(message.substr(message.find(": ") + 2));
   } catch (const CLI::ParseError& e) {
     return report(plain_words(e.what()));
   } catch (const std::bad_alloc&) {

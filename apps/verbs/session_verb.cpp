@@ -23,7 +23,7 @@ Session& SessionVerb::enter() {
 }
 
 void take_run(const Flags& flags, BaseSettings& base) {
-  if (base.run.empty()) return;
+  if (!flags.given("run")) return;
   const fs::path run(base.run);
   const std::string file = (run / "run.json").string();
   const nlohmann::json stored = read_run_settings(run);

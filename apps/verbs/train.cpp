@@ -1,8 +1,13 @@
 // finetune and pretrain: a session's model is trained into a run. What differs between the two is the session.
+#include "apps/settings/input_paths.h"
+#include "apps/train/inputs.h"
 #include "apps/train/run.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
+#include "models/hub/hub_folder.h"
+#include "models/tokenizers/printable.h"
+#include "models/tokenizers/utf8.h"
 
 namespace lowland::apps {
 namespace {
@@ -19,12 +24,44 @@ void take_resumed(const Flags& flags, OutputSettings& output) {
   const nlohmann::json stored = read_run_settings(output.out), mine = flags.to_json();
   for (const auto& [name, value] : stored.items()) {
     if (name == "out" || name == "resume" || name == "overwrite" || !flags.given(name)) continue;
-    LL_CHECK(mine.at(name) == value, "--{} {} contradicts the run that is resumed, which has {}", name,
-             mine.at(name).dump(), value.dump());
+    LL_CHECK(mine.contains(name) && mine.at(name) == value, "--{} {} contradicts the run that is resumed, which has {}",
+             name, mine.at(name).dump(), value.dump());
   }
   const std::string out = output.out;
   flags.take_all(stored, out + "/run.json");
   output = {.out = out, .resume = true, .overwrite = false};
+}
+
+// Names that go into the files of a run.
+void check_names(const Session& session) {
+  const auto check = [](const std::string& name, const char* what) {
+    LL_CHECK(utf8_valid(name), "{} `{}` is not UTF-8: the files of a run cannot name it", what, printable(name));
+  };
+  check(std::filesystem::current_path().string(), "the working directory");
+  check(session.folder, "the folder");
+  for (const std::string& label : session.labels()) check(label, "the label");
+}
+
+// All that a run learns from, by the flags that name it.
+std::vector<InputGroup> inputs_of(const Session& session, const Flags& flags) {
+  std::vector<InputGroup> groups;
+  const std::vector<std::string> data = session.data_files();
+  for (const auto& [name, path] : input_paths(flags.to_json())) {
+    InputGroup group{"--" + name, {}, false};
+    const bool is_data = name == "data", of_pictures = name == "image-dir" || name == "class-dir";
+    if (name == "run" || name == "cache-features" || of_pictures || (is_data && !data.empty())) continue;
+    if (is_data) {
+      group.files = tables_below(path);
+    } else if (std::filesystem::exists(path)) {
+      group.files = files_of_model(path);
+    } else {
+      group.files = files_of_model(resolve_model_folder(path));  // a name in the local cache
+    }
+    groups.push_back(std::move(group));
+  }
+  groups.push_back({"--data", data, false});
+  groups.push_back({"pictures", session.picture_files(), true});
+  return groups;
 }
 
 void run(TrainVerb& verb) {
@@ -38,17 +75,22 @@ void run(TrainVerb& verb) {
   session.check();
   verb.training.fill_in_defaults(session.method);
   verb.training.check();
-  check_out(verb.output);
+  RunFolder folder(verb.output, input_paths(verb.flags.to_json()));
 
   session.open(verb.flags);
   session.load({});
+  check_names(session);
+  InputHashes hashes(inputs_of(session, verb.flags), session.labels());  // while the weights are read
   const MemoryPlan plan = log_memory_plan(session.planned(verb.training), session.batch, *session.context);
   const std::unique_ptr<nn::Model> model = filled_model(session, true);
   const auto method =
       optim::make_method(session.method.name, model->arena(), verb.training.method_options(session.method));
 
   // Everything that can be refused has been: from here on the run's folder is written.
-  RunFolder folder(verb.output, verb.flags.to_json());
+  nlohmann::json settings = verb.flags.to_json();
+  settings["resume"] = settings["overwrite"] = false;  // of this process, not of the run
+  const RunIdentity identity{settings, hashes.finish()};
+  folder.begin(settings);
   session.begin_run(folder.path());
   run_training({.model = *model,
                 .method = *method,
@@ -57,7 +99,8 @@ void run(TrainVerb& verb) {
                 .batch = session.batch,
                 .system = session.system,
                 .write_result = [&](const std::filesystem::path& into) { session.write(*model, into); },
-                .result = session.result()},
+                .result = session.result(),
+                .identity = identity},
                folder, verb.flags, plan.peak());
   session.finish();
 }

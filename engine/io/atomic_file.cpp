@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/io/disk.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kPrefix = ".lowland-tmp.";
+constexpr int kAttempts = 1000;
 
 std::string reason(int error) { return std::system_category().message(error); }
 
@@ -37,13 +39,15 @@ std::string temporary_name(const fs::path& path, int attempt) {
       .string();
 }
 
-void sync_path(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail("cannot open {} to sync it: {}", path, reason(errno));
-  const int result = ::fsync(fd), error = errno;
-  ::close(fd);
-  // A file system that cannot sync folders says EINVAL; there is nothing more to do then.
-  if (result != 0 && error != EINVAL) fail("cannot sync {}: {}", path, reason(error));
+// Takes the lock of a temporary that was just made. False where somebody who looked for stale ones was faster and has
+// removed it, or is about to: between making and locking it nothing tells it from one whose writer is dead.
+bool lock_new(int fd, const std::string& path) {
+  while (::flock(fd, LOCK_EX) != 0)
+    if (errno != EINTR) return true;  // a file system without locks: nobody can take it for stale either
+  struct stat held {
+  }, named{};
+  return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
+         held.st_dev == named.st_dev;
 }
 
 // Renames over whatever is at `to`. A folder in the way is exchanged, then removed under the temporary name.
@@ -70,6 +74,15 @@ void replace(const std::string& from, const std::string& to) {
 
 }  // namespace
 
+void sync_path(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail("cannot open {} to sync it: {}", path, reason(errno));
+  const int result = ::fsync(fd), error = errno;
+  ::close(fd);
+  // A file system that cannot sync folders says EINVAL; there is nothing more to do then.
+  if (result != 0 && error != EINVAL) fail("cannot sync {}: {}", path, reason(error));
+}
+
 void remove_stale_temporaries(const std::string& folder) {
   std::error_code error;
   std::vector<fs::path> found;
@@ -84,6 +97,23 @@ void remove_stale_temporaries(const std::string& folder) {
   }
 }
 
+void remove_atomically(const std::string& path) {
+  const fs::path name = normal(path);
+  std::error_code error;
+  for (int attempt = 0;; ++attempt) {
+    const std::string aside = temporary_name(name, attempt);
+    int moved = ::renameat2(AT_FDCWD, name.c_str(), AT_FDCWD, aside.c_str(), RENAME_NOREPLACE);
+    if (moved != 0 && errno == EINVAL) moved = ::rename(name.c_str(), aside.c_str());  // a system without that flag
+    if (moved == 0) {
+      fs::remove_all(aside, error);  // what is left of it is nobody's, and goes with the stale temporaries
+      return;
+    }
+    if (errno == ENOENT) return;
+    if (errno == EEXIST && attempt < kAttempts) continue;
+    fail("cannot remove {}: {}", path, reason(errno));
+  }
+}
+
 AtomicFile::AtomicFile(const std::string& path) : path_(normal(path).string()) {
   struct stat existing {};
   if (::stat(path_.c_str(), &existing) == 0 && S_ISDIR(existing.st_mode))
@@ -92,9 +122,12 @@ AtomicFile::AtomicFile(const std::string& path) : path_(normal(path).string()) {
   for (int attempt = 0; fd_ < 0; ++attempt) {
     temporary_ = temporary_name(path_, attempt);
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd_ < 0 && (errno != EEXIST || attempt > 1000)) fail("cannot write {}: {}", path_, reason(errno));
+    if (fd_ < 0 && (errno != EEXIST || attempt > kAttempts)) fail("cannot write {}: {}", path_, reason(errno));
+    if (fd_ >= 0 && !lock_new(fd_, temporary_)) {
+      ::close(fd_);
+      fd_ = -1;
+    }
   }
-  ::flock(fd_, LOCK_EX | LOCK_NB);
 }
 
 AtomicFile::~AtomicFile() {
@@ -134,14 +167,19 @@ AtomicDirectory::AtomicDirectory(const std::string& path) : path_(normal(path).s
   fs::create_directories(parent, error);
   if (error) fail("cannot make the folder {}: {}", parent, error.message());
   remove_stale_temporaries(parent);
-  for (int attempt = 0;; ++attempt) {
+  for (int attempt = 0; lock_ < 0; ++attempt) {
     temporary_ = temporary_name(path_, attempt);
-    if (::mkdir(temporary_.c_str(), 0777) == 0) break;
-    if (errno != EEXIST || attempt > 1000) fail("cannot write {}: {}", path_, reason(errno));
+    if (::mkdir(temporary_.c_str(), 0777) != 0) {
+      if (errno != EEXIST || attempt > kAttempts) fail("cannot write {}: {}", path_, reason(errno));
+      continue;
+    }
+    lock_ = ::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock_ < 0 && (errno != ENOENT || attempt > kAttempts)) fail("cannot write {}: {}", path_, reason(errno));
+    if (lock_ >= 0 && !lock_new(lock_, temporary_)) {
+      ::close(lock_);
+      lock_ = -1;
+    }
   }
-  lock_ = ::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) fail("cannot write {}: {}", path_, reason(errno));
-  ::flock(lock_, LOCK_EX | LOCK_NB);
 }
 
 AtomicDirectory::~AtomicDirectory() {

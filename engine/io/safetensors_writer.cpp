@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/io/half.h"
+#include "engine/io/safetensors_head.h"
 
 namespace lowland {
 namespace {
@@ -55,32 +56,36 @@ void append_converted(AtomicFile& file, const Tensor& x, DType dtype) {
 
 }  // namespace
 
-SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<TensorInfo> plan,
-                                     const std::map<std::string, std::string>& metadata)
-    : path_(path), plan_(std::move(plan)), file_(path) {
-  std::sort(plan_.begin(), plan_.end(), [](const TensorInfo& a, const TensorInfo& b) {
+std::string safetensors_head(const std::string& path, std::vector<TensorInfo>& plan,
+                             const std::map<std::string, std::string>& metadata) {
+  std::sort(plan.begin(), plan.end(), [](const TensorInfo& a, const TensorInfo& b) {
     const size_t x = dtype_order(a.dtype), y = dtype_order(b.dtype);
     return x != y ? x > y : a.name < b.name;
   });
   size_t at = 0;
-  for (size_t i = 0; i < plan_.size(); ++i) {
-    TensorInfo& t = plan_[i];
+  for (size_t i = 0; i < plan.size(); ++i) {
+    TensorInfo& t = plan[i];
     const size_t element = file_dtype_bytes(t.dtype);
-    LL_CHECK(element > 0, "cannot write {}: tensor `{}` has the unknown dtype {}", path_, t.name, t.dtype);
+    LL_CHECK(element > 0, "cannot write {}: tensor `{}` has the unknown dtype {}", path, t.name, t.dtype);
     const int64_t n = numel_of(t.shape);
-    LL_CHECK(n > 0, "cannot write {}: tensor `{}` of shape {} has no elements", path_, t.name, to_string(t.shape));
+    LL_CHECK(n > 0, "cannot write {}: tensor `{}` of shape {} has no elements", path, t.name, to_string(t.shape));
     t.begin = at;
     t.end = at += n * element;
   }
   std::vector<std::string> names;
-  for (const TensorInfo& t : plan_) names.push_back(t.name);
+  for (const TensorInfo& t : plan) names.push_back(t.name);
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
-  if (twice != names.end()) fail("cannot write {}: tensor `{}` is given twice", path_, *twice);
-  const std::string header = header_of(plan_, metadata);
+  if (twice != names.end()) fail("cannot write {}: tensor `{}` is given twice", path, *twice);
+  const std::string header = header_of(plan, metadata);
   const uint64_t length = header.size();
-  file_.write(&length, sizeof length);
-  file_.write(header);
+  return std::string(reinterpret_cast<const char*>(&length), sizeof length) + header;
+}
+
+SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<TensorInfo> plan,
+                                     const std::map<std::string, std::string>& metadata)
+    : path_(path), plan_(std::move(plan)), file_(path) {
+  file_.write(safetensors_head(path_, plan_, metadata));
 }
 
 const TensorInfo& SafetensorsWriter::next(const std::string& name) {

@@ -4,6 +4,7 @@
 
 #include "engine/io/atomic_file.h"
 #include "models/hub/json_keys.h"
+#include "models/tokenizers/printable.h"
 
 namespace lowland {
 namespace {
@@ -97,9 +98,9 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card,
                              python_labels(labels, true), python_labels(labels, false));
   }
   std::string text = fmt::format("---\nlibrary_name: peft\nbase_model: {}\ntags:\n- lora\n---\n\n", base);
-  text += fmt::format("# LoRA adapter for {}\n\n", config.base_model_name_or_path);
-  text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n", card.task.empty() ? "" : " on " + card.task,
-                      config.r, config.lora_alpha);
+  text += fmt::format("# LoRA adapter for {}\n\n", printable(config.base_model_name_or_path));
+  text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n",
+                      card.task.empty() ? "" : " on " + printable(card.task), config.r, config.lora_alpha);
   // A processor holds the tokenizer, and prepares pictures.
   const bool pictures = cls == "LlavaForConditionalGeneration";
   const std::string before = pictures ? "AutoProcessor" : "AutoTokenizer", name = pictures ? "processor" : "tokenizer";

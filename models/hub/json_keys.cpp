@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "models/hub/config_limits.h"
+
 namespace lowland {
 
 void refuse_json(const std::string& text, const std::string& file, size_t byte) {
@@ -39,6 +41,8 @@ int64_t JsonKeys::whole(const char* key, int64_t otherwise) const {
   if (!has(key)) return otherwise;
   const double x = number(key, 0);
   if (x != std::floor(x) || std::abs(x) > 1e15) refuse(key, fmt::format("is {}, not a whole number", at(key).dump()));
+  const auto most = static_cast<double>(config_limit(key));
+  if (std::abs(x) > most) refuse(key, fmt::format("is {}, and may be at most {:.0f}", at(key).dump(), most));
   return static_cast<int64_t>(x);
 }
 

@@ -129,7 +129,8 @@ RunSettings settings_of(const std::string& method, const std::string& out, bool 
 template <class App> void run(Context& context, const RunSettings& s, int stop_after = -1) {
   App app(context, s);
   const auto method = optim::make_method(s.how.name, app.model().arena(), s.training.method_options(s.how));
-  RunFolder folder(s.output, nlohmann::json::object());
+  RunFolder folder(s.output, {});
+  folder.begin(nlohmann::json::object());
   int written = 0;
   const Training training{
       .model = app.model(),

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <thread>
 
@@ -41,7 +42,8 @@ int wait_for(pid_t child, const Kill& kill) {
   return status;
 }
 
-Outcome run(std::string program, const std::vector<std::string>& args, const Kill& kill) {
+// wait: to the end of the child; its status.
+Outcome run(std::string program, const std::vector<std::string>& args, const std::function<int(pid_t child)>& wait) {
   static int runs = 0;
   const std::string name = "lowland_out_" + std::to_string(getpid()) + "_" + std::to_string(++runs);
   const std::string stem = fs::temp_directory_path() / name;
@@ -62,7 +64,7 @@ Outcome run(std::string program, const std::vector<std::string>& args, const Kil
   }
   close(out);
   close(err);
-  const int status = wait_for(child, kill);
+  const int status = wait(child);
   Outcome outcome;
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   outcome.out = read_text(stem + ".out");
@@ -72,7 +74,24 @@ Outcome run(std::string program, const std::vector<std::string>& args, const Kil
   return outcome;
 }
 
+Outcome run(const std::string& program, const std::vector<std::string>& args, const Kill& kill) {
+  return run(program, args, [&](pid_t child) { return wait_for(child, kill); });
+}
+
 }  // namespace
+
+Outcome run_command(const std::string& program, const std::vector<std::string>& args,
+                    const std::vector<std::pair<int, int>>& signals) {
+  return run(program, args, [&](pid_t child) {
+    for (const auto& [ms, number] : signals) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+      ::kill(child, number);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return status;
+  });
+}
 
 Outcome run_program(const std::vector<std::string>& args, const Kill& kill) {
   return run(LL_ROBERTA_PROGRAM, args, kill);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lowland::test {
@@ -25,6 +26,9 @@ Outcome run_vlm(const std::vector<std::string>& args, const Kill& kill = {});
 // A run that is killed when RUN/checkpoint-N is there, and before it is over: tried again where it was faster.
 void run_until(const std::string& checkpoint, const std::vector<std::string>& args,
                Outcome (*program)(const std::vector<std::string>&, const Kill&));
+// Any program by its path. signals: sent one after the other, so many milliseconds after the start or the one before.
+Outcome run_command(const std::string& program, const std::vector<std::string>& args,
+                    const std::vector<std::pair<int, int>>& signals = {});
 
 class Workspace {
  public:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/io/content_hash.h"
 #include "tests/data/temp_folder.h"
 
 using namespace lowland;
@@ -41,7 +42,7 @@ std::string refusal(const std::string& folder, const FeatureKey& key) {
 TEST_CASE("feature cache: each content is computed once, and comes back to the bit in any order") {
   const TempFolder folder;
   FakeTower tower;
-  const std::string a = content_hash("a"), b = content_hash("b"), c = content_hash("c");
+  const std::string a = content_hash_of("a"), b = content_hash_of("b"), c = content_hash_of("c");
   std::vector<float> first;
   {
     FeatureCache cache(folder.path("features"), tower.key);
@@ -73,7 +74,7 @@ TEST_CASE("feature cache: bf16 features keep their bits") {
   const TempFolder folder;
   FakeTower tower;
   tower.key.dtype = DType::bf16;
-  const std::vector<std::string> hashes{content_hash("x"), content_hash("y")};
+  const std::vector<std::string> hashes{content_hash_of("x"), content_hash_of("y")};
   const auto compute = [&](std::span<const size_t> which) { return tower.features(which).to(DType::bf16); };
   FeatureCache cache(folder.path(), tower.key);
   const std::vector<float> made = cache.get(tower.context, hashes, compute).to(DType::f32).to_vector<float>();
@@ -88,7 +89,7 @@ TEST_CASE("feature cache: features of other settings are refused in one sentence
   FakeTower tower;
   {
     FeatureCache cache(folder.path(), tower.key);
-    tower.get(cache, {content_hash("a")});
+    tower.get(cache, {content_hash_of("a")});
     cache.flush();
   }
   FeatureKey other = tower.key;
@@ -113,7 +114,7 @@ TEST_CASE("feature cache: damaged files, and a tower that gives something else")
   const TempFolder folder;
   FakeTower tower;
   FeatureCache cache(folder.path("a"), tower.key);
-  const std::vector<std::string> one{content_hash("a")};
+  const std::vector<std::string> one{content_hash_of("a")};
   CHECK(contains(error_of([&] {
                    cache.get(tower.context, one, [&](std::span<const size_t>) {
                      return Tensor::zeros(tower.context, {3, 3}, DType::f32);
@@ -129,26 +130,53 @@ TEST_CASE("feature cache: damaged files, and a tower that gives something else")
 
 TEST_CASE("feature cache: hashes differ with any byte and length, and follow the content") {
   const TempFolder folder;
-  CHECK(content_hash("").size() == 32);
+  CHECK(content_hash_of("").size() == 32);
   std::vector<std::string> hashes;
-  for (const size_t zeros : {0, 1, 8, 9}) hashes.push_back(content_hash(std::string(zeros, '\0')));
+  for (const size_t zeros : {0, 1, 8, 9}) hashes.push_back(content_hash_of(std::string(zeros, '\0')));
   std::string text(40, 'x');
-  hashes.push_back(content_hash(text));
+  hashes.push_back(content_hash_of(text));
   for (size_t i = 0; i < text.size(); ++i) {
     std::string changed = text;
     changed[i] = 'y';
-    hashes.push_back(content_hash(changed));
+    hashes.push_back(content_hash_of(changed));
   }
   std::sort(hashes.begin(), hashes.end());
   CHECK(std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end());
   FakeTower tower;
   FeatureCache cache(folder.path("cache"), tower.key);
   CHECK(cache.hash_of(folder.write("a.jpg", "same")) == cache.hash_of(folder.write("b.jpg", "same")));
-  CHECK(cache.hash_of(folder.path("a.jpg")) == content_hash("same"));
+  CHECK(cache.hash_of(folder.path("a.jpg")) == content_hash_of("same"));
   const Tensor w = Tensor::from<float>(tower.context, {2, 2}, {1, 2, 3, 4});
   const Tensor v = Tensor::from<float>(tower.context, {2, 2}, {1, 2, 3, 5});
   CHECK(tensors_hash({{"w", w}}) == tensors_hash({{"w", w.clone()}}));
   CHECK(tensors_hash({{"w", w}}) != tensors_hash({{"w", v}}));
   CHECK(tensors_hash({{"w", w}}) != tensors_hash({{"u", w}}));
   CHECK(tensors_hash({{"w", w}}) != tensors_hash({{"w", w.reshape({4})}}));
+}
+
+TEST_CASE("feature cache: any flipped bit is told with its file") {
+  const TempFolder folder;
+  FakeTower tower;
+  const std::string a = content_hash_of("a");
+  {
+    FeatureCache cache(folder.path(), tower.key);
+    tower.get(cache, {a});
+    cache.flush();
+  }
+  const std::string file = fs::directory_iterator(folder.path())->path().string();
+  const std::string whole = read_file(file);
+  int untold = 0;
+  for (size_t bit = 0; bit < 8 * whole.size(); bit += 3) {
+    std::string damaged = whole;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    write_file_atomically(file, damaged);
+    const std::string told = error_of([&] {
+      FeatureCache cache(folder.path(), tower.key);
+      if (cache.contains(a)) tower.get(cache, {a});
+    });
+    const bool named = contains(told, file) || contains(told, "made with another features_format") ||
+                       contains(told, "made with another");
+    untold += named ? 0 : 1;
+  }
+  CHECK(untold == 0);
 }

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -10,6 +11,7 @@
 #include <limits>
 
 #include "engine/error.h"
+#include "engine/io/disk.h"
 #include "engine/io/half.h"
 #include "engine/io/safetensors_writer.h"
 
@@ -294,4 +296,34 @@ TEST_CASE("atomic folders: whole or not at all; stale temporaries go, live ones 
   remove_stale_temporaries(folder / "deep");
   CHECK(fs::exists(live.temporary()));
   CHECK(!fs::exists(folder / "deep/.lowland-tmp.dead.1.0"));
+}
+
+TEST_CASE("atomic files and folders: those who clean up beside a writer take nothing of its") {
+  const Folder folder;
+  const pid_t cleaner = fork();
+  REQUIRE(cleaner >= 0);
+  if (cleaner == 0)
+    for (;;) remove_stale_temporaries(folder / "");
+  bool whole = true;
+  for (int i = 0; i < 400 && whole; ++i) {
+    AtomicDirectory directory(folder / "made");
+    write_file_atomically(directory.temporary() + "/a", "1");
+    directory.commit();
+    write_file_atomically(folder / "f", std::to_string(i));
+    whole = read_file(folder / "made/a") == "1" && read_file(folder / "f") == std::to_string(i);
+  }
+  kill(cleaner, SIGKILL);
+  waitpid(cleaner, nullptr, 0);
+  CHECK(whole);
+  remove_stale_temporaries(folder / "");
+  CHECK(folder.entries() == 2);
+}
+
+TEST_CASE("atomic files and folders: what is removed is gone under its name") {
+  const Folder folder;
+  fs::create_directories(folder / "deep/er");
+  write_file_atomically(folder / "deep/er/a", "1");
+  write_file_atomically(folder / "f", "1");
+  for (const char* name : {"deep/", "f", "absent"}) remove_atomically(folder / name);
+  CHECK(fs::is_empty(folder / ""));
 }

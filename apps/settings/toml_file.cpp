@@ -1,0 +1,84 @@
+#include "apps/settings/toml_file.h"
+
+#include <toml++/toml.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "engine/error.h"
+#include "engine/io/atomic_file.h"
+
+namespace lowland::apps {
+namespace {
+
+std::string written(const toml::node& value) {
+  std::ostringstream out;
+  out << toml::toml_formatter{value, toml::format_flags::allow_unicode_strings};
+  return out.str();
+}
+
+// As a command line has it: texts bare, numbers in the digits that every reader knows.
+std::string plain(const toml::node& value) {
+  if (const auto* text = value.as_string()) return text->get();
+  if (const auto* number = value.as_integer()) return std::to_string(number->get());
+  if (const auto* real = value.as_floating_point()) return fmt::format("{}", real->get());
+  if (const auto* on = value.as_boolean()) return on->get() ? "true" : "false";
+  return written(value);  // dates and times
+}
+
+void collect(const toml::table& table, const std::string& file, std::vector<GivenFlag>& flags) {
+  for (const auto& [key, value] : table) {
+    if (const toml::table* inner = value.as_table()) {
+      collect(*inner, file, flags);
+      continue;
+    }
+    GivenFlag flag{std::string(key.str()), {}};
+    if (const toml::array* list = value.as_array()) {
+      for (const toml::node& item : *list) {
+        LL_CHECK(item.is_value(), "{}:{}: {} holds a list or a table in a list", file, item.source().begin.line,
+                 flag.name);
+        flag.values.push_back(plain(item));
+      }
+    } else {
+      flag.values.push_back(plain(value));
+    }
+    flags.push_back(std::move(flag));
+  }
+}
+
+void insert(toml::array& list, const nlohmann::json& value) {
+  if (value.is_string()) {
+    list.push_back(value.get<std::string>());
+  } else if (value.is_boolean()) {
+    list.push_back(value.get<bool>());
+  } else if (value.is_number_integer()) {
+    list.push_back(value.get<int64_t>());
+  } else {
+    list.push_back(value.get<double>());
+  }
+}
+
+}  // namespace
+
+std::vector<GivenFlag> read_toml_flags(const std::string& file) {
+  std::vector<GivenFlag> flags;
+  try {
+    const toml::table table = toml::parse(read_file(file, size_t{1} << 24), file);
+    collect(table, file, flags);
+  } catch (const toml::parse_error& e) {
+    fail("{}:{}: not valid TOML: {}", file, e.source().begin.line, e.description());
+  }
+  return flags;
+}
+
+std::string toml_line(const std::string& name, const nlohmann::json& value) {
+  toml::array list;
+  if (value.is_array()) {
+    for (const nlohmann::json& item : value) insert(list, item);
+    return fmt::format("{} = {}\n", name, written(list));
+  }
+  insert(list, value);
+  return fmt::format("{} = {}\n", name, written(list[0]));
+}
+
+}  // namespace lowland::apps
