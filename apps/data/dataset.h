@@ -69,6 +69,9 @@ struct TextFiles {
 // train, and a label that only dev or test has is an error. A dev file without train is read by itself.
 TextDataset load_text(const TextFiles& files, const LoadOptions& options, const std::optional<TaskInfo>& known = {});
 
+// Changes the ids of the task and of all examples (the labels of `text` are known after loading only).
+void remap_labels(TextDataset& data, const std::map<std::string, int>& label2id);
+
 // Moves about fraction of train (at least one example) to dev: per label, largest remainders, drawn by seed,
 // both in file order. A label with a single example stays in train, so dev may end up empty.
 // Error: fraction not inside (0, 1).

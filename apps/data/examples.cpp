@@ -73,4 +73,19 @@ void keep_wanted(TextDataset& data, const LoadOptions& options) {
     keep_first(split->examples, options.max_eval_samples);
 }
 
+void remap_labels(TextDataset& data, const std::map<std::string, int>& label2id) {
+  const TaskInfo mapped = remap_labels(data.task, label2id);
+  std::vector<int> to;
+  for (const std::string& label : data.task.labels) {
+    const auto at = std::find(mapped.labels.begin(), mapped.labels.end(), label);
+    to.push_back(static_cast<int>(at - mapped.labels.begin()));
+  }
+  for (Split* split : {&data.train, &data.dev, &data.test, &data.dev_mm, &data.test_mm}) {
+    for (Example& e : split->examples) {
+      if (e.label >= 0) e.label = to[e.label];
+    }
+  }
+  data.task = mapped;
+}
+
 }  // namespace lowland

@@ -110,7 +110,8 @@ void FeatureCache::read_into(const std::string& hash, const Tensor& into) const 
   } else {
     const SafetensorsFile& file = *places_.at(hash);
     const auto sum = file.metadata().find(kSum + hash);
-    LL_CHECK(sum != file.metadata().end() && sum->second == content_hash_of(file.bytes(hash)),
+    const TensorBytes bytes = file.bytes(hash);
+    LL_CHECK(sum != file.metadata().end() && sum->second == content_hash_of(bytes),
              "{} is damaged: remove it, its features are made again", file.path());
     file.read_into(hash, into);
   }

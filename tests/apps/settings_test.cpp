@@ -106,12 +106,12 @@ TEST_CASE("flags: a file's value gives way to the command line's, lists too; set
 
 // Every whole number among the flags of every verb: refused in one sentence, or taken and nothing breaks.
 TEST_CASE("limits: each flag of each program at the ends of what a number can be") {
-  using Run = Outcome (*)(const std::vector<std::string>&, int);
+  using Run = Outcome (*)(const std::vector<std::string>&, const Kill&);
   const std::pair<const char*, Run> programs[] = {{"roberta", run_program}, {"llama", run_llama}, {"vlm", run_vlm}};
   int tried = 0;
   for (const auto& [name, run] : programs) {
     for (const char* verb : {"finetune", "pretrain", "evaluate", "predict", "generate", "chat", "probe", "inspect"}) {
-      std::istringstream help(run({verb, "--help"}, -1).out);
+      std::istringstream help(run({verb, "--help"}, {}).out);
       for (std::string line; std::getline(help, line);) {
         const size_t dashes = line.find("--"), type = line.find(" INT");
         if (dashes == std::string::npos || type == std::string::npos) continue;
@@ -122,7 +122,7 @@ TEST_CASE("limits: each flag of each program at the ends of what a number can be
           CAPTURE(verb);
           CAPTURE(flag);
           CAPTURE(value);
-          const Outcome o = run({verb, flag, value}, -1);  // without a model: refused by the number, or for that
+          const Outcome o = run({verb, flag, value}, {});  // without a model: refused by the number, or for that
           INFO(o.err);
           CHECK(o.exit_code == 1);
           CHECK(o.err.find("error: ") == 0);
