@@ -217,6 +217,8 @@ std::string read_file(const std::string& path, size_t limit) {
   std::fclose(file);
   if (failed) fail("cannot read {}: {}", path, reason(EIO));
   text.resize(n);
+  LL_CHECK(!text.starts_with("version https://git-lfs.github.com/"),
+           "{} is a Git LFS pointer, not the file itself: `git lfs pull` fetches that", path);
   return text;
 }
 

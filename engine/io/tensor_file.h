@@ -32,6 +32,7 @@ class TensorBytes {
   operator std::string_view() const&& = delete;  // it may hold the bytes
   const char* data() const { return view_.data(); }
   size_t size() const { return view_.size(); }
+  bool operator==(const TensorBytes& other) const { return view_ == other.view_; }
 
  private:
   std::unique_ptr<char[]> own_;

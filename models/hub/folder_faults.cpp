@@ -76,11 +76,7 @@ std::string foreign(const std::string& folder, const Names& names) {
     return found.empty() ? std::string() : found[0];
   };
   if (const std::string gguf = first([](const auto& n) { return n.ends_with(".gguf"); }); !gguf.empty()) {
-    return fmt::format(
-        "{0} holds weights as GGUF only ({1}), which is not read: save them as safetensors once, with Python: "
-        "AutoModelForCausalLM.from_pretrained(DIR, gguf_file=\"{1}\").save_pretrained(NEW_DIR), and AutoTokenizer the "
-        "same way",
-        folder, gguf);
+    return fmt::format("{} holds weights as GGUF only ({}), which is not read: {}", folder, gguf, kConvertGguf);
   }
   const std::string original = first([](const auto& n) { return n.starts_with("consolidated."); });
   if (!original.empty() || first([](const auto& n) { return n == "params.json"; }) != "") {

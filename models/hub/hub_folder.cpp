@@ -105,6 +105,8 @@ std::string resolve_model_folder(const std::string& model) {
     if (const std::string why = why_not_there(model, "config.json"); !why.empty()) fail(why);
     fail("{} has no config.json: it is not a Hugging Face model folder", model);
   }
+  LL_CHECK(!is_file(model) || !model.ends_with(".gguf"), "{} is a GGUF file, which is not read: {}", model,
+           kConvertGguf);
   LL_CHECK(!is_file(model), "{} is a file; --model needs the folder that holds config.json and the weights", model);
   if (!is_hub_name(model)) {
     fail("there is no folder {}; to download a model to it: hf download ORG/NAME --local-dir {}", model, model);

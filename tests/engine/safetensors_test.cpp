@@ -174,7 +174,7 @@ TEST_CASE("safetensors: a broken file is refused in one sentence") {
   CHECK(complaint("abc") ==
         "DIR/x.safetensors is not a safetensors file: it has 3 bytes, the header's length alone takes 8");
   CHECK(complaint("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n") ==
-        bad + "it is a Git LFS pointer, not the file itself: `git lfs pull` fetches that");
+        "DIR/x.safetensors is a Git LFS pointer, not the file itself: `git lfs pull` fetches that");
   CHECK(complaint(std::string(7, '\0') + "\1{}").find("more than the 100000000 allowed") != std::string::npos);
   CHECK(complaint("\x40" + std::string(7, '\0') + "{}") ==
         bad + "its header has 64 bytes, but only 2 follow (is the file cut off?)");

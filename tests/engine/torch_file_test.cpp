@@ -71,7 +71,7 @@ TEST_CASE("torch_file: every tensor of what torch wrote, in each protocol and fo
       CHECK(found.dtype == t.dtype);
       CHECK(found.shape == t.shape);
       const TensorBytes a = read->bytes(t.name), b = expected.bytes(t.name);
-      CHECK(std::string_view(a) == std::string_view(b));
+      CHECK(a == b);
       ++tensors;
       if (file_dtype_of(DType::f32) != t.dtype) continue;
       CHECK(read->load(cpu(), t.name, DType::f32).to_vector<float>() ==

@@ -3,6 +3,7 @@
 #pragma once
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -36,6 +37,18 @@ struct Folder {
   }
   ~Folder() { std::filesystem::remove_all(path); }
   std::string operator/(const std::string& name) const { return path + "/" + name; }
+};
+
+inline void put(const std::string& path, const std::string& content = "{}") {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  write_file_atomically(path, content);
+}
+
+// Of the environment, for a while.
+struct Variable {
+  std::string name;
+  Variable(const std::string& n, const std::string& value) : name(n) { ::setenv(name.c_str(), value.c_str(), 1); }
+  ~Variable() { ::unsetenv(name.c_str()); }
 };
 
 // What `f` says when it refuses; empty if it does not.
