@@ -260,3 +260,28 @@ TEST_CASE("peft kinds: pairs on head and embedding learn, tied ones together") {
     }
   }
 }
+
+TEST_CASE("tied head: one of other values than the embedding beside it is used, whatever config.json says") {
+  const SafetensorsFile tied(kind("tied") + "/model.safetensors"), own(kind("apart") + "/model.safetensors");
+  const std::string table = "model.embed_tokens.weight", head = "lm_head.weight";
+  // The tied model's folder with a head beside its embedding, or with nothing but a head.
+  const auto logits_with = [&](const Tensor& stored, bool with_table, bool& is_tied) {
+    const Folder out;
+    write_file_atomically(out / "config.json", read_file(kind("tied") + "/config.json"));
+    std::vector<NamedTensor> tensors{{head, stored}};
+    for (const TensorInfo& t : tied.tensors())
+      if (with_table || t.name != table) tensors.emplace_back(t.name, tied.load(cpu(), t.name, DType::f32));
+    save_safetensors(out / "model.safetensors", tensors);
+    const Loaded loaded(out.path);
+    is_tied = loaded.config.tie_word_embeddings;
+    return logits(*loaded.model);
+  };
+  const std::vector<double> before = logits(*Loaded(kind("tied")).model);
+  bool is_tied = false;
+  CHECK(apart(logits_with(tied.load(cpu(), table, DType::f32), true, is_tied), before) == 0);
+  CHECK(is_tied);
+  CHECK(apart(logits_with(tied.load(cpu(), table, DType::f32), false, is_tied), before) == 0);
+  CHECK(is_tied);
+  CHECK(apart(logits_with(own.load(cpu(), head, DType::f32), true, is_tied), before) > 1e-2);
+  CHECK(!is_tied);
+}

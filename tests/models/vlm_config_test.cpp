@@ -25,6 +25,22 @@ TEST_CASE("VlmConfig: a published file, which omits most, has transformers' defa
   CHECK(VlmConfig::from_json(c.to_json(), "written").to_json() == c.to_json());
 }
 
+TEST_CASE("VlmConfig: the head is tied where the whole or the decoder says so") {
+  const auto tied = [](const std::string& whole, const std::string& text) {
+    return VlmConfig::from_json(
+               R"({"model_type": "llava", "text_config": {"vocab_size": 32064)" + text + "}" + whole + "}",
+               "config.json")
+        .text.tie_word_embeddings;
+  };
+  const std::string yes = R"(, "tie_word_embeddings": true)", no = R"(, "tie_word_embeddings": false)";
+  CHECK(tied(yes, no));
+  CHECK(tied(no, yes));
+  CHECK(tied(yes, ""));
+  CHECK(tied("", yes));
+  CHECK(!tied("", ""));
+  CHECK(!tied(no, no));
+}
+
 TEST_CASE("VlmConfig: what would change the network is refused by name") {
   const auto refused = [](const std::string& key, const std::string& value) {
     const std::string text =
