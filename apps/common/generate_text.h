@@ -16,7 +16,7 @@ struct SamplingSettings {
   int64_t max_new_tokens = 128, top_k = 0;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   bool ignore_eos = false;
-  std::optional<std::vector<int32_t>> stop;  // end-of-text tokens; absent: those of config.json
+  std::optional<std::vector<int32_t>> stop = {};  // end-of-text tokens; absent: those of config.json
   void add_flags(Flags& flags);
   // What the model's generation_config.json says, but where a flag was given. Tells it where tokens are drawn by it.
   void take(const GenerationConfig& file, const Flags& flags);
