@@ -1,6 +1,5 @@
 #include "apps/common/generate_text.h"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "engine/error.h"
@@ -21,8 +20,7 @@ GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tok
   o.max_new_tokens = f.max_new_tokens;
   o.sampling = {f.temperature, f.top_k, f.top_p, static_cast<uint64_t>(seed)};
   if (!f.ignore_eos) o.stop = config.eos_token_ids;
-  const int32_t eos = tokenizer.special().eos;
-  if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);
+  if (!f.ignore_eos) add_stop(o, tokenizer.special().eos);
   o.vocab_limit = tokenizer.vocab_size();
   check_sampling(o.sampling);
   return o;

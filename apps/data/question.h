@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/data/language_records.h"
+#include "models/chat/chat_template.h"
 
 namespace lowland {
 
@@ -14,7 +14,7 @@ inline constexpr std::string_view kImageMark = "<image>";
 
 struct Question {
   std::vector<std::string> images;        // files, one for each mark in the user's messages, in their order
-  std::vector<LanguageMessage> messages;  // a conversation; its last message is the answer to learn, where there is one
+  std::vector<ChatMessage> messages;      // a conversation; its last message is the answer to learn, where there is one
   std::vector<std::string> answers;       // what counts as right: one text, or those of several people; or none
   std::vector<std::string> choices;       // what the assistant may say, of a multiple choice
   int64_t choice = -1;                    // the right one of them
