@@ -30,8 +30,8 @@ bool filled(const json& o, const char* key) {
 // What counts in a conversation and has no place in a prompt.
 void refuse_beside_prompt(const json& o, const std::string& where) {
   for (const char* key : {"system", "history", "tools"})
-    LL_CHECK(!filled(o, key), "{}: there is `{}` beside a prompt, which has no place for it: write the record as messages",
-             where, key);
+    LL_CHECK(!filled(o, key),
+             "{}: there is `{}` beside a prompt, which has no place for it: write the record as messages", where, key);
 }
 
 std::string variables_of(const json& o, const std::string& where) {

@@ -47,7 +47,7 @@ class ExampleMaker {
   std::string folder_;
   int64_t max_length_;
   mutable std::optional<ChatTemplate> chat_;  // said when it is found
-  std::vector<int32_t> front_;  // what the tokenizer puts in front of a text
+  std::vector<int32_t> front_;                // what the tokenizer puts in front of a text
 };
 
 }  // namespace lowland::apps

@@ -41,9 +41,9 @@ struct ChatTemplate {
   std::shared_ptr<const jinja::Template> tool_program = {};  // of a folder that has another one for `tools`
   // Built-in ones: no roles but system, user, assistant, system first.
   bool built_in = false;
-  bool alternates = false;    // user and assistant by turns
-  bool takes_system = true;   // may have a system message
-  bool needs_bos = false;     // the token at the start is left to the tokenizer
+  bool alternates = false;   // user and assistant by turns
+  bool takes_system = true;  // may have a system message
+  bool needs_bos = false;    // the token at the start is left to the tokenizer
 };
 
 // The names above, in that order.

@@ -101,8 +101,9 @@ Conversation::Conversation(const ChatTemplate& chat, const std::vector<ChatMessa
   set("tools", options.tools.empty() ? Value(jinja::None{}) : jinja::from_json(parse(options.tools, "tools"), true));
   set("documents", Value(jinja::None{}));
   if (!options.date.empty()) set("date_string", Value(options.date));
-  LL_CHECK(parse_date(options.date.empty() ? ChatOptions().date : options.date, now_) || !program().mentions("strftime_now"),
-           "'{}' is no day that the template could write: say 26 Jul 2024 or 2024-07-26", options.date);
+  LL_CHECK(
+      parse_date(options.date.empty() ? ChatOptions().date : options.date, now_) || !program().mentions("strftime_now"),
+      "'{}' is no day that the template could write: say 26 Jul 2024 or 2024-07-26", options.date);
 }
 
 const jinja::Template& Conversation::program() const {

@@ -34,11 +34,12 @@ bool read_key(const json& content, const std::string& source, ChatTemplate& out)
     return nullptr;
   };
   const json *usual = named("default"), *tools = named("tool_use");
-  LL_CHECK(usual, "{}: its chat_template is a list without one that is named default: name a built-in with "
-           "--chat-template", source);
+  LL_CHECK(usual,
+           "{}: its chat_template is a list without one that is named default: name a built-in with "
+           "--chat-template",
+           source);
   out = read_chat_template(usual->get<std::string>(), source);
-  if (tools)
-    out.tool_program = std::make_shared<jinja::Template>(tools->get<std::string>(), source + " (tool_use)");
+  if (tools) out.tool_program = std::make_shared<jinja::Template>(tools->get<std::string>(), source + " (tool_use)");
   return true;
 }
 
@@ -79,17 +80,17 @@ ChatTemplate load_chat_template(const std::string& folder) {
   if (fs::exists(jinja)) {
     out = read_chat_template(read_whole_file(jinja), jinja.string());
     const fs::path tools = dir / "additional_chat_templates" / "tool_use.jinja";
-    if (fs::exists(tools))
-      out.tool_program = std::make_shared<jinja::Template>(read_whole_file(tools), tools.string());
+    if (fs::exists(tools)) out.tool_program = std::make_shared<jinja::Template>(read_whole_file(tools), tools.string());
     return out;
   }
   for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
     const fs::path file = dir / name;
     if (fs::exists(file) && read_key(read_json_file(file), file.string(), out)) return out;
   }
-  fail("{}: no chat template here: neither chat_template.jinja, nor one in tokenizer_config.json or chat_template.json: "
-       "name a built-in with --chat-template ({})",
-       folder, names());
+  fail(
+      "{}: no chat template here: neither chat_template.jinja, nor one in tokenizer_config.json or chat_template.json: "
+      "name a built-in with --chat-template ({})",
+      folder, names());
 }
 
 }  // namespace lowland

@@ -88,7 +88,8 @@ std::vector<TextRange> find_answers(const Conversation& chat, const Text& whole,
   if (which == Answers::last) turns = {turns.back()};
   std::vector<TextRange> out;
   for (const size_t i : turns)
-    if (messages[i].learn) out.push_back(answer(chat, whole, i, i + 1 == messages.size() && !options.generation_prompt));
+    if (messages[i].learn)
+      out.push_back(answer(chat, whole, i, i + 1 == messages.size() && !options.generation_prompt));
   return out;
 }
 

@@ -24,7 +24,8 @@ ordered_json answer(const ChatTemplate& chat, const Tokenizer* tokenizer, const 
     messages.push_back({message.at("role").get<std::string>(), simple ? message.at("content").get<std::string>() : "",
                         simple ? "" : message.dump()});
   }
-  ChatOptions options{.bos = line.value("bos", ""), .eos = line.value("eos", ""), .date = line.value("date", "26 Jul 2024")};
+  ChatOptions options{
+      .bos = line.value("bos", ""), .eos = line.value("eos", ""), .date = line.value("date", "26 Jul 2024")};
   options.generation_prompt = line.value("generation_prompt", false);
   if (line.contains("tools") && !line.at("tools").is_null()) options.tools = line.at("tools").dump();
   if (line.contains("variables")) options.variables = line.at("variables").dump();

@@ -22,22 +22,24 @@ struct CallArguments {
 
 struct Expr {
   enum class Kind : uint8_t {
-    constant,     // value
-    name,         // name
-    list, tuple,  // parts
-    dict,         // parts: key, value, key, value ...
-    attribute,    // parts[0].name
-    item,         // parts[0][parts[1]]
-    slice,        // parts[0][parts[1]:parts[2]:parts[3]], any of the three may be missing
-    call,         // parts[0](arguments)
-    filter,       // parts[0]|name(arguments)
-    test,         // parts[0] is name(arguments)
-    unary,        // op: - + n(ot)
-    binary,       // op: + - * / | (//) % ^ (**), of two parts
-    both, either, // and, or
-    concat,       // parts[0] ~ parts[1] ~ ...
-    compare,      // parts[0] ops[0] parts[1] ops[1] ...: = ! < > l(<=) g(>=) i(n) n(ot in)
-    choice        // parts[0] if parts[1] else parts[2], which may be missing
+    constant,  // value
+    name,      // name
+    list,
+    tuple,      // parts
+    dict,       // parts: key, value, key, value ...
+    attribute,  // parts[0].name
+    item,       // parts[0][parts[1]]
+    slice,      // parts[0][parts[1]:parts[2]:parts[3]], any of the three may be missing
+    call,       // parts[0](arguments)
+    filter,     // parts[0]|name(arguments)
+    test,       // parts[0] is name(arguments)
+    unary,      // op: - + n(ot)
+    binary,     // op: + - * / | (//) % ^ (**), of two parts
+    both,
+    either,   // and, or
+    concat,   // parts[0] ~ parts[1] ~ ...
+    compare,  // parts[0] ops[0] parts[1] ops[1] ...: = ! < > l(<=) g(>=) i(n) n(ot in)
+    choice    // parts[0] if parts[1] else parts[2], which may be missing
   };
   Kind kind = Kind::constant;
   char op = 0;
@@ -53,19 +55,20 @@ struct Expr {
 
 struct Stmt {
   enum class Kind : uint8_t {
-    data,         // value
-    print,        // expr
-    branch,       // if: branches, the last without a condition is else
-    loop,         // for target in expr if test: body, otherwise; recursive
-    set,          // target = expr
-    set_block,    // target: body, filters (expr, its innermost input missing)
-    macro,        // name, parameters: body
-    call_block,   // expr is the call; parameters: body
-    filter_block, // expr, body
-    with,         // parameters: body
-    generation,   // body
-    block,        // body, where it stands
-    stop, next    // break, continue
+    data,          // value
+    print,         // expr
+    branch,        // if: branches, the last without a condition is else
+    loop,          // for target in expr if test: body, otherwise; recursive
+    set,           // target = expr
+    set_block,     // target: body, filters (expr, its innermost input missing)
+    macro,         // name, parameters: body
+    call_block,    // expr is the call; parameters: body
+    filter_block,  // expr, body
+    with,          // parameters: body
+    generation,    // body
+    block,         // body, where it stands
+    stop,
+    next  // break, continue
   };
   struct Branch {
     ExprPtr condition;

@@ -7,9 +7,9 @@
 namespace lowland::jinja {
 
 struct Limits {
-  int64_t steps = 4'000'000;    // expressions evaluated, and what stands for them
-  int64_t bytes = 40'000'000;   // ever made: texts, lists, scopes
-  int64_t depth = 600;          // of expressions and statements within one another, macros' included
+  int64_t steps = 4'000'000;           // expressions evaluated, and what stands for them
+  int64_t bytes = 40'000'000;          // ever made: texts, lists, scopes
+  int64_t depth = 600;                 // of expressions and statements within one another, macros' included
   static constexpr int nesting = 200;  // of lists within lists, and of brackets and blocks in a template
 };
 

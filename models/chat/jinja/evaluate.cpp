@@ -16,7 +16,8 @@ namespace {
 // Methods of Python that the sandbox keeps from templates.
 bool would_change(const Value& object, std::string_view name) {
   static constexpr std::string_view kDict[] = {"clear", "pop", "popitem", "setdefault", "update"};
-  static constexpr std::string_view kList[] = {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
+  static constexpr std::string_view kList[] = {"append", "clear", "pop",    "reverse",
+                                               "insert", "sort",  "extend", "remove"};
   const Sequence* s = object.sequence();
   if (object.dict()) return std::find(std::begin(kDict), std::end(kDict), name) != std::end(kDict);
   return s && s->kind == Sequence::Kind::list && std::find(std::begin(kList), std::end(kList), name) != std::end(kList);
@@ -267,7 +268,8 @@ Value Interpreter::attribute(const Value& object, const std::string& name) {
       return call_method(run, object, name, arguments);
     });
   }
-  if (would_change(object, name)) return Value::undefined(fmt::format("a template may not change a {} by .{}", type_name(object), name));
+  if (would_change(object, name))
+    return Value::undefined(fmt::format("a template may not change a {} by .{}", type_name(object), name));
   if (const Dict* dict = object.dict()) {
     budget_.steps(1 + std::ssize(dict->items) / 8);
     if (const Value* value = dict->find(name)) return *value;

@@ -78,8 +78,8 @@ Value center(Interpreter& run, const Value& v, Arguments& a) {
 Value indent(Interpreter& run, const Value& v, Arguments& a) {
   const Parameters p("indent", a, {"width", "first", "blank"});
   LL_CHECK(v.text(), "indent is given a {} for a text", type_name(v));
-  const Text blanks = p.given(0) && p[0].text() ? p.text(0)
-                                                : repeat_text(*make_text(" "), p.integer(0, 4), run.budget());
+  const Text blanks =
+      p.given(0) && p[0].text() ? p.text(0) : repeat_text(*make_text(" "), p.integer(0, 4), run.budget());
   Text out, line_end = *make_text("\n"), text = *v.text();
   append(text, line_end);
   const std::vector<Text> lines = split_lines(text, false);

@@ -31,7 +31,7 @@ class Parameters {
   // Error: not of this kind.
   int64_t integer(size_t i, int64_t otherwise) const;
   bool flag(size_t i, bool otherwise) const { return given(i) ? truth(*values_[i]) : otherwise; }
-  const Text& text(size_t i) const;                               // REQUIRES given
+  const Text& text(size_t i) const;                                        // REQUIRES given
   bool some(size_t i) const { return given(i) && !(*this)[i].is_none(); }  // given, and not none
 
  private:

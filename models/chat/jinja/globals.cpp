@@ -25,7 +25,8 @@ Parameters::Parameters(std::string_view function, const Arguments& arguments, st
 
 int64_t Parameters::integer(size_t i, int64_t otherwise) const {
   int64_t out = otherwise;
-  LL_CHECK(!given(i) || values_[i]->to_integer(out), "{} is given a {} for a number", function_, type_name(*values_[i]));
+  LL_CHECK(!given(i) || values_[i]->to_integer(out), "{} is given a {} for a number", function_,
+           type_name(*values_[i]));
   return out;
 }
 

@@ -204,7 +204,8 @@ Value Interpreter::call_macro(const Stmt& stmt, const std::string& name, const S
   }
   LL_CHECK(more.empty() || stmt.takes_varargs, "the macro {} takes {} arguments, and is given more", name,
            parameters.size());
-  LL_CHECK(others.empty() || stmt.takes_kwargs, "the macro {} has no parameter {}", name, others[0].first.text()->bytes);
+  LL_CHECK(others.empty() || stmt.takes_kwargs, "the macro {} has no parameter {}", name,
+           others[0].first.text()->bytes);
   if (stmt.takes_varargs) within->set("varargs", make_sequence(Sequence::Kind::tuple, std::move(more), budget_));
   if (stmt.takes_kwargs) within->set("kwargs", make_dict(std::move(others), budget_));
   const Within<ScopePtr> scope(scope_, within);

@@ -13,7 +13,8 @@ using Kind = Token::Kind;
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
 bool name_char(char c) {
-  return digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) > 127;
+  return digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+         static_cast<unsigned char>(c) > 127;
 }
 
 class Lexer {
@@ -141,7 +142,8 @@ class Lexer {
   }
 
   size_t digits(size_t at) const {
-    while (at < rest_.size() && (digit(rest_[at]) || (rest_[at] == '_' && at + 1 < rest_.size() && digit(rest_[at + 1]))))
+    while (at < rest_.size() &&
+           (digit(rest_[at]) || (rest_[at] == '_' && at + 1 < rest_.size() && digit(rest_[at + 1]))))
       ++at;
     return at;
   }
@@ -159,7 +161,8 @@ class Lexer {
       }
     }
     Kind kind = end == whole ? Kind::integer : Kind::floating;
-    if (kind == Kind::integer && rest_[0] == '0' && rest_.size() > 2 && std::string_view("xXoObB").find(rest_[1]) != rest_.npos) {
+    if (kind == Kind::integer && rest_[0] == '0' && rest_.size() > 2 &&
+        std::string_view("xXoObB").find(rest_[1]) != rest_.npos) {
       end = 2;
       while (end < rest_.size() && (name_char(rest_[end]))) ++end;
     }

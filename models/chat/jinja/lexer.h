@@ -8,7 +8,19 @@
 namespace lowland::jinja {
 
 struct Token {
-  enum class Kind : uint8_t { data, print_begin, print_end, tag_begin, tag_end, name, string, integer, floating, op, end };
+  enum class Kind : uint8_t {
+    data,
+    print_begin,
+    print_end,
+    tag_begin,
+    tag_end,
+    name,
+    string,
+    integer,
+    floating,
+    op,
+    end
+  };
   Kind kind = Kind::end;
   std::string text;  // of a string: what it stands for, UTF-8
   int line = 1;

@@ -59,7 +59,8 @@ Value text_remove(Interpreter&, const Value& self, const std::string& name, Argu
   const Parameters p(name, arguments, {"affix"}, 1);
   const Text& text = *self.text();
   const std::string& affix = p.text(0).bytes;
-  if (name == "removeprefix") return text.bytes.starts_with(affix) ? Value(part(text, affix.size(), text.bytes.size())) : self;
+  if (name == "removeprefix")
+    return text.bytes.starts_with(affix) ? Value(part(text, affix.size(), text.bytes.size())) : self;
   return text.bytes.ends_with(affix) ? Value(part(text, 0, text.bytes.size() - affix.size())) : self;
 }
 
@@ -132,9 +133,7 @@ Value text_pad(Interpreter& run, const Value& self, const std::string& name, Arg
   Text fill = name == "zfill" ? *make_text("0") : p.given(1) ? p.text(1) : *make_text(" ");
   LL_CHECK(count_characters(fill.bytes) == 1, ".{} fills with one character", name);
   const int64_t width = p.integer(0, 0), missing = std::max<int64_t>(width - count_characters(text.bytes), 0);
-  const int64_t left = name == "ljust"    ? 0
-                       : name == "center" ? missing / 2 + (missing & width & 1)
-                                          : missing;
+  const int64_t left = name == "ljust" ? 0 : name == "center" ? missing / 2 + (missing & width & 1) : missing;
   const bool sign = name == "zfill" && (text.bytes.starts_with('-') || text.bytes.starts_with('+'));
   Text out = part(text, 0, sign ? 1 : 0);
   append(out, repeat_text(fill, left, run.budget()));
@@ -215,18 +214,48 @@ Value list_find(Interpreter& run, const Value& self, const std::string& name, Ar
 }
 
 const std::map<std::string_view, Method>& text_methods() {
-  static const std::map<std::string_view, Method> methods = {
-      {"strip", text_strip},        {"lstrip", text_strip},     {"rstrip", text_strip},       {"split", text_split},
-      {"rsplit", text_split},       {"partition", text_partition}, {"rpartition", text_partition},
-      {"startswith", text_begins},  {"endswith", text_begins},  {"removeprefix", text_remove},
-      {"removesuffix", text_remove}, {"replace", text_replace}, {"upper", text_case},         {"lower", text_case},
-      {"capitalize", text_case},    {"title", text_case},       {"swapcase", text_case},      {"casefold", text_case},
-      {"isalpha", text_is},         {"isdecimal", text_is},     {"isdigit", text_is},         {"isnumeric", text_is},
-      {"isalnum", text_is},         {"isspace", text_is},       {"isupper", text_is},         {"islower", text_is},
-      {"istitle", text_is},         {"isascii", text_is},       {"isidentifier", text_is},    {"find", text_find},
-      {"rfind", text_find},         {"index", text_find},       {"rindex", text_find},        {"count", text_find},
-      {"join", text_join},          {"ljust", text_pad},        {"rjust", text_pad},          {"center", text_pad},
-      {"zfill", text_pad},          {"splitlines", text_lines}, {"format", text_format},      {"expandtabs", text_tabs}};
+  static const std::map<std::string_view, Method> methods = {{"strip", text_strip},
+                                                             {"lstrip", text_strip},
+                                                             {"rstrip", text_strip},
+                                                             {"split", text_split},
+                                                             {"rsplit", text_split},
+                                                             {"partition", text_partition},
+                                                             {"rpartition", text_partition},
+                                                             {"startswith", text_begins},
+                                                             {"endswith", text_begins},
+                                                             {"removeprefix", text_remove},
+                                                             {"removesuffix", text_remove},
+                                                             {"replace", text_replace},
+                                                             {"upper", text_case},
+                                                             {"lower", text_case},
+                                                             {"capitalize", text_case},
+                                                             {"title", text_case},
+                                                             {"swapcase", text_case},
+                                                             {"casefold", text_case},
+                                                             {"isalpha", text_is},
+                                                             {"isdecimal", text_is},
+                                                             {"isdigit", text_is},
+                                                             {"isnumeric", text_is},
+                                                             {"isalnum", text_is},
+                                                             {"isspace", text_is},
+                                                             {"isupper", text_is},
+                                                             {"islower", text_is},
+                                                             {"istitle", text_is},
+                                                             {"isascii", text_is},
+                                                             {"isidentifier", text_is},
+                                                             {"find", text_find},
+                                                             {"rfind", text_find},
+                                                             {"index", text_find},
+                                                             {"rindex", text_find},
+                                                             {"count", text_find},
+                                                             {"join", text_join},
+                                                             {"ljust", text_pad},
+                                                             {"rjust", text_pad},
+                                                             {"center", text_pad},
+                                                             {"zfill", text_pad},
+                                                             {"splitlines", text_lines},
+                                                             {"format", text_format},
+                                                             {"expandtabs", text_tabs}};
   return methods;
 }
 

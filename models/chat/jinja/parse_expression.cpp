@@ -2,6 +2,7 @@
 // value: .name [item] (call) |filter `is test`.
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "models/chat/jinja/functions.h"
 #include "models/chat/jinja/parser.h"
@@ -21,6 +22,19 @@ bool is_constant(const std::string& name, Value& value) {
   return true;
 }
 
+// 12, 0x1F, 0o17, 0b101.
+bool parse_integer(std::string_view text, int64_t& out) {
+  int base = 10;
+  if (text.size() > 2 && text[0] == '0') {
+    const char letter = static_cast<char>(text[1] | 32);
+    base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;
+    if (base != 10) text.remove_prefix(2);
+  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out, base);
+  const bool zeros = base == 10 && text.size() > 1 && text[0] == '0' && out != 0;
+  return error == std::errc() && end == text.data() + text.size() && !zeros;
+}
+
 }  // namespace
 
 void Parser::settle(Expr& expr) {
@@ -32,7 +46,8 @@ void Parser::settle(Expr& expr) {
   for (const auto& e : expr.arguments.named) below(e.second);
   below(expr.arguments.star);
   below(expr.arguments.stars);
-  if (expr.depth > kDeepest) fail("line {}: an expression of more than {} parts within one another", expr.line, kDeepest);
+  if (expr.depth > kDeepest)
+    fail("line {}: an expression of more than {} parts within one another", expr.line, kDeepest);
 }
 
 ExprPtr Parser::make(Expr::Kind kind, int line, std::vector<ExprPtr> parts) {
@@ -222,23 +237,12 @@ ExprPtr Parser::primary() {
     words_.insert(text);
     out->value = Value(std::move(text));
   } else if (now().kind == Kind::integer) {
-    std::string text = take().text;
-    int base = 10;
-    if (text.size() > 2 && text[0] == '0') {
-      const char c = static_cast<char>(text[1] | 32);
-      base = c == 'x' ? 16 : c == 'o' ? 8 : c == 'b' ? 2 : 10;
-      if (base != 10) text = text.substr(2);
-    }
     int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-    const bool zeros = base == 10 && text.size() > 1 && text[0] == '0' && number != 0;
-    if (error != std::errc() || end != text.data() + text.size() || zeros) bad(fmt::format("'{}' is no number of 64 bits", text));
+    if (!parse_integer(now().text, number)) bad(fmt::format("'{}' is no number of 64 bits", now().text));
+    ++at_;
     out->value = Value(number);
   } else if (now().kind == Kind::floating) {
-    const std::string text = take().text;
-    double number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    out->value = Value(number);
+    out->value = Value(std::strtod(take().text.c_str(), nullptr));
   } else if (skip_op("(")) {
     out = tuple(true, true);
     expect_op(")");

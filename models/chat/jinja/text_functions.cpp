@@ -105,7 +105,7 @@ std::vector<Text> split_text(const Text& text, const Text* separator, int64_t mo
 }
 
 std::vector<Text> split_lines(const Text& text, bool keep_ends) {
-  static constexpr string_view kEnds[] = {"\r\n", "\n",   "\r",   "\v",     "\f",          "\x1c",
+  static constexpr string_view kEnds[] = {"\r\n", "\n",   "\r",     "\v",     "\f",    "\x1c",
                                           "\x1d", "\x1e", "\u0085", "\u2028", "\u2029"};
   std::vector<Text> out;
   const string_view all = text.bytes;
@@ -127,8 +127,8 @@ Text replace_text(const Text& text, const Text& from, const Text& to, int64_t mo
   const std::string& bytes = text.bytes;
   for (int64_t n = 0; most < 0 || n < most; ++n) {
     // An empty text stands in front of each character, and at the end.
-    const size_t next = from.bytes.empty() && n > 0 ? at + byte_of(string_view(bytes).substr(at), 1)
-                                                    : bytes.find(from.bytes, at);
+    const size_t next =
+        from.bytes.empty() && n > 0 ? at + byte_of(string_view(bytes).substr(at), 1) : bytes.find(from.bytes, at);
     if (next == std::string::npos || (from.bytes.empty() && n > 0 && at == bytes.size())) break;
     budget.bytes(next - at + to.bytes.size());
     append(out, part(text, at, next));

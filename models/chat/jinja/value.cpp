@@ -128,14 +128,14 @@ bool equal(const Value& a, const Value& b, Budget& budget) {
   if (a.text() && b.text()) return a.text()->bytes == b.text()->bytes;
   if (a.is_undefined() || b.is_undefined()) return a.is_undefined() && b.is_undefined();
   if (a.is_none() || b.is_none()) return a.is_none() && b.is_none();
-  if (const Sequence *s = a.sequence(), *t = b.sequence(); s && t) {
+  if (const Sequence* s = a.sequence(), *t = b.sequence(); s && t) {
     if (s == t) return true;
     if (s->kind != t->kind || s->kind == Sequence::Kind::iterator || s->items.size() != t->items.size()) return false;
     for (size_t n = 0; n < s->items.size(); ++n)
       if (!equal(s->items[n], t->items[n], budget)) return false;
     return true;
   }
-  if (const Dict *d = a.dict(), *e = b.dict(); d && e) {
+  if (const Dict* d = a.dict(), *e = b.dict(); d && e) {
     if (d->items.size() != e->items.size()) return false;
     for (const auto& [key, value] : d->items) {
       const auto same = std::find_if(e->items.begin(), e->items.end(),

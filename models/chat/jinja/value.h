@@ -29,8 +29,8 @@ struct Sequence {
   enum class Kind : uint8_t { list, tuple, range, keys, values, items, iterator };
   Kind kind = Kind::list;
   std::vector<Value> items;
-  size_t next = 0;   // of an iterator
-  int depth = 1;     // lists within lists
+  size_t next = 0;  // of an iterator
+  int depth = 1;    // lists within lists
   Sequence() = default;
   ~Sequence();
 };
@@ -64,7 +64,7 @@ struct Callable {
 struct Loop {
   std::vector<Value> items, changed;
   int64_t index = 0, depth = 0;
-  bool asked = false;                                       // changed() was called before
+  bool asked = false;                                      // changed() was called before
   std::function<Value(Interpreter&, Arguments&)> recurse;  // of a recursive loop
   ~Loop();
 };
@@ -76,7 +76,7 @@ class Value {
                             std::shared_ptr<Loop>>;
   Value() = default;  // undefined
   template <class T>
-    requires std::is_constructible_v<Data, std::in_place_type_t<T>, T>
+  requires std::is_constructible_v<Data, std::in_place_type_t<T>, T>
   explicit Value(T x) : data_(std::in_place_type<T>, std::move(x)) {}
   explicit Value(Text text) : data_(std::make_shared<const Text>(std::move(text))) {}
   explicit Value(std::string text) : data_(make_text(std::move(text))) {}
