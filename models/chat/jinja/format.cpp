@@ -19,12 +19,25 @@ int64_t take_number(std::string_view& rest) {
   return n;
 }
 
+// 1234567.5 as 1,234,567.5.
+std::string grouped(std::string number) {
+  const size_t first = std::min(number.find_first_of("0123456789"), number.size());
+  const size_t end = std::min(number.find_first_not_of("0123456789", first), number.size());
+  for (size_t at = end; at > first + 3;) number.insert(at -= 3, ",");
+  return number;
+}
+
 // `spec` of {:spec}, which fmt reads as Python does.
 std::string by_spec(const Value& value, std::string_view spec) {
   for (std::string_view rest = spec; !rest.empty();) {
     const int64_t n = take_number(rest);
     LL_CHECK(n <= kWidest, "a format is wider than {}", kWidest);
     if (n < 0) rest.remove_prefix(1);
+  }
+  if (const size_t comma = spec.find(','); comma != spec.npos) {
+    const std::string before(spec.substr(0, comma));
+    LL_CHECK(before.empty() || before == "+", "a format with a comma and a width is not supported");
+    return grouped(by_spec(value, before + std::string(spec.substr(comma + 1))));
   }
   const std::string pattern = "{:" + std::string(spec) + "}";
   LL_CHECK(spec.find_first_of("{}") == spec.npos, "formats within formats are not supported");

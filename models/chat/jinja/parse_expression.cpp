@@ -60,16 +60,16 @@ ExprPtr Parser::make(Expr::Kind kind, int line, std::vector<ExprPtr> parts) {
 }
 
 // What is assigned to: a name, names in a tuple, an attribute of a namespace.
-ExprPtr Parser::target(bool with_namespace, bool ends_at_in) {
+ExprPtr Parser::target(bool with_namespace) {
   const Level level(*this);
   const int line = now().line;
   std::vector<ExprPtr> parts;
   bool several = false;
   while (true) {
     if (!parts.empty()) expect_op(",");
-    if (now().kind == Kind::tag_end || at_op(")") || (ends_at_in && at_word("in")) || (several && at_op("="))) break;
+    if (now().kind == Kind::tag_end || at_op(")")) break;
     if (skip_op("(")) {
-      parts.push_back(target(with_namespace, false));
+      parts.push_back(target(with_namespace));
       expect_op(")");
     } else {
       ExprPtr name = node(Expr::Kind::name, line);
@@ -78,6 +78,8 @@ ExprPtr Parser::target(bool with_namespace, bool ends_at_in) {
       if (with_namespace && skip_op(".")) {
         name = node(Expr::Kind::attribute, line, std::move(name));
         name->name = expect_name();
+      } else if (loops_ > 0 && name->name == "loop") {
+        bad("loop cannot be assigned to within a loop");
       }
       parts.push_back(std::move(name));
     }
@@ -89,15 +91,13 @@ ExprPtr Parser::target(bool with_namespace, bool ends_at_in) {
   return make(Expr::Kind::tuple, line, std::move(parts));
 }
 
-ExprPtr Parser::tuple(bool with_choice, bool in_brackets, std::string_view end_word) {
+ExprPtr Parser::tuple(bool with_choice, bool in_brackets) {
   const int line = now().line;
   std::vector<ExprPtr> parts;
   bool several = false;
   while (true) {
     if (!parts.empty()) expect_op(",");
-    if (now().kind == Kind::print_end || now().kind == Kind::tag_end || at_op(")") ||
-        (!end_word.empty() && at_word(end_word)))
-      break;
+    if (now().kind == Kind::print_end || now().kind == Kind::tag_end || at_op(")")) break;
     parts.push_back(with_choice ? choice() : either());
     if (!at_op(",")) break;
     several = true;

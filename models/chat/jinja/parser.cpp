@@ -1,6 +1,7 @@
 #include "models/chat/jinja/parser.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "models/chat/jinja/functions.h"
 
@@ -91,6 +92,13 @@ std::vector<Stmt> Parser::body_to(std::string_view end) {
   return out;
 }
 
+std::vector<Stmt> Parser::function_body(std::string_view end) {
+  const bool breaks = std::exchange(breaks_, false);
+  std::vector<Stmt> out = body_to(end);
+  breaks_ = breaks;
+  return out;
+}
+
 Stmt Parser::begin(Stmt::Kind kind) {
   Stmt stmt;
   stmt.kind = kind;
@@ -110,12 +118,14 @@ Stmt Parser::statement() {
   if (tag == "filter") return parse_filter_block();
   if (tag == "with") return parse_with();
   if (tag == "block") return parse_named_block();
-  if (tag == "break") return begin(Stmt::Kind::stop);
-  if (tag == "continue") return begin(Stmt::Kind::next);
+  if (tag == "break" || tag == "continue") {
+    if (!breaks_) bad(fmt::format("{} outside a loop", tag));
+    return begin(tag == "break" ? Stmt::Kind::stop : Stmt::Kind::next);
+  }
   if (tag == "generation") {
     words_.insert(tag);
     Stmt stmt = begin(Stmt::Kind::generation);
-    stmt.body = body_to("endgeneration");
+    stmt.body = function_body("endgeneration");
     return stmt;
   }
   if (tag == "print") {
@@ -131,13 +141,17 @@ Stmt Parser::statement() {
 
 Stmt Parser::parse_for() {
   Stmt stmt = begin(Stmt::Kind::loop);
-  stmt.target = target(false, true);
+  ++loops_;
+  stmt.target = target(false);
   if (!skip_word("in")) unexpected("in");
-  stmt.expr = tuple(false, false, "recursive");
+  stmt.expr = tuple(false);
   if (skip_word("if")) stmt.test = expression();
   stmt.recursive = skip_word("recursive");
+  const bool breaks = std::exchange(breaks_, true);
   stmt.body = body({"else", "endfor"});
+  breaks_ = breaks;
   if (take().text == "else") stmt.otherwise = body_to("endfor");
+  --loops_;
   return stmt;
 }
 
@@ -157,7 +171,7 @@ Stmt Parser::parse_if() {
 
 Stmt Parser::parse_set() {
   Stmt stmt = begin(Stmt::Kind::set);
-  stmt.target = target(true, false);
+  stmt.target = target(true);
   if (skip_op("=")) {
     stmt.expr = tuple();
     return stmt;
@@ -174,6 +188,8 @@ void Parser::signature(Stmt& stmt) {
     if (!stmt.parameters.empty()) expect_op(",");
     Stmt::Parameter parameter;
     parameter.name = expect_name();
+    for (const Stmt::Parameter& other : stmt.parameters)
+      if (other.name == parameter.name) bad(fmt::format("two parameters have the name {}", other.name));
     if (skip_op("="))
       parameter.value = expression();
     else if (!stmt.parameters.empty() && stmt.parameters.back().value)
@@ -188,7 +204,7 @@ Stmt Parser::parse_macro() {
   stmt.name = expect_name();
   signature(stmt);
   const int64_t varargs = varargs_, kwargs = kwargs_, callers = callers_;
-  stmt.body = body_to("endmacro");
+  stmt.body = function_body("endmacro");
   stmt.takes_varargs = varargs_ > varargs;
   stmt.takes_kwargs = kwargs_ > kwargs;
   stmt.takes_caller = callers_ > callers;
@@ -200,7 +216,7 @@ Stmt Parser::parse_call_block() {
   if (at_op("(")) signature(stmt);
   stmt.expr = expression();
   if (stmt.expr->kind != Expr::Kind::call) bad("{% call %} calls nothing");
-  stmt.body = body_to("endcall");
+  stmt.body = function_body("endcall");
   return stmt;
 }
 

@@ -43,6 +43,7 @@ class Parser {
   // The body behind a tag's head, and its end tag's first word taken.
   std::vector<Stmt> body(Ends ends);
   std::vector<Stmt> body_to(std::string_view end);
+  std::vector<Stmt> function_body(std::string_view end);  // which no break leaves
   Stmt statement();
   Stmt parse_for();
   Stmt parse_if();
@@ -56,8 +57,8 @@ class Parser {
   Stmt begin(Stmt::Kind kind);  // takes the tag's name
 
   // --- expressions
-  ExprPtr target(bool with_namespace, bool ends_at_in);
-  ExprPtr tuple(bool with_choice = true, bool in_brackets = false, std::string_view end_word = {});
+  ExprPtr target(bool with_namespace);
+  ExprPtr tuple(bool with_choice = true, bool in_brackets = false);
   ExprPtr expression() { return choice(); }
   ExprPtr choice();
   ExprPtr either();
@@ -89,6 +90,8 @@ class Parser {
   std::vector<Token> tokens_;
   size_t at_ = 0;
   int depth_ = 0;
+  int loops_ = 0;        // that the parser is in
+  bool breaks_ = false;  // in the body of a loop, and of no macro in it
   std::set<std::string> words_;
   int64_t varargs_ = 0, kwargs_ = 0, callers_ = 0;  // how often these names have come
 };

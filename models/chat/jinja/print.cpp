@@ -102,7 +102,9 @@ std::string to_repr(const Value& value, Budget& budget) {
   const Budget::Level level(budget);
   std::string out;
   if (const Text* t = value.text())
-    out = text_repr(t->bytes);
+    out = t->markup ? "Markup(" + text_repr(t->bytes) + ")" : text_repr(t->bytes);
+  else if (value.is_undefined())
+    out = "Undefined";
   else if (const Sequence* s = value.sequence())
     out = sequence_repr(*s, budget);
   else if (const Dict* d = value.dict())
