@@ -31,12 +31,23 @@ void check_roles(const ChatTemplate& chat, const std::vector<ChatMessage>& messa
 const char* const kOtherwise =
     "--loss last learns the last answer alone, --loss all everything, and --chat-template takes a built-in template";
 
-// Behind the last marker of an answer's turn: blanks behind it are not the model's.
-size_t end_of_turn(const Text& upto, size_t begin) {
-  size_t content_end = begin;
-  for (const TextRange& r : upto.input) content_end = std::max(content_end, r.end);
+size_t content_end(const Text& text, size_t begin) {
+  size_t end = begin;
+  for (const TextRange& r : text.input) end = std::max(end, r.end);
+  return end;
+}
+
+// Behind the last marker of an answer's turn: blanks behind it are not the model's. A template that never asks for the
+// generation prompt may always end with one (Llama 3.0's first form): there what ends each message is told from what
+// stands behind the one before, whose first marker <...> ends the turn.
+size_t end_of_turn(const Conversation& chat, const Text& before, const Text& upto) {
+  const size_t content = content_end(upto, before.bytes.size());
+  const std::string_view behind = std::string_view(upto.bytes).substr(content);
+  const std::string_view usual = std::string_view(before.bytes).substr(content_end(before, 0));
+  if (!chat.asks_for_prompt() && usual.starts_with('<') && behind.ends_with(usual))
+    return upto.bytes.size() - usual.size() + std::min(usual.find('>'), usual.size() - 1) + 1;
   const size_t stripped = strip_right(upto.bytes).size();
-  return stripped > content_end ? stripped : upto.bytes.size();
+  return stripped > content ? stripped : upto.bytes.size();
 }
 
 // From behind the generation prompt of what comes before to the end of the turn.
@@ -49,12 +60,13 @@ TextRange answer(const Conversation& chat, const Text& whole, size_t i, bool las
     fail("message {}: where this answer stands cannot be seen, since the conversation up to it is refused ({}): {}",
          i + 1, e.what(), kOtherwise);
   }
-  LL_CHECK(whole.bytes.starts_with(before.bytes) && upto.bytes.starts_with(before.bytes) &&
-               whole.bytes.starts_with(upto.bytes),
-           "message {}: the chat template does not write a conversation as the beginning of a longer one, so that what "
-           "is learnt of this answer cannot be told apart: {}",
-           i + 1, kOtherwise);
-  return {before.bytes.size(), end_of_turn(upto, before.bytes.size())};
+  constexpr const char* kNoBeginning =
+      "message {}: the chat template does not write a conversation as the beginning of a longer one, so that what is "
+      "learnt of this answer cannot be told apart: {}";
+  LL_CHECK(upto.bytes.starts_with(before.bytes), kNoBeginning, i + 1, kOtherwise);
+  const size_t end = end_of_turn(chat, before, upto);
+  LL_CHECK(whole.bytes.starts_with(upto.bytes.substr(0, end)), kNoBeginning, i + 1, kOtherwise);
+  return {before.bytes.size(), end};
 }
 
 std::vector<size_t> answers_of(const std::vector<ChatMessage>& messages) {
