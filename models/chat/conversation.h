@@ -23,7 +23,7 @@ class Conversation {
   // The first `count` messages.
   jinja::Text render(size_t count, bool generation_prompt) const;
   bool asks_for_prompt() const { return program().mentions("add_generation_prompt"); }
-  bool marks_answers() const { return program().mentions("generation"); }
+  bool marks_answers() const { return program().mentions("{% generation %}"); }
 
  private:
   const jinja::Template& program() const;

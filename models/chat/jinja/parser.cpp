@@ -123,7 +123,7 @@ Stmt Parser::statement() {
     return begin(tag == "break" ? Stmt::Kind::stop : Stmt::Kind::next);
   }
   if (tag == "generation") {
-    words_.insert(tag);
+    words_.insert("{% generation %}");
     Stmt stmt = begin(Stmt::Kind::generation);
     stmt.body = function_body("endgeneration");
     return stmt;
