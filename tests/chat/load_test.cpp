@@ -39,8 +39,8 @@ TEST_CASE("load_chat_template: where a folder keeps its template") {
   CHECK_THROWS_WITH_AS(load(), doctest::Contains("without one that is named default"), Error);
   folder.write("chat_template.jinja", "3\n");
   CHECK(load() == "3");
-  CHECK(load_chat_template(folder.string()).name == (folder.path("chat_template.jinja")));
-  CHECK(applied(chat_template_of(folder.path("chat_template.jinja"))) == "3");
+  CHECK(load_chat_template(folder.string()).name == (folder.path() / "chat_template.jinja").string());
+  CHECK(applied(chat_template_of((folder.path() / "chat_template.jinja").string())) == "3");
   folder.write("chat_template.jinja", "\n{% if %}");
   CHECK_THROWS_WITH_AS(load(), doctest::Contains("chat_template.jinja, line 2: "), Error);
 }

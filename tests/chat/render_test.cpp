@@ -131,7 +131,7 @@ TEST_CASE("chat: answers are found by rendering up to each, with and without the
   CHECK(answers_by(kTurns + "<assistant>", kTwo) == "A\n<end>|B<end>");
   // What an answer was thinking is left out as soon as more follows.
   const std::string forgets =
-      "{% for m in messages %}<{{ m.role }}>{{ '(hm)' if loop.last }}{{ m.content }}<end>"
+      "{% for m in messages %}<{{ m.role }}>{{ '(hm)' if loop.last and m.role == 'assistant' }}{{ m.content }}<end>"
       "{% endfor %}" +
       kPrompt;
   CHECK(answers_by(forgets, kTwo) ==
