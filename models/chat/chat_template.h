@@ -80,8 +80,8 @@ struct ChatText {
 // Error, one sentence: what the template itself refuses; no message; of a built-in, roles that it does not have; tools,
 // tool calls, reasoning or parts of a content that the template would leave out; answers that cannot be told apart.
 // Answers are what stands in {% generation %}, or else found by rendering the conversation up to each of them, with and
-// without the generation prompt: each of these texts must be the beginning of the whole one. Contents that are not UTF-8
-// are repaired.
+// without the generation prompt: each of these texts must be the beginning of the whole one. Contents that are not
+// UTF-8 are repaired.
 ChatText render_chat(const ChatTemplate& chat, const std::vector<ChatMessage>& messages, const ChatOptions& options);
 // The text alone, as apply_chat_template makes it of the same messages: nothing is refused but by the template.
 std::string apply_chat_template(const ChatTemplate& chat, const std::vector<ChatMessage>& messages,

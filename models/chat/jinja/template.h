@@ -25,7 +25,7 @@ class Template {
 
   // Error, with name and line: what Python would raise, raise_exception, a limit. now: what strftime_now tells.
   Text render(Variables variables, const std::tm& now, const Limits& limits = {}) const;
-  // Whether a name, attribute or text in quotes of it is this word; or, of "{% generation %}", whether that tag is there.
+  // Whether a name, attribute or text in quotes of it is this word; of "{% generation %}", whether that tag is there.
   bool mentions(const std::string& word) const;
   const std::string& name() const { return name_; }
 
