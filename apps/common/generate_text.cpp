@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "apps/common/progress.h"
@@ -50,8 +49,7 @@ GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tok
                 .min_p = f.min_p,
                 .repetition_penalty = f.repetition_penalty};
   if (!f.ignore_eos) o.stop = f.stop.value_or(config.eos_token_ids);
-  const int32_t eos = tokenizer.special().eos;
-  if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);
+  if (!f.ignore_eos) add_stop(o, tokenizer.special().eos);
   o.vocab_limit = tokenizer.vocab_size();
   check_sampling(o.sampling);
   return o;

@@ -105,11 +105,21 @@ void for_each_json_record(const std::string& file, const std::function<void(cons
   LL_CHECK(in.count() > 0, "{} holds no record", file);
 }
 
-std::string text_of(const json& record, const char* key, const std::string& where) {
+namespace {
+
+template <class Json> std::string text_in(const Json& record, const char* key, const std::string& where) {
   LL_CHECK(record.contains(key), "{}: no `{}`", where, key);
-  const json& value = record.at(key);
-  LL_CHECK(value.is_string(), "{}: {} is not a text", where, key);
-  return value.get<std::string>();
+  LL_CHECK(record.at(key).is_string(), "{}: {} is not a text", where, key);
+  return record.at(key).template get<std::string>();
+}
+
+}  // namespace
+
+std::string text_of(const json& record, const char* key, const std::string& where) {
+  return text_in(record, key, where);
+}
+std::string text_of(const nlohmann::ordered_json& record, const char* key, const std::string& where) {
+  return text_in(record, key, where);
 }
 
 std::string text_or_number(const json& value, const char* key, const std::string& where) {

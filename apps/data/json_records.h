@@ -39,6 +39,7 @@ void for_each_json_record(const std::string& file,
 
 // Of a record's field. Error, naming `where`: not a text.
 std::string text_of(const nlohmann::json& record, const char* key, const std::string& where);
+std::string text_of(const nlohmann::ordered_json& record, const char* key, const std::string& where);
 // A text, or a number as it is written.
 std::string text_or_number(const nlohmann::json& value, const char* key, const std::string& where);
 

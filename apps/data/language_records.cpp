@@ -9,7 +9,7 @@
 namespace lowland {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // tools and calls are shown in the order they were written
 
 const char* const kShapes = "expected text; prompt and completion; instruction and output; messages; or conversations";
 
@@ -24,25 +24,36 @@ std::string alpaca_prompt(const std::string& instruction, const std::string& inp
          instruction + "\n\n### Input:\n" + input + "\n\n### Response:";
 }
 
-std::string role_of(const std::string& role, const std::string& where) {
-  if (role == "human") return "user";
-  if (role == "gpt") return "assistant";
-  LL_CHECK(role == "system" || role == "user" || role == "assistant",
-           "{}: role {} is none of system, user, assistant (human, gpt)", where, role);
-  return role;
+bool filled(const json& o, const char* key) {
+  return o.contains(key) && !o.at(key).is_null() && !o.at(key).empty() && o.at(key) != "";
+}
+
+// What counts in a conversation and has no place in a prompt.
+void refuse_beside_prompt(const json& o, const std::string& where) {
+  for (const char* key : {"system", "history", "tools"})
+    LL_CHECK(!filled(o, key),
+             "{}: there is `{}` beside a prompt, which has no place for it: write the record as messages", where, key);
+}
+
+std::string variables_of(const json& o, const std::string& where) {
+  if (!filled(o, "chat_template_kwargs")) return "";
+  LL_CHECK(o.at("chat_template_kwargs").is_object(), "{}: chat_template_kwargs is no object", where);
+  return o.at("chat_template_kwargs").dump();
 }
 
 LanguageRecord record_of(const json& o, const std::string& where) {
   LanguageRecord r;
   r.where = where;
-  if (o.contains("messages")) {
-    r.messages = messages_of(o, "messages", "role", "content", where);
-  } else if (o.contains("conversations")) {
-    r.messages = messages_of(o, "conversations", "from", "value", where);
+  if (o.contains("messages") || o.contains("conversations")) {
+    r.messages = messages_of(o, o.contains("messages") ? kMessages : kShareGpt, where);
+    r.tools = tools_of(o, where);
+    r.variables = variables_of(o, where);
   } else if (o.contains("prompt") && o.contains("completion")) {
+    refuse_beside_prompt(o, where);
     r.prompt = text_of(o, "prompt", where);
     r.completion = text_of(o, "completion", where);
   } else if (o.contains("instruction") && o.contains("output")) {
+    refuse_beside_prompt(o, where);
     const bool input = o.contains("input") && !o.at("input").is_null();
     r.prompt = alpaca_prompt(text_of(o, "instruction", where), input ? text_of(o, "input", where) : "");
     r.completion = text_of(o, "output", where);
@@ -55,22 +66,6 @@ LanguageRecord record_of(const json& o, const std::string& where) {
 }
 
 }  // namespace
-
-std::vector<LanguageMessage> messages_of(const json& object, const char* list, const char* role, const char* content,
-                                         const std::string& where) {
-  const json& items = object.at(list);
-  LL_CHECK(items.is_array() && !items.empty(), "{}: {} must be a list of messages, at least one", where, list);
-  std::vector<LanguageMessage> out;
-  for (const json& item : items) {
-    LL_CHECK(item.is_object() && item.contains(role) && item.contains(content), "{}: a message lacks {} or {}", where,
-             role, content);
-    out.push_back({role_of(text_of(item, role, where), where), text_of(item, content, where)});
-  }
-  bool answered = false;
-  for (const LanguageMessage& m : out) answered = answered || m.role == "assistant";
-  LL_CHECK(answered, "{}: no message is an assistant's: there is nothing to learn", where);
-  return out;
-}
 
 std::vector<LanguageRecord> read_language_records(const std::string& file) {
   std::vector<LanguageRecord> out;

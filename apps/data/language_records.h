@@ -3,24 +3,25 @@
 //   {"prompt": ..., "completion": ...}                         the completion is learnt
 //   {"instruction": ..., "input": ..., "output": ...}          the same, with the prompt text published with Alpaca
 //                                                              (input may be missing or empty)
-//   {"messages": [{"role": system|user|assistant, "content": ...}, ...]}
-//   {"conversations": [{"from": system|human|gpt, "value": ...}, ...]}       as ShareGPT has them
+//   {"messages": [{"role": system|user|assistant|tool, "content": ...}, ...]}
+//   {"conversations": [{"from": system|human|gpt|observation, "value": ...}, ...]}       as ShareGPT has them
+// Beside a conversation: system (a text, its first message), tools (a list, for the template), chat_template_kwargs (an
+// object, for the template); within a message weight 0 (not learnt), tool_calls and whatever else the template reads;
+// a content may be a list of parts of type text. system, history and tools beside other shapes are refused.
 // Lines of one file may differ in shape; other fields are ignored. Texts are kept as they are.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace lowland {
+#include "models/chat/chat_template.h"
 
-struct LanguageMessage {
-  std::string role;  // system, user or assistant
-  std::string content;
-};
+namespace lowland {
 
 struct LanguageRecord {
   // Either a conversation, or a text of which the first part is given.
-  std::vector<LanguageMessage> messages;
+  std::vector<ChatMessage> messages;
+  std::string tools, variables;    // of a conversation: JSON, empty where there are none
   std::string prompt, completion;  // of {"text"}: prompt is empty
   std::string where;               // "file:line"
 };

@@ -40,7 +40,7 @@ std::string question_text(size_t images, const std::string& text, const std::str
 
 void check_question(const Question& q) {
   size_t marks = 0;
-  for (const LanguageMessage& m : q.messages) {
+  for (const ChatMessage& m : q.messages) {
     const size_t here = marks_in(m.content);
     LL_CHECK(here == 0 || m.role == "user", "{}: {} in a message of the {}: pictures belong to the user's", q.where,
              kImageMark, m.role);

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/data/language_records.h"
+#include "models/chat/chat_template.h"
 
 namespace lowland {
 
@@ -13,12 +13,12 @@ namespace lowland {
 inline constexpr std::string_view kImageMark = "<image>";
 
 struct Question {
-  std::vector<std::string> images;        // files, one for each mark in the user's messages, in their order
-  std::vector<LanguageMessage> messages;  // a conversation; its last message is the answer to learn, where there is one
-  std::vector<std::string> answers;       // what counts as right: one text, or those of several people; or none
-  std::vector<std::string> choices;       // what the assistant may say, of a multiple choice
-  int64_t choice = -1;                    // the right one of them
-  std::vector<std::string> groups;        // of ScienceQA's table: NAT, IMG, G1-6, ...
+  std::vector<std::string> images;    // files, one for each mark in the user's messages, in their order
+  std::vector<ChatMessage> messages;  // a conversation; its last message is the answer to learn, where there is one
+  std::vector<std::string> answers;   // what counts as right: one text, or those of several people; or none
+  std::vector<std::string> choices;   // what the assistant may say, of a multiple choice
+  int64_t choice = -1;                // the right one of them
+  std::vector<std::string> groups;    // of ScienceQA's table: NAT, IMG, G1-6, ...
   std::string id;
   int64_t index = 0;  // among those of its split, with the ones that are left out
   std::string where;  // "file:line", "file:line (record 3)", "problems.json: problem 3"

@@ -115,7 +115,13 @@ std::vector<Question> read_llava(const std::string& file, const std::string& fol
   for_each_json_record(file, [&](const json& record, const std::string& where) {
     Question q = question_of(record, folder, where);
     LL_CHECK(record.contains("conversations"), "{}: no `conversations`", where);
-    q.messages = messages_of(record, "conversations", "from", "value", where);
+    const nlohmann::ordered_json conversation(record);
+    q.messages = messages_of(conversation, kShareGpt, where);
+    LL_CHECK(tools_of(conversation, where).empty(),
+             "{}: there are tools, which the prompts of pictures have no place for", where);
+    for (const ChatMessage& m : q.messages)
+      LL_CHECK(m.json.empty() || !nlohmann::json::parse(m.json).at("content").is_array(),
+               "{}: a content is a list of parts, where a text is expected", where);
     LL_CHECK(q.messages.back().role == "assistant", "{}: the last message is not the assistant's", where);
     q.answers = {q.messages.back().content};
     check_question(q);

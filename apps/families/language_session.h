@@ -17,6 +17,8 @@ class LanguageSession : public Session {
   virtual bool take_line(std::string&) { return true; }
   // Ids up to the answer.
   virtual std::vector<int32_t> conversation(const std::vector<ChatMessage>& messages) const = 0;
+  // The token that ends what the model says, by the template; -1 where it has none.
+  virtual int32_t end_of_turn() const { return -1; }
   // The embedded rows of such ids, where they are more than tokens.
   virtual EmbedPrompts embedding(const nn::Model&, const std::vector<int32_t>&) const { return {}; }
 };

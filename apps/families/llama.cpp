@@ -168,13 +168,16 @@ std::string LlamaSession::example_summary(int64_t rows) const {
 }
 
 void LlamaSession::begin_chat() {
-  chat_ = language_.chat_template.empty() ? detect_chat_template(folder) : chat_template_of(language_.chat_template);
+  chat_ = chosen_template(language_.chat_template, folder);
 }
+
+int32_t LlamaSession::end_of_turn() const { return lowland::end_of_turn(*tokenizer, chat_); }
 
 std::vector<int32_t> LlamaSession::conversation(const std::vector<ChatMessage>& messages) const {
   ChatOptions options;
   options.date = language_.date;
   options.generation_prompt = true;
+  options.answers = Answers::none;
   return encode_chat(*tokenizer, chat_, messages, options).ids;
 }
 

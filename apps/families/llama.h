@@ -29,6 +29,7 @@ class LlamaSession final : public LanguageSession {
   const Llama& language(const nn::Model& model) const override { return static_cast<const Llama&>(model); }
   void begin_chat() override;
   std::vector<int32_t> conversation(const std::vector<ChatMessage>& messages) const override;
+  int32_t end_of_turn() const override;
 
  private:
   int64_t longest() const { return std::min(splits.max_length, config_.max_tokens()); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/common/progress.h"
 #include "apps/data/documents.h"
 #include "engine/error.h"
 
@@ -17,6 +18,12 @@ EncodeOptions plain() {
 
 }  // namespace
 
+ChatTemplate chosen_template(const std::string& name, const std::string& folder) {
+  ChatTemplate chat = name.empty() ? load_chat_template(folder) : chat_template_of(name);
+  say("chat template: " + chat.name);
+  return chat;
+}
+
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& text, bool parse_special) {
   std::vector<int32_t> ids;
   for (const int32_t part : tokenizer.input_template().single) {
@@ -31,7 +38,9 @@ std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string
 }
 
 void LanguageSettings::add_flags(Flags& f, BatchSettings& batch) {
-  f.add("loss", &loss, "assistant: on completions and answers only; all: on every token but the first");
+  f.add("loss", &loss,
+        "assistant: on completions and answers only; last: of a conversation on the last answer; all: on every token "
+        "but the first");
   f.add("overlong", &overlong, "Examples over --max-length: cut keeps their start, drop leaves them out");
   batch.add_batch_tokens(f);
   add_chat_flags(f);
@@ -39,12 +48,13 @@ void LanguageSettings::add_flags(Flags& f, BatchSettings& batch) {
 }
 
 void LanguageSettings::add_chat_flags(Flags& f) {
-  f.add("chat-template", &chat_template, "Template of conversations, where the folder's own is not to be used");
-  f.add("date", &date, "The day that a llama3.1 conversation names");
+  f.add("chat-template", &chat_template,
+        "Template of conversations, where the folder's own is not to be used: a built-in one's name, or a file");
+  f.add("date", &date, "The day that a template is told, as 26 Jul 2024 or 2024-07-26");
 }
 
 void LanguageSettings::check() const {
-  check_word("loss", loss, {"assistant", "all"});
+  check_word("loss", loss, {"assistant", "last", "all"});
   parse_overlong(overlong);
   if (!chat_template.empty()) chat_template_of(chat_template);
 }
@@ -57,23 +67,26 @@ ExampleMaker::ExampleMaker(const Tokenizer& tokenizer, const LanguageSettings& s
       folder_(std::move(folder)),
       max_length_(max_length),
       front_(encode_prompt(tokenizer, "", false)) {
-  if (!settings.chat_template.empty()) chat_ = chat_template_of(settings.chat_template);
   LL_CHECK(max_length >= 2, "--max-length must be at least 2, got {}", max_length);
 }
 
 const ChatTemplate& ExampleMaker::chat() const {
-  if (!chat_) chat_ = detect_chat_template(folder_);
+  if (!chat_) chat_ = chosen_template(settings_.chat_template, folder_);
   return *chat_;
 }
 
 LanguageExample ExampleMaker::make_conversation(const LanguageRecord& record) const {
-  std::vector<ChatMessage> messages;
-  for (const LanguageMessage& m : record.messages) messages.push_back({m.role, m.content});
   ChatOptions options;
   options.date = settings_.date;
+  options.tools = record.tools;
+  options.variables = record.variables;
+  const bool everything = settings_.loss == "all";
+  options.answers = everything ? Answers::none : settings_.loss == "last" ? Answers::last : Answers::all;
+  for (const ChatMessage& m : record.messages)
+    LL_CHECK(m.learn || !everything, "{}: a message has weight 0, and --loss all learns every one", record.where);
   LanguageExample e;
   try {
-    ChatIds chat_ids = encode_chat(tokenizer_, chat(), messages, options);
+    ChatIds chat_ids = encode_chat(tokenizer_, chat(), record.messages, options);
     e.ids = std::move(chat_ids.ids);
     e.learn = std::move(chat_ids.is_answer);
   } catch (const Error& error) {

@@ -15,6 +15,9 @@ namespace lowland::apps {
 // Ids of a text with what the tokenizer puts in front of it (`<s>`), and nothing behind.
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& text, bool parse_special);
 
+// The template of this name, or where it is empty the folder's own; said in the log.
+ChatTemplate chosen_template(const std::string& name, const std::string& folder);
+
 struct LanguageSettings {
   std::string loss = "assistant", overlong = "cut", chat_template, date = "26 Jul 2024";
   void add_flags(Flags& flags, BatchSettings& batch);  // the batch's --batch-tokens stands among them
@@ -43,8 +46,8 @@ class ExampleMaker {
   Overlong overlong_;
   std::string folder_;
   int64_t max_length_;
-  mutable std::optional<ChatTemplate> chat_;
-  std::vector<int32_t> front_;  // what the tokenizer puts in front of a text
+  mutable std::optional<ChatTemplate> chat_;  // said when it is found
+  std::vector<int32_t> front_;                // what the tokenizer puts in front of a text
 };
 
 }  // namespace lowland::apps

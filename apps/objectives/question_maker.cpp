@@ -9,8 +9,7 @@ namespace {
 
 // What is said up to the last answer.
 std::vector<ChatMessage> asked(const Question& question) {
-  std::vector<ChatMessage> out;
-  for (const LanguageMessage& m : question.messages) out.push_back({m.role, m.content});
+  std::vector<ChatMessage> out = question.messages;
   if (!out.empty() && out.back().role == "assistant") out.pop_back();
   return out;
 }
@@ -32,7 +31,8 @@ ChatIds QuestionMaker::encode(const Question& question, const std::vector<ChatMe
 
 LanguageExample QuestionMaker::make(const Question& question, const std::string& answer) const {
   std::vector<ChatMessage> messages = asked(question);
-  messages.push_back({"assistant", answer});
+  const bool learn = question.messages.empty() || question.messages.back().learn;
+  messages.push_back({"assistant", answer, "", learn});
   ChatIds ids = encode(question, messages, false);
   LanguageExample e{std::move(ids.ids), std::move(ids.is_answer)};
   if (!e.learn.empty()) e.learn[0] = 0;

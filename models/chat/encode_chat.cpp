@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/error.h"
+
 namespace lowland {
 
 ChatIds encode_chat_text(const Tokenizer& tokenizer, const ChatText& text) {
@@ -28,12 +30,41 @@ ChatIds encode_chat_text(const Tokenizer& tokenizer, const ChatText& text) {
   return out;
 }
 
-ChatIds encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
-                    ChatOptions options) {
+namespace {
+
+void take_tokens(const Tokenizer& tokenizer, ChatOptions& options) {
   const SpecialIds& special = tokenizer.special();
   if (options.bos.empty()) options.bos = tokenizer.piece(special.bos);
   if (options.eos.empty()) options.eos = tokenizer.piece(special.eos);
+}
+
+}  // namespace
+
+ChatIds encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
+                    ChatOptions options) {
+  take_tokens(tokenizer, options);
   return encode_chat_text(tokenizer, render_chat(chat, messages, options));
+}
+
+int32_t end_of_turn(const Tokenizer& tokenizer, const ChatTemplate& chat) {
+  ChatOptions options{.answers = Answers::none};
+  take_tokens(tokenizer, options);
+  ChatText text;
+  try {
+    text = render_chat(chat, {{"user", "a"}, {"assistant", "b"}}, options);
+  } catch (const Error&) {
+    return -1;  // a template that wants more than this
+  }
+  if (text.contents.empty()) return -1;
+  std::vector<int32_t> ids;
+  std::vector<uint32_t> ends;
+  tokenizer.encode_with_ends(text.text, {.parse_special = true, .verbatim = text.contents}, ids, ends);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const size_t begin = i == 0 ? 0 : ends[i - 1];
+    const bool special = tokenizer.decode(std::span(&ids[i], 1), true).empty() && ends[i] > begin;
+    if (begin >= text.contents.back().end && special) return ids[i];
+  }
+  return -1;
 }
 
 }  // namespace lowland

@@ -21,7 +21,11 @@ struct ChatIds {
 ChatIds encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
                     ChatOptions options = {});
 
-// The same of a text that is rendered already.
+// The token that ends an assistant's turn: the first special one behind what it says, as the template writes it. -1
+// where there is none.
+int32_t end_of_turn(const Tokenizer& tokenizer, const ChatTemplate& chat);
+
+// The same as encode_chat of a text that is rendered already.
 ChatIds encode_chat_text(const Tokenizer& tokenizer, const ChatText& text);
 
 }  // namespace lowland

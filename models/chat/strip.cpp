@@ -4,11 +4,8 @@
 #include "models/tokenizers/utf8.h"
 
 namespace lowland {
-namespace {
 
 bool is_blank(char32_t code) { return (code >= 0x1C && code <= 0x1F) || (unicode_classes()[code] & kS); }
-
-}  // namespace
 
 std::string_view strip_left(std::string_view text) {
   while (!text.empty()) {

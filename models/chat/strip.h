@@ -5,6 +5,7 @@
 
 namespace lowland {
 
+bool is_blank(char32_t code);
 std::string_view strip_left(std::string_view text);
 std::string_view strip_right(std::string_view text);
 std::string_view strip(std::string_view text);

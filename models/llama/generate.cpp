@@ -27,6 +27,11 @@ int64_t room(const Llama& model, const std::vector<int32_t>& prompt, const Gener
 
 }  // namespace
 
+void add_stop(GenerateOptions& options, int32_t id) {
+  const auto same = std::find(options.stop.begin(), options.stop.end(), id);
+  if (id >= 0 && same == options.stop.end()) options.stop.push_back(id);
+}
+
 Sequences generate(const Llama& model, const Sequences& prompts, const GenerateOptions& options,
                    const OnToken& on_token, const EmbedPrompts& embed) {
   check_sampling(options.sampling);

@@ -15,6 +15,9 @@ struct GenerateOptions {
   int64_t vocab_limit = 0;    // ids at or above it are never chosen (rows of a padded embedding); 0: no limit
 };
 
+// One more of them, once; -1 is none.
+void add_stop(GenerateOptions& options, int32_t id);
+
 // Called with each new token as it is chosen: which prompt, which id.
 using OnToken = std::function<void(size_t prompt, int32_t id)>;
 

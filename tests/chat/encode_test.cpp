@@ -73,3 +73,12 @@ TEST_CASE("encode_chat: contents that are not UTF-8 are repaired") {
   const ChatIds chat = encode_chat(*tokenizer, chat_template_of("plain"), {{"user", "a\xff"}, {"assistant", "\x80"}});
   CHECK(answers_of(*tokenizer, chat) == "\ufffd</s>");
 }
+
+TEST_CASE("end_of_turn: the token that ends what an assistant says") {
+  const auto sp = small("sp.json"), llama3 = small("bytes.json");
+  CHECK(end_of_turn(*llama3, chat_template_of("llama3")) == llama3->id_of("<|eot_id|>"));
+  CHECK(end_of_turn(*sp, chat_template_of("zephyr")) == sp->id_of("</s>"));
+  CHECK(end_of_turn(*sp, read_chat_template("{% for m in messages %}{{ m.content }}\n{% endfor %}", "T")) == -1);
+  CHECK(end_of_turn(*sp, read_chat_template("{{ raise_exception('no') }}", "T")) == -1);
+  CHECK(end_of_turn(*sp, read_chat_template("</s>{{ messages[-1].content }}x</s><s>", "T")) == sp->id_of("</s>"));
+}

@@ -1,4 +1,5 @@
-// Rendering against transformers' apply_chat_template: tests/golden/make_chat_golden.py.
+// Rendering: the built-in templates against transformers' apply_chat_template (tests/golden/make_chat_golden.py), and
+// where the answers are.
 #include <doctest/doctest.h>
 
 #include "engine/error.h"
@@ -93,6 +94,106 @@ TEST_CASE("chat: bad conversations") {
   CHECK(error_of("mistral", {{"system", ""}, {"user", ""}}).starts_with("the chat template mistral has no system"));
   CHECK(error_of("alpaca", {{"user", ""}})
             .starts_with("there is no chat template 'alpaca': the built-in ones are llama2,"));
+}
+
+namespace {
+
+// The answers of a conversation by a template of one's own, joined by |; or the error.
+std::string answers_by(const std::string& jinja, const std::vector<ChatMessage>& messages,
+                       Answers which = Answers::all) {
+  try {
+    ChatOptions options{.bos = "<s>", .eos = "</s>"};
+    options.answers = which;
+    const ChatText got = render_chat(read_chat_template(jinja, "T"), messages, options);
+    std::string out;
+    for (const TextRange& r : got.answers) out += (out.empty() ? "" : "|") + got.text.substr(r.begin, r.end - r.begin);
+    return out;
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
+
+const std::string kTurns = "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>\n{% endfor %}";
+const std::string kPrompt = "{% if add_generation_prompt %}<assistant>{% endif %}";
+const std::vector<ChatMessage> kTwo = {
+    {"system", "S"}, {"user", "U"}, {"assistant", "A\n"}, {"user", "V"}, {"assistant", "B"}};
+
+}  // namespace
+
+TEST_CASE("chat: answers are found by rendering up to each, with and without the generation prompt") {
+  CHECK(answers_by(kTurns + kPrompt, kTwo) == "A\n<end>|B<end>");
+  CHECK(answers_by(kTurns + kPrompt, kTwo, Answers::last) == "B<end>");
+  CHECK(answers_by(kTurns + kPrompt, kTwo, Answers::none).empty());
+  auto weighed = kTwo;
+  weighed[2].learn = false;
+  CHECK(answers_by(kTurns + kPrompt, weighed) == "B<end>");
+  CHECK(answers_by("{% for m in messages %}{{ m.content }}\n{% endfor %}", kTwo) == "A\n\n|B\n");
+  // A template that always ends with what an answer follows, as Llama 3.0's first.
+  CHECK(answers_by(kTurns + "<assistant>", kTwo) == "A\n<end>|B<end>");
+  // What an answer was thinking is left out as soon as more follows.
+  const std::string forgets =
+      "{% for m in messages %}<{{ m.role }}>{{ '(hm)' if loop.last and m.role == 'assistant' }}{{ m.content }}<end>"
+      "{% endfor %}" +
+      kPrompt;
+  CHECK(answers_by(forgets, kTwo) ==
+        "message 3: the chat template does not write a conversation as the beginning of a longer one, so that what is "
+        "learnt of this answer cannot be told apart: --loss last learns the last answer alone, --loss all everything, "
+        "and --chat-template takes a built-in template");
+  CHECK(answers_by(forgets, kTwo, Answers::last) == "(hm)B<end>");
+  CHECK(answers_by("{{ raise_exception('short') if messages | length < 5 }}x", kTwo)
+            .find("is refused (T, line 1: the "
+                  "template refuses the conversation: short)") != std::string::npos);
+}
+
+TEST_CASE("chat: answers that the template marks") {
+  const std::string marks =
+      "{% for m in messages %}{% if m.role == 'assistant' %}({% generation %}{{ m.content | trim }}"
+      "</s>{% endgeneration %}){% else %}{{ m.content }}{% endif %}{% endfor %}";
+  CHECK(answers_by(marks, kTwo) == "A</s>|B</s>");
+  CHECK(answers_by(marks, kTwo, Answers::last) == "B</s>");
+  auto weighed = kTwo;
+  weighed[4].learn = false;
+  CHECK(answers_by(marks, weighed) == "A</s>");
+  CHECK(answers_by(marks, weighed, Answers::last).empty());
+  const std::string once = "{% generation %}all{% endgeneration %}";
+  CHECK(
+      answers_by(once, weighed).starts_with("the chat template marks 1 stretches as spoken in a conversation with 2 "));
+}
+
+TEST_CASE("chat: what the template would leave out is refused") {
+  const std::vector<ChatMessage> calls = {
+      {"user", "U"},
+      {"assistant", "", R"({"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f"}}]})"},
+      {"tool", "5"}};
+  CHECK(answers_by(kTurns, calls) == "message 2 has tool_calls, which T has no place for");
+  const std::string reads = "{% for m in messages %}{{ m.content or m.tool_calls[0].function.name }}{% endfor %}";
+  CHECK(answers_by(reads, calls) == "f");
+  CHECK(error_of("chatml", calls) == "message 3 has the role 'tool', where system, user or assistant is expected");
+  CHECK(answers_by(kTurns, {{"user", "U"}, {"assistant", "A", R"({"content": "A", "reasoning": "hm"})"}}) ==
+        "message 2 has reasoning_content, which T has no place for");
+  ChatOptions options;
+  options.tools = R"([{"name": "f"}])";
+  CHECK_THROWS_WITH_AS(render_chat(chat_template_of("chatml"), kTwo, options),
+                       "there are tools, which the chat template chatml has no place for", Error);
+  options.tools = "";
+  const std::vector<ChatMessage> parts = {
+      {"user", "", R"({"content": [{"type": "text", "text": "a<s>"}, {"type": "text", "text": "b"}]})"}};
+  const ChatText joined = render_chat(chat_template_of("chatml"), parts, options);
+  CHECK(joined.text == "<|im_start|>user\na<s>b<|im_end|>\n");
+  CHECK(joined.contents == std::vector<TextRange>{{17, 22}});
+  const std::string by_part = "{% for p in messages[0].content %}[{{ p.type }}:{{ p.text }}]{% endfor %}";
+  CHECK(render_chat(read_chat_template(by_part, "T"), parts, options).text == "[text:a<s>][text:b]");
+  CHECK_THROWS_WITH_AS(
+      render_chat(chat_template_of("chatml"), {{"user", "", R"({"content": [{"type": "image"}]})"}}, {}),
+      "message 1 has a part that is no text, which the chat template chatml has no place for", Error);
+}
+
+TEST_CASE("chat: the day, as date_string and strftime_now tell it") {
+  const ChatTemplate chat = read_chat_template("{{ date_string }}, {{ strftime_now('%Y-%m-%d %A') }}", "T");
+  CHECK(render_chat(chat, {{"user", ""}}, {}).text == "26 Jul 2024, 2024-07-26 Friday");
+  CHECK(render_chat(chat, {{"user", ""}}, {.date = "2030-01-01"}).text == "2030-01-01, 2030-01-01 Tuesday");
+  CHECK_THROWS_WITH_AS(render_chat(chat, {{"user", ""}}, {.date = "soon"}),
+                       "'soon' is no day that the template could write: say 26 Jul 2024 or 2024-07-26", Error);
 }
 
 TEST_CASE("strip: blanks of Python's strip") {

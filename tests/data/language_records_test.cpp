@@ -61,8 +61,8 @@ TEST_CASE("language records: what is wrong is named with its line") {
   refused(R"({"prompt": "alone"})", "no field to learn from; " + shapes);
   refused(R"({"text": 5})", "text is not a text");
   refused(R"({"messages": []})", "messages must be a list of messages, at least one");
-  refused(R"({"messages": [{"role": "tool", "content": "x"}]})",
-          "role tool is none of system, user, assistant (human, gpt)");
+  refused(R"({"messages": [{"role": "robot", "content": "x"}]})",
+          "role robot is none of system, user, assistant, tool (human, gpt, observation)");
   refused(R"({"messages": [{"role": "user"}]})", "a message lacks role or content");
   refused(R"({"messages": [{"role": "user", "content": "x"}]})",
           "no message is an assistant's: there is nothing to learn");
@@ -83,4 +83,60 @@ TEST_CASE("documents: runs of lines between blank lines, or single lines") {
   const std::string blank = folder.write("blank.txt", "\n \n");
   CHECK_THROWS_WITH_AS(for_each_document({blank}, false, [](const std::string&) {}), (blank + " holds no text").c_str(),
                        Error);
+}
+
+TEST_CASE("language records: what stands beside a conversation is used or refused, never dropped") {
+  const TempFolder folder;
+  const auto read = [&](const std::string& line) {
+    return read_language_records(folder.write("a.jsonl", line + "\n")).at(0);
+  };
+  const auto refused = [&](const std::string& line, const std::string& message) {
+    const std::string file = folder.write("a.jsonl", line + "\n");
+    CHECK_THROWS_WITH_AS(read_language_records(file), (file + ":1: " + message).c_str(), Error);
+  };
+  const std::string turns = R"([{"from": "human", "value": "U"}, {"from": "gpt", "value": "A"}])";
+  const LanguageRecord system = read(R"({"conversations": )" + turns + R"(, "system": "S"})");
+  REQUIRE(system.messages.size() == 3);
+  CHECK(system.messages[0].role == "system");
+  CHECK(system.messages[0].content == "S");
+  CHECK(read(R"({"conversations": )" + turns + R"(, "system": "", "tools": "[]"})").messages.size() == 2);
+  refused(R"({"conversations": [{"from": "system", "value": "T"}, {"from": "gpt", "value": "A"}], "system": "S"})",
+          "there is `system`, and a message of that role: which counts?");
+  refused(R"({"conversations": )" + turns + R"(, "system": 5})", "system is not a text");
+
+  const LanguageRecord tools =
+      read(R"({"messages": [{"role": "user", "content": "U"}, {"role": "assistant", "content": null, "tool_calls": )"
+           R"([{"function": {"name": "f", "arguments": {"z": 1, "a": 2}}}]}, {"role": "tool", "content": "5", )"
+           R"("name": "f"}, {"role": "assistant", "content": "A"}], "tools": "[{\"name\": \"f\"}]", )"
+           R"("chat_template_kwargs": {"enable_thinking": false}})");
+  CHECK(tools.tools == R"([{"name":"f"}])");
+  CHECK(tools.variables == R"({"enable_thinking":false})");
+  CHECK(tools.messages[1].json ==  // in the order they were written
+        R"({"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{"z":1,"a":2}}}]})");
+  CHECK(tools.messages[2].json == R"({"role":"tool","content":"5","name":"f"})");
+  CHECK(tools.messages[3].json.empty());
+  refused(R"({"conversations": )" + turns + R"(, "tools": "none"})", "tools is no list, and no text of one");
+  refused(R"({"conversations": )" + turns + R"(, "chat_template_kwargs": 1})", "chat_template_kwargs is no object");
+
+  const std::string head = R"({"messages": [{"role": "user", "content": "U"}, {"role": "assistant", )";
+  CHECK(!read(head + R"("content": "A", "weight": 0}]})").messages[1].learn);
+  CHECK(!read(head + R"("content": "A", "train": false}]})").messages[1].learn);
+  CHECK(read(head + R"("content": "A", "weight": 1}]})").messages[1].learn);
+  CHECK(read(head + R"("content": "A", "weight": 0}]})").messages[1].json.empty());
+  refused(head + R"("content": "A", "weight": 0.5}]})", "weight of a message is 0.5, neither 0 nor 1");
+  CHECK(read(head + R"("content": [{"type": "text", "text": "A"}]}]})").messages[1].json ==
+        R"({"role":"assistant","content":[{"type":"text","text":"A"}]})");
+  refused(head + R"("content": [{"type": "image"}]}]})",
+          "a part of a content is of type image: only text is learnt here");
+  refused(head + R"("content": 5}]})", "content is not a text");
+  refused(head + R"("content": null}]})", "content is not a text");
+
+  for (const char* key : {"system", "history", "tools"}) {
+    const std::string there = fmt::format(R"("{}": ["x"])", key), empty = fmt::format(R"("{}": [])", key);
+    const std::string message =
+        fmt::format("there is `{}` beside a prompt, which has no place for it: write the record as messages", key);
+    refused(R"({"instruction": "I", "output": "O", )" + there + "}", message);
+    refused(R"({"prompt": "I", "completion": "O", )" + there + "}", message);
+    CHECK(read(R"({"instruction": "I", "output": "O", )" + empty + "}").completion == "O");
+  }
 }
