@@ -23,7 +23,7 @@ GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tok
   if (!f.ignore_eos) o.stop = config.eos_token_ids;
   const int32_t eos = tokenizer.special().eos;
   if (!f.ignore_eos && eos >= 0 && std::find(o.stop.begin(), o.stop.end(), eos) == o.stop.end()) o.stop.push_back(eos);
-  o.vocab_limit = tokenizer.vocab_size();
+  o.vocab_limit = std::min<int64_t>(tokenizer.vocab_size(), config.vocab_size);
   check_sampling(o.sampling);
   return o;
 }

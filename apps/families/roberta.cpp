@@ -64,9 +64,7 @@ void RobertaSession::open(const Flags& flags) {
   folder = resolve_model_folder(base.model);
   checkpoint_ = config_ = RobertaConfig::from_folder(folder);
   random_std = config_.initializer_range;
-  tokenizer = load_tokenizer(folder);
-  LL_CHECK(tokenizer->vocab_size() <= config_.vocab_size, "{}: the tokenizer has {} ids, the model {}", folder,
-           tokenizer->vocab_size(), config_.vocab_size);
+  open_tokenizer(folder, config_.vocab_size);
   take_adapter(flags, family_);
   if (card() != nullptr && task_.task.empty()) task_.task = card()->task;
   context = system.make_context();
@@ -187,8 +185,8 @@ void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
 void RobertaPretraining::read_config(const std::string& json, const std::string& file) {
   config_ = RobertaConfig::from_json(json, file);
   config_.vocab_size = tokenizer->vocab_size();
-  config_.bos_token_id = tokenizer->special().bos;
-  config_.eos_token_id = tokenizer->special().eos;
+  config_.bos_token_id = tokenizer->special().cls;
+  config_.eos_token_id = tokenizer->special().sep;
   config_.pad_token_id = tokenizer->special().pad;
   random_std = config_.initializer_range;
 }

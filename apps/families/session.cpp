@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/common/progress.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -30,6 +31,12 @@ PlannedRun Session::planned(const TrainingSettings& training) const {
           .lora_dropout = lora.dropout,
           .narrow_weights = narrow_weights,
           .token_budget = token_budget};
+}
+
+void Session::open_tokenizer(const std::string& path, int64_t rows) {
+  tokenizer = load_tokenizer(path);
+  tokenizer->limit_to(rows);
+  for (const std::string& note : tokenizer->notes()) say(note);
 }
 
 void Session::take_adapter(const Flags& flags, const HubFamily& family) {

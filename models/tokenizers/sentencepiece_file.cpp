@@ -85,8 +85,7 @@ void read_trainer(std::string_view bytes, const std::string& name, SentencePiece
 void read_normalizer(std::string_view bytes, const std::string& name, SentencePieceFile& out) {
   Fields fields(bytes, name);
   for (Fields::Field field; fields.next(field);) {
-    if (field.number == 1) out.normalization = field.contents;
-    if (field.number == 2) out.has_rules = !field.contents.empty();
+    if (field.number == 2) out.rules = field.contents;
     if (field.number == 3) out.add_dummy_prefix = field.value != 0;
     if (field.number == 4) out.remove_extra_whitespaces = field.value != 0;
     if (field.number == 5) out.escape_whitespaces = field.value != 0;
