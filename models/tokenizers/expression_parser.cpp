@@ -15,7 +15,6 @@ class Parser {
  public:
   Parser(const std::string& text, const std::string& source) : text_(text), source_(source) {
     if (!utf8_valid(text)) refuse("bytes that are not UTF-8");
-    if (take("(?i)")) caseless_.back() = true;
   }
 
   ParsedExpression run() {
@@ -101,6 +100,12 @@ class Parser {
 
   void group() {
     const bool outer = caseless_.back();
+    // For the rest of the group; in the middle of a choice it would take the choices behind it along.
+    const bool begins = out_.items.empty() || out_.items.back().op.starts_with('(') || out_.items.back().op == "|";
+    if (begins && take("(?i)")) {
+      caseless_.back() = true;
+      return;
+    }
     if (take("(?#")) {
       at_ = std::min(text_.find(')', at_), text_.size() - 1) + 1;
       return;
@@ -118,13 +123,14 @@ class Parser {
     op("(?:");
   }
 
-  // Escapes that match no character, or several.
+  // Escapes that match no character, or several, or others than within a set.
   bool assertion() {
     switch (peek(1)) {
       case 'A': op("\\A"); break;
       case 'z': op("\\z"); break;
       case 'Z': op("(?=\\n?\\z)"); break;
       case 'R': op("(?>\\r\\n|"), put({{'\n', '\r'}, {0x85, 0x85}, {0x2028, 0x2029}}), op(")"); break;
+      case 'w': put(bare_word_set()); break;
       case 'b': edge(true); break;
       case 'B': edge(false); break;
       default: return false;
@@ -133,7 +139,7 @@ class Parser {
     return true;
   }
   void edge(bool wanted) {
-    const CodeSet word = word_set();
+    const CodeSet word = bare_word_set();
     const auto side = [&](const char* head) { op(head), put(word), op(")"); };
     op("(?:"), side("(?<="), side(wanted ? "(?!" : "(?="), op("|");
     side("(?<!"), side(wanted ? "(?=" : "(?!"), op(")");
@@ -145,6 +151,13 @@ class Parser {
     for (char32_t c = 0; c <= CodeSet::kLast; ++c) {
       if (unicode_classes()[c] & kW && c != 0x200C && c != 0x200D) out.add(c, c);
     }
+    return out;
+  }
+
+  // By itself, and to \b, a few more characters are words.
+  static CodeSet bare_word_set() {
+    CodeSet out = word_set();
+    out.add({{0xB2, 0xB3}, {0xB9, 0xB9}, {0xBC, 0xBE}});
     return out;
   }
 

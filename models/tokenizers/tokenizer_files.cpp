@@ -18,6 +18,8 @@ json read_json_file(const fs::path& path) {
     return json::parse(in);
   } catch (const json::parse_error& e) {
     fail("{}: not valid JSON, at byte {}", path.string(), e.byte);
+  } catch (const json::exception& e) {
+    fail("{}: not valid JSON ({})", path.string(), e.what());
   }
 }
 

@@ -39,7 +39,7 @@ enum Category : uint8_t {
   kCo,
   kCn,
 };
-constexpr std::string_view kNames = "lulltlmlomnmcmendnlnopcpdpspepipfposmscsksozszlzpcccfcocn";
+constexpr std::string_view kNames = "lullltlmlomnmcmendnlnopcpdpspepipfposmscsksozszlzpcccfcocn";
 
 struct CategoryRun {
   Category category;

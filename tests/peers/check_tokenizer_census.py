@@ -29,12 +29,18 @@ SENTENCES = [
     "def f(x):\n\treturn {k: v ** 2 for k, v in x.items()}  # squares\n\n\nprint(f({'a': 1_000}))\r\n",
     "Übergrößenträger naïve façade, ﬁnd ﬂight; \u0130stanbul ı İ ß ẞ Å e\u0301 \u1e9b\u0323 ½ ① Ⅷ ™",
     "Москва слезам не верит. Ελληνικά και ΣΊΣΥΦΟΣ. עברית, العربية ١٢٣ فارسی",
-    "日本語の文章と漢字、カタカナ。ﾊﾝｶｸ か\u3099 中文句子，没有空格！ 한국어 문장 \u1112\u1161\u11ab",
-    "हिन्दी में \u0915\u094d\u0937 தமிழ் ไทยไม่มีช่องว่าง မြန်မာ ქართული հայերեն አማርኛ",
-    "👍 👍🏽 👨‍👩‍👧 🇩🇪🇫🇷 ❤️ ☎ x👍y 1️⃣", "  two  spaces\t\ttabs \u00a0\u2003\u3000wide \u200b\u200c\u200d\ufeff zero ",
-    "\x00\x01\x07\x0b\x0c\x1c\x1d\x1e\x1f\x7f\x80\x85\x9f \x0e a\x0fb", "\n\n\n \n x \r\r\n y\u2028z\u2029", "▁a ▁▁ b▁", "1234567890 3.14159 1,000,000 2024-12-31 0x1F",
-    "https://example.org/a/b?c=d&e=%20#f user@example.com C:\\dir\\file.txt", "a" * 130, "ab" * 70, "!?" * 60, "é" * 70, " " * 90, "\u0301\u0302\u0303",
-    "<0x41><0x0A> <s></s><unk> [CLS] [SEP] [MASK] <pad> <|endoftext|> <|im_start|>user", "", " ", "\n", "x", "Ａｂｃ１２３ ｱｲｳ ﷺ ㎏ ㌔ ²³",
+    "日本語の文章と漢字、カタカナ。ﾊﾝｶｸ か\u3099 "
+    "中文句子，没有空格！ 한국어 문장 \u1112\u1161\u11ab",
+    "हिन्दी में \u0915\u094d\u0937 தமிழ் ไทยไม่มีช่องว่าง "
+    "မြန်မာ ქართული հայերեն አማርኛ",
+    "👍 👍🏽 👨‍👩‍👧 🇩🇪🇫🇷 ❤️ ☎ x👍y 1️⃣",
+    "  two  spaces\t\ttabs \u00a0\u2003\u3000wide \u200b\u200c\u200d\ufeff zero ",
+    "\x00\x01\x07\x0b\x0c\x1c\x1d\x1e\x1f\x7f\x80\x85\x9f \x0e a\x0fb", "\n\n\n \n x \r\r\n y\u2028z\u2029", "▁a ▁▁ b▁",
+    "1234567890 3.14159 1,000,000 2024-12-31 0x1F",
+    "https://example.org/a/b?c=d&e=%20#f user@example.com C:\\dir\\file.txt", "a" * 130, "ab" * 70, "!?" * 60, "é" * 70, " " * 90,
+    "\u0301\u0302\u0303",
+    "<0x41><0x0A> <s></s><unk> [CLS] [SEP] [MASK] <pad> <|endoftext|> <|im_start|>user", "", " ", "\n", "x",
+    "Ａｂｃ１２３ ｱｲｳ ﷺ ㎏ ㌔ ²³",
 ]
 
 

@@ -1,5 +1,5 @@
-// Every kind of component of a tokenizer.json, and sentencepiece's Unigram models, against the tokenizers package,
-// sentencepiece and transformers: the files that tests/golden/make_tokenizer_kinds_golden.py wrote.
+// Every kind of component of a tokenizer.json, and sentencepiece's Unigram models, against the tokenizers package and
+// transformers: the files that tests/golden/make_tokenizer_kinds_golden.py wrote.
 #include "engine/error.h"
 #include "tests/tokenizers/cases.h"
 
@@ -102,7 +102,7 @@ TEST_CASE("tokenizer kinds: a sentencepiece Unigram model with a character map")
   fs::copy(golden_folder() / "tokenizer_unigram.model", folder.path() / "tokenizer.model");
   const auto tokenizer = load_tokenizer(folder.string());
   const auto scratch = tokenizer->make_scratch();
-  for (const json& c : golden().at("unigram").at("sentencepiece")) {
+  for (const json& c : golden().at("unigram").at("model")) {
     const std::string text = from_hex(c.at("text"));
     CAPTURE(text);
     check_ids(*tokenizer, text, false, c.at("text_ids"), *scratch);

@@ -106,7 +106,7 @@ TEST_CASE("split expression: a long run of one kind") {
 }
 
 TEST_CASE("split expression: sets, classes and quantifiers as PCRE2 has them on the text") {
-  compare("[\\p{L}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?\\p{N}+", 10000);
+  compare("[\\p{L}_!]+|[^\\r\\n\\p{L}\\p{N}]?\\p{N}+", 10000);
   compare("[a-z\u4e00-\u9fa5]+|(?<!a)[^a]{2,3}?|\\S*+\\s", 10000);
   compare("(?:\\p{N}|x)+(?=\\D)|(?>a|ab)c|[\\t-\\r]", 10000);
 }
@@ -119,7 +119,7 @@ TEST_CASE("split expression: empty matches cut, and one right behind a match is 
   std::string cut;
   for (const char *at = text.data(), *end; (end = cursor.next()) != nullptr; at = end)
     cut += std::string(at, end) + (cursor.is_match() ? "+" : "-");
-  CHECK(cut == "a-+B-b+C-d-");  // what is before C's place is a match already
+  CHECK(cut == "a-+B-b+Cd-");  // right before C a match has ended
 }
 
 TEST_CASE("split expression: what is not known is refused by name") {

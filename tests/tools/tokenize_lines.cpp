@@ -1,7 +1,8 @@
 // Prints the ids of texts, for tests/golden/check_tokenizer.py and tests/peers/check_tokenizer_census.py.
 //   tokenize_lines TOKENIZER [--special] [--pairs] < records
-// Each record is the text's length in bytes as a 32-bit little-endian number, then the text. One line of ids per record;
-// with --pairs one of two records, with what build_inputs puts around them. --special: special tokens are parsed.
+// Each record is the text's length in bytes as a 32-bit little-endian number, then the text. One line of ids per
+// record; with --pairs one of two records, with what build_inputs puts around them. --special: special tokens are
+// parsed.
 //   tokenize_lines TOKENIZER --decode [--special] < lines of ids
 // The other way, one id at a time; --special: special tokens are shown. A record per line.
 #include <cstdio>
