@@ -18,7 +18,7 @@ struct ParsedExpression {
   std::vector<CodeSet> sets;
 };
 
-// Known: characters, sets with ranges, other sets and && in them, \s \d \w \h \R \b and their opposites, \p of categories
+// Known: characters, sets with ranges, other sets and && in them, \s \d \w \h \R \b and opposites, \p of categories
 // and of some scripts, ^ $ and the dot, groups, choices, look-around, (?i) and (?i:, quantifiers, possessive ones too.
 // Error, one sentence naming source and the part, where there is anything else, or a part that the two libraries may
 // read differently.

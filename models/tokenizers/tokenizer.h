@@ -136,9 +136,9 @@ class Tokenizer {
 //                             names sentencepiece.bpe.model (XLM-R, CamemBERT) and spiece.model (T5, ALBERT)
 //   vocab.txt                 BERT's WordPiece
 //   tokenizer.bin             llama2.c's
-// with what special_tokens_map.json, tokenizer_config.json and added_tokens.json beside it say, where they are. One file
-// may have any name: what it is is seen from its first bytes. A part of tokenizer.json that is not reproduced is refused
-// by name, a decoder when it is first to decode; its truncation and padding are the caller's business and are not read.
+// with what special_tokens_map.json, tokenizer_config.json and added_tokens.json beside it say. One file may have any
+// name: what it is is seen from its first bytes. A part of tokenizer.json that is not reproduced is refused by name, a
+// decoder when it is first to decode; its truncation and padding are the caller's business and are not read.
 // Error, one sentence naming the file: missing, not JSON, a malformed merge, a merge whose pieces the vocabulary lacks.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path);
 

@@ -37,8 +37,8 @@ class UnicodeClasses {
 // Built at the first call.
 const UnicodeClasses& unicode_classes();
 
-// The characters of a property of expressions (`L`, `Lu`, `Punctuation`, `Han`, `Any`; case, spaces, `_` and `-` do
-// not matter), and of the class kNumeric under the name `digits of the pre-tokenizer`. False where the name is not known here.
+// The characters of a property of expressions (`L`, `Lu`, `Punctuation`, `Han`, `Any`; case, spaces, `_` and `-` do not
+// matter), and of kNumeric by the name `digits of the pre-tokenizer`. False where the name is not known.
 bool property_set(std::string_view name, CodeSet& out);
 
 // The small letter of a character, as the normalizer Lowercase has it; most are themselves. U+0130 alone has two

@@ -1,5 +1,5 @@
-// Damaged tokenizers must be refused with an Error or read; never a crash, a hang or another exception. What is read must
-// encode and decode, or refuse. Build with LOWLAND_SANITIZE=ON to see what a plain build forgives.
+// Damaged tokenizers must be refused with an Error or read; never a crash, a hang or another exception. What is read
+// must encode and decode, or refuse. Build with LOWLAND_SANITIZE=ON to see what a plain build forgives.
 #include <doctest/doctest.h>
 
 #include <random>

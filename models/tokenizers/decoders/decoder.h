@@ -45,7 +45,7 @@ class TokenStage : public DecodeStage {
 // Makes the stages of a stream.
 using Decoder = std::vector<std::function<std::unique_ptr<DecodeStage>()>>;
 
-// The `decoder` of a tokenizer.json; where it is null, tokens are joined with spaces. Error, one sentence naming source,
+// The `decoder` of a tokenizer.json; where it is null, tokens are joined by spaces. Error, one sentence naming source,
 // for a kind that is not known.
 Decoder make_decoder(const nlohmann::json& component, const std::string& source);
 

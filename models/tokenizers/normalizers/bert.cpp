@@ -1,4 +1,4 @@
-// BertNormalizer: control characters out, blanks to spaces, Chinese characters by themselves, accents off, small letters.
+// BertNormalizer: control characters out, blanks to spaces, Chinese characters apart, accents off, small letters.
 #include "models/tokenizers/normalizers/normalizer.h"
 #include "models/tokenizers/unicode_classes.h"
 #include "models/tokenizers/utf8.h"
