@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "apps/common/progress.h"
@@ -50,7 +51,7 @@ GenerateOptions generate_options(const LlamaConfig& config, const Tokenizer& tok
                 .repetition_penalty = f.repetition_penalty};
   if (!f.ignore_eos) o.stop = f.stop.value_or(config.eos_token_ids);
   if (!f.ignore_eos) add_stop(o, tokenizer.special().eos);
-  o.vocab_limit = tokenizer.vocab_size();
+  o.vocab_limit = std::min<int64_t>(tokenizer.vocab_size(), config.vocab_size);
   check_sampling(o.sampling);
   return o;
 }

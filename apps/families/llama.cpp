@@ -79,9 +79,7 @@ void LlamaSession::open_tokenizer() {
     LL_CHECK(fs::exists(beside), "--tokenizer names the tokenizer of {}, and is missing", folder);
     path = beside.string();
   }
-  tokenizer = load_tokenizer(path);
-  LL_CHECK(tokenizer->vocab_size() <= config_.vocab_size, "{}: the tokenizer has {} ids, the model {}", path,
-           tokenizer->vocab_size(), config_.vocab_size);
+  Session::open_tokenizer(path, config_.vocab_size);
 }
 
 // Without --dev, --dev-fraction of the training examples is held out, by the seed.

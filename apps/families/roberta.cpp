@@ -65,9 +65,7 @@ void RobertaSession::open(const Flags& flags) {
   checkpoint_ = config_ = RobertaConfig::from_folder(folder);
   say(config_.notes);
   random_std = config_.initializer_range;
-  tokenizer = load_tokenizer(folder);
-  LL_CHECK(tokenizer->vocab_size() <= config_.vocab_size, "{}: the tokenizer has {} ids, the model {}", folder,
-           tokenizer->vocab_size(), config_.vocab_size);
+  open_tokenizer(folder, config_.vocab_size);
   take_adapter(flags, family_);
   if (card() != nullptr && task_.task.empty()) task_.task = card()->task;
   context = system.make_context();
@@ -221,8 +219,8 @@ void RobertaPretraining::read_config(const std::string& json, const std::string&
   say(config_.notes);
   config_.source.clear();  // a new model says all of itself
   config_.vocab_size = tokenizer->vocab_size();
-  config_.bos_token_id = tokenizer->special().bos;
-  config_.eos_token_id = tokenizer->special().eos;
+  config_.bos_token_id = tokenizer->special().cls;
+  config_.eos_token_id = tokenizer->special().sep;
   config_.pad_token_id = tokenizer->special().pad;
   random_std = config_.initializer_range;
 }

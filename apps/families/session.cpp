@@ -33,6 +33,12 @@ PlannedRun Session::planned(const TrainingSettings& training) const {
           .token_budget = token_budget};
 }
 
+void Session::open_tokenizer(const std::string& path, int64_t rows) {
+  tokenizer = load_tokenizer(path);
+  tokenizer->limit_to(rows);
+  for (const std::string& note : tokenizer->notes()) say(note);
+}
+
 void Session::take_adapter(const Flags& flags, const HubFamily& family) {
   if (base.adapter.empty()) {
     if (lora.targets.empty()) lora.targets = family.default_targets;  // run.json shall hold what was used

@@ -64,6 +64,8 @@ class Session {
   std::optional<LoadedAdapter> adapter;  // from --adapter
   const AdapterCard* card() const { return adapter && adapter->card ? &*adapter->card : nullptr; }
 
+  // Reads the tokenizer of a folder or file for a model of `rows` ids, and says what is to be said of it.
+  void open_tokenizer(const std::string& path, int64_t rows);
   // flags: which of them were given, where an adapter or a run says otherwise.
   virtual void open(const Flags& flags) = 0;
   virtual void load(const Wanted& wanted) = 0;

@@ -91,8 +91,8 @@ void VlmSession::open(const Flags& flags) {
     open_folder();
   }
   random_std = config_.text.initializer_range;
-  LL_CHECK(tokenizer->vocab_size() <= config_.text.vocab_size, "{}: the tokenizer has {} ids, the model {}", folder,
-           tokenizer->vocab_size(), config_.text.vocab_size);
+  tokenizer->limit_to(config_.text.vocab_size);
+  for (const std::string& note : tokenizer->notes()) say(note);
   take_adapter(flags, family());
   if (adapter) fit_to_adapter(config_.text, *adapter, kVlmEmbedding);
   if (adapter) take_parts_of_adapter(flags);

@@ -109,10 +109,8 @@ LanguageExample ExampleMaker::make(const LanguageRecord& record) const {
     const uint32_t begin = i == 0 ? 0 : ends[i - 1];
     e.learn.push_back(settings_.loss == "all" || begin >= record.prompt.size() ? 1 : 0);
   }
-  if (tokenizer_.special().eos >= 0) {
-    e.ids.push_back(tokenizer_.special().eos);
-    e.learn.push_back(1);
-  }
+  e.ids.push_back(tokenizer_.need(&SpecialIds::eos));
+  e.learn.push_back(1);
   if (!e.learn.empty()) e.learn[0] = 0;
   LL_CHECK(e.learn.size() == e.ids.size(), "{}: {} ids, {} marks", record.where, e.ids.size(), e.learn.size());
   return e;

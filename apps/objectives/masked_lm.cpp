@@ -19,11 +19,12 @@ void add_document(const Tokenizer& tokenizer, Tokenizer::Scratch& scratch, const
                   std::vector<std::vector<int32_t>>& out) {
   std::vector<int32_t> ids;
   tokenizer.encode(text, EncodeOptions{false}, scratch, ids);
+  const int32_t cls = tokenizer.need(&SpecialIds::cls), sep = tokenizer.need(&SpecialIds::sep);
   const auto body = static_cast<size_t>(max_length - 2);
   for (size_t begin = 0; begin < ids.size(); begin += body) {
-    std::vector<int32_t> s{tokenizer.special().bos};
+    std::vector<int32_t> s{cls};
     s.insert(s.end(), ids.begin() + begin, ids.begin() + std::min(ids.size(), begin + body));
-    s.push_back(tokenizer.special().eos);
+    s.push_back(sep);
     out.push_back(std::move(s));
   }
 }
@@ -46,14 +47,12 @@ MaskedLm::Sequences::Sequences(std::vector<std::vector<int32_t>> all) : ids(std:
 
 MaskedLm::MaskedLm(const Tokenizer& tokenizer, std::vector<std::vector<int32_t>> train,
                    std::vector<std::vector<int32_t>> dev, uint64_t seed)
-    : mask_id_(tokenizer.special().mask),
+    : mask_id_(tokenizer.need(&SpecialIds::mask)),
       vocab_size_(tokenizer.vocab_size()),
-      special_ids_{tokenizer.special().bos, tokenizer.special().eos, tokenizer.special().pad, tokenizer.special().mask},
+      special_ids_{tokenizer.special().cls, tokenizer.special().sep, tokenizer.special().pad, mask_id_},
       train_(std::move(train)),
       dev_(std::move(dev)),
-      seed_(seed) {
-  LL_CHECK(mask_id_ >= 0, "the tokenizer has no <mask> token, which masked language modelling needs");
-}
+      seed_(seed) {}
 
 // Chooses tokens of the segment, replaces them and notes what they were. At least one, as in BERT.
 void MaskedLm::mask_tokens(nn::Segment& segment, int64_t sequence, PhiloxKey key, std::vector<int32_t>& targets) const {

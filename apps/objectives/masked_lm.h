@@ -19,7 +19,7 @@ std::vector<std::vector<int32_t>> read_sequences(const Tokenizer& tokenizer, con
 
 class MaskedLm final : public Objective {
  public:
-  // dev may be empty: then nothing is evaluated. Error for a tokenizer without <mask>.
+  // dev may be empty: then nothing is evaluated. Error for a tokenizer without a mask_token.
   MaskedLm(const Tokenizer& tokenizer, std::vector<std::vector<int32_t>> train, std::vector<std::vector<int32_t>> dev,
            uint64_t seed);
 

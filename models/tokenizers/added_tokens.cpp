@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "models/tokenizers/normalizer.h"
+#include "models/tokenizers/normalizers/normalizer.h"
 #include "models/tokenizers/unicode_classes.h"
 #include "models/tokenizers/utf8.h"
 
@@ -44,12 +44,14 @@ bool overlaps(std::span<const TextRange> ranges, size_t start, size_t stop) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer) : tokens_(std::move(tokens)) {
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer) : tokens_(std::move(tokens)) {
   for (size_t i = 0; i < tokens_.size(); ++i) {
     const AddedToken& token = tokens_[i];
     if (token.content.empty()) continue;
     Table& table = token.normalized ? normalized_ : plain_;
-    const std::string content = token.normalized ? normalizer.normalized(token.content) : token.content;
+    const bool changes = token.normalized && normalizer;
+    const std::string content = changes ? normalizer->normalized(token.content) : token.content;
+    if (content.empty()) continue;
     table.by_first_byte[static_cast<unsigned char>(content[0])].push_back({content, i});
     table.any = true;
     table.any_not_special |= !token.special;

@@ -27,9 +27,9 @@ class Normalizer;
 class AddedTokens {
  public:
   AddedTokens() = default;
-  // normalizer: what the text of the second pass has gone through; the tokens of that pass go through it,
-  // too.
-  AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer);
+  // normalizer: what the text of the second pass has gone through, null for nothing; the tokens of that pass go through
+  // it, too.
+  AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer);
 
   // Tokens that are `normalized` are looked for in the normalized text that the first pass leaves over.
   enum class Pass { kPlain, kNormalized };

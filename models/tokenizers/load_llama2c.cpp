@@ -5,8 +5,9 @@
 #include <cstring>
 
 #include "engine/error.h"
-#include "models/tokenizers/bpe_tokenizer.h"
+#include "models/tokenizers/pipeline_tokenizer.h"
 #include "models/tokenizers/tokenizer_files.h"
+#include "models/tokenizers/word_models/bpe_model.h"
 
 namespace lowland {
 namespace {
@@ -47,20 +48,23 @@ Table read_table(std::string_view bytes, const std::string& name) {
 std::unique_ptr<Tokenizer> load_llama2c(const std::filesystem::path& path) {
   const std::string name = path.string();
   Table table = read_table(read_whole_file(path), name);
-  BpeModel model(std::move(table.pieces), name, {.byte_level = false, .byte_fallback = true});
+  auto bpe = std::make_unique<BpeModel>(Vocabulary(std::move(table.pieces), name, true),
+                                        BpeOptions{.byte_level = false, .byte_fallback = true});
+  BpeModel& model = *bpe;
   LL_CHECK(model.id_of("<0x00>") == 3 && model.id_of("<0xFF>") == 258,
            "{}: the pieces of the 256 bytes are not behind the first three", name);
   model.set_scores(table.scores, std::vector<bool>(table.scores.size(), true));
   std::vector<AddedToken> added;
   for (const int32_t id : {kUnk, kBos, kEos}) added.push_back({.content = model.pieces()[id], .id = id});
-  BpePipeline pipeline;
-  pipeline.normalizer = Normalizer({{Normalizer::Kind::kPrepend, "", " "}});
+  Pipeline pipeline;
+  pipeline.normalizer = prepend_normalizer(" ");
   pipeline.find_added = false;
   pipeline.repair_utf8 = false;
-  pipeline.decode = {.bytes = DecodeRules::Bytes::kBytes, .byte_pieces = true, .strip_after = kBos};
-  const SpecialIds special{.bos = kBos, .eos = kEos, .unk = kUnk};
+  pipeline.decoder = llama2c_decoder(model.pieces()[kBos]);
+  SpecialTokens special{.ids = {.bos = kBos, .eos = kEos, .cls = kBos, .sep = kEos, .unk = kUnk}, .source = name};
   const InputTemplate around{.single = {kBos, InputTemplate::kA}, .pair = {kBos, InputTemplate::kA, InputTemplate::kB}};
-  return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
+  return std::make_unique<PipelineTokenizer>(std::move(bpe), std::move(added), std::move(pipeline), std::move(special),
+                                             around);
 }
 
 }  // namespace lowland

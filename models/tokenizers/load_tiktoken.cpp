@@ -4,9 +4,11 @@
 #include <array>
 
 #include "engine/error.h"
-#include "models/tokenizers/bpe_tokenizer.h"
 #include "models/tokenizers/byte_alphabet.h"
+#include "models/tokenizers/json_parts.h"
+#include "models/tokenizers/pipeline_tokenizer.h"
 #include "models/tokenizers/tokenizer_files.h"
+#include "models/tokenizers/word_models/bpe_model.h"
 
 namespace lowland {
 namespace {
@@ -19,29 +21,6 @@ constexpr int kSpecials = 256;
 constexpr const char* kExpression =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-
-// -1 for a character that is not of the alphabet.
-int base64_value(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-bool base64_decode(std::string_view text, std::string& out) {
-  out.clear();
-  uint32_t bits = 0;
-  int held = 0;
-  while (text.ends_with('=')) text.remove_suffix(1);
-  for (const char c : text) {
-    const int value = base64_value(c);
-    if (value < 0) return false;
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    held += 6;
-    if (held >= 8) out.push_back(static_cast<char>(bits >> (held -= 8) & 0xFF));
-  }
-  return !out.empty();
-}
 
 // Pieces in the byte alphabet, by rank.
 std::vector<std::string> read_pieces(const std::string& text, const std::string& name) {
@@ -58,7 +37,7 @@ std::vector<std::string> read_pieces(const std::string& text, const std::string&
     if (line.empty()) continue;
     const size_t space = std::min(line.find(' '), line.size());
     const std::string_view rank = line.substr(std::min(space + 1, line.size()));
-    LL_CHECK(base64_decode(line.substr(0, space), bytes) && rank == std::to_string(pieces.size()),
+    LL_CHECK(base64_decode(line.substr(0, space), bytes) && !bytes.empty() && rank == std::to_string(pieces.size()),
              "{}:{}: '{}' is not a piece in base64 and its rank {}", name, number, line.substr(0, 80), pieces.size());
     std::string& piece = pieces.emplace_back();
     for (const char byte : bytes) piece += alphabet.character(static_cast<uint8_t>(byte));
@@ -105,14 +84,15 @@ std::unique_ptr<Tokenizer> load_tiktoken(const fs::path& path) {
   const auto count = static_cast<int32_t>(pieces.size());
   std::vector<float> scores;
   for (int32_t rank = 0; rank < count; ++rank) scores.push_back(-static_cast<float>(rank));
-  BpeModel model(std::move(pieces), name, {.byte_level = true, .ignore_merges = true});
+  auto bpe = std::make_unique<BpeModel>(Vocabulary(std::move(pieces), name, true), BpeOptions{.ignore_merges = true});
+  BpeModel& model = *bpe;
   model.set_scores(scores, std::vector<bool>(scores.size(), true));
 
   const json config = read_tokenizer_config(folder);
   std::vector<AddedToken> added;
   const auto roles = read_roles(folder);
   try {
-    added = read_added_tokens(folder, config, model, roles);
+    added = read_added_tokens(folder, config, model.vocabulary(), roles);
   } catch (const json::exception& e) {
     fail("{}: tokenizer_config.json is not laid out as Hugging Face writes it ({})", folder.string(), e.what());
   }
@@ -122,13 +102,15 @@ std::unique_ptr<Tokenizer> load_tiktoken(const fs::path& path) {
     if (std::none_of(added.begin(), added.end(), same_id))
       put_added_token(added, {.content = names[i], .id = count + i});
   }
-  const SpecialIds special = special_ids(roles, model, added);
-  BpePipeline pipeline;
+  SpecialTokens special = special_tokens(roles, model.vocabulary(), added, name);
+  Pipeline pipeline;
+  pipeline.decoder = byte_level_decoder();
   pipeline.expression = SplitExpression(kExpression, name);
   pipeline.words = Words::kExpression;
-  InputTemplate around{.single = {special.bos, InputTemplate::kA},
-                       .pair = {special.bos, InputTemplate::kA, special.bos, InputTemplate::kB}};
-  return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
+  InputTemplate around{.single = {special.ids.bos, InputTemplate::kA},
+                       .pair = {special.ids.bos, InputTemplate::kA, special.ids.bos, InputTemplate::kB}};
+  return std::make_unique<PipelineTokenizer>(std::move(bpe), std::move(added), std::move(pipeline), std::move(special),
+                                             around);
 }
 
 }  // namespace lowland

@@ -3,8 +3,10 @@
 #include <fstream>
 
 #include "engine/error.h"
-#include "models/tokenizers/bpe_tokenizer.h"
+#include "models/tokenizers/input_template.h"
+#include "models/tokenizers/pipeline_tokenizer.h"
 #include "models/tokenizers/tokenizer_files.h"
+#include "models/tokenizers/word_models/bpe_model.h"
 
 namespace lowland {
 namespace {
@@ -51,9 +53,10 @@ void check_class(const json& config, const fs::path& path) {
       path.string(), name);
 }
 
-BpePipeline qwen2_pipeline(const std::string& source) {
-  BpePipeline out;
-  out.normalizer = Normalizer({{Normalizer::Kind::kNfc, "", ""}});
+Pipeline qwen2_pipeline(const std::string& source) {
+  Pipeline out;
+  out.normalizer = unicode_form_normalizer("NFC");
+  out.decoder = byte_level_decoder();
   out.expression = SplitExpression(
       "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
       "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
@@ -63,7 +66,7 @@ BpePipeline qwen2_pipeline(const std::string& source) {
 }
 
 // What the files say, then RoBERTa's and GPT-2's usual tokens.
-std::vector<AddedToken> added_tokens(const fs::path& folder, const json& config, const BpeModel& model,
+std::vector<AddedToken> added_tokens(const fs::path& folder, const json& config, const Vocabulary& model,
                                      const std::map<std::string, AddedToken>& roles) {
   std::vector<AddedToken> added = read_added_tokens(folder, config, model, roles);
   const auto put_known = [&](AddedToken token) {
@@ -84,29 +87,30 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& vocab, const fs
     check_class(config, config_path);
     const auto roles = read_roles(folder);
     const Merges merges = read_merges(merges_path);
-    BpeModel model(pieces_of(read_json_file(vocab), vocab.string()), vocab.string(), {});
+    auto bpe = std::make_unique<BpeModel>(
+        Vocabulary(pieces_of(read_json_file(vocab), vocab.string()), vocab.string(), true), BpeOptions());
+    BpeModel& model = *bpe;
     model.set_merges(merges.list, vocab.string(), merges_path.string(), merges.first_line);
-    std::vector<AddedToken> added = added_tokens(folder, config, model, roles);
+    std::vector<AddedToken> added = added_tokens(folder, config, model.vocabulary(), roles);
     const auto size = static_cast<int32_t>(model.pieces().size());
     for (const AddedToken& token : added) {
       LL_CHECK(token.id >= 0 && token.id < size + 100000, "{}: the id of the added token '{}' is {}", folder.string(),
                token.content, token.id);
     }
-    const SpecialIds special = special_ids(roles, model, added);
+    SpecialTokens special = special_tokens(roles, model.vocabulary(), added, folder.string());
+    const int32_t cls = special.ids.cls, sep = special.ids.sep;
     if (config.value("tokenizer_class", "").starts_with("Qwen2")) {
-      return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), qwen2_pipeline(config_path.string()),
-                                            special, InputTemplate());
+      return std::make_unique<PipelineTokenizer>(std::move(bpe), std::move(added), qwen2_pipeline(config_path.string()),
+                                                 std::move(special), InputTemplate());
     }
     const bool gpt2 = config.value("tokenizer_class", "").starts_with("GPT2") || model.id_of("<s>") < 0;
-    InputTemplate around;
-    if (!gpt2 && special.bos >= 0 && special.eos >= 0) {
-      around.single = {special.bos, InputTemplate::kA, special.eos};
-      around.pair = {special.bos, InputTemplate::kA, special.eos, special.eos, InputTemplate::kB, special.eos};
-    }
-    BpePipeline pipeline;
+    const InputTemplate around = !gpt2 && cls >= 0 && sep >= 0 ? roberta_template(cls, sep) : InputTemplate();
+    Pipeline pipeline;
+    pipeline.decoder = byte_level_decoder();
     pipeline.words = Words::kGpt2;
     if (config.value("add_prefix_space", false)) pipeline.prefix = Prefix::kSpace;
-    return std::make_unique<BpeTokenizer>(std::move(model), std::move(added), std::move(pipeline), special, around);
+    return std::make_unique<PipelineTokenizer>(std::move(bpe), std::move(added), std::move(pipeline),
+                                               std::move(special), around);
   } catch (const std::logic_error& e) {  // json's type errors, std::stol's
     fail("{}: tokenizer_config.json or added_tokens.json is not laid out as Hugging Face writes it ({})",
          folder.string(), e.what());

@@ -85,8 +85,7 @@ void read_trainer(std::string_view bytes, const std::string& name, SentencePiece
 void read_normalizer(std::string_view bytes, const std::string& name, SentencePieceFile& out) {
   Fields fields(bytes, name);
   for (Fields::Field field; fields.next(field);) {
-    if (field.number == 1) out.normalization = field.contents;
-    if (field.number == 2) out.has_rules = !field.contents.empty();
+    if (field.number == 2) out.rules = field.contents;
     if (field.number == 3) out.add_dummy_prefix = field.value != 0;
     if (field.number == 4) out.remove_extra_whitespaces = field.value != 0;
     if (field.number == 5) out.escape_whitespaces = field.value != 0;
@@ -97,13 +96,17 @@ void read_normalizer(std::string_view bytes, const std::string& name, SentencePi
 
 SentencePieceFile parse_sentencepiece(std::string_view bytes, const std::string& name) {
   SentencePieceFile out;
+  bool trainer = false, normalizer = false;
   Fields fields(bytes, name);
   for (Fields::Field field; fields.next(field);) {
+    trainer |= field.number == 2;
+    normalizer |= field.number == 3;
     if (field.number == 1) out.pieces.push_back(piece_of(field.contents, name));
     if (field.number == 2) read_trainer(field.contents, name, out);
     if (field.number == 3) read_normalizer(field.contents, name, out);
   }
   LL_CHECK(!out.pieces.empty(), "{}: a sentencepiece model without pieces", name);
+  LL_CHECK(trainer && normalizer, "{}: a sentencepiece model that is cut short", name);
   return out;
 }
 

@@ -19,8 +19,7 @@ struct SentencePieceFile {
   // 1 unigram, 2 bpe, 3 word, 4 char
   int64_t model_type = 1;
   bool byte_fallback = false, whitespace_as_suffix = false;
-  std::string normalization;  // its name; has_rules: more than the identity
-  bool has_rules = false;
+  std::string rules;  // the character map of the normalization; empty: the identity
   bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true;
 };
 

@@ -39,6 +39,40 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   return text;
 }
 
+void Tokenizer::limit_to(int64_t rows) {
+  limited_ = vocab_size() > rows;
+  limit_ = rows;
+  if (limited_)
+    special_.notes.push_back(
+        fmt::format("{}: the tokenizer has {} ids, the model {}: a text that needs one of the others is "
+                    "refused",
+                    special_.source, vocab_size(), rows));
+}
+
+void Tokenizer::check_each(const std::vector<int32_t>& ids, size_t from) const {
+  for (size_t i = from; i < ids.size(); ++i)
+    LL_CHECK(ids[i] < limit_, "{}: the token '{}' has the id {}, and the model only {} ids", special_.source,
+             piece(ids[i]), ids[i], limit_);
+}
+
+int32_t Tokenizer::need(int32_t SpecialIds::*role) const {
+  const int32_t id = special_.ids.*role;
+  if (id >= 0) {
+    check_limit({id}, 0);
+    return id;
+  }
+  const std::pair<int32_t SpecialIds::*, const char*> names[] = {
+      {&SpecialIds::bos, "bos_token"}, {&SpecialIds::eos, "eos_token"},   {&SpecialIds::cls, "cls_token"},
+      {&SpecialIds::sep, "sep_token"}, {&SpecialIds::mask, "mask_token"}, {&SpecialIds::pad, "pad_token"}};
+  const auto* known =
+      std::find_if(std::begin(names), std::end(names), [&](const auto& name) { return name.first == role; });
+  const std::string name = known == std::end(names) ? "unk_token" : known->second;
+  const auto lacking = special_.lacking.find(name);
+  if (lacking != special_.lacking.end())
+    fail("{}: its {} is '{}', which the vocabulary lacks", special_.source, name, lacking->second);
+  fail("{}: the tokenizer has no {}, which is needed here; name it in tokenizer_config.json", special_.source, name);
+}
+
 int64_t Tokenizer::special_count(bool pair) const {
   const auto& items = pair ? around_.pair : around_.single;
   return std::count_if(items.begin(), items.end(), [](int32_t id) { return id >= 0; });
@@ -53,6 +87,7 @@ int64_t Tokenizer::build_inputs(std::span<const int32_t> a, std::optional<std::s
              special_count(b.has_value()), b ? "two texts" : "a text");
     if (total > room) n = b ? longest_first(n.a, n.b, room) : Lengths{room, 0};
   }
+  const size_t from = out.size();
   for (const int32_t item : b ? around_.pair : around_.single) {
     if (item == InputTemplate::kA)
       out.insert(out.end(), a.begin(), a.begin() + n.a);
@@ -61,6 +96,7 @@ int64_t Tokenizer::build_inputs(std::span<const int32_t> a, std::optional<std::s
     else
       out.push_back(item);
   }
+  check_limit(out, from);
   return total - n.a - n.b;
 }
 

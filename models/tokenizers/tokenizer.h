@@ -1,6 +1,7 @@
 // Text to ids and back, identical to Hugging Face's `tokenizers`. Start here; then bpe_tokenizer.h.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,11 +13,19 @@
 
 namespace lowland {
 
-// Ids of the tokens with a role; -1 where the tokenizer has none.
+// Ids of the tokens with a role; -1 where the tokenizer has none. Of a model that continues text bos and eos count, of
+// an encoder cls and sep: where the files name no cls or sep they are bos and eos.
 struct SpecialIds {
-  int32_t bos = -1;  // also cls: `<s>`
-  int32_t eos = -1;  // also sep: `</s>`
+  int32_t bos = -1, eos = -1;
+  int32_t cls = -1, sep = -1;
   int32_t pad = -1, unk = -1, mask = -1;
+};
+struct SpecialTokens {
+  SpecialIds ids;
+  // Roles (`eos_token`) whose token the files name and the vocabulary lacks.
+  std::map<std::string, std::string> lacking = {};
+  std::string source = {};              // the folder or file, for errors
+  std::vector<std::string> notes = {};  // what a user should know of the files, a sentence each
 };
 
 struct EncodeOptions {
@@ -83,7 +92,14 @@ class Tokenizer {
   // One more than the largest id.
   virtual int32_t vocab_size() const = 0;
 
-  const SpecialIds& special() const { return special_; }
+  const SpecialIds& special() const { return special_.ids; }
+  // The id of a role that the caller cannot do without. Error, one sentence that names the role, if there is none.
+  int32_t need(int32_t SpecialIds::*role) const;
+  // What a user should know of the files, a sentence each.
+  const std::vector<std::string>& notes() const { return special_.notes; }
+  // For a model whose table has `rows` ids: where the tokenizer has more, that is a note, and from now on an id at or
+  // above `rows` is an Error that names it where it comes out of a text, a role or build_inputs.
+  void limit_to(int64_t rows);
   const InputTemplate& input_template() const { return around_; }
 
   // How many special tokens build_inputs adds: RoBERTa 2, for a pair 4.
@@ -96,25 +112,34 @@ class Tokenizer {
                        std::vector<int32_t>& out) const;
 
  protected:
-  Tokenizer(SpecialIds special, InputTemplate around) : special_(special), around_(std::move(around)) {}
+  Tokenizer(SpecialTokens special, InputTemplate around) : special_(std::move(special)), around_(std::move(around)) {}
   // A scratch for one call: no cache.
   virtual std::unique_ptr<Scratch> make_small_scratch() const = 0;
+  // Error where one of ids, from the index `from` on, is above the limit.
+  void check_limit(const std::vector<int32_t>& ids, size_t from) const {
+    if (limited_) check_each(ids, from);
+  }
 
  private:
-  SpecialIds special_;
+  void check_each(const std::vector<int32_t>& ids, size_t from) const;
+
+  SpecialTokens special_;
+  bool limited_ = false;
+  int64_t limit_ = 0;
   InputTemplate around_;
 };
 
 // Reads the tokenizer of a folder, or one file. In a folder, the first of these that is there:
-//   tokenizer.json                 byte-pair encoding as RoBERTa, GPT-2, Llama, Mistral, TinyLlama, Qwen2
-//   ship it vocab.json and merges.txt      the same of RoBERTa, GPT-2 and Qwen2 (or encoder.json and
-//   vocab.bpe) tokenizer.model                sentencepiece's, BPE (Llama 2), or tiktoken's (Llama 3 as Meta
-//   releases it) tokenizer.bin                  llama2.c's
-// with what special_tokens_map.json, tokenizer_config.json and added_tokens.json beside it say, where they
-// are. One file may have any name: what it is is seen from its first bytes. A part of tokenizer.json that is
-// not reproduced is refused by name; its truncation and padding are the caller's business and are not read.
-// Error, one sentence naming the file: missing, not JSON, a malformed merge, a byte or a merge the vocabulary
-// lacks.
+//   tokenizer.json            any that the tokenizers library reads
+//   vocab.json and merges.txt the same of RoBERTa, GPT-2 and Qwen2 (or encoder.json and vocab.bpe)
+//   tokenizer.model           sentencepiece's (Llama 2), or tiktoken's (Llama 3 as Meta releases it); also under the
+//                             names sentencepiece.bpe.model (XLM-R, CamemBERT) and spiece.model (T5, ALBERT)
+//   vocab.txt                 BERT's WordPiece
+//   tokenizer.bin             llama2.c's
+// with what special_tokens_map.json, tokenizer_config.json and added_tokens.json beside it say. One file may have any
+// name: what it is is seen from its first bytes. A part of tokenizer.json that is not reproduced is refused by name, a
+// decoder when it is first to decode; its truncation and padding are the caller's business and are not read.
+// Error, one sentence naming the file: missing, not JSON, a malformed merge, a merge whose pieces the vocabulary lacks.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path);
 
 }  // namespace lowland

@@ -18,17 +18,18 @@ json read_json_file(const fs::path& path) {
     return json::parse(in);
   } catch (const json::parse_error& e) {
     fail("{}: not valid JSON, at byte {}", path.string(), e.byte);
+  } catch (const json::exception& e) {
+    fail("{}: not valid JSON ({})", path.string(), e.what());
   }
 }
 
 std::vector<std::string> pieces_of(const json& vocab, const std::string& source) {
-  constexpr uint64_t kMaxId = 1 << 24;  // a wrong id must not ask for gigabytes
   LL_CHECK(vocab.is_object() && !vocab.empty(), "{}: the vocabulary is not a JSON object of pieces and ids", source);
+  const uint64_t max_id = 4 * vocab.size() + 100'000;  // a wrong id must not ask for gigabytes
   std::vector<std::string> pieces;
   for (const auto& [piece, value] : vocab.items()) {
-    LL_CHECK(value.is_number_unsigned() && value.get<uint64_t>() < kMaxId,
-             "{}: the id of '{}' is {}, not a whole number from 0 to {}", source, piece, value.dump(), kMaxId - 1);
-    LL_CHECK(!piece.empty(), "{}: a piece is empty", source);
+    LL_CHECK(value.is_number_unsigned() && value.get<uint64_t>() < max_id,
+             "{}: the id of '{}' is {}, not a whole number from 0 to {}", source, piece, value.dump(), max_id - 1);
     const auto id = value.get<size_t>();
     if (id >= pieces.size()) pieces.resize(id + 1);
     LL_CHECK(pieces[id].empty(), "{}: '{}' and '{}' have the same id {}", source, pieces[id], piece, id);
@@ -59,8 +60,10 @@ AddedToken added_token_of(const json& object) {
 
 std::map<std::string, AddedToken> read_roles(const fs::path& folder) {
   std::map<std::string, AddedToken> roles;
+  const json config = read_tokenizer_config(folder);
   for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-    if (!fs::exists(folder / name)) continue;
+    const bool stale = name == std::string_view("special_tokens_map.json") && config.contains("added_tokens_decoder");
+    if (stale || !fs::exists(folder / name)) continue;
     const json file = read_json_file(folder / name);
     LL_CHECK(file.is_object(), "{}: not a JSON object", (folder / name).string());
     for (const char* role : {"bos", "eos", "unk", "sep", "pad", "cls", "mask"}) {
@@ -90,7 +93,7 @@ void put_added_token(std::vector<AddedToken>& added, AddedToken token) {
   added.push_back(std::move(token));
 }
 
-std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& config, const BpeModel& model,
+std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& config, const Vocabulary& vocabulary,
                                           const std::map<std::string, AddedToken>& roles) {
   std::vector<AddedToken> added;
   if (config.contains("added_tokens_decoder")) {
@@ -112,35 +115,46 @@ std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& co
   }
   for (const auto& [role, token] : roles) {
     AddedToken known = token;
-    known.id = model.id_of(token.content);
+    known.id = vocabulary.id_of(token.content);
     if (known.id >= 0) put_added_token(added, std::move(known));
   }
   return added;
 }
 
-SpecialIds special_ids(const std::map<std::string, AddedToken>& roles, const BpeModel& model,
-                       const std::vector<AddedToken>& added) {
+SpecialTokens special_tokens(const std::map<std::string, AddedToken>& roles, const Vocabulary& vocabulary,
+                             const std::vector<AddedToken>& added, const std::string& source) {
+  SpecialTokens out;
+  out.source = source;
   const auto id_of = [&](const std::string& content) {
-    if (content.empty()) return int32_t{-1};
     for (const AddedToken& token : added) {
       if (token.content == content) return token.id;
     }
-    return model.id_of(content);
+    return vocabulary.id_of(content);
   };
   const auto pick = [&](std::initializer_list<const char*> keys, std::initializer_list<const char*> usual) {
     for (const char* key : keys) {
-      if (const auto it = roles.find(key); it != roles.end()) return id_of(it->second.content);
+      const auto it = roles.find(key);
+      if (it == roles.end()) continue;
+      const std::string& content = it->second.content;
+      const int32_t id = content.empty() ? -1 : id_of(content);
+      if (id < 0 && !content.empty()) out.lacking[key] = content;
+      return id;
     }
     for (const char* content : usual) {
       if (const int32_t id = id_of(content); id >= 0) return id;
     }
     return int32_t{-1};
   };
-  return {.bos = pick({"cls_token", "bos_token"}, {"<s>", "<|begin_of_text|>", "<|endoftext|>"}),
-          .eos = pick({"sep_token", "eos_token"}, {"</s>", "<|end_of_text|>", "<|endoftext|>"}),
-          .pad = pick({"pad_token"}, {"<pad>"}),
-          .unk = pick({"unk_token"}, {"<unk>", "<|endoftext|>"}),
-          .mask = pick({"mask_token"}, {"<mask>"})};
+  out.ids.bos = pick({"bos_token"}, {"<s>", "<|begin_of_text|>", "<|endoftext|>"});
+  out.ids.eos = pick({"eos_token"}, {"</s>", "<|end_of_text|>", "<|endoftext|>"});
+  out.ids.cls = pick({"cls_token", "bos_token"}, {"[CLS]", "<s>", "<|begin_of_text|>", "<|endoftext|>"});
+  out.ids.sep = pick({"sep_token", "eos_token"}, {"[SEP]", "</s>", "<|end_of_text|>", "<|endoftext|>"});
+  out.ids.pad = pick({"pad_token"}, {"<pad>", "[PAD]"});
+  out.ids.unk = pick({"unk_token"}, {"<unk>", "[UNK]", "<|endoftext|>"});
+  out.ids.mask = pick({"mask_token"}, {"<mask>", "[MASK]"});
+  for (const auto& [role, content] : out.lacking)
+    out.notes.push_back(fmt::format("{}: the {} '{}' is not in the vocabulary", source, role, content));
+  return out;
 }
 
 json read_tokenizer_config(const fs::path& folder) {
@@ -170,6 +184,7 @@ std::unique_ptr<Tokenizer> load_file(const fs::path& file) {
   if (file.filename() == "vocab.json") return load_vocab_and_merges(file, file.parent_path() / "merges.txt");
   if (head[0] == '{' || file.extension() == ".json") return load_tokenizer_json(file);
   if (head[0] == 0x0A && head[2] == 0x0A) return load_sentencepiece(file);
+  if (file.extension() == ".txt") return load_vocab_txt(file);
   if (head[0] > 0 && head[1] < 4 && head[2] == 0 && head[3] == 0) return load_llama2c(file);
   if (std::isalnum(head[0]) && std::isalnum(head[1])) return load_tiktoken(file);
   fail("{}: not a tokenizer: neither tokenizer.json, nor a sentencepiece, tiktoken or llama2.c file", file.string());
@@ -184,12 +199,13 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path) {
   if (fs::exists(dir / "tokenizer.json")) return load_tokenizer_json(dir / "tokenizer.json");
   if (fs::exists(dir / "vocab.json")) return load_vocab_and_merges(dir / "vocab.json", dir / "merges.txt");
   if (fs::exists(dir / "encoder.json")) return load_vocab_and_merges(dir / "encoder.json", dir / "vocab.bpe");
-  for (const char* name : {"tokenizer.model", "tokenizer.bin"}) {
+  for (const char* name :
+       {"tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "vocab.txt", "tokenizer.bin"}) {
     if (fs::exists(dir / name)) return load_file(dir / name);
   }
   fail(
       "{}: no tokenizer here: neither tokenizer.json, nor vocab.json and merges.txt, nor encoder.json and "
-      "vocab.bpe, nor tokenizer.model, nor tokenizer.bin",
+      "vocab.bpe, nor tokenizer.model, sentencepiece.bpe.model or spiece.model, nor vocab.txt, nor tokenizer.bin",
       path);
 }
 

@@ -8,7 +8,7 @@
 
 #include "engine/error.h"
 #include "models/tokenizers/byte_alphabet.h"
-#include "models/tokenizers/gpt2_split.h"
+#include "models/tokenizers/pre_tokenizers/gpt2_split.h"
 #include "models/tokenizers/unicode_classes.h"
 #include "models/tokenizers/utf8.h"
 

@@ -1,12 +1,14 @@
 // Normalization form C, and the places of the bytes it makes.
 #include <doctest/doctest.h>
 
-#include "models/tokenizers/normalizer.h"
+#include "models/tokenizers/normalizers/normalizer.h"
 #include "models/tokenizers/utf8.h"
 
 using namespace lowland;
 
 namespace {
+
+void compose(MappedText& out, bool mapped) { unicode_form_normalizer("NFC")->run(out, mapped); }
 
 std::string composed(const std::string& text) {
   MappedText out{text, {}};

@@ -1,5 +1,5 @@
 // The hand-written scanner against the expression itself, run by PCRE2 on random strings.
-#include "models/tokenizers/gpt2_split.h"
+#include "models/tokenizers/pre_tokenizers/gpt2_split.h"
 
 #include <random>
 

@@ -69,7 +69,7 @@ void compare(const std::string& expression, int rounds) {
           if (is_start(expected) && oracle.match(text, expected) != std::string::npos) break;
         }
       }
-      const auto end = static_cast<size_t>(cursor.next() - text.data());
+      const auto end = static_cast<size_t>(cursor.next_word() - text.data());
       REQUIRE(end == expected);
       at = end;
     }
@@ -99,8 +99,45 @@ TEST_CASE("split expression: a long run of one kind") {
     ExpressionCursor cursor(ours, text, scratch);
     const char *p = text.data(), *end = p + text.size();
     int words = 0;
-    for (; p < end; ++words) p = cursor.next();
+    for (; p < end; ++words) p = cursor.next_word();
     CHECK(p == end);
     CHECK(words <= 3);
   }
+}
+
+TEST_CASE("split expression: sets, classes and quantifiers as PCRE2 has them on the text") {
+  compare("[\\p{L}_!]+|[^\\r\\n\\p{L}\\p{N}]?\\p{N}+", 10000);
+  compare("[a-z\u4e00-\u9fa5]+|(?<!a)[^a]{2,3}?|\\S*+\\s", 10000);
+  compare("(?:\\p{N}|x)+(?=\\D)|(?>a|ab)c|[\\t-\\r]", 10000);
+}
+
+TEST_CASE("split expression: empty matches cut, and one right behind a match is passed over") {
+  const SplitExpression ours("(?=[A-Z])|b", "test");
+  SplitExpression::Scratch scratch;
+  const std::string text = "aBbCd";
+  ExpressionCursor cursor(ours, text, scratch);
+  std::string cut;
+  for (const char *at = text.data(), *end; (end = cursor.next()) != nullptr; at = end)
+    cut += std::string(at, end) + (cursor.is_match() ? "+" : "-");
+  CHECK(cut == "a-+B-b+Cd-");  // right before C a match has ended
+}
+
+TEST_CASE("split expression: what is not known is refused by name") {
+  const auto error_of = [](const std::string& expression) -> std::string {
+    try {
+      const SplitExpression made(expression, "file");
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  CHECK(error_of("\\p{Tibetan}+|\\p{Lu}[^\\P{Han}\\d]|\\p{Lowercase_Letter}") == "no error");
+  CHECK(error_of("\\p{Emoji}+") == "file: the expression '\\p{Emoji}+' has \\p{Emoji}, which is not reproduced");
+  CHECK(error_of("(?x)a").find("has (?x), which is not reproduced") != std::string::npos);
+  CHECK(error_of("(a)\\1").find("has \\1, which is not reproduced") != std::string::npos);
+  CHECK(error_of("a{2}+").find("has '}+', which the two libraries read differently") != std::string::npos);
+  CHECK(error_of("[a").find("has a set without an end, which") != std::string::npos);
+  CHECK(error_of("[[:punct:]]").find("has [:punct:] in a set, which") != std::string::npos);
+  CHECK(error_of("[b-a]").find("has a range without an end, which") != std::string::npos);
+  CHECK(error_of("a)").find("is not one (unmatched closing parenthesis)") != std::string::npos);
 }

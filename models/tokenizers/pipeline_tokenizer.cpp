@@ -1,26 +1,26 @@
-#include "models/tokenizers/bpe_tokenizer.h"
+#include "models/tokenizers/pipeline_tokenizer.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <optional>
 
 #include "engine/error.h"
-#include "models/tokenizers/byte_alphabet.h"
-#include "models/tokenizers/gpt2_split.h"
-#include "models/tokenizers/mark_split.h"
+#include "models/tokenizers/pre_tokenizers/gpt2_split.h"
+#include "models/tokenizers/pre_tokenizers/mark_split.h"
 #include "models/tokenizers/utf8.h"
-#include "models/tokenizers/word_cache.h"
+#include "models/tokenizers/word_models/bpe_model.h"
+#include "models/tokenizers/word_models/word_cache.h"
 
 namespace lowland {
 
-class BpeTokenizer::WordScratch final : public Tokenizer::Scratch {
+class PipelineTokenizer::WordScratch final : public Tokenizer::Scratch {
  public:
-  WordScratch(const BpeTokenizer& tokenizer, bool cached) : owner(&tokenizer) {
+  WordScratch(const PipelineTokenizer& tokenizer, bool cached)
+      : owner(&tokenizer), model(tokenizer.model_->make_scratch()) {
     if (cached) cache.emplace();
   }
-  const BpeTokenizer* owner;
+  const PipelineTokenizer* owner;
   std::optional<WordCache> cache;
-  BpeModel::Scratch merge;
+  std::unique_ptr<WordModel::Scratch> model;
+  WordList list;
   SplitExpression::Scratch expression;
   std::vector<AddedTokens::Part> parts, inner_parts;
   MappedText normalized, prefixed;
@@ -28,7 +28,7 @@ class BpeTokenizer::WordScratch final : public Tokenizer::Scratch {
 };
 
 // One text on its way. Where ends are asked for, the text at hand knows its place in the whole one.
-struct BpeTokenizer::Run {
+struct PipelineTokenizer::Run {
   WordScratch& scratch;
   std::vector<int32_t>& out;
   std::vector<uint32_t>* ends = nullptr;
@@ -58,60 +58,50 @@ struct BpeTokenizer::Run {
   }
 };
 
-BpeTokenizer::BpeTokenizer(BpeModel model, std::vector<AddedToken> added, BpePipeline pipeline, SpecialIds special,
-                           InputTemplate around)
-    : Tokenizer(special, std::move(around)),
+PipelineTokenizer::PipelineTokenizer(std::unique_ptr<WordModel> model, std::vector<AddedToken> added, Pipeline pipeline,
+                                     SpecialTokens special, InputTemplate around)
+    : Tokenizer(std::move(special), std::move(around)),
       model_(std::move(model)),
       pipeline_(std::move(pipeline)),
-      added_(std::move(added), pipeline_.normalize_added ? pipeline_.normalizer : Normalizer()),
+      added_(std::move(added), pipeline_.normalize_added ? pipeline_.normalizer.get() : nullptr),
       classes_(unicode_classes()) {
-  fill_token_texts();
-  if (pipeline_.words == Words::kWhole && !pipeline_.expression && !model_.options().byte_level &&
-      !model_.options().ignore_merges && marks_begin_pieces(model_.pieces()))
-    pipeline_.words = Words::kMarkRuns;
+  fill_tokens();
+  if (may_run_marks()) pipeline_.words = Words::kMarkRuns;
 }
 
-void BpeTokenizer::fill_token_texts() {
-  const ByteAlphabet alphabet;
-  const bool by_runs = pipeline_.decode.bytes == DecodeRules::Bytes::kByteRuns;
-  const bool raw = !pipeline_.repair_utf8;
-  const Normalizer marks_to_spaces({{Normalizer::Kind::kReplace, std::string(kMark), " "}});
-  const auto token_of = [&](const std::string& piece, bool special) {
-    TokenText token{piece, piece, special};
-    if (!by_runs && !raw) token.text = alphabet.bytes_of(piece).value_or(piece);
-    if (by_runs) token.text = marks_to_spaces.normalized(piece);
-    return token;
-  };
-  for (const std::string& piece : model_.pieces()) tokens_.push_back(token_of(piece, false));
+// Whether merges never cross the beginning of a mark, so that words may be cut there.
+bool PipelineTokenizer::may_run_marks() const {
+  const auto* bpe = dynamic_cast<const BpeModel*>(model_.get());
+  if (!bpe || pipeline_.words != Words::kWhole || pipeline_.expression || !pipeline_.pre_tokenizers.empty())
+    return false;
+  const BpeOptions& options = bpe->options();
+  return !options.byte_level && !options.ignore_merges && options.prefix.empty() && options.suffix.empty() &&
+         bpe->id_of(kMark) >= 0 && !bpe->drops() && marks_begin_pieces(bpe->pieces());
+}
+
+void PipelineTokenizer::fill_tokens() {
+  for (const std::string& piece : model_->vocabulary().pieces()) tokens_.push_back({piece, piece, false});
   for (const AddedToken& token : added_.all()) {
     const size_t id = token.id;
     if (id >= tokens_.size()) tokens_.resize(id + 1);
     // The library decodes the normalized form, and does not know a special token by it.
-    const bool changes = token.normalized && pipeline_.normalize_added;
-    const std::string shown = changes ? pipeline_.normalizer.normalized(token.content) : token.content;
-    tokens_[id] = token_of(shown, token.special && shown == token.content);
-    tokens_[id].piece = token.content;
-  }
-  if (!pipeline_.decode.byte_pieces) return;
-  for (TokenText& token : tokens_) {  // of any id: the library goes by the text alone
-    unsigned byte = 0;
-    if (token.piece.size() != 6 || !token.piece.starts_with("<0x") || token.piece[5] != '>') continue;
-    if (std::sscanf(token.piece.c_str() + 3, "%2x", &byte) != 1) continue;
-    token.text.assign(1, static_cast<char>(byte));
-    token.byte = true;
+    const bool changes = token.normalized && pipeline_.normalize_added && pipeline_.normalizer;
+    std::string shown = changes ? pipeline_.normalizer->normalized(token.content) : token.content;
+    const bool special = token.special && shown == token.content;
+    tokens_[id] = {token.content, std::move(shown), special};
   }
 }
 
-std::unique_ptr<Tokenizer::Scratch> BpeTokenizer::make_scratch() const {
+std::unique_ptr<Tokenizer::Scratch> PipelineTokenizer::make_scratch() const {
   return std::make_unique<WordScratch>(*this, true);
 }
 
-std::unique_ptr<Tokenizer::Scratch> BpeTokenizer::make_small_scratch() const {
+std::unique_ptr<Tokenizer::Scratch> PipelineTokenizer::make_small_scratch() const {
   return std::make_unique<WordScratch>(*this, false);
 }
 
-void BpeTokenizer::encode(std::string_view text, EncodeOptions options, Scratch& scratch,
-                          std::vector<int32_t>& out) const {
+void PipelineTokenizer::encode(std::string_view text, EncodeOptions options, Scratch& scratch,
+                               std::vector<int32_t>& out) const {
   auto* words = dynamic_cast<WordScratch*>(&scratch);
   LL_CHECK(words && words->owner == this, "the scratch of one tokenizer was given to another");
   if (pipeline_.repair_utf8 && !utf8_valid(text)) {
@@ -120,21 +110,25 @@ void BpeTokenizer::encode(std::string_view text, EncodeOptions options, Scratch&
     text = words->repaired;
   }
   Run run{*words, out};
+  const size_t from = out.size();
   encode_text(text, options, run);
+  check_limit(out, from);
 }
 
-void BpeTokenizer::encode_with_ends(std::string_view text, EncodeOptions options, std::vector<int32_t>& out,
-                                    std::vector<uint32_t>& ends) const {
+void PipelineTokenizer::encode_with_ends(std::string_view text, EncodeOptions options, std::vector<int32_t>& out,
+                                         std::vector<uint32_t>& ends) const {
   LL_CHECK(!pipeline_.repair_utf8 || utf8_valid(text), "a text whose ids are to be located is not valid UTF-8");
   LL_CHECK(text.size() < UINT32_MAX, "a text of {} bytes is too long to locate its ids", text.size());
   WordScratch scratch(*this, false);
+  scratch.model->with_ends = true;
   out.clear();
   ends.clear();
   Run run{scratch, out, &ends};
   encode_text(text, options, run);
+  check_limit(out, 0);
 }
 
-void BpeTokenizer::encode_text(std::string_view text, EncodeOptions options, Run& run) const {
+void PipelineTokenizer::encode_text(std::string_view text, EncodeOptions options, Run& run) const {
   auto& parts = run.scratch.parts;
   parts.clear();
   if (pipeline_.find_added)
@@ -151,18 +145,19 @@ void BpeTokenizer::encode_text(std::string_view text, EncodeOptions options, Run
   }
 }
 
-void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, EncodeOptions options, Run& run) const {
+void PipelineTokenizer::encode_normalized(std::string_view text, bool at_text_start, EncodeOptions options,
+                                          Run& run) const {
   std::vector<TextRange> verbatim;
   const size_t here = text.data() - run.base;
   for (const TextRange& range : options.verbatim) {
     if (range.end > here && range.begin < here + text.size())
       verbatim.push_back({std::max(range.begin, here) - here, std::min(range.end, here + text.size()) - here});
   }
-  if (!pipeline_.normalizer.empty()) {
+  if (pipeline_.normalizer && !text.empty()) {
     MappedText& made = run.scratch.normalized;
     const bool mapped = run.ends || !verbatim.empty();
     run.enter(made, text, mapped);
-    pipeline_.normalizer.run(made, mapped);
+    pipeline_.normalizer->run(made, mapped);
     for (TextRange& range : verbatim) {  // to the same stretch of the normalized text
       const auto behind = [&](size_t source) -> size_t {
         return std::upper_bound(made.source_end.begin(), made.source_end.end(), static_cast<uint32_t>(here + source)) -
@@ -185,11 +180,27 @@ void BpeTokenizer::encode_normalized(std::string_view text, bool at_text_start, 
     if (part.id >= 0)
       run.put(part.id, part.text.data() + part.text.size());
     else
-      encode_stretch(part.text, at_text_start && part.text.data() == text.data(), run);
+      pre_tokenize(part.text, at_text_start && part.text.data() == text.data(), run);
   }
 }
 
-void BpeTokenizer::encode_stretch(std::string_view text, bool at_text_start, Run& run) const {
+void PipelineTokenizer::pre_tokenize(std::string_view text, bool at_text_start, Run& run) const {
+  if (pipeline_.pre_tokenizers.empty()) return encode_stretch(text, at_text_start, run);
+  LL_CHECK(text.size() < UINT32_MAX / 8, "a text of {} bytes is too long to be cut", text.size());
+  WordList& list = run.scratch.list;
+  list.mapped = run.ends != nullptr;
+  list.at_text_start = at_text_start;
+  list.words.assign(1, {0, static_cast<uint32_t>(text.size())});
+  run.enter(list.text, text, list.mapped);
+  for (const PreTokenizerPtr& stage : pipeline_.pre_tokenizers) stage->run(list);
+  for (const WordList::Word word : list.words) {
+    run.base = list.text.text.data();
+    run.map = list.mapped ? list.text.source_end.data() : nullptr;
+    encode_stretch(list.view(word), at_text_start && word.begin == 0, run);
+  }
+}
+
+void PipelineTokenizer::encode_stretch(std::string_view text, bool at_text_start, Run& run) const {
   if (pipeline_.prefix == Prefix::kNone || (pipeline_.prefix == Prefix::kSpace && text[0] == ' '))
     return encode_parts(text, run);
   MappedText& made = run.scratch.prefixed;
@@ -208,7 +219,7 @@ void BpeTokenizer::encode_stretch(std::string_view text, bool at_text_start, Run
   encode_parts(made.text, run);
 }
 
-void BpeTokenizer::encode_parts(std::string_view text, Run& run) const {
+void PipelineTokenizer::encode_parts(std::string_view text, Run& run) const {
   const auto encode_words_of = [&](std::string_view part) {
     if (run.ends)
       encode_words_with_ends(part, run);
@@ -220,13 +231,13 @@ void BpeTokenizer::encode_parts(std::string_view text, Run& run) const {
   // Its own scratch is free: an expression is used at one level only.
   ExpressionCursor cursor(*pipeline_.expression, text, run.scratch.expression);
   while (p < end) {
-    const char* stop = cursor.next();
+    const char* stop = cursor.next_word();
     encode_words_of({p, static_cast<size_t>(stop - p)});
     p = stop;
   }
 }
 
-const char* BpeTokenizer::word_end(const char* p, const char* end) const {
+const char* PipelineTokenizer::word_end(const char* p, const char* end) const {
   switch (pipeline_.words) {
     case Words::kGpt2: return gpt2_word_end(classes_, p, end);
     case Words::kMarked: return single_mark_end(p, end);
@@ -235,7 +246,7 @@ const char* BpeTokenizer::word_end(const char* p, const char* end) const {
   }
 }
 
-void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
+void PipelineTokenizer::encode_words(std::string_view text, Run& run) const {
   // Ids are gathered in blocks: a vector's push_back costs as much as the look-up.
   constexpr size_t kBlock = 1024;
   int32_t block[kBlock + WordCache::kMaxIds];
@@ -249,7 +260,7 @@ void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
   std::optional<ExpressionCursor> cursor;
   if (pipeline_.words == Words::kExpression) cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
   while (p < end) {
-    const char* stop = cursor ? cursor->next() : word_end(p, end);
+    const char* stop = cursor ? cursor->next_word() : word_end(p, end);
     const std::string_view word(p, stop - p);
     const bool fits = cache && word.size() <= WordCache::kMaxBytes;
     const WordCache::Key key = fits ? WordCache::key_of(word, end - p) : WordCache::Key{};
@@ -260,7 +271,8 @@ void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
       if (used >= kBlock) flush();
       continue;
     }
-    const std::span<const int32_t> ids = model_.encode(word, run.scratch.merge);
+    model_->encode(word, *run.scratch.model);
+    const std::vector<int32_t>& ids = run.scratch.model->ids;
     if (fits && !ids.empty() && ids.size() <= WordCache::kMaxIds) cache->put(key, ids.data(), ids.size());
     flush();
     run.out.insert(run.out.end(), ids.begin(), ids.end());
@@ -268,37 +280,68 @@ void BpeTokenizer::encode_words(std::string_view text, Run& run) const {
   flush();
 }
 
-void BpeTokenizer::encode_words_with_ends(std::string_view text, Run& run) const {
+void PipelineTokenizer::encode_words_with_ends(std::string_view text, Run& run) const {
   const char *p = text.data(), *end = p + text.size();
   std::optional<ExpressionCursor> cursor;
   if (pipeline_.words == Words::kExpression) cursor.emplace(*pipeline_.expression, text, run.scratch.expression);
   while (p < end) {
-    const char* stop = cursor ? cursor->next() : word_end(p, end);
-    const auto ids = model_.encode({p, static_cast<size_t>(stop - p)}, run.scratch.merge);
-    for (size_t i = 0; i < ids.size(); ++i) {
-      const TokenText& token = tokens_[ids[i]];
-      const bool as_written = !model_.options().byte_level && !token.byte;
-      const size_t length = as_written ? token.piece.size() : token.text.size();
-      p = i + 1 == ids.size() ? stop : std::min(stop, p + length);
-      run.put(ids[i], p);
-    }
+    const char* stop = cursor ? cursor->next_word() : word_end(p, end);
+    model_->encode({p, static_cast<size_t>(stop - p)}, *run.scratch.model);
+    const auto& [ids, ends] = std::tie(run.scratch.model->ids, run.scratch.model->ends);
+    for (size_t i = 0; i < ids.size(); ++i) run.put(ids[i], p + ends[i]);
     p = stop;
   }
 }
 
-std::unique_ptr<DecodeStream> BpeTokenizer::decode_stream(bool skip_special) const {
-  return std::make_unique<TokenTextStream>(tokens_, pipeline_.decode, skip_special);
+// The decoder's stages, with what is said and left out before them.
+class PipelineTokenizer::Stream final : public DecodeStream {
+ public:
+  Stream(const std::vector<Token>& tokens, const Decoder& decoder, bool skip_special)
+      : tokens_(tokens), skip_special_(skip_special) {
+    for (const auto& make : decoder) stages_.push_back(make());
+    for (size_t i = 0; i < stages_.size(); ++i)
+      stages_[i]->set_next(i + 1 < stages_.size() ? stages_[i + 1].get() : &end_);
+  }
+  void feed(int32_t id, std::string& out) override {
+    if (id < 0 || static_cast<size_t>(id) >= tokens_.size()) return;
+    const Token& token = tokens_[id];
+    if ((skip_special_ && token.special) || token.piece.empty()) return;
+    end_.out = &out;
+    first().take(token.shown, true, true);
+  }
+  void finish(std::string& out) override {
+    end_.out = &out;
+    first().finish();
+  }
+
+ private:
+  struct End final : DecodeStage {
+    void take(std::string_view text, bool, bool) override { out->append(text); }
+    void finish() override {}
+    std::string* out = nullptr;
+  };
+  DecodeStage& first() { return stages_.empty() ? end_ : *stages_[0]; }
+
+  const std::vector<Token>& tokens_;
+  bool skip_special_;
+  std::vector<std::unique_ptr<DecodeStage>> stages_;
+  End end_;
+};
+
+std::unique_ptr<DecodeStream> PipelineTokenizer::decode_stream(bool skip_special) const {
+  if (!pipeline_.no_decoder.empty()) fail("{}", pipeline_.no_decoder);
+  return std::make_unique<Stream>(tokens_, pipeline_.decoder, skip_special);
 }
 
-std::string_view BpeTokenizer::piece(int32_t id) const {
+std::string_view PipelineTokenizer::piece(int32_t id) const {
   return id < 0 || id >= vocab_size() ? std::string_view() : tokens_[id].piece;
 }
 
-int32_t BpeTokenizer::id_of(std::string_view text) const {
+int32_t PipelineTokenizer::id_of(std::string_view text) const {
   for (const AddedToken& token : added_.all()) {
     if (token.content == text) return token.id;
   }
-  return model_.id_of(text);
+  return model_->id_of(text);
 }
 
 }  // namespace lowland

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "models/tokenizers/word_models/word_model.h"
+
 namespace lowland {
 
 // Open addressing from a pair of ids to the rank of its merge and the id it makes.
@@ -57,19 +59,19 @@ struct BpeOptions {
   // Otherwise a piece is plain text, and a word starts as its characters.
   bool byte_level = true;
   bool ignore_merges = false;  // a word that is a piece is that piece, whatever the merges say
-  // Only where byte_level is false. A character that is no piece becomes the pieces `<0x00>` ... of its
-  // bytes, if byte_fallback says so and they exist; else unk; else (-1) nothing.
+  // A character that is no piece becomes the pieces `<0x00>` ... of its bytes, if byte_fallback says so and they
+  // exist; else the unknown token; else nothing.
   bool byte_fallback = false;
-  int32_t unk = -1;
-  bool fuse_unk = false;  // neighbours that are unknown become one unk
+  UnknownToken unknown = {};
+  bool fuse_unk = false;  // neighbours that are unknown become one unknown token
+  // Only where byte_level is false: what is written before each character but the first, and behind the last.
+  std::string prefix = {}, suffix = {};
 };
 
-// Vocabulary and merges. Immutable after loading, so that threads may share it.
-class BpeModel {
+// Vocabulary and merges.
+class BpeModel final : public WordModel {
  public:
-  // vocab_source: the file an error names. pieces[id] is a piece's text, empty where an id is unused. Throws
-  // Error if two ids share a piece, or at the byte level one of the 256 bytes is missing.
-  BpeModel(std::vector<std::string> pieces, const std::string& vocab_source, BpeOptions options);
+  BpeModel(Vocabulary vocabulary, BpeOptions options);
 
   // Merges as pairs of pieces in order of rank. where(i) of an error is merges_source and the line
   // first_line + i, or the number i if first_line is negative. Throws Error if a half or the result is not in
@@ -81,33 +83,29 @@ class BpeModel {
   // whether the piece takes part.
   void set_scores(const std::vector<float>& scores, const std::vector<bool>& usable);
 
-  struct Scratch {
-    std::vector<int32_t> ids;                        // symbols of the word
-    std::vector<uint32_t> ranks;                     // rank of each symbol with its right neighbour
-    std::vector<int32_t> made;                       // id that such a merge makes
-    std::vector<int32_t> previous, next;             // long words: linked list of symbols
-    std::vector<std::pair<uint64_t, int32_t>> heap;  // long words: (rank, position), made id
-  };
-  // The ids of one word; valid until the scratch is used again. word may be any bytes.
-  std::span<const int32_t> encode(std::string_view word, Scratch& scratch) const;
+  std::unique_ptr<WordModel::Scratch> make_scratch() const override;
+  // word may be any bytes.
+  void encode(std::string_view word, WordModel::Scratch& scratch) const override;
 
-  const std::vector<std::string>& pieces() const { return pieces_; }
+  const std::vector<std::string>& pieces() const { return vocabulary().pieces(); }
   const BpeOptions& options() const { return options_; }
-  // -1 where there is none.
-  int32_t id_of(std::string_view piece) const;
+  // Whether some text would be left out: then what stands on both sides of it may merge.
+  bool drops() const;
 
  private:
-  void start_from_bytes(std::string_view word, std::vector<int32_t>& ids) const;
-  void start_from_characters(std::string_view word, std::vector<int32_t>& ids) const;
+  struct Scratch;
+  struct Start;
+  void start_from_bytes(std::string_view word, Scratch& scratch) const;
+  void start_from_characters(std::string_view word, Scratch& scratch) const;
+  void put_unknown(std::string_view symbol, uint32_t length, Start& start) const;
   void merge_short(Scratch& scratch) const;
   void merge_long(Scratch& scratch) const;
 
-  std::vector<std::string> pieces_;
   BpeOptions options_;
-  std::unordered_map<std::string_view, int32_t> id_of_;   // keys point into pieces_
   std::unordered_map<std::string, int32_t> id_of_bytes_;  // filled only for ignore_merges at the byte level
   std::array<int32_t, 256> byte_id_;      // byte level: of each byte; else: of each character of one byte, or -1
-  std::array<int32_t, 256> fallback_id_;  // of `<0x00>` ...; -1 everywhere if one is missing
+  bool all_bytes_ = true;                 // none of them is -1
+  std::array<int32_t, 256> fallback_id_;  // of `<0x00>` ..., or -1
   MergeTable merges_;
 };
 

@@ -1,4 +1,4 @@
-#include "models/tokenizers/bpe_model.h"
+#include "models/tokenizers/word_models/bpe_model.h"
 
 #include <algorithm>
 #include <bit>
@@ -32,23 +32,28 @@ void MergeTable::put(int32_t left, int32_t right, Merge merge) {
   slots_[i] = {key, merge};
 }
 
-BpeModel::BpeModel(std::vector<std::string> pieces, const std::string& vocab_source, BpeOptions options)
-    : pieces_(std::move(pieces)), options_(options) {
+struct BpeModel::Scratch final : WordModel::Scratch {
+  std::vector<uint32_t> ranks;                     // rank of each symbol with its right neighbour
+  std::vector<int32_t> made;                       // id that such a merge makes
+  std::vector<int32_t> previous, next;             // long words: linked list of symbols
+  std::vector<std::pair<uint64_t, int32_t>> heap;  // long words: (rank, position), made id
+  std::string spelled;                             // a character with prefix and suffix
+};
+
+std::unique_ptr<WordModel::Scratch> BpeModel::make_scratch() const { return std::make_unique<Scratch>(); }
+
+BpeModel::BpeModel(Vocabulary vocabulary, BpeOptions options)
+    : WordModel(std::move(vocabulary)), options_(std::move(options)) {
   const ByteAlphabet alphabet;
-  id_of_.reserve(pieces_.size());
-  for (size_t id = 0; id < pieces_.size(); ++id) {
-    if (pieces_[id].empty()) continue;
-    const bool fresh = id_of_.emplace(pieces_[id], static_cast<int32_t>(id)).second;
-    LL_CHECK(fresh, "{}: the piece '{}' has two ids", vocab_source, pieces_[id]);
-    if (!options_.ignore_merges || !options_.byte_level) continue;
-    if (auto bytes = alphabet.bytes_of(pieces_[id])) id_of_bytes_.emplace(std::move(*bytes), static_cast<int32_t>(id));
+  for (size_t id = 0; options_.ignore_merges && options_.byte_level && id < pieces().size(); ++id) {
+    if (auto bytes = alphabet.bytes_of(pieces()[id]); bytes && !bytes->empty())
+      id_of_bytes_.emplace(std::move(*bytes), static_cast<int32_t>(id));
   }
   fallback_id_.fill(-1);
   for (unsigned b = 0; b < 256; ++b) {
     byte_id_[b] = id_of(options_.byte_level ? std::string_view(alphabet.character(static_cast<uint8_t>(b)))
                                             : std::string(1, static_cast<char>(b)));
-    LL_CHECK(byte_id_[b] >= 0 || !options_.byte_level, "{}: the vocabulary lacks byte {:#04x}, written '{}'",
-             vocab_source, b, alphabet.character(static_cast<uint8_t>(b)));
+    all_bytes_ &= byte_id_[b] >= 0;
     if (options_.byte_fallback) fallback_id_[b] = id_of(fmt::format("<0x{:02X}>", b));
   }
 }
@@ -67,14 +72,15 @@ void BpeModel::set_merges(const MergeList& merges, const std::string& vocab_sour
            vocab_source);
     };
     const int32_t l = known(left, "the left half"), r = known(right, "the right half");
-    merges_.put(l, r, {static_cast<uint32_t>(rank), known(left + right, "the result")});
+    const std::string made = left + right.substr(std::min(options_.prefix.size(), right.size()));
+    merges_.put(l, r, {static_cast<uint32_t>(rank), known(made, "the result")});
   }
 }
 
 void BpeModel::set_scores(const std::vector<float>& scores, const std::vector<bool>& usable) {
   std::vector<int32_t> order;
-  for (size_t id = 0; id < pieces_.size(); ++id) {
-    if (usable[id] && pieces_[id].size() > 1) order.push_back(static_cast<int32_t>(id));
+  for (size_t id = 0; id < pieces().size(); ++id) {
+    if (usable[id] && pieces()[id].size() > 1) order.push_back(static_cast<int32_t>(id));
   }
   const auto score = [&scores](int32_t id) { return scores[id]; };
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return score(a) > score(b); });
@@ -86,7 +92,7 @@ void BpeModel::set_scores(const std::vector<float>& scores, const std::vector<bo
   uint32_t rank = 0;
   for (size_t i = 0; i < order.size(); ++i) {
     if (i > 0 && score(order[i]) < score(order[i - 1])) rank = static_cast<uint32_t>(i);
-    const std::string_view piece = pieces_[order[i]];
+    const std::string_view piece = pieces()[order[i]];
     for (size_t cut = 1; cut < piece.size(); ++cut) {
       if ((static_cast<unsigned char>(piece[cut]) & 0xC0) == 0x80) continue;  // inside a character
       const int32_t left = id_of(piece.substr(0, cut)), right = id_of(piece.substr(cut));
@@ -97,14 +103,16 @@ void BpeModel::set_scores(const std::vector<float>& scores, const std::vector<bo
   for (const Found& f : found) merges_.put(f.left, f.right, f.merge);
 }
 
-int32_t BpeModel::id_of(std::string_view piece) const {
-  const auto it = id_of_.find(piece);
-  return it == id_of_.end() ? -1 : it->second;
+bool BpeModel::drops() const {
+  const bool bytes = std::find(fallback_id_.begin(), fallback_id_.end(), -1) == fallback_id_.end();
+  return !bytes && options_.unknown.id == UnknownToken::kNone && !(options_.byte_level && all_bytes_);
 }
 
-std::span<const int32_t> BpeModel::encode(std::string_view word, Scratch& scratch) const {
+void BpeModel::encode(std::string_view word, WordModel::Scratch& base) const {
+  auto& scratch = static_cast<Scratch&>(base);
   auto& ids = scratch.ids;
   ids.clear();
+  scratch.ends.clear();
   if (options_.ignore_merges) {
     int32_t whole = -1;
     if (options_.byte_level) {
@@ -114,45 +122,97 @@ std::span<const int32_t> BpeModel::encode(std::string_view word, Scratch& scratc
     }
     if (whole >= 0) {
       ids.push_back(whole);
-      return ids;
+      scratch.ends.push_back(static_cast<uint32_t>(word.size()));
+      return;
     }
   }
   if (options_.byte_level)
-    start_from_bytes(word, ids);
+    start_from_bytes(word, scratch);
   else
-    start_from_characters(word, ids);
+    start_from_characters(word, scratch);
   if (ids.size() < kLongWord)
     merge_short(scratch);
   else
     merge_long(scratch);
-  return ids;
+  uint32_t at = 0;
+  for (uint32_t& end : scratch.ends) end = at += end;  // until here they were lengths
 }
 
-void BpeModel::start_from_bytes(std::string_view word, std::vector<int32_t>& ids) const {
-  ids.resize(word.size());
-  for (size_t i = 0; i < word.size(); ++i) ids[i] = byte_id_[static_cast<unsigned char>(word[i])];
+// The symbols that a word starts as. The unknown ones wait: with fuse_unk the next may join them.
+struct BpeModel::Start {
+  Scratch& scratch;
+  int32_t waiting = -1;
+  uint32_t waiting_length = 0, lost = 0;  // lost: bytes that were left out; they count to the next symbol
+
+  void put(int32_t id, uint32_t length) {
+    scratch.ids.push_back(id);
+    if (scratch.with_ends) scratch.ends.push_back(length + lost);
+    lost = 0;
+  }
+  void put_waiting() {
+    if (waiting >= 0) put(waiting, waiting_length);
+    waiting = -1;
+  }
+  void finish() {
+    put_waiting();
+    if (!scratch.ends.empty()) scratch.ends.back() += lost;
+  }
+};
+
+void BpeModel::put_unknown(std::string_view symbol, uint32_t length, Start& start) const {
+  const auto fallback = [this](char c) { return fallback_id_[static_cast<unsigned char>(c)]; };
+  if (options_.byte_fallback && std::all_of(symbol.begin(), symbol.end(), [&](char c) { return fallback(c) >= 0; })) {
+    // What waits keeps waiting, as in the tokenizers package.
+    for (size_t i = 0; i < symbol.size(); ++i)
+      start.put(fallback(symbol[i]), symbol.size() == length ? 1 : i + 1 == symbol.size() ? length : 0);
+  } else if (options_.unknown.id != UnknownToken::kNone) {
+    if (!options_.fuse_unk) start.put_waiting();
+    start.waiting_length = length + (start.waiting >= 0 ? start.waiting_length : 0);
+    start.waiting = options_.unknown.need();
+  } else {
+    start.lost += length;
+  }
 }
 
-void BpeModel::start_from_characters(std::string_view word, std::vector<int32_t>& ids) const {
+void BpeModel::start_from_bytes(std::string_view word, Scratch& scratch) const {
+  if (all_bytes_) {
+    scratch.ids.resize(word.size());
+    for (size_t i = 0; i < word.size(); ++i) scratch.ids[i] = byte_id_[static_cast<unsigned char>(word[i])];
+    if (scratch.with_ends) scratch.ends.assign(word.size(), 1);
+    return;
+  }
+  const ByteAlphabet alphabet;
+  Start start{scratch};
+  for (const char c : word) {
+    const int32_t id = byte_id_[static_cast<unsigned char>(c)];
+    if (id >= 0)
+      start.put_waiting(), start.put(id, 1);
+    else
+      put_unknown(alphabet.character(static_cast<uint8_t>(c)), 1, start);
+  }
+  start.finish();
+}
+
+void BpeModel::start_from_characters(std::string_view word, Scratch& scratch) const {
   const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
-  bool unknown_before = false;
+  const bool spelled = !options_.prefix.empty() || !options_.suffix.empty();
+  Start start{scratch};
   for (size_t at = 0, length; at < word.size(); at += length) {
     // At most four bytes: where the text is not UTF-8 (llama2.c's reader takes any bytes) a run is cut there.
     for (length = 1; at + length < word.size() && length < 4 && continues(word[at + length]);) ++length;
-    const std::string_view character = word.substr(at, length);
-    const int32_t id = length == 1 ? byte_id_[static_cast<unsigned char>(character[0])] : id_of(character);
-    const auto has_piece = [this](char c) { return fallback_id_[static_cast<unsigned char>(c)] >= 0; };
-    if (id >= 0) {
-      ids.push_back(id);
-      unknown_before = false;
-    } else if (std::all_of(character.begin(), character.end(), has_piece)) {
-      for (const char c : character) ids.push_back(fallback_id_[static_cast<unsigned char>(c)]);
-      unknown_before = false;
-    } else if (options_.unk >= 0) {
-      if (!unknown_before || !options_.fuse_unk) ids.push_back(options_.unk);
-      unknown_before = true;
+    std::string_view symbol = word.substr(at, length);
+    if (spelled) {
+      scratch.spelled.assign(at > 0 ? options_.prefix : std::string()).append(symbol);
+      if (at + length == word.size()) scratch.spelled += options_.suffix;
+      symbol = scratch.spelled;
     }
+    const int32_t id = symbol.size() == 1 ? byte_id_[static_cast<unsigned char>(symbol[0])] : id_of(symbol);
+    if (id >= 0)
+      start.put_waiting(), start.put(id, static_cast<uint32_t>(length));
+    else
+      put_unknown(symbol, static_cast<uint32_t>(length), start);
   }
+  start.finish();
 }
 
 void BpeModel::merge_short(Scratch& scratch) const {
@@ -173,6 +233,10 @@ void BpeModel::merge_short(Scratch& scratch) const {
     if (*best == MergeTable::kNoRank) break;
     const size_t at = best - ranks.begin();
     ids[at] = made[at];
+    if (scratch.with_ends) {
+      scratch.ends[at] += scratch.ends[at + 1];
+      scratch.ends.erase(scratch.ends.begin() + at + 1);
+    }
     std::copy(ids.begin() + at + 2, ids.begin() + n, ids.begin() + at + 1);
     std::copy(ranks.begin() + at + 1, ranks.begin() + n, ranks.begin() + at);
     std::copy(made.begin() + at + 1, made.begin() + n, made.begin() + at);
@@ -212,12 +276,17 @@ void BpeModel::merge_long(Scratch& scratch) const {
     if (merges_.find(ids[left], ids[right]).id != id) continue;  // one of the two has changed since
     ids[left] = id;
     ids[right] = -1;
+    if (scratch.with_ends) scratch.ends[left] += std::exchange(scratch.ends[right], 0);
     next[left] = next[right];
     if (next[left] >= 0) previous[next[left]] = static_cast<int32_t>(left);
     if (previous[left] >= 0) push(previous[left]);
     if (next[left] >= 0) push(static_cast<int32_t>(left));
   }
+  for (size_t i = 0, kept = 0; scratch.with_ends && i < n; ++i) {
+    if (ids[i] >= 0) scratch.ends[kept++] = scratch.ends[i];
+  }
   std::erase(ids, -1);
+  if (scratch.with_ends) scratch.ends.resize(ids.size());
 }
 
 }  // namespace lowland

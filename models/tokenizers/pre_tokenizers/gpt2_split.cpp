@@ -1,4 +1,4 @@
-#include "models/tokenizers/gpt2_split.h"
+#include "models/tokenizers/pre_tokenizers/gpt2_split.h"
 
 #include <array>
 

@@ -1,4 +1,4 @@
-#include "models/tokenizers/mark_split.h"
+#include "models/tokenizers/pre_tokenizers/mark_split.h"
 
 #include <cstring>
 
