@@ -1,8 +1,8 @@
 // Renders conversations, for tests/golden/check_chat.py and tests/peers/check_chat_census.py.
 //   render_chat TEMPLATE [TOKENIZER] < lines     TEMPLATE: the name of a built-in, or a file
 // A line is {"messages": [...], "bos": "", "eos": "", "generation_prompt": false}, and may have tools, variables (an
-// object), date and "plain": true, as apply_chat_template has it: nothing refused but by the template, no answers. So is
-// the answer's, with text and answers (bytes), and with a TOKENIZER the ids and is_answer of each. An error is
+// object), date and "plain": true, as apply_chat_template has it: nothing refused but by the template, no answers.
+// So is the answer's, with text and answers (bytes), and with a TOKENIZER the ids and is_answer of each. An error is
 // {"error": "..."}.
 #include <iostream>
 #include <memory>
