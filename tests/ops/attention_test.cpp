@@ -178,19 +178,19 @@ TEST_CASE("attention: values and gradients of packed rows") {
 }
 
 TEST_CASE("attention: a sliding window") {
-  for (const int32_t window : {1, 2, 7, 63, 64, 65, 100, 256, 257, 1000}) {
+  for (const int32_t window : {1, 7, 64, 65, 1000}) {
     const std::string name = "window " + std::to_string(window);
-    check_packed(name, {.nq = {1, 130, 33}, .nk = {1, 130, 33}, .HD = 3, .causal = true, .window = window});
-    check_packed(name + ", spans",
-                 {.nq = {333}, .nk = {333}, .NH = 1, .NKV = 1, .HD = 2, .causal = true, .window = window});
+    check_packed(name,
+                 {.nq = {1, 80, 9}, .nk = {1, 80, 9}, .NH = 1, .NKV = 1, .HD = 2, .causal = true, .window = window});
     check_separate(name + ", the last queries",
-                   {.nq = {1, 3, 70, 5}, .nk = {1, 133, 259, 200}, .HD = 4, .causal = true, .window = window});
+                   {.nq = {1, 40}, .nk = {1, 139}, .NH = 1, .NKV = 1, .HD = 2, .causal = true, .window = window});
   }
-  check_packed("grouped heads, dropout, tail", {.nq = {0, 150, 9},
-                                                .nk = {0, 150, 9},
-                                                .NH = 4,
-                                                .NKV = 2,
-                                                .HD = 8,
+  check_packed("spans", {.nq = {300}, .nk = {300}, .NH = 1, .NKV = 1, .HD = 1, .causal = true, .window = 70});
+  check_packed("grouped heads, dropout, tail", {.nq = {0, 90, 9},
+                                                .nk = {0, 90, 9},
+                                                .NH = 2,
+                                                .NKV = 1,
+                                                .HD = 2,
                                                 .causal = true,
                                                 .p = 0.3,
                                                 .tail = 2,
