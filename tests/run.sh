@@ -5,4 +5,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 lowland_build
+export OMP_WAIT_POLICY=passive  # two programs at a time: threads that spin take the processors from each other
 exec ctest --test-dir build -j2 --output-on-failure "$@"

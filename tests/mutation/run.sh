@@ -12,7 +12,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$(cd "${1:?usage: run.sh BUILD [WORD...]}" && pwd) || exit 2
 shift
 work=$build/mutation
-limit=120  # seconds for one run of a test case
+limit=300  # seconds for one run of a test case
+export OMP_WAIT_POLICY=passive  # several programs share the processors: threads that spin take them from each other
 rm -rf "$work"
 mkdir -p "$work/commands"
 
