@@ -8,8 +8,9 @@
 namespace lowland {
 
 using nlohmann::json;
+using nlohmann::ordered_json;
 
-bool JsonRecordReader::next(json& record) {
+bool JsonRecordReader::next(ordered_json& record) {
   if (list_) return next_element(record);
   if (!lines_.next_filled(line_)) return false;
   at_ = line_.find_first_not_of(" \t\r");
@@ -19,7 +20,7 @@ bool JsonRecordReader::next(json& record) {
     return next_element(record);
   }
   begun_ = lines_.line();
-  record = json::parse(line_, nullptr, false);
+  record = ordered_json::parse(line_, nullptr, false);
   LL_CHECK(!record.is_discarded(), "{}: not JSON; a file holds one list of objects, or an object on each line",
            lines_.where());
   LL_CHECK(record.is_object(), "{}: not a JSON object", lines_.where());
@@ -40,7 +41,7 @@ void JsonRecordReader::refuse(int64_t line, const char* what) const {
   fail("{}:{}: not JSON (after {} whole records): {}", lines_.path(), line, count_, what);
 }
 
-bool JsonRecordReader::next_element(json& record) {
+bool JsonRecordReader::next_element(ordered_json& record) {
   bool comma = count_ == 0;  // nothing to expect in front of the first one
   if (!skip_blanks()) refuse(lines_.line(), "the list is never closed");
   if (!comma && line_[at_] == ',') {
@@ -58,7 +59,7 @@ bool JsonRecordReader::next_element(json& record) {
   LL_CHECK(line_[at_] == '{', "{}:{} (record {}): not a JSON object", lines_.path(), begun_, count_ + 1);
   const std::string text = element_text();
   try {
-    record = json::parse(text);
+    record = ordered_json::parse(text);
   } catch (const json::parse_error& e) {
     const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(e.byte, text.size()));
     refuse(begun_ + std::count(text.begin(), end, '\n'), "an object is broken");
@@ -99,9 +100,9 @@ std::string JsonRecordReader::where() const {
                : fmt::format("{}:{}", lines_.path(), begun_);
 }
 
-void for_each_json_record(const std::string& file, const std::function<void(const json&, const std::string&)>& fn) {
+void for_each_json_record(const std::string& file, const std::function<void(const ordered_json&, const std::string&)>& fn) {
   JsonRecordReader in(file);
-  for (json record; in.next(record);) fn(record, in.where());
+  for (ordered_json record; in.next(record);) fn(record, in.where());
   LL_CHECK(in.count() > 0, "{} holds no record", file);
 }
 

@@ -9,19 +9,19 @@
 
 namespace lowland {
 
-// Which of the two it is, the first character that is no blank tells. The list is never in memory as a whole.
+// Keys keep their order. Which of the two it is, the first character that is no blank tells. The list is never in memory as a whole.
 class JsonRecordReader {
  public:
   explicit JsonRecordReader(std::string path) : lines_(std::move(path)) {}
   // False at the end. Error, naming the place: not JSON, something else than an object, a list that is never closed.
-  bool next(nlohmann::json& record);
+  bool next(nlohmann::ordered_json& record);
   std::string where() const;                // of the record: "file:line", in a list "file:line (record 3)", from 1
   int64_t line() const { return begun_; }   // where it begins
   int64_t count() const { return count_; }  // records so far
   const LineReader& lines() const { return lines_; }
 
  private:
-  bool next_element(nlohmann::json& record);
+  bool next_element(nlohmann::ordered_json& record);
   bool skip_blanks();          // to the next character, over lines; false at the end of the file
   std::string element_text();  // from { to its }
   [[noreturn]] void refuse(int64_t line, const char* what) const;
@@ -35,7 +35,7 @@ class JsonRecordReader {
 
 // Error besides: no record at all.
 void for_each_json_record(const std::string& file,
-                          const std::function<void(const nlohmann::json& record, const std::string& where)>& fn);
+                          const std::function<void(const nlohmann::ordered_json& record, const std::string& where)>& fn);
 
 // Of a record's field. Error, naming `where`: not a text.
 std::string text_of(const nlohmann::json& record, const char* key, const std::string& where);

@@ -12,7 +12,7 @@
 namespace lowland {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 bool given(const json& record, const char* key) { return record.contains(key) && !record.at(key).is_null(); }
 
@@ -115,9 +115,8 @@ std::vector<Question> read_llava(const std::string& file, const std::string& fol
   for_each_json_record(file, [&](const json& record, const std::string& where) {
     Question q = question_of(record, folder, where);
     LL_CHECK(record.contains("conversations"), "{}: no `conversations`", where);
-    const nlohmann::ordered_json conversation(record);
-    q.messages = messages_of(conversation, kShareGpt, where);
-    LL_CHECK(tools_of(conversation, where).empty(),
+    q.messages = messages_of(record, kShareGpt, where);
+    LL_CHECK(tools_of(record, where).empty(),
              "{}: there are tools, which the prompts of pictures have no place for", where);
     for (const ChatMessage& m : q.messages)
       LL_CHECK(m.json.empty() || !nlohmann::json::parse(m.json).at("content").is_array(),

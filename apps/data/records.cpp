@@ -97,7 +97,7 @@ RecordReader::Status RecordReader::next(std::vector<Cell>& cells) {
 }
 
 bool RecordReader::next_json(std::vector<Cell>& cells) {
-  nlohmann::json row;
+  nlohmann::ordered_json row;
   if (!json_->next(row)) return false;
   cells.assign(spec_.names.size(), {});
   for (size_t i = 0; i < cells.size(); ++i) {

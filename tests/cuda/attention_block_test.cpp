@@ -39,7 +39,7 @@ template <class T> AttentionResult by_reference(const AttentionData<T>& d) {
     for (int32_t i = 0; i < d.c.nq[s]; ++i) {
       const int32_t nk = d.c.nk[s], keys = d.c.causal ? std::min(nk, nk - d.c.nq[s] + i + 1) : nk;
       r.sees[d.cu_q[s] + i] = keys > 0;
-      const int32_t first = c.window > 0 ? std::max(keys - c.window, 0) : 0;
+      const int32_t first = d.c.window > 0 ? std::max(keys - d.c.window, 0) : 0;
       for (int32_t j = first; j < keys; ++j) r.seen[d.cu_k[s] + j] = true;
     }
   return r;
