@@ -150,7 +150,9 @@ Stmt Parser::parse_for() {
   const bool breaks = std::exchange(breaks_, true);
   stmt.body = body({"else", "endfor"});
   breaks_ = breaks;
-  if (take().text == "else") stmt.otherwise = body_to("endfor");
+  const bool other = at_word("else");
+  ++at_;
+  if (other) stmt.otherwise = body_to("endfor");
   --loops_;
   return stmt;
 }
@@ -162,9 +164,10 @@ Stmt Parser::parse_if() {
     branch.condition = tuple(false);
     branch.body = body({"elif", "else", "endif"});
     stmt.branches.push_back(std::move(branch));
-    const std::string end = take().text;
-    if (end == "elif") continue;
-    if (end == "else") stmt.branches.push_back({nullptr, body_to("endif")});
+    if (skip_word("elif")) continue;
+    const bool other = at_word("else");
+    ++at_;
+    if (other) stmt.branches.push_back({nullptr, body_to("endif")});
     return stmt;
   }
 }
