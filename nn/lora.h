@@ -16,7 +16,7 @@ struct LoraConfig {
   bool rslora = false;
   std::function<bool(const std::string& module)> targets;  // which linear modules are adapted, by Hugging Face's path
   // Which output layers and embeddings are adapted: a rule for all linear modules does not mean them. Absent: none.
-  std::function<bool(const std::string& module)> besides = nullptr;
+  std::function<bool(const std::string& module)> besides;
   bool tie_pairs = false;  // an output layer that reads an embedding's weight reads its pair too
 
   double scale() const {

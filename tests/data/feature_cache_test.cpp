@@ -163,7 +163,7 @@ TEST_CASE("feature cache: any flipped bit is told with its file") {
     tower.get(cache, {a});
     cache.flush();
   }
-  const std::string file = fs::directory_iterator(folder.path())->path().string();
+  const std::string file = std::filesystem::directory_iterator(folder.path())->path().string();
   const std::string whole = read_file(file);
   int untold = 0;
   for (size_t bit = 0; bit < 8 * whole.size(); bit += 3) {

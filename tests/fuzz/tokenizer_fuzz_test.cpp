@@ -108,7 +108,7 @@ TEST_CASE("fuzz: damaged sentencepiece models with a character map") {
 TEST_CASE("fuzz: character maps of random bytes") {
   std::mt19937 random(5);
   for (int i = 0; i < 3000; ++i) {
-    const uint32_t units = random() % 600;
+    const auto units = static_cast<uint32_t>(random() % 600);
     std::string map(4 + units * 4 + random() % 20, '\0');
     for (char& c : map) c = static_cast<char>(random() % 4 ? random() % 8 : random());
     for (int shift = 0; shift < 32; shift += 8) map[shift / 8] = static_cast<char>(units * 4 >> shift & 0xFF);

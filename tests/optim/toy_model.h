@@ -18,7 +18,10 @@ class ToyModel final : public nn::Model {
         parameters_, std::vector<nn::Linear::Part>{{"first.free", kFree}, {"first.held", kHidden}}, kIn));
     second_ = own(std::make_unique<nn::Linear>(parameters_, "second", kOut, kFree + kHidden));
     if (adapted)
-      attach_lora({.rank = 2, .alpha = 3, .targets = [](const std::string& m) { return m != "first.free"; }});
+      attach_lora({.rank = 2,
+                   .alpha = 3,
+                   .targets = [](const std::string& m) { return m != "first.free"; },
+                   .besides = nullptr});
     materialise(cpu(), dtype);
     uint64_t seed = 1;
     for (const auto& [name, tensor] : parameters_.named()) tensor.assign(random_values(tensor.numel(), seed++, 0.5));
