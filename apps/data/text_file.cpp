@@ -59,6 +59,7 @@ LineReader::LineReader(std::string path) : path_(std::move(path)), in_(&file_) {
   }
   LL_CHECK(std::filesystem::exists(path_), "{} does not exist", path_);
   LL_CHECK(!std::filesystem::is_directory(path_), "{} is a folder, not a file", path_);
+  LL_CHECK(std::filesystem::is_regular_file(path_), "{} is a pipe or a device, not a file", path_);
   file_.open(path_, std::ios::binary);
   LL_CHECK(file_.good(), "{} cannot be opened", path_);
 }
