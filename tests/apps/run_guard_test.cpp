@@ -192,6 +192,7 @@ TEST_CASE("--overwrite deletes runs only, and of a run what it wrote") {
   refused(run_program(with(w.flags, {"--overwrite", "--out", w / "other"})), "--overwrite deletes runs only");
   CHECK(fs::exists(w / "other/thesis.tex"));
   for (const auto& [flag, from] : {std::pair<std::string, std::string>{"model", "model"}, {"data", "SST-2"}}) {
+    fs::create_directories(w / "run/inner");
     fs::copy(w / from, w / ("run/inner/" + from), fs::copy_options::recursive);
     refused(run_program(with(w.flags, {"--overwrite", "--" + flag, w / ("run/inner/" + from)})),
             "--overwrite would delete --" + flag);
@@ -205,6 +206,7 @@ TEST_CASE("--overwrite deletes runs only, and of a run what it wrote") {
 
 TEST_CASE("a run works from any folder, and moved together with its model") {
   const Workspace w;
+  fs::create_directories(w / "a");
   fs::copy(tiny_task() / "pretrained/model", w / "a/model", fs::copy_options::recursive);
   fs::copy(tiny_task() / "data/SST-2/train.tsv", w / "a/train.tsv");
   const auto in = [&](const std::string& folder, const Args& args) {
