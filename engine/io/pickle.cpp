@@ -138,7 +138,10 @@ class Pickle::Machine {
       case 'M': push_integer(number<uint16_t>()); return true;
       case 0x8a: binary(take(number<uint8_t>())); return true;
       case 0x8b: binary(take(number<uint32_t>())); return true;
-      case 'G': real(); return true;
+      case 'G':
+        take(8);
+        push(Kind::real);
+        return true;
       case 'X': push_text(Kind::text, number<uint32_t>()); return true;
       case 0x8c: push_text(Kind::text, number<uint8_t>()); return true;
       case 0x8d: push_text(Kind::text, number<uint64_t>()); return true;
@@ -175,11 +178,6 @@ class Pickle::Machine {
     for (size_t i = digits.size(); i-- > 0;) bits = bits << 8 | static_cast<unsigned char>(digits[i]);
     value.integer = static_cast<int64_t>(bits);
   }
-  void real() {  // big-endian, alone of all
-    const auto bits = __builtin_bswap64(number<uint64_t>());
-    std::memcpy(&push(Kind::real).real, &bits, sizeof bits);
-  }
-
   bool container(unsigned char op) {
     switch (op) {
       case '(': marks_.push_back(stack_.size()); return true;

@@ -19,10 +19,9 @@ class Pickle {
   using Ref = uint32_t;  // an index of a value
   enum class Kind : uint8_t { none, boolean, integer, real, text, bytes, list, tuple, dict, global, call, persistent };
   struct Value {
-    Kind kind = Kind::none;
+    Kind kind = Kind::none;    // of a real number nothing else is kept
     Ref arguments = 0;         // of a call: its tuple; of a persistent id: the id
     int64_t integer = 0;       // also a boolean, and of a global or a call the number that `globals` gave it
-    double real = 0;           // of a real alone
     std::string_view text{};   // also bytes, and an integer that needs more than 8 (as its bytes, little-endian)
     std::vector<Ref> items{};  // of a list or tuple; of a dict, or a call that makes one, key, value, key, value ...
   };

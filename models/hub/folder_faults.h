@@ -16,7 +16,8 @@ inline constexpr const char* kConvertGguf =
 // the Hub whose blobs are gone) in place of a configuration, tokenizer or safetensors file; the original layout of LLaVA.
 void check_model_folder(const std::string& folder);
 
-// Why `missing` ("config.json", "the weights of an adapter") is not in the folder: a link that leads nowhere, a download
+// Why `missing` ("config.json", "the weights of an adapter") is not in the folder: a link that leads nowhere, a
+// download
 // that was not finished, shards without their index, or what else it is: an adapter, a GGUF file, Meta's files of a
 // Llama, weights of TensorFlow or Flax. Empty where nothing tells.
 std::string why_not_there(const std::string& folder, const std::string& missing);

@@ -1,5 +1,5 @@
-// Files that torch wrote, against the same tensors in safetensors (tests/golden/make_torch_golden.py), and files that it
-// never would.
+// Files that torch wrote, against the same tensors in safetensors (tests/golden/make_torch_golden.py), and files that
+// it never would.
 #include <doctest/doctest.h>
 
 #include <unistd.h>

@@ -50,7 +50,7 @@ seeds() {
              printf '\1sentence,label\n"a ""quoted"", text",1\r\nb,0\r\n' >"$2/csv"
              printf '\2{"sentence":"a","label":1}\n{"sentence":"\\u00e9","label":0}\n' >"$2/jsonl"
              printf '\3[{"prompt":"a","completion":"b"},{"messages":[{"role":"user","content":"c"}]}]\n' >"$2/json" ;;
-    run_files) printf '{"program":"lowland-roberta","verb":"finetune","settings":{"lr":0.1,"epochs":3}}\0{"step":1,"loss":2}\n' \
+    run_files) printf '{"program":"lowland-roberta","verb":"finetune","settings":{"lr":0.1}}\0{"step":1,"loss":2}\n' \
                  >"$2/run" ;;
   esac
 }
@@ -60,10 +60,12 @@ words() {
   case $1 in
     pickle|torch_file)
       printf '"%s"\n' 'ctorch._utils\x0a_rebuild_tensor_v2\x0a' 'ctorch._utils\x0a_rebuild_parameter\x0a' \
-        'ctorch._tensor\x0a_rebuild_from_type_v2\x0a' 'ctorch\x0aFloatStorage\x0a' 'ctorch.storage\x0aUntypedStorage\x0a' \
-        'ccollections\x0aOrderedDict\x0a' 'cos\x0asystem\x0a' 'X\x07\x00\x00\x00storage' 'PK\x03\x04' 'PK\x01\x02' \
-        'PK\x05\x06' 'PK\x06\x06' 'PK\x06\x07' 'a/data.pkl' 'a/data/0' '\x80\x02' '\x8a\x08' '\x86' '\x87' '\x93' '\x94' ;;
-    picture) printf '"%s"\n' '\xff\xd8\xff\xe1' 'Exif\x00\x00' 'II*\x00' 'MM\x00*' 'IHDR' 'IDAT' 'PLTE' 'tRNS' '\xff\xdb' ;;
+        'ctorch._tensor\x0a_rebuild_from_type_v2\x0a' 'ctorch\x0aFloatStorage\x0a' \
+        'ctorch.storage\x0aUntypedStorage\x0a' 'ccollections\x0aOrderedDict\x0a' 'cos\x0asystem\x0a' \
+        'X\x07\x00\x00\x00storage' 'PK\x03\x04' 'PK\x01\x02' 'PK\x05\x06' 'PK\x06\x06' 'PK\x06\x07' \
+        'a/data.pkl' 'a/data/0' '\x80\x02' '\x8a\x08' '\x86' '\x87' '\x93' '\x94' ;;
+    picture) printf '"%s"\n' '\xff\xd8\xff\xe1' 'Exif\x00\x00' 'II*\x00' 'MM\x00*' 'IHDR' 'IDAT' 'PLTE' 'tRNS' \
+               '\xff\xdb' ;;
     *) printf '"%s"\n' '{' '}' '[' ']' ':' ',' 'true' 'false' 'null' '1e999' '-1' '18446744073709551615' '\x5cu0000' \
          '\xef\xbb\xbf' '\xff\xfe'
        [[ ! -d $2 ]] || { grep -ahoE '"[a-z_]{3,30}"' -r "$2" || true; } | sort -u | head -n 400 ;;
@@ -75,10 +77,12 @@ for target in "$@"; do
   mkdir -p "$build/seeds/$target" "$corpus/$target"
   seeds "$target" "$build/seeds/$target"
   words "$target" "$build/seeds/$target" >"$build/$target.dict"
-  if UBSAN_OPTIONS=print_stacktrace=1 "$build/bin/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+  if UBSAN_OPTIONS=print_stacktrace=1 "$build/bin/fuzz_$target" -max_total_time="$seconds" -timeout=20 \
+    -rss_limit_mb=2048 \
     -max_len=16384 -print_final_stats=1 -dict="$build/$target.dict" -artifact_prefix="$build/$target-" \
     "$corpus/$target" "$build/seeds/$target" >"$build/$target.log" 2>&1; then
-    echo "$target: $(awk '/number_of_executed_units/ { n = $2 } /peak_rss_mb/ { m = $2 } END { print n " inputs, " m " MB at most" }' "$build/$target.log")"
+    awk -v name="$target" '/number_of_executed_units/ { n = $2 } /peak_rss_mb/ { m = $2 }
+      END { print name ": " n " inputs, " m " MB at most" }' "$build/$target.log"
   else
     echo "$target: failed, see $build/$target.log"
     failed=1

@@ -11,8 +11,8 @@
 
 #include "engine/error.h"
 
-// The head of a target's function of `data` and `size`, which returns 0: libFuzzer's where CMake builds for it, else one
-// for tests/fuzz/replay_test.cpp.
+// The head of a target's function of `data` and `size`, which returns 0: libFuzzer's where CMake builds for it, else
+// one for tests/fuzz/replay_test.cpp.
 #ifdef LL_LIBFUZZER
 #define LL_FUZZ_TARGET(name) extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
 #else
