@@ -20,10 +20,10 @@ namespace lowland {
 
 struct LanguageRecord {
   // Either a conversation, or a text of which the first part is given.
-  std::vector<ChatMessage> messages;
-  std::string tools, variables;    // of a conversation: JSON, empty where there are none
-  std::string prompt, completion;  // of {"text"}: prompt is empty
-  std::string where;               // "file:line"
+  std::vector<ChatMessage> messages = {};
+  std::string tools = {}, variables = {};    // of a conversation: JSON, empty where there are none
+  std::string prompt = {}, completion = {};  // of {"text"}: prompt is empty
+  std::string where = {};                    // "file:line"
 };
 
 // Throws Error, naming file:line, on a line that is not JSON, lacks the fields or has an unknown role, and on a file

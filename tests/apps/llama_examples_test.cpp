@@ -19,7 +19,8 @@ struct Maker {
   LanguageSettings settings;
 
   LanguageExample operator()(const std::string& prompt, const std::string& completion) const {
-    return ExampleMaker(*tokenizer, settings, kTokenizer, 64).make({{}, prompt, completion, "here"});
+    return ExampleMaker(*tokenizer, settings, kTokenizer, 64)
+        .make({.prompt = prompt, .completion = completion, .where = "here"});
   }
   // The text of the learnt ids, and of the others.
   std::string text(const LanguageExample& e, uint8_t learnt) const {
@@ -67,9 +68,10 @@ TEST_CASE("examples: user text never makes a special token") {
 
 TEST_CASE("examples: over-long ones are cut or dropped, and counted; documents leave no token unlearnt") {
   Maker maker;
-  const std::vector<LanguageRecord> records = {{{}, "a", " b", "1"},
-                                               {{}, "a", " b c d e f g h i j k l m n o p", "2"},
-                                               {{}, "a b c d e f g h i j k l", " m", "3"}};
+  const std::vector<LanguageRecord> records = {
+      {.prompt = "a", .completion = " b", .where = "1"},
+      {.prompt = "a", .completion = " b c d e f g h i j k l m n o p", .where = "2"},
+      {.prompt = "a b c d e f g h i j k l", .completion = " m", .where = "3"}};
   const LanguageSplit cut = ExampleMaker(*maker.tokenizer, maker.settings, kTokenizer, 8).make_split(records);
   CHECK(cut.examples.size() == 2);
   CHECK(cut.cut == 1);

@@ -36,7 +36,7 @@ struct Line final : nn::Model {
   explicit Line(Context& context, bool adapted) {
     linear = own(std::make_unique<nn::Linear>(parameters_, "w", 1, kWidth, nn::Bias::none));
     if (adapted) {
-      attach_lora({.rank = 2, .alpha = 2, .targets = [](const std::string&) { return true; }});
+      attach_lora({.rank = 2, .alpha = 2, .targets = [](const std::string&) { return true; }, .besides = nullptr});
     } else {
       train([](const std::string&) { return true; });
     }

@@ -72,7 +72,8 @@ Tensor vlm(Context& context, const std::string& folder, LoadedAdapter& adapter, 
 nlohmann::json run(const std::string& folder, const std::string& adapter_folder, const std::string& file) {
   const auto ids = nlohmann::json::parse(read_file(file)).at("ids").get<Ids>();
   const std::string config = read_file(folder + "/config.json");
-  const bool is_vlm = is_vlm_config(config), encoder = config.find("roberta") != std::string::npos;
+  const bool is_vlm = config.find("\"vision_config\"") != std::string::npos,
+             encoder = config.find("roberta") != std::string::npos;
   LoadedAdapter adapter = load_adapter(adapter_folder, is_vlm ? Rename(new_vlm_name) : Rename());
   Context context;
   const NoGrad guard(context);

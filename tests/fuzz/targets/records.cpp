@@ -9,7 +9,7 @@ LL_FUZZ_TARGET(records) {
   if (size == 0) return 0;
   const MemoryFile memory(as_text(data + 1, size - 1));
   if (data[0] % 4 == 3) {
-    attempt([&] { for_each_json_record(memory.path(), [](const nlohmann::json&, const std::string&) {}); });
+    attempt([&] { for_each_json_record(memory.path(), [](const nlohmann::ordered_json&, const std::string&) {}); });
     return 0;
   }
   const RecordSpec spec{.format = static_cast<TableFormat>(data[0] % 4),
