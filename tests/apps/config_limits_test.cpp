@@ -79,7 +79,8 @@ TEST_CASE("limits: every whole number of every configuration") {
     CAPTURE(reader.name);
     const json valid = json::parse(reader.valid);
     reader.read(valid.dump());
-    for (const auto& [path, old] : valid.flatten().items()) {
+    const json flat = valid.flatten();
+    for (const auto& [path, old] : flat.items()) {
       if (!old.is_number_integer()) continue;
       for (const json& value : kValues) {
         json changed = valid;

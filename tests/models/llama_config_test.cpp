@@ -27,7 +27,8 @@ TEST_CASE("LlamaConfig: what a file omits is transformers' default of its model_
   const LlamaConfig mistral = read(R"({"model_type": "mistral"})");
   CHECK(mistral.num_key_value_heads == 8);
   CHECK(mistral.intermediate_size == 14336);
-  CHECK(mistral.max_tokens() == 4096);  // its sliding window
+  CHECK(mistral.max_tokens() == 131072);  // its sliding window is shorter
+  CHECK(mistral.window_of(0) == 4096);
   const LlamaConfig qwen = read(R"({"model_type": "qwen2", "sliding_window": 4096})");
   CHECK(qwen.vocab_size == 151936);
   CHECK(qwen.qkv_bias);

@@ -46,11 +46,11 @@ TEST_CASE("walk_a_step.md: the page's numbers are the kernel's and the paper's")
   const Matrix A(1, 3, a.data()), B(2, 1, b.data()), dW(2, 3, dw.data());
   const Matrix GB = sum(product(dW, transposed(A)), Matrix(2, 1), s, 0);
   const Matrix GA = sum(product(transposed(B), dW), Matrix(1, 3), s, 0);
-  CHECK(GB.x == Values{10, 0});
-  CHECK(GA.x == Values{6, 8, 4});
+  CHECK(GB.values() == Values{10, 0});
+  CHECK(GA.values() == Values{6, 8, 4});
 
   const Matrix g = reference::eflat_gradient(A, B, GA, GB, s, 1e-3);
-  for (const double x : g.x) shown(x);
+  for (const double x : g.values()) shown(x);
   shown(norm(g));
   shown(norm(g) * norm(g));
   shown(rho / (2 * s * s * norm(g)));
@@ -68,7 +68,7 @@ TEST_CASE("walk_a_step.md: the page's numbers are the kernel's and the paper's")
   const Matrix expected = reference::eflat_step(A, g, norm(g), s, rho, 1e-3);
   const double average[] = {0.1 * 0.01 + 0.9 * e[0], 0.9 * e[1]};
   for (size_t i = 0; i < 2; ++i) {
-    CHECK(e[i] == doctest::Approx(expected.x[i]).epsilon(1e-14));
+    CHECK(e[i] == doctest::Approx(expected.values()[i]).epsilon(1e-14));
     shown(e[i]);
     shown(b[i] + e[i]);
     shown(average[i]);
