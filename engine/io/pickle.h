@@ -1,4 +1,4 @@
-// Pickle: what a Python pickle says, as values; nothing that it asks for is done. A pickle is a program for a small stack
+// Pickle: what a Python pickle says, as values; nothing that it asks for is done. It is a program for a small stack
 // machine, and Python's own would call whatever function it names. Here a name is kept only if `globals` knows it, a
 // call is kept as a value "this global of these arguments", and its reader decides what that means. Opcodes are those
 // that torch.save can write, of protocols 1 to 5 (https://github.com/python/cpython/blob/main/Lib/pickletools.py); any

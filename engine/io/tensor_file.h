@@ -1,5 +1,5 @@
 // TensorFile: a memory-mapped file of named tensors, of either kind that checkpoints come in: SafetensorsFile
-// (engine/io/safetensors.h) or TorchFile (engine/io/torch_file.h). Whichever it is was checked when it was opened: every
+// (engine/io/safetensors.h) or TorchFile (engine/io/torch_file.h). Either was checked when it was opened: every
 // tensor lies inside the file. Tensors are read where they lie; no second copy of the file is made.
 #pragma once
 #include <cstddef>

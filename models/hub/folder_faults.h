@@ -13,7 +13,7 @@ inline constexpr const char* kConvertGguf =
     ".save_pretrained(NEW_DIR), and AutoTokenizer the same way";
 
 // Throws Error for a folder of which a reader would take only a part in silence: a link that leads nowhere (a cache of
-// the Hub whose blobs are gone) in place of a configuration, tokenizer or safetensors file; the original layout of LLaVA.
+// the Hub whose blobs are gone) in place of a configuration, tokenizer or safetensors file; LLaVA in its first layout.
 void check_model_folder(const std::string& folder);
 
 // Why `missing` ("config.json", "the weights of an adapter") is not in the folder: a link that leads nowhere, a

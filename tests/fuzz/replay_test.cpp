@@ -64,8 +64,8 @@ TEST_CASE("fuzz: configurations") {
 }
 
 TEST_CASE("fuzz: tokenizers") {
-  replay(fuzz_tokenizer_json, golden("", "/tokenizer.json"), 100);
-  replay(fuzz_tokenizer_model, golden("", "/tokenizer.model"), 100);
+  replay(fuzz_tokenizer_json, golden("tokenizer_llama", ".json"), 100);
+  replay(fuzz_tokenizer_model, golden("tokenizer_llama", ".model"), 100);
 }
 
 TEST_CASE("fuzz: pictures") {

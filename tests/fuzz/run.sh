@@ -39,12 +39,8 @@ seeds() {
     adapter_config) for f in "$golden"/hub/*/adapter_config.json; do
                       cp "$f" "$2/$(basename "$(dirname "$f")").json"
                     done ;;
-    tokenizer_json) find "$golden" -name tokenizer.json -size -200k | while read -r f; do
-                      cp "$f" "$2/$(basename "$(dirname "$f")").json"
-                    done ;;
-    tokenizer_model) find "$golden" -name tokenizer.model -size -200k | while read -r f; do
-                       cp "$f" "$2/$(basename "$(dirname "$f")").model"
-                     done ;;
+    tokenizer_json) cp "$golden"/tokenizer_small/*.json "$golden"/tokenizer_llama/*.json "$2" ;;
+    tokenizer_model) cp "$golden"/tokenizer_llama/*.model "$2" ;;
     picture) find "$golden"/images \( -name '*.png' -o -name '*.jpg' \) -size -8k -exec cp {} "$2" \; ;;
     records) printf '\0sentence\tlabel\none two\t0\n"three"\t1\n' >"$2/tsv"
              printf '\1sentence,label\n"a ""quoted"", text",1\r\nb,0\r\n' >"$2/csv"
