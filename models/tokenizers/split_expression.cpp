@@ -14,9 +14,6 @@
 namespace lowland {
 namespace {
 
-// Backtracking of a text is given up behind this many steps: seconds.
-constexpr uint32_t kMostSteps = 50'000'000;
-
 // Which byte stands for a character.
 class ShapeTable {
  public:
@@ -103,14 +100,10 @@ std::string rewritten(const ParsedExpression& parsed, const ShapeTable& table) {
 struct SplitExpression::Code {
   Code(const std::string& expression, const std::string& file, const ParsedExpression& parsed)
       : text(expression), source(file), table(parsed, expression, file) {}
-  ~Code() {
-    pcre2_code_free(compiled);
-    pcre2_match_context_free(limits);
-  }
+  ~Code() { pcre2_code_free(compiled); }
   std::string text, source;
   ShapeTable table;
   pcre2_code* compiled = nullptr;
-  pcre2_match_context* limits = pcre2_match_context_create(nullptr);
 };
 
 struct SplitExpression::Scratch::Impl {
@@ -126,7 +119,6 @@ SplitExpression::Scratch::Scratch(Scratch&&) noexcept = default;
 SplitExpression::SplitExpression(const std::string& expression, const std::string& source) {
   const ParsedExpression parsed = parse_expression(expression, source);
   code_ = std::make_unique<Code>(expression, source, parsed);
-  pcre2_set_match_limit(code_->limits, kMostSteps);
   const std::string shaped = rewritten(parsed, code_->table);
   int error = 0;
   size_t offset = 0;
@@ -161,9 +153,9 @@ bool ExpressionCursor::search() {
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(shape_.data());
   const auto& code = *expression_.code_;
   while (search_at_ <= shape_.size()) {
-    int found = pcre2_match(code.compiled, subject, shape_.size(), search_at_, 0, scratch_.match, code.limits);
+    int found = pcre2_match(code.compiled, subject, shape_.size(), search_at_, 0, scratch_.match, nullptr);
     if (found == PCRE2_ERROR_JIT_STACKLIMIT)
-      found = pcre2_match(code.compiled, subject, shape_.size(), search_at_, PCRE2_NO_JIT, scratch_.match, code.limits);
+      found = pcre2_match(code.compiled, subject, shape_.size(), search_at_, PCRE2_NO_JIT, scratch_.match, nullptr);
     LL_CHECK(found >= 0 || found == PCRE2_ERROR_NOMATCH,
              "{}: the expression '{}' gives up on a text of {} bytes (PCRE2 error {})", code.source, code.text,
              shape_.size(), found);
