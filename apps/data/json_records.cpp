@@ -100,7 +100,8 @@ std::string JsonRecordReader::where() const {
                : fmt::format("{}:{}", lines_.path(), begun_);
 }
 
-void for_each_json_record(const std::string& file, const std::function<void(const ordered_json&, const std::string&)>& fn) {
+void for_each_json_record(const std::string& file,
+                          const std::function<void(const ordered_json&, const std::string&)>& fn) {
   JsonRecordReader in(file);
   for (ordered_json record; in.next(record);) fn(record, in.where());
   LL_CHECK(in.count() > 0, "{} holds no record", file);

@@ -9,7 +9,8 @@
 
 namespace lowland {
 
-// Keys keep their order. Which of the two it is, the first character that is no blank tells. The list is never in memory as a whole.
+// Keys keep their order. Which of the two it is, the first character that is no blank tells. The list is never in memory
+// as a whole.
 class JsonRecordReader {
  public:
   explicit JsonRecordReader(std::string path) : lines_(std::move(path)) {}
@@ -34,8 +35,9 @@ class JsonRecordReader {
 };
 
 // Error besides: no record at all.
-void for_each_json_record(const std::string& file,
-                          const std::function<void(const nlohmann::ordered_json& record, const std::string& where)>& fn);
+void for_each_json_record(
+    const std::string& file,
+    const std::function<void(const nlohmann::ordered_json& record, const std::string& where)>& fn);
 
 // Of a record's field. Error, naming `where`: not a text.
 std::string text_of(const nlohmann::json& record, const char* key, const std::string& where);

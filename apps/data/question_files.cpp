@@ -116,8 +116,8 @@ std::vector<Question> read_llava(const std::string& file, const std::string& fol
     Question q = question_of(record, folder, where);
     LL_CHECK(record.contains("conversations"), "{}: no `conversations`", where);
     q.messages = messages_of(record, kShareGpt, where);
-    LL_CHECK(tools_of(record, where).empty(),
-             "{}: there are tools, which the prompts of pictures have no place for", where);
+    LL_CHECK(tools_of(record, where).empty(), "{}: there are tools, which the prompts of pictures have no place for",
+             where);
     for (const ChatMessage& m : q.messages)
       LL_CHECK(m.json.empty() || !nlohmann::json::parse(m.json).at("content").is_array(),
                "{}: a content is a list of parts, where a text is expected", where);

@@ -165,9 +165,7 @@ std::string LlamaSession::example_summary(int64_t rows) const {
                      thousands(train.targets()));
 }
 
-void LlamaSession::begin_chat() {
-  chat_ = chosen_template(language_.chat_template, folder);
-}
+void LlamaSession::begin_chat() { chat_ = chosen_template(language_.chat_template, folder); }
 
 int32_t LlamaSession::end_of_turn() const { return lowland::end_of_turn(*tokenizer, chat_); }
 

@@ -28,10 +28,11 @@ struct Reader {
 void check_counts(const nn::Model& model) { CHECK(model.total_count() > 0); }
 
 const char* const kVision = R"({"model_type":"clip_vision_model","hidden_size":16,"intermediate_size":32,
-    "num_hidden_layers":2,"num_attention_heads":2,"image_size":8,"patch_size":4,"num_channels":3,"projection_dim":16})";
+    "num_hidden_layers":2,"num_attention_heads":2,"image_size":8,"patch_size":4,"num_channels":3,"projection_dim":16,
+    "id2label":{"0":"a","1":"b"}})";
 const char* const kText = R"({"model_type":"llama","hidden_size":32,"intermediate_size":64,"num_hidden_layers":2,
     "num_attention_heads":4,"num_key_value_heads":2,"head_dim":8,"max_position_embeddings":64,"vocab_size":300,
-    "bos_token_id":1,"eos_token_id":2,"pad_token_id":0,"sliding_window":32,
+    "bos_token_id":1,"eos_token_id":2,"pad_token_id":0,
     "rope_scaling":{"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
     "original_max_position_embeddings":32}})";
 

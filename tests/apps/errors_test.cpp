@@ -43,7 +43,7 @@ TEST_CASE("flags that cannot be") {
   refused(w, {"--adam-beta1", "1"}, "--adam-beta1");
   refused(w, {"--max-length", "0"}, "--max-length");
   refused(w, {"--modules-to-save", "pooler"}, "--modules-to-save pooler: the model has no such module");
-  refused(w, {"--rank", "0"}, "LoRA rank must be at least 1, got 0");
+  refused(w, {"--rank", "0"}, "--rank must be at least 1, got 0");
   refused(w, {"--alpha", "0"}, "alpha");
   refused(w, {"--method", "sam"}, "eflat-lora");
   refused(w, {"--task", "sst3"}, "sst2");

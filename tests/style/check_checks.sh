@@ -24,6 +24,9 @@ plant() {  # the tree, as it should be
   printf "# Flags\n\`--rank\` and [more](more/page.md#a-part)\n\`lowland-roberta finetune --rank 8\`\n" >docs/cli.md
   printf '# An op\n```cpp\nvoid rms_norm();\n```\n' >docs/add_an_op.md
   printf '# A task\n```cpp\nint boolq;\n```\n' >docs/add_a_task.md
+  printf '# A method\n```cpp\nint method;\n```\n' >docs/add_a_method.md
+  mkdir -p optim apps/settings
+  echo 'int method;' | tee optim/{flat_lora.h,methods.cpp,optimizer.h,optimizer.cpp} >apps/settings/settings.cpp
   echo 'int boolq;' | tee apps/data/task_table.cpp >tests/data/load_task_test.cpp
   touch CMakeLists.txt
   for i in {10..70}; do  # what check_names.sh reads, and as much as it wants to see
