@@ -63,12 +63,13 @@ cp -r "$work/inputs/\$kind" "\$4"
 END
 chmod +x "$work/path/hf"
 
+cd "$root" || exit 2
 ran=0 bad=0
 for page in README.md docs/*.md docs/*/*.md; do
   [[ -f $root/$page ]] || continue
   folder=$work/${page//\//_}
   mkdir -p "$folder/blocks"
-  (cd "$root" && blocks "$page" "$folder/blocks")
+  blocks "$page" "$folder/blocks"
   for block in "$folder"/blocks/*.sh; do
     [[ -f $block ]] && grep -q 'build/bin/lowland-' "$block" || continue
     if grep -qE '^ *(nsys|ncu|perf|python) |--preset (llava|roberta-large|llama)' "$block"; then
