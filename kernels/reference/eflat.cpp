@@ -82,7 +82,7 @@ Matrix eflat_step(const Matrix& A, const Matrix& g, double g_norm, double s, dou
 }
 
 Values eflat_perturbation(Values& e, const Values& values, const Values& grads, const EflatTable& table,
-                          const EflatOptions& o, const StepScalars& s) {
+                          const EflatOptions& o, const StepScalars& s, bool rounded) {
   std::vector<Matrix> as, gs;
   Values g_norm;
   for (int64_t k = 0; k < table.count; ++k) {
@@ -90,8 +90,7 @@ Values eflat_perturbation(Values& e, const Values& values, const Values& grads, 
     Matrix A(d.r, d.m, &values[d.a]), B(d.n, d.r, &values[d.b]);
     if (o.grads_at_perturbed_b) B = sum(B, Matrix(d.n, d.r, &e[d.e]));
     for (Matrix* read : {&A, &B})
-      for (double& x : read->x)
-        if (o.rounded_view) x = double(float(bf16(float(x))));
+      for (double& x : read->x) x = o.rounded_view ? double(float(bf16(float(x)))) : rounded ? double(float(x)) : x;
     const Matrix GA(d.r, d.m, &grads[d.a]), GB(d.n, d.r, &grads[d.b]);
     gs.push_back(eflat_gradient(A, B, GA, GB, d.scale, o.rcond));
     as.push_back(A);

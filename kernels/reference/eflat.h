@@ -28,8 +28,9 @@ Matrix eflat_gradient(const Matrix& A, const Matrix& B, const Matrix& GA, const 
 // Eqs. 13 and 15: E_B (n, r), given g and the norm that it is divided by.
 Matrix eflat_step(const Matrix& A, const Matrix& g, double g_norm, double s, double rho, double rcond);
 
-// All adapters, with Eq. 18, as the kernel has it. Returns ||g||_F of each.
+// All adapters, with Eq. 18, as the kernel has it. Returns ||g||_F of each. rounded: B + e as f32, as a forward in f32
+// read it.
 Values eflat_perturbation(Values& e, const Values& values, const Values& grads, const EflatTable& table,
-                          const EflatOptions& options, const StepScalars& s);
+                          const EflatOptions& options, const StepScalars& s, bool rounded = false);
 
 }  // namespace lowland::reference

@@ -77,7 +77,7 @@ template <class T> void check(const std::vector<Size>& sizes, int64_t gap, const
   const Problem<T> p(sizes, gap);
   Values expected = to_double(p.e);
   const Values g_norm =
-      reference::eflat_perturbation(expected, to_double(p.values), to_double(p.grads), p.table, o, p.s);
+      reference::eflat_perturbation(expected, to_double(p.values), to_double(p.grads), p.table, o, p.s, sizeof(T) == 4);
   std::vector<T> e = p.e;
   const std::vector<double> norms = by_blocks(p, e, o);
   for (size_t k = 0; k < sizes.size(); ++k) {
