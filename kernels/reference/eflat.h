@@ -6,34 +6,31 @@
 
 namespace lowland::reference {
 
-// More digits than double: pseudo-inverses lose some, and kernels in double are held to 1e-11.
-using Real = long double;
-
 struct Matrix {
   int64_t rows = 0, cols = 0;
-  std::vector<Real> x;
+  Values x;
   Matrix() = default;
   Matrix(int64_t r, int64_t c) : rows(r), cols(c), x(r * c) {}
   Matrix(int64_t r, int64_t c, const double* values) : rows(r), cols(c), x(values, values + r * c) {}
-  Real& at(int64_t i, int64_t j) { return x[i * cols + j]; }
-  Real at(int64_t i, int64_t j) const { return x[i * cols + j]; }
-  Values values() const { return {x.begin(), x.end()}; }
+  double& at(int64_t i, int64_t j) { return x[i * cols + j]; }
+  double at(int64_t i, int64_t j) const { return x[i * cols + j]; }
 };
 
 Matrix transposed(const Matrix& a);
 Matrix product(const Matrix& a, const Matrix& b);
-Matrix sum(const Matrix& a, const Matrix& b, Real scale_a = 1, Real scale_b = 1);
-Real norm(const Matrix& a);
+Matrix sum(const Matrix& a, const Matrix& b, double scale_a = 1, double scale_b = 1);
+double norm(const Matrix& a);
 // By one-sided Jacobi SVD. Singular values at or under rcond * the largest count as zero.
 Matrix pseudo_inverse(const Matrix& a, double rcond);
 
 // Eq. 12: g (n, m), of A (r, m), B (n, r) and their gradients.
-Matrix eflat_gradient(const Matrix& A, const Matrix& B, const Matrix& GA, const Matrix& GB, Real s, double rcond);
+Matrix eflat_gradient(const Matrix& A, const Matrix& B, const Matrix& GA, const Matrix& GB, double s, double rcond);
 // Eqs. 13 and 15: E_B (n, r), given g and the norm that it is divided by.
-Matrix eflat_step(const Matrix& A, const Matrix& g, Real g_norm, Real s, Real rho, double rcond);
+Matrix eflat_step(const Matrix& A, const Matrix& g, double g_norm, double s, double rho, double rcond);
 
-// All adapters, with Eq. 18, as the kernel has it. Returns ||g||_F of each.
+// All adapters, with Eq. 18, as the kernel has it. Returns ||g||_F of each. rounded: B + e as f32, as a forward in f32
+// read it.
 Values eflat_perturbation(Values& e, const Values& values, const Values& grads, const EflatTable& table,
-                          const EflatOptions& options, const StepScalars& s);
+                          const EflatOptions& options, const StepScalars& s, bool rounded = false);
 
 }  // namespace lowland::reference

@@ -72,7 +72,7 @@ std::unique_ptr<Arena> make_arena(Context& context, DType dtype, const std::vect
     };
     const Matrix ga = product(transposed(as_matrix(".B")), G), gb = product(G, transposed(as_matrix(".A")));
     const auto store = [&](const std::string& which, const Matrix& g) {
-      arena->grad(name + which).assign(reference::scale(g.values(), c.s));
+      arena->grad(name + which).assign(reference::scale(g.x, c.s));
     };
     store(".A", ga);
     store(".B", gb);
@@ -175,9 +175,9 @@ TEST_CASE("eflat: ||g|| is that of the n x m matrix, and ||E_W|| is rho") {
   const Matrix A = read(arena->value("0.A"));
   const Matrix g = reference::eflat_gradient(A, read(arena->value("0.B")), read(arena->grad("0.A")),
                                              read(arena->grad("0.B")), 2, 1e-3);
-  CHECK(perturbation.g_norms()[0] == doctest::Approx(double(norm(g))).epsilon(1e-12));
+  CHECK(perturbation.g_norms()[0] == doctest::Approx(norm(g)).epsilon(1e-12));
   // s E_B A is the part of E_W that B can express: no longer than rho.
-  const reference::Real length = 2 * norm(product(read(arena->perturbation("0.B")), A));
+  const double length = 2 * norm(product(read(arena->perturbation("0.B")), A));
   CHECK(length <= 0.05 * (1 + 1e-12));
   CHECK(length > 0.025);
 }

@@ -118,7 +118,7 @@ TEST_CASE("sharpness: the estimate of Eq. 12 against its literal form") {
     const Values& e = estimate.emplace_back(
         reference::eflat_gradient(matrix(arena.master(a.a), a.r, a.m), matrix(arena.master(a.b), a.n, a.r),
                                   matrix(arena.grad(a.a), a.r, a.m), matrix(arena.grad(a.b), a.n, a.r), a.scale, 1e-3)
-            .values());
+            .x);
     for (size_t k = 0; k < e.size(); ++k) inner += e[k] * g[i][k];
     squares += norm(e) * norm(e);
   }

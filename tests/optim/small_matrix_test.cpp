@@ -20,7 +20,7 @@ std::vector<double> gram(int64_t r, int64_t rank, uint64_t seed) {
   return reference::gram_columns(random_values(rank * r, seed), random_values(rank * r, seed), rank, r);
 }
 
-double largest_difference(const std::vector<double>& a, const Matrix& b) { return difference(a, b.values()).absolute; }
+double largest_difference(const std::vector<double>& a, const Matrix& b) { return difference(a, b.x).absolute; }
 
 }  // namespace
 

@@ -49,7 +49,7 @@ struct Toy {
     return sum(m, Matrix(x.dim(0), x.dim(1), HostBytes(d).as<double>()));
   }
 
-  void store(const char* name, const Matrix& g) const { arena.grad(name).assign(g.values()); }
+  void store(const char* name, const Matrix& g) const { arena.grad(name).assign(g.x); }
 
   // Forward and backward of step t, at whatever the method wants to see.
   void pass(int64_t t) {
