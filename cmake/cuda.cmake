@@ -16,7 +16,8 @@ if(lowland_cuda STREQUAL "OFF")
   message(STATUS "CUDA: off")
 else()
   find_package(CUDAToolkit QUIET)
-  find_library(LOWLAND_CUDA_DRIVER libcuda.so.1 PATH_SUFFIXES nvidia/current)  # the toolkit's stub is libcuda.so
+  # By its versioned name: the library that a toolkit brings to link against is libcuda.so. The first place is WSL's.
+  find_library(LOWLAND_CUDA_DRIVER libcuda.so.1 PATHS /usr/lib/wsl/lib PATH_SUFFIXES nvidia/current)
   if(NOT CUDAToolkit_FOUND)
     set(lowland_cuda_note "no toolkit found")
   elseif(CUDAToolkit_VERSION VERSION_LESS lowland_cuda_oldest)

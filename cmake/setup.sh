@@ -53,11 +53,13 @@ lowland_install() {
 lowland_quietly() {
   local log=$1
   shift
-  if ! "$@" >"$log" 2>&1; then
-    grep -E -A 12 'error:|CMake Error|FAILED:' "$log" | head -n 60 >&2 || true
-    echo "error: $1 failed (all of its output: $log)" >&2
-    return 1
-  fi
+  "$@" >"$log" 2>&1 || lowland_failed "$log" "$1"
+}
+
+lowland_failed() {
+  grep -E -A 12 'error:|CMake Error|FAILED:' "$1" | head -n 60 >&2 || true
+  echo "error: $2 failed (all of its output: $1)" >&2
+  return 1
 }
 
 # Time in seconds as 4:05.
@@ -71,12 +73,11 @@ lowland_progress() {
   printf '%s of %s, about %s left' "$done" "$all" "$(lowland_clock $((spent * (all - done) / done)))"
 }
 
-# Runs a build and shows how far it is: one line that is redrawn on a terminal, a line a minute elsewhere.
-lowland_watched() {
-  local log=$1 begun=$SECONDS pid text shown=0 status=0
-  lowland_quietly "$@" 2>"$log.errors" &
-  pid=$!
-  while sleep 0.5 && kill -0 "$pid" 2>/dev/null; do
+# Shows how far the build is that writes to LOG, until it is killed or the script is gone: one line that is redrawn on a
+# terminal, a line a minute elsewhere.
+lowland_watch() {
+  local log=$1 begun=$SECONDS text shown=0
+  while sleep 0.5 && kill -0 $$ 2>/dev/null; do
     text=$(lowland_progress "$log" "$begun")
     if [[ -t 2 && -n $text ]]; then
       printf '\rBuilding: %s   ' "$text" >&2
@@ -85,11 +86,20 @@ lowland_watched() {
       echo "Building: $text"
     fi
   done
+}
+
+# Runs a build, quietly and watched. It is the watcher that runs in the background, so that Ctrl-C ends the build.
+lowland_watched() {
+  local log=$1 watcher status=0
+  shift
+  : >"$log"
+  lowland_watch "$log" &
+  watcher=$!
+  "$@" >"$log" 2>&1 || status=$?
+  kill "$watcher" 2>/dev/null || true
+  wait "$watcher" 2>/dev/null || true
   [[ ! -t 2 ]] || printf '\r%50s\r' '' >&2
-  wait "$pid" || status=$?
-  cat "$log.errors" >&2
-  rm -f "$log.errors"
-  return $status
+  [[ $status == 0 ]] || lowland_failed "$log" "$1"
 }
 
 lowland_build() {

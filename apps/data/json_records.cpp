@@ -52,6 +52,7 @@ bool JsonRecordReader::next_element(ordered_json& record) {
   if (line_[at_] == ']' && (!comma || count_ == 0)) {
     ++at_;
     if (skip_blanks()) refuse(lines_.line(), "text follows the list");
+    list_ = false;  // the file has ended, and says so again
     return false;
   }
   begun_ = lines_.line();

@@ -1,7 +1,7 @@
 // Texts to predict, from a file or the standard input ("-").
-//   .csv, .jsonl   the task's text columns by name, other columns ignored
-//   .tsv           the same if the first line names them (GLUE's test files); else as lines
-//   anything else  one text a line; for a task of pairs the two texts split by one TAB
+//   .csv, .jsonl, .json  the task's text columns by name, other columns ignored
+//   .tsv                 the same if the first line names them (GLUE's test files); else as lines
+//   anything else        one text a line; for a task of pairs the two texts split by one TAB
 // One example per line or record in order, so that the output's index is the input's; an empty line is a
 // text.
 #pragma once

@@ -34,7 +34,8 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   trains_ = verb == Verb::finetune || verb == Verb::inspect;
   const char* const columns[] = {"Column of the text", "Column of the second text of a pair"};
   if (verb == Verb::predict) {
-    f.add_positional("INPUT", &input_, "File of lines (pairs split by TAB), .csv or .jsonl; - reads lines from stdin");
+    f.add_positional("INPUT", &input_,
+                     "File of lines (pairs split by TAB), .csv, .jsonl or .json; - reads lines from stdin");
     f.add("task", &task_.task, "The task, where neither adapter nor checkpoint tells it");
     f.add("text-column", &task_.text_column, columns[0]);
     f.add("text-pair-column", &task_.pair_column, columns[1]);
@@ -185,6 +186,11 @@ void RobertaSession::fill(nn::Model& model) {
     say(fmt::format("{} has no head for {}: a new one is drawn ({} tensors)", folder,
                     data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels),
                     report.fresh.size()));
+  const std::map<std::string, int> known = label2id(checkpoint_.labels);
+  if (trains_ && report.fresh.empty() && !head_from_adapter && !data_.task.regression &&
+      !labels_match(data_.task, known))
+    say(fmt::format("{} was trained for the labels {}: its head goes on from them", folder,
+                    fmt::join(checkpoint_.labels, ", ")));
   if (!report.unused.empty()) say(report.unused);
   if (adapter) fill_adapter(model, *adapter, head_from_adapter);
 }

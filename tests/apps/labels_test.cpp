@@ -125,6 +125,20 @@ TEST_CASE("labels: training goes on in the checkpoint's order, and says what it 
   CHECK(contains(scores.err, "labels: numbers, a regression"));
 }
 
+TEST_CASE("labels: a head that was trained for as many others is told") {
+  const Workspace& w = three_classes();
+  const Workspace other;
+  other.write("other.csv", "text,label\na,x\nb,y\nc,w\na,x\nb,y\nc,w\n");
+  const std::string told = "was trained for the labels a, m, z: its head goes on from them";
+  const Arguments flags = {"finetune",    "--model", w / "run/model", "--task", "text",
+                           "--max-steps", "1",       "--threads",     "1"};
+  Arguments others = flags, same = flags;
+  others.insert(others.end(), {"--train", other / "other.csv", "--dev", other / "other.csv", "--out", other / "run"});
+  same.insert(same.end(), {"--train", w / "three.csv", "--dev", w / "three.csv", "--out", other / "same"});
+  CHECK(contains(must(run_program(others)).err, told));
+  CHECK_FALSE(contains(must(run_program(same)).err, told));
+}
+
 TEST_CASE("labels: only finetune draws a head") {
   const Workspace& w = three_classes();
   const Workspace other;

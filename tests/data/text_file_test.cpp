@@ -114,6 +114,7 @@ TEST_CASE("records: suffixes, headers and keys") {
     CHECK(cells[0].text == "b");
     CHECK(cells[1].quoted);
     CHECK(rows.next(cells) == RecordReader::Status::end);
+    CHECK(rows.next(cells) == RecordReader::Status::end);
   }
   RecordReader blanks = open("b.tsv", "text\tlabel\n  \na\t1\n \n", TableFormat::tsv);
   CHECK(blanks.next(cells) == RecordReader::Status::row);
