@@ -9,8 +9,8 @@
 
 namespace lowland {
 
-// Keys keep their order. Which of the two it is, the first character that is no blank tells. The list is never in memory
-// as a whole.
+// Keys keep their order. Which of the two it is, the first character that is no blank tells. The list is never in
+// memory as a whole.
 class JsonRecordReader {
  public:
   explicit JsonRecordReader(std::string path) : lines_(std::move(path)) {}

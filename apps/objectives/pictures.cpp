@@ -72,12 +72,20 @@ Tensor Pictures::features(const Vlm& model, const std::vector<int32_t>& which) c
   if (is_meta(model.context()) && all_cached())
     return Tensor::empty(model.context(), {static_cast<int64_t>(which.size()) * T, model.config().vision.hidden_size},
                          model.dtype());
-  const auto compute = [&](const std::vector<int32_t>& some) {
-    ImageBatch batch;
-    batch.pixels = pixels(model.context(), some);  // (M, 3, H, H)
-    batch.example.assign(some.size(), 0);
-    batch.number.assign(some.size(), 0);
-    return model.features(batch, nn::Mode::evaluation());  // (M T, CV)
+  const auto compute = [&](const std::vector<int32_t>& some) {  // (M T, CV)
+    const auto M = static_cast<int64_t>(some.size());
+    const Tensor all = pixels(model.context(), some);  // (M, 3, H, H)
+    const auto of = [&](int64_t first, int64_t last) {
+      const auto n = static_cast<size_t>(last - first);
+      return model.features({all.slice_rows(first, last), std::vector<int32_t>(n), std::vector<int32_t>(n)},
+                            nn::Mode::evaluation());
+    };
+    if (cache_folder_.empty()) return of(0, M);
+    // What is kept must not depend on the pictures beside it (the last bits of a matrix product depend on its rows):
+    // a run that goes on after a kill meets them in other company.
+    const Tensor out = Tensor::empty(model.context(), {M * T, model.config().vision.hidden_size}, model.dtype());
+    for (int64_t i = 0; i < M; ++i) out.slice_rows(i * T, (i + 1) * T).copy_from(of(i, i + 1));
+    return out;
   };
   if (!cache_ || is_meta(model.context())) {  // each picture once: questions about one picture stand together
     std::map<int32_t, int32_t> place;

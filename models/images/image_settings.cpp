@@ -51,7 +51,8 @@ Class class_of(const JsonKeys& keys) {
 }
 
 int64_t side_of(const JsonKeys& keys, const char* key, const nlohmann::ordered_json& value) {
-  if (!value.is_number_integer() || value.get<int64_t>() < 1)
+  constexpr int64_t kMost = 1 << 24;  // what a processor can make of it, it says itself
+  if (!value.is_number_integer() || value.get<int64_t>() < 1 || value.get<int64_t>() > kMost)
     keys.refuse(key, fmt::format("holds {}, not a number of pixels", value.dump()));
   return value.get<int64_t>();
 }

@@ -122,7 +122,8 @@ struct Run {
     optim::MethodOptions options = settings.method_options(default_settings(name));
     options.values = std::move(values);
     const auto method = optim::make_method(name, model.arena(), options);
-    RunFolder folder(output, nlohmann::json::object());
+    RunFolder folder(output, {});
+    folder.begin(nlohmann::json::object());
     const auto keep = [&](const std::filesystem::path&) {
       if (std::ssize(written) == stop_after) fail("killed");
       written.push_back(model.arena().values().to_vector<double>());

@@ -43,7 +43,8 @@ std::string timeless(const fs::path& run, const std::string& name) {
   if (file != "run.json" && file != "trainer_state.json" && file != "checksums.json") return text;
   json object = json::parse(text);
   erase(object, {"started", "finished", "seconds", "step_ms", "process_peak_bytes", "tokens_per_s"});
-  erase(object, {"peak_bytes", "peak_bytes_by_phase"});  // of a process: setting up differs
+  // Of a process: setting up differs, and what is cached by then.
+  erase(object, {"peak_bytes", "peak_bytes_by_phase", "planned_peak_bytes"});
   if (object.contains("window")) erase(object["window"], {"seconds"});
   if (object.contains("settings")) erase(object["settings"], {"out"});
   if (file == "checksums.json") {

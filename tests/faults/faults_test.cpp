@@ -153,6 +153,8 @@ Outcome go_on(const Subject& s, const std::string& out) {
   const std::string run = out + "/run";
   Args args = s.args(out);
   if (s.resumes && fs::exists(run + "/run.json")) args = {args.front(), "--resume", "--out", run};
+  // A folder that is written at once is there as a whole: there is nothing left to do.
+  if (!s.resumes && fs::exists(args.back())) return {};
   return run_command(s.program, args);
 }
 
