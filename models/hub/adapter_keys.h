@@ -14,7 +14,7 @@ struct AdapterKey {
     table_a,   // MODULE.lora_embedding_A
     table_b,   // MODULE.lora_embedding_B
     whole,     // a tensor of modules_to_save, plainly: classifier.dense.weight
-    wrapped,   // the same with MODULE.modules_to_save. before its name; or a second time, beside the plain one
+    wrapped,   // MODULE.modules_to_save.default.weight: the same a second time, beside the plain one
     base,      // MODULE.base_layer.weight: of the base, which peft saves beside the pair of an embedding
     original,  // MODULE.original_module.weight: of the base, beside a module that is saved whole
     unknown

@@ -222,8 +222,10 @@ LoadedAdapter load_adapter(const std::string& folder, const Rename& rename) {
       take_tensor(file.path(), key, std::move(values), adapter, wrapped);
     }
   }
-  for (HeadTensor& t : wrapped)
-    if (adapter.find_head(t.name) == nullptr) adapter.head.push_back(std::move(t));
+  // As a state dictionary has them: peft looks for the plain name and fails (KeyError).
+  for (const HeadTensor& t : wrapped)
+    LL_CHECK(adapter.find_head(t.name), "{} has no tensor {}, only one under modules_to_save.{}: rename it",
+             file.path(), t.name, name.empty() ? "default" : name);
   LL_CHECK(!found.empty(), "{} has no LoRA factors", file.path());
   join_tied_pair(config, found, adapter.tied_head);
   if (config.target_modules.empty())

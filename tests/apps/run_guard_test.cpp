@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <sys/stat.h>
-
 #include <csignal>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -168,15 +168,15 @@ TEST_CASE("one writer a run: the second is refused, and a killed one holds nothi
   const Workspace w;
   const Args flags = with(finetune_flags("lora", w / "run"), {"--epochs", "100000"});
   Outcome first;
-  std::thread other([&] { first = run_command(LL_ROBERTA_PROGRAM, flags, {{60'000, SIGKILL}}); });
+  std::thread other([&] { first = run_program(flags, {.after_ms = -1, .when = w / "stop"}); });
   while (!fs::exists(w / "run/checkpoint-3")) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const std::string pid = read_text(w / "run/.lock");
   refused(resume(w / "run"), (w / "run") + " is in use by another process (" + pid + ")");
   refused(run_program(with(flags, {"--overwrite"})), "is in use by another process");
   refused(run_program(flags), "is in use by another process");
-  ::kill(std::stoi(pid), SIGKILL);
+  w.write("stop", "");
   other.join();
-  CHECK(first.exit_code == 128 + SIGKILL);
+  CHECK(first.exit_code == kKilled);
   refused(run_program(flags), "is not empty");
   must(run_program(with(finetune_flags("lora", w / "run"), {"--overwrite"})));
   CHECK(!fs::exists(w / "run/.lock"));

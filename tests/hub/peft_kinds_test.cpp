@@ -166,6 +166,8 @@ TEST_CASE("peft kinds: what does not load does not merge, each in its own senten
   CHECK(has(says("norms", {{"modules_to_save", nullptr}}),
             "is neither a LoRA factor nor of a module in modules_to_save"));
   CHECK(has(says("infix-whole", {{"modules_to_save", nullptr}}), "is of a module that modules_to_save does not name"));
+  CHECK(has(says("infix-whole", nullptr),
+            "has no tensor lm_head.weight, only one under modules_to_save.default: rename it"));
   CHECK(
       has(says("head", {}, [](const std::string& n) { return has(n, "layers.1") && has(n, "lora_A") ? n + ".x" : n; }),
           "is no factor of LoRA that is known"));
