@@ -21,7 +21,7 @@ using nlohmann::json;
 namespace {
 
 template <class Forward>
-void describe(json& out, nn::Model& model, const std::vector<int32_t>& ids, const Forward& forward) {
+void describe(json& out, Context& context, nn::Model& model, const std::vector<int32_t>& ids, const Forward& forward) {
   int64_t parameters = 0;
   for (const auto& p : model.parameters().all()) {
     int64_t size = 1;
@@ -32,7 +32,6 @@ void describe(json& out, nn::Model& model, const std::vector<int32_t>& ids, cons
   if (ids.empty()) return;
   nn::Segment text{ids, 0, {}};
   for (size_t i = 0; i < ids.size(); ++i) text.select.push_back(static_cast<int32_t>(i));
-  Context context;
   model.materialise(context, DType::f32);
   const NoGrad guard(context);
   out["logits"] = forward(nn::pack(context, {text})).template to_vector<float>();
@@ -49,8 +48,9 @@ json read_decoder(const std::string& folder, const std::vector<int32_t>& ids) {
               {"frequencies_longest", rope_frequencies(c, c.max_tokens())},
               {"same_config", json::parse(c.to_json()) == json::parse(c.source)}};
   for (int64_t i = 0; i < c.num_hidden_layers; ++i) out["windows"].push_back(c.window_of(i));
+  Context context;
   Llama model(c);
-  describe(out, model, ids, [&](const nn::Rows& rows) {
+  describe(out, context, model, ids, [&](const nn::Rows& rows) {
     WeightMap weights(folder, "model");
     load_weights(model, weights, 1);
     return model.forward(rows, nn::Mode::evaluation());
@@ -65,8 +65,9 @@ json read_encoder(const std::string& folder, const std::vector<int32_t>& ids) {
               {"tied", c.tie_word_embeddings},
               {"labels", c.labels},
               {"same_config", json::parse(c.to_json()) == json::parse(c.source)}};
+  Context context;
   Roberta model(c, RobertaHead::masked_lm);
-  describe(out, model, ids, [&](const nn::Rows& rows) {
+  describe(out, context, model, ids, [&](const nn::Rows& rows) {
     load_weights(model, folder, 1);
     return model.forward(rows, nn::Mode::evaluation());
   });
