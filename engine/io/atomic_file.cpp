@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
@@ -34,8 +36,10 @@ std::string parent_of(const fs::path& path) {
   return parent.empty() ? "." : parent.string();
 }
 
-std::string temporary_name(const fs::path& path, int attempt) {
-  return (fs::path(parent_of(path)) / fmt::format("{}{}.{}.{}", kPrefix, path.filename().string(), ::getpid(), attempt))
+// Never the same twice in a process: who removes a stale one by its name must not meet a live one of that name.
+std::string temporary_name(const fs::path& path) {
+  static std::atomic<uint64_t> count = 0;
+  return (fs::path(parent_of(path)) / fmt::format("{}{}.{}.{}", kPrefix, path.filename().string(), ::getpid(), count++))
       .string();
 }
 
@@ -101,7 +105,7 @@ void remove_atomically(const std::string& path) {
   const fs::path name = normal(path);
   std::error_code error;
   for (int attempt = 0;; ++attempt) {
-    const std::string aside = temporary_name(name, attempt);
+    const std::string aside = temporary_name(name);
     int moved = ::renameat2(AT_FDCWD, name.c_str(), AT_FDCWD, aside.c_str(), RENAME_NOREPLACE);
     if (moved != 0 && errno == EINVAL) moved = ::rename(name.c_str(), aside.c_str());  // a system without that flag
     if (moved == 0) {
@@ -120,7 +124,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(normal(path).string()) {
     fail("cannot write {}: it is a folder", path_);
   remove_stale_temporaries(parent_of(path_));
   for (int attempt = 0; fd_ < 0; ++attempt) {
-    temporary_ = temporary_name(path_, attempt);
+    temporary_ = temporary_name(path_);
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd_ < 0 && (errno != EEXIST || attempt > kAttempts)) fail("cannot write {}: {}", path_, reason(errno));
     if (fd_ >= 0 && !lock_new(fd_, temporary_)) {
@@ -168,7 +172,7 @@ AtomicDirectory::AtomicDirectory(const std::string& path) : path_(normal(path).s
   if (error) fail("cannot make the folder {}: {}", parent, error.message());
   remove_stale_temporaries(parent);
   for (int attempt = 0; lock_ < 0; ++attempt) {
-    temporary_ = temporary_name(path_, attempt);
+    temporary_ = temporary_name(path_);
     if (::mkdir(temporary_.c_str(), 0777) != 0) {
       if (errno != EEXIST || attempt > kAttempts) fail("cannot write {}: {}", path_, reason(errno));
       continue;

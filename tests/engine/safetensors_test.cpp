@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -302,8 +303,10 @@ TEST_CASE("atomic files and folders: those who clean up beside a writer take not
   const Folder folder;
   const pid_t cleaner = fork();
   REQUIRE(cleaner >= 0);
-  if (cleaner == 0)
+  if (cleaner == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // where a check throws, nobody is left who would end it
     for (;;) remove_stale_temporaries(folder / "");
+  }
   bool whole = true;
   for (int i = 0; i < 400 && whole; ++i) {
     AtomicDirectory directory(folder / "made");
