@@ -11,8 +11,9 @@ using namespace lowland;
 namespace fs = std::filesystem;
 
 using Target = int(const uint8_t*, size_t);
-Target fuzz_adapter_config, fuzz_config_json, fuzz_pickle, fuzz_picture, fuzz_records, fuzz_run_files, fuzz_safetensors,
-    fuzz_tokenizer_json, fuzz_tokenizer_model, fuzz_torch_file;
+Target fuzz_adapter_config, fuzz_config_json, fuzz_expression, fuzz_hub_files, fuzz_jinja, fuzz_pickle, fuzz_picture,
+    fuzz_records, fuzz_run_files, fuzz_safetensors, fuzz_settings_toml, fuzz_tokenizer_json, fuzz_tokenizer_model,
+    fuzz_torch_file, fuzz_unigram, fuzz_vocabularies;
 
 namespace {
 
@@ -66,6 +67,27 @@ TEST_CASE("fuzz: configurations") {
 TEST_CASE("fuzz: tokenizers") {
   replay(fuzz_tokenizer_json, golden("tokenizer_llama", ".json"), 100);
   replay(fuzz_tokenizer_model, golden("tokenizer_llama", ".model"), 100);
+}
+
+TEST_CASE("fuzz: vocabularies, expressions and texts") {
+  using namespace std::string_literals;
+  const std::string folder = std::string(LL_SOURCE_DIR) + "/tests/golden/tokenizer_small/";
+  replay(fuzz_vocabularies,
+         {"\0"s + read_file(folder + "vocab.json") + "\0"s + read_file(folder + "merges.txt"),
+          "\1[UNK]\n[CLS]\nhello\n##o\n"s, "\2IQ== 0\nIg== 1\nISI= 2\n"s, "\3\1\0\0\0"s},
+         300);
+  replay(fuzz_expression, {"\\p{L}+|\\d{1,3}|\\s+(?!\\S)\0a 12 b"s, "(?i:'s|'t)|[^\\r\\n\\p{L}]?x+\0It's"s}, 2000);
+  replay(fuzz_unigram, {"\0abab \xc3\xa9"s, "\1" + std::string(300, 'a')}, 2000);
+}
+
+TEST_CASE("fuzz: templates, generation settings, cards and settings") {
+  replay(fuzz_jinja,
+         {"{% for m in messages %}{{ m.role | trim }}{% endfor %}", "{% macro f(x) %}{{ x }}{% endmacro %}{{ f(xs) }}"},
+         2000);
+  replay(fuzz_hub_files,
+         {R"({"eos_token_id":[1,2],"do_sample":true})", R"({"format":1,"max_length":512,"method":{"method":"lora"}})"},
+         1000);
+  replay(fuzz_settings_toml, {"lr = 1e-3\nepochs = 3\n[data]\ntrain = [\"a\", \"b\"]\n"}, 1000);
 }
 
 TEST_CASE("fuzz: pictures") {

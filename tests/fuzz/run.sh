@@ -46,6 +46,17 @@ seeds() {
              printf '\1sentence,label\n"a ""quoted"", text",1\r\nb,0\r\n' >"$2/csv"
              printf '\2{"sentence":"a","label":1}\n{"sentence":"\\u00e9","label":0}\n' >"$2/jsonl"
              printf '\3[{"prompt":"a","completion":"b"},{"messages":[{"role":"user","content":"c"}]}]\n' >"$2/json" ;;
+    jinja) cp models/chat/templates/*.jinja "$2" 2>/dev/null || true
+           printf '{%% for m in messages %%}{{ m.role | trim }}{%% endfor %%}' >"$2/loop" ;;
+    unigram) printf '\0abab \xc3\xa9 ba' >"$2/plain"; printf '\1aba \xf0\x9f\x98\x80' >"$2/bytes" ;;
+    vocabularies) { printf '\0'; cat "$golden/tokenizer_small/vocab.json"; printf '\0'
+                    cat "$golden/tokenizer_small/merges.txt"; } >"$2/bpe"
+                  printf '\1[UNK]\n[CLS]\n[SEP]\nhello\n##o\n' >"$2/wordpiece"
+                  printf '\2IQ== 0\nIg== 1\nISI= 2\n' >"$2/tiktoken" ;;
+    expression) printf '%s' "\\p{L}+|\\d{1,3}| ?[^\\s]+|\\s+(?!\\S)" >"$2/split" ;;
+    hub_files) cp "$golden"/hub/*/lowland.json "$2" 2>/dev/null || true
+               printf '{"eos_token_id":[1,2],"do_sample":true,"temperature":0.6}' >"$2/generation" ;;
+    settings_toml) printf 'lr = 1e-3\nepochs = 3\n[data]\ntrain = ["a", "b"]\n' >"$2/toml" ;;
     run_files) printf '{"program":"lowland-roberta","verb":"finetune","settings":{"lr":0.1}}\0{"step":1,"loss":2}\n' \
                  >"$2/run" ;;
   esac
@@ -60,6 +71,8 @@ words() {
         'ctorch.storage\x0aUntypedStorage\x0a' 'ccollections\x0aOrderedDict\x0a' 'cos\x0asystem\x0a' \
         'X\x07\x00\x00\x00storage' 'PK\x03\x04' 'PK\x01\x02' 'PK\x05\x06' 'PK\x06\x06' 'PK\x06\x07' \
         'a/data.pkl' 'a/data/0' '\x80\x02' '\x8a\x08' '\x86' '\x87' '\x93' '\x94' ;;
+    jinja) printf '"%s"\n' "{{" "}}" "{%" "%}" "{%-" "-%}" "for x in xs recursive" "endfor" "if" "else" "endif" "set " "macro m()" \
+             "endmacro" "call" "loop(xs)" "loop.index0" " | tojson" " | join" " is defined" "[::-1]" "range(99)" "namespace()" ;;
     picture) printf '"%s"\n' '\xff\xd8\xff\xe1' 'Exif\x00\x00' 'II*\x00' 'MM\x00*' 'IHDR' 'IDAT' 'PLTE' 'tRNS' \
                '\xff\xdb' ;;
     *) printf '"%s"\n' '{' '}' '[' ']' ':' ',' 'true' 'false' 'null' '1e999' '-1' '18446744073709551615' '\x5cu0000' \
