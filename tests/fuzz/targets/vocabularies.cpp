@@ -1,4 +1,5 @@
-// The older files of vocabularies: vocab.json with merges.txt (a byte 0 between them), vocab.txt, tiktoken's, llama2.c's.
+// The older files of vocabularies: vocab.json with merges.txt (a byte 0 between them), vocab.txt, tiktoken's,
+// llama2.c's. The first byte tells which.
 #include "models/tokenizers/tokenizer.h"
 #include "models/tokenizers/tokenizer_files.h"
 #include "tests/fuzz/targets/target.h"
