@@ -73,8 +73,8 @@ words() {
         'a/data.pkl' 'a/data/0' '\x80\x02' '\x8a\x08' '\x86' '\x87' '\x93' '\x94' ;;
     jinja)
       printf '"%s"\n' '{{' '}}' '{%' '%}' '{%-' '-%}' 'for x in xs recursive' 'endfor' 'if' 'else' 'endif' 'set ' \
-        'macro m()' 'endmacro' 'call' 'loop(xs)' 'loop.index0' ' | tojson' ' | join' ' is defined' '[::-1]' 'range(99)' \
-        'namespace()' ;;
+        'macro m()' 'endmacro' 'call' 'loop(xs)' 'loop.index0' ' | tojson' ' | join' ' is defined' '[::-1]' \
+        'range(99)' 'namespace()' ;;
     picture) printf '"%s"\n' '\xff\xd8\xff\xe1' 'Exif\x00\x00' 'II*\x00' 'MM\x00*' 'IHDR' 'IDAT' 'PLTE' 'tRNS' \
                '\xff\xdb' ;;
     *) printf '"%s"\n' '{' '}' '[' ']' ':' ',' 'true' 'false' 'null' '1e999' '-1' '18446744073709551615' '\x5cu0000' \
