@@ -54,6 +54,8 @@ if(lowland_have_cuda)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
   endif()
   set(CMAKE_CUDA_STANDARD 20)
+  # One runtime in a process: kernels that one knows are no functions of another. The kernels' library has the shared.
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
 endif()
 
 if(LOWLAND_NVTX STREQUAL "AUTO")

@@ -3,22 +3,25 @@
 # toolkit and perhaps nothing else. Runs the programs of a bundle that was built elsewhere:
 #     cmake --build build --target bundle        makes build/bundle: this script and files.tar.xz, at most 50 MB
 #     bash build/bundle/gpu.sh [OUT]             there; in the repository, `bash tests/gpu.sh` runs build/bundle
-# Groups, all of them unless some are named: tests (oracles, models, methods), runs (training as a user starts it),
-# sanitizer, bench, lab, peers (PyTorch on the same shapes, where it is installed). What there is no time for is said.
-# One table comes last; OUT (default: gpu-results) gets gpu.json and a log of each part. Exit code 1 if anything failed,
-# or if there is no GPU to use, which one sentence says.
+# Groups, all of them unless some are named: tests (oracles, models, methods), lab, bench, profile (Nsight Compute),
+# peers (PyTorch on the same shapes, where it is installed), runs (training as a user starts it), sanitizer. What tells
+# the most comes first; the seconds of each part are its upper limit. What there is no time for is said. OUT (default:
+# gpu-results) gets gpu.json, new after each part, a log of each, and at the end results.tar.gz of all that; a table
+# comes last. Exit code 1 if anything failed, or if there is no GPU to use, which one sentence says.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 archive=$here/files.tar.xz
 [[ -f $archive ]] || archive=$here/../build/bundle/files.tar.xz
 [[ -f $archive ]] || { echo "no bundle at $archive: cmake --build build --target bundle makes it"; exit 1; }
 out=$(mkdir -p "${1:-gpu-results}" && cd "${1:-gpu-results}" && pwd)
-bundle=$out/files
+unpacked=${TMPDIR:-/tmp}/lowland-bundle-$(id -u)  # not in OUT, which holds results only
+bundle=$unpacked/files
 if [[ ! -d $bundle || $archive -nt $bundle/unpacked ]]; then
   rm -rf "$bundle"
-  tar -C "$out" -xJf "$archive" 2>/dev/null || python3 -c '
+  mkdir -p "$unpacked"
+  tar -C "$unpacked" -xJf "$archive" 2>/dev/null || python3 -c '
 import sys, tarfile
-tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$archive" "$out" ||
+tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$archive" "$unpacked" ||
     { echo "$archive cannot be unpacked: neither xz nor python3 does it"; exit 1; }
   touch "$bundle/unpacked"
 fi
@@ -55,7 +58,8 @@ library() {  # library NAME: the first file of that name, with the version in it
   done
   echo absent
 }
-echo "cuBLASLt: $(library libcublasLt)   cuDNN: $(library libcudnn)   NCCL: $(library libnccl)"
+cublaslt=$(library libcublasLt) cudnn=$(library libcudnn) nccl=$(library libnccl)
+echo "cuBLASLt: $cublaslt   cuDNN: $cudnn   NCCL: $nccl"
 echo "CUDA runtime: $(library libcudart)"
 
 why=$("$bundle/bin/device_info" 2>&1) || { echo "$why"; exit 1; }
@@ -71,6 +75,16 @@ row() {  # row NAME STATUS SECONDS NOTE
   json_rows+=("{\"name\":$(quote "$1"),\"status\":\"$2\",\"seconds\":$3,\"note\":$(quote "$4")}")
   echo "${rows[-1]}"
   [[ $2 != FAILED ]] || failed=1
+  save
+}
+timings() { cat "$out"/bench_*.log "$out"/PyTorch_*.log 2>/dev/null | grep -E '^\{'; }
+save() {  # what is known so far: a machine may be taken away at any moment
+  {
+    printf '{"device":%s,"libraries":{"cublasLt":"%s","cudnn":"%s","nccl":"%s"},"seconds":%s,"parts":[%s],"benches":[' \
+      "$device" "$cublaslt" "$cudnn" "$nccl" "$((SECONDS - start))" "$(IFS=,; echo "${json_rows[*]}")"
+    timings | paste -sd,
+    printf ']}\n'
+  } >"$out/gpu.json.new" && mv "$out/gpu.json.new" "$out/gpu.json"
 }
 part() {  # part NAME SECONDS COMMAND...: its last line is the note; skipped when time is short
   local name=$1 limit=$2 began=$SECONDS status=ok note log
@@ -95,17 +109,68 @@ bin=$bundle/bin
 export LL_SOURCE_DIR=$bundle LL_TEST_DEVICE=cuda
 skip='-tce=*refused*,*CPU*,*threads*,shared*'
 
+# Tests of the ops, a process for each file: an error of the device stays with the process that met it.
+ops_by_file() {
+  local file log
+  while IFS= read -r file; do
+    doctest "ops: $(basename "$file" _test.cpp)" 30 "$bin/tests_ops" "$skip" "-sf=*/$(basename "$file")"
+  done < <("$bin/tests_ops" -ltc -r=xml | grep -o 'filename="[^"]*"' | cut -d'"' -f2 | sort -u)
+}
+bench() {  # bench NAME SECONDS PROGRAM FLAGS...: a line of JSON for each method
+  local name=$1 limit=$2 program=$3
+  shift 3
+  LL_TEST_DEVICE='' part "bench $name" "$limit" "$bin/$program" bench --device cuda --json "$@"
+}
+peer() {  # peer NAME SECONDS SCRIPT FLAGS...: PyTorch finds its own libraries
+  LD_LIBRARY_PATH=$before part "PyTorch $1" "$2" python3 "$bundle/peers/$3" "${@:4}"
+}
+torch=absent
+if wanted peers && LD_LIBRARY_PATH=$before python3 -c '
+import torch, transformers, peft; assert torch.cuda.is_available()' 2>/dev/null; then torch=here; fi
+large=(--preset roberta-large --steps 30 --batch 32 --length 128)
+eight=(--preset llama-3.1-8b --rank 16 --targets all-linear --batch 2 --length 4096 --warmup 4 --steps 12)
+
+# --- what tells the most
 if wanted tests; then
-  doctest "ops against their oracles" 120 "$bin/tests_ops" "$skip"
-  doctest "whole models: transformers and peft, f32, bf16" 60 "$bin/tests_models" "$skip"
-  doctest "methods" 40 "$bin/tests_optim" "$skip"
-  doctest "arena and rows" 20 "$bin/tests_nn" "$skip"
+  ops_by_file
   doctest "memory, graphs, training on the GPU" 60 "$bin/tests_engine" \
     "-tc=device*,graphs*,ops on a device*,a training run*"
+  doctest "whole models: transformers and peft, f32, bf16" 60 "$bin/tests_models" "$skip"
+fi
+if wanted lab; then
+  part "kernel lab: attention, eflat" 60 "$bin/kernel_lab" attention eflat --json "$out/lab.json"
+fi
+if wanted bench; then
+  bench "llama-3.1-8b by op" 50 lowland-llama "${eight[@]}" --methods lora --by-op
+  bench "llama-3.1-8b 2 x 4096 bf16" 70 lowland-llama "${eight[@]}" --methods lora,eflat-lora --isolate
+  LL_ATTENTION=cudnn bench "llama-3.1-8b 2 x 4096 cuDNN" 50 lowland-llama "${eight[@]}" --methods lora
+fi
+if wanted profile; then
+  if ncu=$(command -v ncu || ls "$toolkit/bin/ncu" 2>/dev/null); then
+    for kernel in attention_forward attention_backward; do
+      part "ncu $kernel" 40 "$ncu" --set full -k "regex:$kernel" -c 1 -f -o "$out/$kernel" "$bin/kernel_lab" "$kernel" \
+        --runs 1
+    done
+  else
+    row "ncu" absent 0 "no Nsight Compute here"
+  fi
+fi
+if [[ $torch == here ]]; then
+  for mode in eager default; do
+    peer "llama-3.1-8b 2 x 4096 $mode" 110 bench_llama_gpu.py --compile $mode
+  done
+fi
+if wanted tests; then
+  doctest "methods" 40 "$bin/tests_optim" "$skip"
+  doctest "arena and rows" 20 "$bin/tests_nn" "$skip"
   for g in layer global rank1; do
     part "eflat_replay $g f64" 20 "$bin/eflat_replay" "$golden/eflat_$g.json" --device cuda
     part "eflat_replay $g f32" 20 "$bin/eflat_replay" "$golden/eflat_$g.json" --device cuda --dtype f32
   done
+fi
+if wanted bench; then
+  bench "roberta-large 32 x 128 bf16" 40 lowland-roberta "${large[@]}" --methods lora,eflat-lora,flat-lora
+  bench "roberta-large by op" 30 lowland-roberta "${large[@]}" --methods eflat-lora --by-op
 fi
 if wanted runs; then
   for run in prepare losses same graphs resume llama vlm compare; do
@@ -123,62 +188,33 @@ if wanted sanitizer; then
   fi
 fi
 
-# --- benches: a line of JSON for each method
-unset LL_TEST_DEVICE
-bench() {  # bench NAME SECONDS PROGRAM FLAGS...
-  local name=$1 limit=$2 program=$3
-  shift 3
-  part "bench $name" "$limit" "$bin/$program" bench --device cuda --json "$@"
-}
+# --- the rest
 if wanted bench; then
-  large=(--preset roberta-large --steps 30 --batch 32 --length 128)
-  bench "roberta-large 32 x 128 bf16" 40 lowland-roberta "${large[@]}" --methods lora,eflat-lora,flat-lora
+  bench "llama-3.1-8b recompute" 40 lowland-llama "${eight[@]}" --methods lora --recompute block
   bench "roberta-large 32 x 128 no graphs" 30 lowland-roberta "${large[@]}" --methods lora --no-graphs
-  bench "roberta-large by op" 30 lowland-roberta "${large[@]}" --methods eflat-lora --by-op
   bench "roberta-large RTE lengths bf16" 30 lowland-roberta --preset roberta-large --methods lora --steps 80 \
     --lengths "$bundle/peers/rte_lengths.json"
-  LL_ATTENTION=cudnn bench "roberta-large 32 x 128 cuDNN" 30 lowland-roberta "${large[@]}" --methods lora
   bench "roberta-base 32 x 128 f32" 30 lowland-roberta --preset roberta-base --methods lora,eflat-lora --batch 32 \
     --length 128 --steps 30 --dtype f32
-  eight=(--preset llama-3.1-8b --rank 16 --targets all-linear --batch 2 --length 4096 --warmup 4 --steps 12)
-  bench "llama-3.1-8b 2 x 4096 bf16" 70 lowland-llama "${eight[@]}" --methods lora,eflat-lora --isolate
-  bench "llama-3.1-8b recompute" 40 lowland-llama "${eight[@]}" --methods lora --recompute block
   samples=32  # as many as fit: what eflat-lora keeps does not grow with them
   [[ $device =~ \"memory_bytes\":([0-9]+) ]] && ((BASH_REMATCH[1] < 130000000000)) && samples=12
   bench "llava-1.5-7b $samples samples bf16" 70 lowland-vlm --preset llava-1.5-7b --rank 16 --targets all-linear \
     --batch $samples --methods lora,eflat-lora --warmup 2 --steps 8 --isolate
 fi
-if wanted lab; then part "kernel lab" 90 "$bin/kernel_lab" --json "$out/lab.json"; fi
-if wanted peers; then
-  if LD_LIBRARY_PATH=$before python3 -c 'import torch, transformers, peft; assert torch.cuda.is_available()' 2>/dev/null
-  then
-    peer() {  # peer NAME SECONDS SCRIPT FLAGS...: PyTorch finds its own libraries
-      LD_LIBRARY_PATH=$before part "PyTorch $1" "$2" python3 "$bundle/peers/$3" "${@:4}"
-    }
-    for mode in eager default reduce-overhead; do
-      peer "roberta-large 32 x 128 $mode" 60 bench_roberta_gpu.py --batch 32 --length 128 --compile $mode
-    done
-    peer "roberta-large RTE lengths" 40 bench_roberta_gpu.py --steps 80 --lengths "$bundle/peers/rte_lengths.json"
-    for mode in eager default; do
-      peer "llama-3.1-8b 2 x 4096 $mode" 110 bench_llama_gpu.py --compile $mode
-    done
-    peer "llava-1.5-7b beside lowland-vlm" 170 bench_vlm_gpu.py --program "$bin/lowland-vlm" \
-      --library-path "$LD_LIBRARY_PATH"
-    peer "llama-3.1-8b checkpointing" 60 bench_llama_gpu.py --checkpointing
-  else
-    row "PyTorch on the same shapes" absent 0 "torch, transformers and peft are not all here"
-  fi
+if wanted lab; then part "kernel lab" 90 "$bin/kernel_lab" --json "$out/lab_all.json"; fi
+if [[ $torch == here ]]; then
+  for mode in eager default reduce-overhead; do
+    peer "roberta-large 32 x 128 $mode" 60 bench_roberta_gpu.py --batch 32 --length 128 --compile $mode
+  done
+  peer "roberta-large RTE lengths" 40 bench_roberta_gpu.py --steps 80 --lengths "$bundle/peers/rte_lengths.json"
+  peer "llama-3.1-8b checkpointing" 60 bench_llama_gpu.py --checkpointing
+  peer "llava-1.5-7b beside lowland-vlm" 170 bench_vlm_gpu.py --program "$bin/lowland-vlm" \
+    --library-path "$LD_LIBRARY_PATH"
+elif wanted peers; then
+  row "PyTorch on the same shapes" absent 0 "torch, transformers and peft are not all here"
 fi
 
 # --- results
-timings() { cat "$out"/bench_*.log "$out"/PyTorch_*.log 2>/dev/null | grep -E '^\{'; }
-{
-  printf '{"device":%s,"libraries":{"cublasLt":"%s","cudnn":"%s","nccl":"%s"},"seconds":%s,"parts":[%s],"benches":[' \
-    "$device" "$(library libcublasLt)" "$(library libcudnn)" "$(library libnccl)" "$((SECONDS - start))" \
-    "$(IFS=,; echo "${json_rows[*]}")"
-  timings | paste -sd,
-  printf ']}\n'
-} >"$out/gpu.json"
 echo
 printf '%s\n' "${rows[@]}"
 echo
@@ -201,5 +237,6 @@ timings | awk '
     else if (text("method") == "lora" && speed > ours[what]) ours[what] = speed }
   END { for (what in ours) if (what in peer)
           printf "lora: %.2f times the tokens/s of the fastest PyTorch, %s\n", ours[what] / peer[what], what }'
-echo "$((SECONDS - start)) s; logs and gpu.json in $out"
+tar -C "$out" --exclude=results.tar.gz --exclude=runs -czf "$out/results.tar.gz" .
+echo "$((SECONDS - start)) s; logs, gpu.json and results.tar.gz in $out"
 exit $failed

@@ -68,15 +68,23 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
+// What one experiment cannot do, the others still show; what was found is in the file after each.
 int run(const Options& options) {
   lab::Lab lab(options.runs);
+  bool all_ran = true;
   for (const Named& e : kExperiments) {
     bool wanted = options.names.empty();
     for (const std::string& name : options.names) wanted = wanted || begins_with(e.name, name);
-    if (wanted) e.run(lab);
+    if (!wanted) continue;
+    try {
+      e.run(lab);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "kernel_lab: %s: %s\n", e.name, error.what());
+      all_ran = false;
+    }
+    if (!options.json.empty()) lab.write_json(options.json);
   }
-  if (!options.json.empty()) lab.write_json(options.json);
-  return lab.all_proved() ? 0 : 1;
+  return all_ran && lab.all_proved() ? 0 : 1;
 }
 
 }  // namespace
