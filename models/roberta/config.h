@@ -1,5 +1,5 @@
-// RobertaConfig: config.json of a RoBERTa, BERT or DistilBERT folder, in the spellings of transformers 4 and 5. Keys that the
-// file omits have transformers' defaults. Settings that would change the network in a way Lowland does not
+// RobertaConfig: config.json of a RoBERTa, BERT or DistilBERT folder, in the spellings of transformers 4 and 5. Keys
+// that the file omits have transformers' defaults. Settings that would change the network in a way Lowland does not
 // compute are refused by name: a config that exists is one the model computes exactly.
 #pragma once
 #include <cstdint>

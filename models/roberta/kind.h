@@ -1,5 +1,5 @@
-// EncoderKind: what RoBERTa, BERT and DistilBERT call the parts of a network that is one and the same, and the few places
-// where they compute something else. A further one is a row of the table in kind.cpp.
+// EncoderKind: what RoBERTa, BERT and DistilBERT call the parts of a network that is one and the same, and the few
+// places where they compute something else. A further one is a row of the table in kind.cpp.
 #pragma once
 #include <string>
 #include <vector>
@@ -19,8 +19,8 @@ struct EncoderKind {
   const char *lm_dense, *lm_norm, *lm_bias;  // of the masked-LM head
   const char* lm_head;                       // how these three begin
 
-  bool token_types;  // embeddings of token types are added; of `pair_types` those of a pair's texts, else type 0
-  bool pair_types;
+  bool token_types;        // embeddings of token types are added
+  bool pair_types;         // each row's own, else that of type 0
   bool behind_padding;     // positions count from pad_token_id + 1, not from 0
   bool attention_dropout;  // dropout before the attention's norm
   bool dropout_first;      // the classifier has dropout before its inner map, too

@@ -103,7 +103,7 @@ Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, con
   return layer.output_norm.forward(f, h, mode.dropout(p, layer.output_op, out_rows));
 }
 
-Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
+Tensor Roberta::encode(const Rows& rows, const Mode& mode) const {
   LL_CHECK(rows.K > 0, "no row of the batch is selected");
   arena().refresh();
   Tensor x = embed(rows, mode);  // (N, C)
@@ -113,7 +113,11 @@ Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
     const auto run = [this, &layer, rows, mode, last](const Tensor& in) { return block(layer, in, rows, mode, last); };
     x = recompute() ? checkpoint(run, x) : run(x);  // (N, C); last: (K, C)
   }
-  if (rows.K == rows.N) x = ops::gather_rows(x, rows.select);  // (K, C)
+  return rows.K == rows.N ? ops::gather_rows(x, rows.select) : x;  // (K, C)
+}
+
+Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
+  const Tensor x = encode(rows, mode);  // (K, C)
   return head_ == RobertaHead::classification ? classify(x, rows, mode) : predict_tokens(x, rows, mode);
 }
 

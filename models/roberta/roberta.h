@@ -20,6 +20,8 @@ class Roberta final : public nn::Model {
 
   // Classification: (S, labels), one selected row per segment, its first. Masked LM: (K, V), the selected rows.
   Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const;
+  // What the head reads: the last block's output at the selected rows, (K, C).
+  Tensor encode(const nn::Rows& rows, const nn::Mode& mode) const;
   // Longest segment that the positions allow.
   int64_t max_length() const { return config_.max_tokens(); }
 
