@@ -161,6 +161,12 @@ void RobertaConfig::set_labels(std::vector<std::string> names) {
 
 bool RobertaConfig::has_own_labels() const { return labels != default_labels(num_labels); }
 
+const EncoderKind& RobertaConfig::kind() const {
+  const EncoderKind* found = encoder_kind(model_type);
+  LL_CHECK(found != nullptr, "model_type {} is no encoder's", model_type);
+  return *found;
+}
+
 std::string RobertaConfig::to_json() const {
   if (source.empty()) return own_json().dump(2) + "\n";
   return json_with_changes(source, from_json(source, "config.json").own_json(), own_json());

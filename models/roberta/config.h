@@ -50,7 +50,7 @@ struct RobertaConfig {
 
   void set_labels(std::vector<std::string> names);  // sets num_labels too
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
-  const EncoderKind& kind() const { return *encoder_kind(model_type); }
+  const EncoderKind& kind() const;  // throws Error on a model_type that is none of these
   int64_t first_position() const { return kind().behind_padding ? pad_token_id + 1 : 0; }
   // Longest segment in tokens: 512 for the published RoBERTas' 514 rows.
   int64_t max_tokens() const { return max_position_embeddings - first_position(); }

@@ -10,7 +10,7 @@ namespace lowland {
 
 HubFamily roberta_family(const std::string& model_type) {
   const EncoderKind* kind = encoder_kind(model_type);
-  LL_CHECK(kind != nullptr, "model_type {} is no encoder", model_type);
+  LL_CHECK(kind != nullptr, "model_type {} is no encoder's", model_type);
   HubFamily family;
   family.base_prefix = kind->base;
   family.default_targets = kind->targets;
