@@ -17,7 +17,7 @@ int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // The arrays of Rows on the host, in the order in which they lie in Rows::packed.
 struct Arrays {
-  Ints ids, example, position, cu_seqlens{0}, select, select_example, select_position, cu_select{0};
+  Ints ids, example, position, cu_seqlens{0}, select, select_example, select_position, cu_select{0}, types;
   int64_t longest = 0, longest_select = 0;
 
   void add(const Segment& s) {
@@ -27,6 +27,11 @@ struct Arrays {
     for (int32_t i = 0; i < length; ++i) {
       position.push_back(i);
       example.push_back(which);
+    }
+    if (!s.types.empty()) {
+      LL_CHECK(size_of(s.types) == length, "{} token types in a segment of {} rows", s.types.size(), length);
+      types.resize(begin, 0);
+      types.insert(types.end(), s.types.begin(), s.types.end());
     }
     for (const int32_t row : s.select) {
       LL_CHECK(row >= 0 && row < length, "row {} selected in a segment of {} rows", row, length);
@@ -49,7 +54,12 @@ struct Arrays {
     for (Ints* v : {&select, &select_example, &select_position}) v->resize(K, 0);
     if (longest_select > 1) longest_select = bucket_of(longest_select);
   }
-  const Ints* all[8] = {&ids, &example, &position, &cu_seqlens, &select, &select_example, &select_position, &cu_select};
+  // `types` last: where no segment has any it takes no room.
+  void close() {
+    if (!types.empty()) types.resize(ids.size(), 0);
+  }
+  const Ints* all[9] = {&ids,       &example, &position, &cu_seqlens, &select, &select_example, &select_position,
+                        &cu_select, &types};
 };
 
 // Each array of Rows begins at a multiple of 256 bytes.
@@ -80,10 +90,13 @@ Rows Rows::over(const Tensor& array) const {
   rows.selected.example = next(K);
   rows.selected.position = next(K);
   rows.cu_select = next(S + 1);
+  if (typed) rows.types = next(N);
   return rows;
 }
 
-std::string Rows::shape_key() const { return fmt::format("{} {} {} {} {}", N, S, K, longest, longest_select); }
+std::string Rows::shape_key() const {
+  return fmt::format("{} {} {} {} {}{}", N, S, K, longest, longest_select, typed ? " typed" : "");
+}
 
 Rows pack(Context& context, const std::vector<Segment>& segments, Pack how) {
   Arrays a;
@@ -95,6 +108,8 @@ Rows pack(Context& context, const std::vector<Segment>& segments, Pack how) {
     const int64_t S = segments.size(), K = size_of(a.select);
     a.grow_segments(bucket_of(S), bucket_of(K));
   }
+  a.close();
+  rows.typed = !a.types.empty();
   rows.N = size_of(a.ids);
   rows.S = size_of(a.cu_seqlens) - 1;
   rows.K = size_of(a.select);

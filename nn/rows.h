@@ -14,8 +14,9 @@ namespace lowland::nn {
 
 struct Segment {
   std::vector<int32_t> ids;
-  int64_t example = 0;          // index of the example in the step: random draws depend on it, not on the packing
-  std::vector<int32_t> select;  // rows of the segment whose outputs are wanted
+  int64_t example = 0;              // index of the example in the step: random draws depend on it, not on the packing
+  std::vector<int32_t> select;      // rows of the segment whose outputs are wanted
+  std::vector<int32_t> types = {};  // token types: 0 and 1 of a pair's texts; empty: all 0
 };
 
 // What each row is, for random draws and position embeddings.
@@ -38,9 +39,11 @@ struct Rows {
   Tensor select;     // (K) i32, indices of rows
   RowIds selected;   // of the K rows
   Tensor cu_select;  // (S+1) i32
+  Tensor types;      // (N) i32, token types; absent: all 0
   int64_t N = 0, S = 0, K = 0;
   int64_t longest = 0, longest_select = 0;  // rows and selected rows of no segment are more
   int64_t tokens = 0;                       // rows that are in segments
+  bool typed = false;                       // there are token types
   Tensor packed;                            // all of the above as one array, which is sent to a GPU at once
 
   // The same sizes over another array: of a captured graph, which finds its indices there.

@@ -12,11 +12,11 @@
 namespace lowland::apps {
 
 struct Family {
-  std::string about;                                      // of --help
-  std::map<std::string, std::string> help;                // of a verb, where the verb's own words say too little
-  HubFamily hub;                                          // its files and adapters
-  std::function<std::unique_ptr<Session>()> session;      // of a checkpoint
-  std::function<std::unique_ptr<Session>()> pretraining;  // of a model from scratch
+  std::string about;                                        // of --help
+  std::map<std::string, std::string> help;                  // of a verb, where the verb's own words say too little
+  std::function<HubFamily(const std::string& folder)> hub;  // files and adapters of a checkpoint
+  std::function<std::unique_ptr<Session>()> session;        // of a checkpoint
+  std::function<std::unique_ptr<Session>()> pretraining;    // of a model from scratch
   std::function<std::unique_ptr<BenchCase>()> bench;
 };
 

@@ -227,7 +227,7 @@ Family llama_app() {
           .help = {{"finetune", "Train an adapter (or all weights) on texts or conversations"},
                    {"pretrain", "Language modelling from scratch on text files"},
                    {"evaluate", "Loss and perplexity of a model or adapter on a split, as JSON"}},
-          .hub = lowland::llama_family(),
+          .hub = [](const std::string&) { return lowland::llama_family(); },
           .session = [] { return std::make_unique<LlamaSession>(); },
           .pretraining = [] { return std::make_unique<LlamaPretraining>(); },
           .bench = llama_bench};

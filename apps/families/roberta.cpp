@@ -65,6 +65,7 @@ void RobertaSession::open(const Flags& flags) {
   folder = resolve_model_folder(base.model);
   checkpoint_ = config_ = RobertaConfig::from_folder(folder);
   say(config_.notes);
+  family_ = lowland::roberta_family(config_.model_type);
   random_std = config_.initializer_range;
   open_tokenizer(folder, config_.vocab_size);
   take_adapter(flags, family_);
@@ -206,7 +207,7 @@ void RobertaSession::require_head(const WeightMap& weights, const std::string& f
 void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
   if (method.full()) {
     RobertaConfig written = config_;
-    written.architectures = {"RobertaForSequenceClassification"};
+    written.architectures = {std::string(config_.kind().class_names) + "ForSequenceClassification"};
     write_model_files(into.string(), written.to_json(), model.parameters().named());
     copy_companion_files(folder, into.string());
     return;
@@ -233,7 +234,7 @@ void RobertaPretraining::read_config(const std::string& json, const std::string&
 
 std::string RobertaPretraining::config_json() const {
   RobertaConfig written = config_;
-  written.architectures = {"RobertaForMaskedLM"};
+  written.architectures = {std::string(config_.kind().class_names) + "ForMaskedLM"};
   return written.to_json();
 }
 
@@ -252,14 +253,15 @@ std::unique_ptr<nn::Model> RobertaPretraining::new_model(bool) const {
 }
 
 Family roberta_app() {
-  return {.about = "Fine-tune RoBERTa with LoRA, EFlat-LoRA and their relatives",
-          .help = {{"finetune", "Train an adapter (or all weights) on a classification or regression task"},
-                   {"pretrain", "Masked language modelling from scratch on text files"},
-                   {"predict", "Label texts: one JSON object per line on stdout"}},
-          .hub = lowland::roberta_family(),
-          .session = [] { return std::make_unique<RobertaSession>(); },
-          .pretraining = [] { return std::make_unique<RobertaPretraining>(); },
-          .bench = roberta_bench};
+  return {
+      .about = "Fine-tune RoBERTa, BERT and DistilBERT with LoRA, EFlat-LoRA and their relatives",
+      .help = {{"finetune", "Train an adapter (or all weights) on a classification or regression task"},
+               {"pretrain", "Masked language modelling from scratch on text files"},
+               {"predict", "Label texts: one JSON object per line on stdout"}},
+      .hub = [](const std::string& of) { return lowland::roberta_family(RobertaConfig::from_folder(of).model_type); },
+      .session = [] { return std::make_unique<RobertaSession>(); },
+      .pretraining = [] { return std::make_unique<RobertaPretraining>(); },
+      .bench = roberta_bench};
 }
 
 }  // namespace lowland::apps

@@ -1,4 +1,5 @@
-// lowland-roberta's sessions: classification and regression of texts on a RoBERTa, and its pretraining.
+// lowland-roberta's sessions: classification and regression of texts on a RoBERTa, BERT or DistilBERT, and their
+// pretraining.
 #pragma once
 #include "apps/families/bench_case.h"
 #include "apps/families/text_pretraining.h"
@@ -46,8 +47,8 @@ class RobertaSession final : public Session {
   TextTaskSettings task_;
   std::string input_ = "-", format_ = "json";
   const Flags* flags_ = nullptr;
-  bool trains_ = false;  // the verb makes a new head where there is none
-  HubFamily family_ = lowland::roberta_family();
+  bool trains_ = false;                // the verb makes a new head where there is none
+  HubFamily family_;                   // of the checkpoint
   RobertaConfig checkpoint_, config_;  // as in the folder; with the task's labels
   TextDataset data_;
   std::unique_ptr<Classification> objective_;

@@ -294,7 +294,7 @@ Family vlm_app() {
                     "Scores of a model's or adapter's answers, and what the question alone would give, as JSON"},
                    {"predict", "Answers to the questions of a file, as JSON lines"},
                    {"chat", "Answers on stdout to what stdin says about images, a line a turn"}},
-          .hub = lowland::vlm_family(),
+          .hub = [](const std::string&) { return lowland::vlm_family(); },
           .session = [] { return std::make_unique<VlmSession>(); },
           .pretraining = [] { return std::make_unique<ProjectorPretraining>(); },
           .bench = vlm_bench};

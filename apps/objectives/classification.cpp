@@ -16,7 +16,7 @@ const Roberta& roberta(const nn::Model& model) { return static_cast<const Robert
 
 std::vector<nn::Segment> segments_of(const TokenizedSplit& tokens, const std::vector<int64_t>& which, int64_t first) {
   std::vector<nn::Segment> segments;
-  for (const int64_t i : which) segments.push_back({tokens.ids[i], first++, {0}});
+  for (const int64_t i : which) segments.push_back({tokens.ids[i], first++, {0}, tokens.types[i]});
   return segments;
 }
 
@@ -72,7 +72,9 @@ TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& 
       pair = b;
     }
     std::vector<int32_t>& ids = out.ids.emplace_back();
-    out.truncated += tokenizer.build_inputs(a, pair, max_length, ids) > 0 ? 1 : 0;
+    std::vector<int32_t>& types = out.types.emplace_back();
+    out.truncated += tokenizer.build_inputs(a, pair, max_length, ids, &types) > 0 ? 1 : 0;
+    if (std::all_of(types.begin(), types.end(), [](int32_t t) { return t == 0; })) types = {};
     out.lengths.push_back(static_cast<int32_t>(ids.size()));
   }
   if (out.truncated > 0)

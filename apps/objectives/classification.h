@@ -11,7 +11,8 @@
 namespace lowland::apps {
 
 struct TokenizedSplit {
-  std::vector<std::vector<int32_t>> ids;  // <s> A </s>, or <s> A </s></s> B </s>
+  std::vector<std::vector<int32_t>> ids;    // <s> A </s>, or <s> A </s></s> B </s>
+  std::vector<std::vector<int32_t>> types;  // token types of each example's ids; empty where all are 0
   std::vector<int32_t> lengths;
   int64_t truncated = 0;  // examples longer than max_length
 };

@@ -1,4 +1,4 @@
-// lowland-roberta: fine-tune, evaluate and measure RoBERTa checkpoints.
+// lowland-roberta: fine-tune, evaluate and measure RoBERTa, BERT and DistilBERT checkpoints.
 #include "apps/verbs/program.h"
 
 int main(int argc, char** argv) {

@@ -5,6 +5,7 @@
 
 #include "apps/common/progress.h"
 #include "apps/verbs/verbs.h"
+#include "models/hub/hub_folder.h"
 
 namespace lowland::apps {
 
@@ -18,7 +19,8 @@ void add_merge(CLI::App& app, const Family& family) {
   verb->add_option("--adapter", paths->adapter, "PEFT adapter folder")->required();
   verb->add_option("--out,--output-dir", paths->out, "Folder to write")->required();
   verb->callback([paths, hub = family.hub] {
-    const MergeReport report = merge_adapter(paths->model, paths->adapter, paths->out, hub);
+    const MergeReport report =
+        merge_adapter(paths->model, paths->adapter, paths->out, hub(resolve_model_folder(paths->model)));
     for (const std::string& note : report.notes) say(note);
     say(fmt::format("merged {} modules into {}", report.modules, paths->out));
   });

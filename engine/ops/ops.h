@@ -81,6 +81,7 @@ Tensor scale(const Tensor& x, double alpha);
 
 Tensor gelu(const Tensor& x);        // x Phi(x), by erf
 Tensor quick_gelu(const Tensor& x);  // x sigmoid(1.702 x)
+Tensor relu(const Tensor& x);        // max(x, 0)
 Tensor tanh(const Tensor& x);
 // silu(gate) * up.   x (N, 2 F): gate | up -> (N, F)
 Tensor swiglu(const Tensor& x);

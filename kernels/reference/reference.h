@@ -60,6 +60,8 @@ Values gelu_forward(const Values& x);
 Values gelu_backward(const Values& dy, const Values& x);
 Values quick_gelu_forward(const Values& x);
 Values quick_gelu_backward(const Values& dy, const Values& x);
+Values relu_forward(const Values& x);
+Values relu_backward(const Values& dy, const Values& y);
 Values tanh_forward(const Values& x);
 Values tanh_backward(const Values& dy, const Values& y);
 Values silu_forward(const Values& x);  // of swiglu's gate

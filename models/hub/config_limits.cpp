@@ -12,11 +12,15 @@ struct Row {
 
 constexpr Row kRows[] = {
     {"num_hidden_layers", 4096},
+    {"n_layers", 4096},
     {"hidden_size", 1 << 20},
+    {"dim", 1 << 20},
     {"intermediate_size", 1 << 22},
+    {"hidden_dim", 1 << 22},
     {"projection_dim", 1 << 20},
     {"head_dim", 1 << 16},
     {"num_attention_heads", 1 << 16},
+    {"n_heads", 1 << 16},
     {"num_key_value_heads", 1 << 16},
     {"vocab_size", 1 << 24},
     {"type_vocab_size", 1 << 16},

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "models/hub/target_match.h"
+
 namespace lowland {
 
-LoadReport load_with_head(nn::Model& model, WeightMap& weights, double std, uint64_t seed) {
+LoadReport load_with_head(nn::Model& model, WeightMap& weights, const std::vector<std::string>& heads, double std,
+                          uint64_t seed) {
   LoadReport report;
   for (const auto& [name, tensor] : model.parameters().named()) {
-    const bool head = name.starts_with("classifier.");
+    const bool head = is_within(name, heads);
     if (head && !(weights.contains(name) && weights.info(name).shape == tensor.shape())) {
       report.fresh.push_back(name);
     } else {

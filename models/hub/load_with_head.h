@@ -14,10 +14,11 @@ struct LoadReport {
   std::string unused;              // one line on the folder's tensors that the model has no place for; may be empty
 };
 
-// Fills every parameter; one of `classifier.` that the folder lacks, or has in another shape, gets fresh values of
-// standard deviation `std`. The new adapters, if there are any, get LoRA's initialisation. Fresh values depend on the
-// seed and the tensor's name only. REQUIRES materialise(). Throws Error that names any other missing tensor, or one of
-// another shape.
-LoadReport load_with_head(nn::Model& model, WeightMap& weights, double std, uint64_t seed);
+// Fills every parameter; one of the modules `heads` that the folder lacks, or has in another shape, gets fresh values
+// of standard deviation `std`. The new adapters, if there are any, get LoRA's initialisation. Fresh values depend on
+// the seed and the tensor's name only. REQUIRES materialise(). Throws Error that names any other missing tensor, or one
+// of another shape.
+LoadReport load_with_head(nn::Model& model, WeightMap& weights, const std::vector<std::string>& heads, double std,
+                          uint64_t seed);
 
 }  // namespace lowland

@@ -62,7 +62,7 @@ class Merger {
     }
     if (last) {
       for (const auto& [name, h] : std::map(head_left_)) {
-        add(name, name, "F32", h->shape);
+        add(bare(name), name, "F32", h->shape);
         report_.added.push_back(name);
       }
     }
@@ -99,6 +99,12 @@ class Merger {
     const std::string old = "language_model." + name;
     return weights_.info(apart_from_).name.starts_with("language_model.") && weights_.canonical(old) == name ? old
                                                                                                              : name;
+  }
+
+  // The same in a folder saved from the bare encoder, whose names have no prefix.
+  std::string bare(const std::string& name) const {
+    const std::string inner = name.substr(name.find('.') + 1);
+    return weights_.canonical(inner) == name ? inner : name;
   }
 
   const HeadTensor* value_of(const std::string& canonical) const {

@@ -190,13 +190,15 @@ double AdapterConfig::scale_of(const std::string& module) const {
 }
 
 bool AdapterConfig::saves_whole(const std::string& tensor) const {
+  // peft adds the heads of classifiers by name, and goes by the ends of names: pre_classifier is one.
   const auto ends = [&](const std::string& module) {
     return std::any_of(modules_to_save.begin(), modules_to_save.end(),
-                       [&](const std::string& name) { return module.ends_with(name); });
+                       [&](const std::string& name) { return module.ends_with(name); }) ||
+           (task_type == "SEQ_CLS" && (module == "pre_classifier" || is_within(module, {"classifier", "score"})));
   };
   for (size_t dot = tensor.find('.'); dot != std::string::npos; dot = tensor.find('.', dot + 1))
     if (ends(tensor.substr(0, dot))) return true;
-  return task_type == "SEQ_CLS" && is_within(tensor, {"classifier", "score"});
+  return false;
 }
 
 bool AdapterConfig::targets(const std::string& module, ModuleKind kind) const {

@@ -29,14 +29,14 @@ std::string without_old_names(std::string name) {
 // Heads sit beside the encoder, not in it.
 bool is_head(const std::string& name) {
   return name.starts_with("lm_head.") || name.starts_with("classifier.") || name.starts_with("score.") ||
-         name.starts_with("cls.");
+         name.starts_with("cls.") || name.starts_with("pre_classifier.") || name.starts_with("vocab_");
 }
 
 }  // namespace
 
 bool is_ignorable_weight(const std::string& name) {
-  return name.starts_with("lm_head.") || name.starts_with("cls.") || name.starts_with("pooler.") ||
-         name.find(".pooler.") != std::string::npos || name.ends_with("position_ids") ||
+  return name.starts_with("lm_head.") || name.starts_with("cls.") || name.starts_with("vocab_") ||
+         name.starts_with("pooler.") || name.find(".pooler.") != std::string::npos || name.ends_with("position_ids") ||
          name.ends_with(".rotary_emb.inv_freq");
 }
 

@@ -12,7 +12,8 @@
 namespace lowland {
 
 // Whether transformers' own loaders, too, would leave a tensor of this name aside in an encoder or a decoder:
-// `lm_head.*`, `*.pooler.*`, `*.position_ids`, `*.rotary_emb.inv_freq`, `cls.*`.
+// `lm_head.*`, `*.pooler.*`, `*.position_ids`, `*.rotary_emb.inv_freq`, `cls.*`, `vocab_*` (DistilBERT's
+// masked-LM head).
 bool is_ignorable_weight(const std::string& name);
 
 // Today's name of a tensor or module that may have an older one.

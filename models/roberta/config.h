@@ -1,5 +1,5 @@
-// RobertaConfig: config.json of a RoBERTa folder, in the spellings of transformers 4 and 5. Keys that the
-// file omits have transformers' defaults. Settings that would change the network in a way Lowland does not
+// RobertaConfig: config.json of a RoBERTa, BERT or DistilBERT folder, in the spellings of transformers 4 and 5. Keys
+// that the file omits have transformers' defaults. Settings that would change the network in a way Lowland does not
 // compute are refused by name: a config that exists is one the model computes exactly.
 #pragma once
 #include <cstdint>
@@ -9,18 +9,20 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "models/roberta/kind.h"
+
 namespace lowland {
 
 struct RobertaConfig {
-  // "roberta"; also "xlm-roberta" and "camembert", which are the same network with the same tensor names
-  // (their vocabularies and tokenizers differ).
+  // "roberta", "bert" or "distilbert" (models/roberta/kind.h); also "xlm-roberta" and "camembert", which are RoBERTa's
+  // network with its tensor names (their vocabularies and tokenizers differ).
   std::string model_type = "roberta";
   int64_t vocab_size = 50265;
   int64_t hidden_size = 768;
   int64_t num_hidden_layers = 12;
   int64_t num_attention_heads = 12;
   int64_t intermediate_size = 3072;
-  int64_t max_position_embeddings = 512;  // two more than the tokens of a segment: positions start at pad_token_id + 1
+  int64_t max_position_embeddings = 512;  // first_position() more than the tokens of a segment
   int64_t type_vocab_size = 2;
   double layer_norm_eps = 1e-12;
   double hidden_dropout_prob = 0.1;
@@ -48,8 +50,10 @@ struct RobertaConfig {
 
   void set_labels(std::vector<std::string> names);  // sets num_labels too
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
-  // Longest segment in tokens: 512 for the published models' 514 rows.
-  int64_t max_tokens() const { return max_position_embeddings - pad_token_id - 1; }
+  const EncoderKind& kind() const;  // throws Error on a model_type that is none of these
+  int64_t first_position() const { return kind().behind_padding ? pad_token_id + 1 : 0; }
+  // Longest segment in tokens: 512 for the published RoBERTas' 514 rows.
+  int64_t max_tokens() const { return max_position_embeddings - first_position(); }
   double head_dropout() const { return classifier_dropout.value_or(hidden_dropout_prob); }
   // True if the file names its labels (not LABEL_0, LABEL_1, ...).
   bool has_own_labels() const;

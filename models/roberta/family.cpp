@@ -2,31 +2,34 @@
 
 #include <algorithm>
 
+#include "engine/error.h"
 #include "models/hub/merge.h"
 #include "models/roberta/roberta.h"
 
 namespace lowland {
 
-HubFamily roberta_family() {
+HubFamily roberta_family(const std::string& model_type) {
+  const EncoderKind* kind = encoder_kind(model_type);
+  LL_CHECK(kind != nullptr, "model_type {} is no encoder's", model_type);
   HubFamily family;
-  family.base_prefix = "roberta";
-  family.default_targets = "query,value";
-  family.whole = {"classifier"};
+  family.base_prefix = kind->base;
+  family.default_targets = kind->targets;
+  family.whole = kind->heads;
   family.task_type = "SEQ_CLS";
-  family.outline = [](const std::string& folder, LoadedAdapter& adapter) {
+  family.outline = [kind](const std::string& folder, LoadedAdapter& adapter) {
     RobertaConfig config = RobertaConfig::from_folder(folder);
-    const auto in_lm_head = [](const std::string& name) { return name.starts_with("lm_head."); };
+    const auto in_lm_head = [&](const std::string& name) { return name.starts_with(kind->lm_head); };
     const bool masked =
-        adapter.config.base_model_class == "RobertaForMaskedLM" ||
+        adapter.config.base_model_class == std::string(kind->class_names) + "ForMaskedLM" ||
         std::any_of(adapter.modules.begin(), adapter.modules.end(),
                     [&](const LoraFactors& f) { return in_lm_head(f.module); }) ||
         std::any_of(adapter.head.begin(), adapter.head.end(), [&](const HeadTensor& t) { return in_lm_head(t.name); });
     if (const HeadTensor* classes = adapter.find_classes()) config.num_labels = classes->shape[0];
     return std::make_unique<Roberta>(config, masked ? RobertaHead::masked_lm : RobertaHead::classification);
   };
-  family.merged_config = [](const std::string& text, const std::string& file, const LoadedAdapter& adapter) {
-    if (adapter.find_classes() != nullptr) RobertaConfig::from_json(text, file);  // refuses what is no RoBERTa
-    return classifier_config(text, file, adapter, "RobertaForSequenceClassification");
+  family.merged_config = [kind](const std::string& text, const std::string& file, const LoadedAdapter& adapter) {
+    if (adapter.find_classes() != nullptr) RobertaConfig::from_json(text, file);  // refuses what is no encoder
+    return classifier_config(text, file, adapter, std::string(kind->class_names) + "ForSequenceClassification");
   };
   return family;
 }

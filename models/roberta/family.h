@@ -1,9 +1,12 @@
-// What a RoBERTa with a classification head says of its files and adapters.
+// What a RoBERTa, BERT or DistilBERT says of its files and adapters.
 #pragma once
+#include <string>
+
 #include "models/hub/family.h"
 
 namespace lowland {
 
-HubFamily roberta_family();
+// model_type: of the folder (RobertaConfig::model_type).
+HubFamily roberta_family(const std::string& model_type = "roberta");
 
 }  // namespace lowland

@@ -16,23 +16,24 @@ Roberta::Roberta(RobertaConfig config, RobertaHead head) : config_(std::move(con
   const int64_t C = config_.hidden_size;
   LL_CHECK(config_.num_attention_heads > 0 && C % config_.num_attention_heads == 0,
            "hidden_size {} is not a multiple of num_attention_heads {}", C, config_.num_attention_heads);
-  const std::string embeddings = "roberta.embeddings.";
+  const EncoderKind& kind = config_.kind();
+  const std::string embeddings = std::string(kind.base) + ".embeddings.";
   const auto table = [&](const char* name, int64_t entries) {
     return own(std::make_unique<nn::Embedding>(parameters_, embeddings + name, entries, C));
   };
   words_ = table("word_embeddings", config_.vocab_size);
   positions_ = table("position_embeddings", config_.max_position_embeddings);
-  types_ = table("token_type_embeddings", config_.type_vocab_size);
+  if (kind.token_types) types_ = table("token_type_embeddings", config_.type_vocab_size);
   embedding_norm_ = std::make_unique<nn::LayerNorm>(parameters_, embeddings + "LayerNorm", C, config_.layer_norm_eps);
   embedding_op_ = parameters_.next_op();
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(i));
   if (head_ == RobertaHead::classification) {
-    dense_ = own(std::make_unique<Linear>(parameters_, "classifier.dense", C, C));
-    out_proj_ = own(std::make_unique<Linear>(parameters_, "classifier.out_proj", config_.num_labels, C));
+    dense_ = own(std::make_unique<Linear>(parameters_, kind.dense, C, C));
+    labels_ = own(std::make_unique<Linear>(parameters_, kind.labels, config_.num_labels, C));
   } else {
-    dense_ = own(std::make_unique<Linear>(parameters_, "lm_head.dense", C, C));
-    lm_norm_ = std::make_unique<nn::LayerNorm>(parameters_, "lm_head.layer_norm", C, config_.layer_norm_eps);
-    lm_bias_ = &parameters_.add("lm_head.bias", {config_.vocab_size}, nn::Init::zeros, false);
+    dense_ = own(std::make_unique<Linear>(parameters_, kind.lm_dense, C, C));
+    lm_norm_ = std::make_unique<nn::LayerNorm>(parameters_, kind.lm_norm, C, config_.layer_norm_eps);
+    lm_bias_ = &parameters_.add(kind.lm_bias, {config_.vocab_size}, nn::Init::zeros, false);
   }
   head_in_op_ = parameters_.next_op();
   head_out_op_ = parameters_.next_op();
@@ -40,28 +41,33 @@ Roberta::Roberta(RobertaConfig config, RobertaHead head) : config_(std::move(con
 
 Roberta::Layer Roberta::make_layer(int64_t index) {
   const int64_t C = config_.hidden_size, F = config_.intermediate_size;
-  const std::string prefix = fmt::format("roberta.encoder.layer.{}.", index), attention = prefix + "attention.";
+  const EncoderKind& kind = config_.kind();
+  const std::string prefix = fmt::format("{}.{}.{}.", kind.base, kind.layers, index);
   const double eps = config_.layer_norm_eps;
   nn::ParameterSet& set = parameters_;
   using Parts = std::vector<Linear::Part>;
-  return {
-      own(std::make_unique<Linear>(
-          set, Parts{{attention + "self.query", C}, {attention + "self.key", C}, {attention + "self.value", C}}, C)),
-      own(std::make_unique<Linear>(set, attention + "output.dense", C, C)),
-      nn::LayerNorm(set, attention + "output.LayerNorm", C, eps),
-      own(std::make_unique<Linear>(set, prefix + "intermediate.dense", F, C)),
-      own(std::make_unique<Linear>(set, prefix + "output.dense", C, F)),
-      nn::LayerNorm(set, prefix + "output.LayerNorm", C, eps),
-      set.next_op(),
-      set.next_op(),
-      set.next_op()};
+  return {own(std::make_unique<Linear>(
+              set, Parts{{prefix + kind.query, C}, {prefix + kind.key, C}, {prefix + kind.value, C}}, C)),
+          own(std::make_unique<Linear>(set, prefix + kind.attention, C, C)),
+          nn::LayerNorm(set, prefix + kind.attention_norm, C, eps),
+          own(std::make_unique<Linear>(set, prefix + kind.intermediate, F, C)),
+          own(std::make_unique<Linear>(set, prefix + kind.output, C, F)),
+          nn::LayerNorm(set, prefix + kind.output_norm, C, eps),
+          set.next_op(),
+          set.next_op(),
+          set.next_op()};
 }
 
 Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
-  // Hugging Face numbers positions from pad_token_id + 1; every row has token type 0.
-  const Tensor position = positions_->forward(rows.all.position, dtype(), config_.pad_token_id + 1);  // (N, C)
-  const Tensor type = types_->forward(Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32));       // (N, C)
-  const Tensor x = ops::add(ops::add(words_->forward(rows.ids), type), position);                     // (N, C)
+  const Tensor position = positions_->forward(rows.all.position, dtype(), config_.first_position());  // (N, C)
+  Tensor type;
+  if (types_ != nullptr) {
+    const bool given = rows.typed && config_.kind().pair_types;
+    type = types_->forward(given ? rows.types : Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32));  // (N, C)
+  }
+  Tensor x = words_->forward(rows.ids);  // (N, C)
+  if (types_ != nullptr) x = ops::add(x, type);
+  x = ops::add(x, position);
   return ops::dropout(embedding_norm_->forward(x),
                       mode.dropout(config_.hidden_dropout_prob, embedding_op_, rows.all));  // (N, C)
 }
@@ -88,15 +94,16 @@ Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, con
   } else {
     o = ops::attention(layer.qkv->forward(x, rows.all, mode), options);  // (N, C)
   }
-  const double p = config_.hidden_dropout_prob;
+  const double p = config_.hidden_dropout_prob, p_attention = config_.kind().attention_dropout ? p : 0;
   o = layer.attention_output->forward(o, out_rows, mode);  // (K or N, C)
-  const Tensor h = layer.attention_norm.forward(o, residual, mode.dropout(p, layer.attention_output_op, out_rows));
+  const Tensor h =
+      layer.attention_norm.forward(o, residual, mode.dropout(p_attention, layer.attention_output_op, out_rows));
   Tensor f = ops::gelu(layer.intermediate->forward(h, out_rows, mode));  // (K or N, F)
   f = layer.output->forward(f, out_rows, mode);                          // (K or N, C)
   return layer.output_norm.forward(f, h, mode.dropout(p, layer.output_op, out_rows));
 }
 
-Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
+Tensor Roberta::encode(const Rows& rows, const Mode& mode) const {
   LL_CHECK(rows.K > 0, "no row of the batch is selected");
   arena().refresh();
   Tensor x = embed(rows, mode);  // (N, C)
@@ -106,16 +113,22 @@ Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
     const auto run = [this, &layer, rows, mode, last](const Tensor& in) { return block(layer, in, rows, mode, last); };
     x = recompute() ? checkpoint(run, x) : run(x);  // (N, C); last: (K, C)
   }
-  if (rows.K == rows.N) x = ops::gather_rows(x, rows.select);  // (K, C)
+  return rows.K == rows.N ? ops::gather_rows(x, rows.select) : x;  // (K, C)
+}
+
+Tensor Roberta::forward(const Rows& rows, const Mode& mode) const {
+  const Tensor x = encode(rows, mode);  // (K, C)
   return head_ == RobertaHead::classification ? classify(x, rows, mode) : predict_tokens(x, rows, mode);
 }
 
 Tensor Roberta::classify(const Tensor& x, const Rows& rows, const Mode& mode) const {
-  const double p = config_.head_dropout();
-  Tensor h = ops::dropout(x, mode.dropout(p, head_in_op_, rows.selected));  // (S, C)
-  h = ops::tanh(dense_->forward(h, rows.selected, mode));                   // (S, C)
-  h = ops::dropout(h, mode.dropout(p, head_out_op_, rows.selected));        // (S, C)
-  return out_proj_->forward(h, rows.selected, mode);                        // (S, labels)
+  const EncoderKind& kind = config_.kind();
+  const double p = config_.head_dropout(), p_first = kind.dropout_first ? p : 0;
+  Tensor h = ops::dropout(x, mode.dropout(p_first, head_in_op_, rows.selected));  // (S, C)
+  h = dense_->forward(h, rows.selected, mode);                                    // (S, C)
+  h = kind.relu ? ops::relu(h) : ops::tanh(h);                                    // (S, C)
+  h = ops::dropout(h, mode.dropout(p, head_out_op_, rows.selected));              // (S, C)
+  return labels_->forward(h, rows.selected, mode);                                // (S, labels)
 }
 
 Tensor Roberta::predict_tokens(const Tensor& x, const Rows& rows, const Mode& mode) const {

@@ -1,5 +1,6 @@
-// RoBERTa: a bidirectional encoder over packed rows, with a classification or regression head, or the masked-LM head.
-// paper: Liu et al. 2019, arXiv:1907.11692. Parameter names are Hugging Face's.
+// RoBERTa, BERT and DistilBERT: a bidirectional encoder over packed rows, with a classification or regression head, or
+// the masked-LM head. What differs among them: models/roberta/kind.h. Parameter names are Hugging Face's.
+// paper: Liu et al. 2019, arXiv:1907.11692; Devlin et al. 2019, arXiv:1810.04805; Sanh et al. 2019, arXiv:1910.01108.
 #pragma once
 #include <memory>
 #include <vector>
@@ -19,6 +20,8 @@ class Roberta final : public nn::Model {
 
   // Classification: (S, labels), one selected row per segment, its first. Masked LM: (K, V), the selected rows.
   Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const;
+  // What the head reads: the last block's output at the selected rows, (K, C).
+  Tensor encode(const nn::Rows& rows, const nn::Mode& mode) const;
   // Longest segment that the positions allow.
   int64_t max_length() const { return config_.max_tokens(); }
 
@@ -43,12 +46,12 @@ class Roberta final : public nn::Model {
 
   RobertaConfig config_;
   RobertaHead head_;
-  nn::Embedding *words_, *positions_, *types_;
+  nn::Embedding *words_, *positions_, *types_ = nullptr;  // null: DistilBERT has none
   std::unique_ptr<nn::LayerNorm> embedding_norm_;
   uint64_t embedding_op_ = 0;
   std::vector<Layer> layers_;
-  nn::Linear* dense_ = nullptr;     // classifier.dense or lm_head.dense
-  nn::Linear* out_proj_ = nullptr;  // classifier.out_proj
+  nn::Linear* dense_ = nullptr;   // the head's inner map: classifier.dense, bert.pooler.dense, lm_head.dense, ...
+  nn::Linear* labels_ = nullptr;  // what gives the labels: classifier.out_proj, classifier
   std::unique_ptr<nn::LayerNorm> lm_norm_;
   nn::Parameter* lm_bias_ = nullptr;
   uint64_t head_in_op_ = 0, head_out_op_ = 0;

@@ -26,6 +26,17 @@ std::vector<int32_t> template_items(const json& items, const json& special, cons
   return out;
 }
 
+std::vector<int32_t> template_types(const json& items, const json& special, const std::string& source) {
+  std::vector<int32_t> out;
+  for (const json& item : items) {
+    const bool text = item.contains("Sequence");
+    const json& piece = item.at(text ? "Sequence" : "SpecialToken");
+    const size_t ids = text ? 1 : special.at(piece.at("id").get<std::string>()).at("ids").size();
+    out.resize(out.size() + ids, special_id(piece.value("type_id", json(0U)), source));
+  }
+  return out;
+}
+
 // ByteLevel changes offsets only; of the others there may be one.
 InputTemplate sequence(const json& component, const std::string& source) {
   InputTemplate found;
@@ -57,7 +68,8 @@ constexpr Kind kKinds[] = {
     {"TemplateProcessing",
      [](const json& c, const std::string& s) {
        const json& special = c.at("special_tokens");
-       return InputTemplate{template_items(c.at("single"), special, s), template_items(c.at("pair"), special, s)};
+       return InputTemplate{template_items(c.at("single"), special, s), template_items(c.at("pair"), special, s),
+                            template_types(c.at("single"), special, s), template_types(c.at("pair"), special, s)};
      }},
 };
 
@@ -68,7 +80,9 @@ InputTemplate make_input_template(const json& component, const std::string& sour
 }
 
 InputTemplate bert_template(int32_t cls, int32_t sep) {
-  return {.single = {cls, InputTemplate::kA, sep}, .pair = {cls, InputTemplate::kA, sep, InputTemplate::kB, sep}};
+  return {.single = {cls, InputTemplate::kA, sep},
+          .pair = {cls, InputTemplate::kA, sep, InputTemplate::kB, sep},
+          .pair_types = {0, 0, 0, 1, 1}};
 }
 
 InputTemplate roberta_template(int32_t cls, int32_t sep) {

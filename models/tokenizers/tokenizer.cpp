@@ -79,7 +79,7 @@ int64_t Tokenizer::special_count(bool pair) const {
 }
 
 int64_t Tokenizer::build_inputs(std::span<const int32_t> a, std::optional<std::span<const int32_t>> b,
-                                int64_t max_length, std::vector<int32_t>& out) const {
+                                int64_t max_length, std::vector<int32_t>& out, std::vector<int32_t>* types) const {
   Lengths n{static_cast<int64_t>(a.size()), b ? static_cast<int64_t>(b->size()) : 0};
   const int64_t total = n.a + n.b, room = max_length - special_count(b.has_value());
   if (max_length > 0) {
@@ -88,13 +88,18 @@ int64_t Tokenizer::build_inputs(std::span<const int32_t> a, std::optional<std::s
     if (total > room) n = b ? longest_first(n.a, n.b, room) : Lengths{room, 0};
   }
   const size_t from = out.size();
+  const std::vector<int32_t>& type_of = b ? around_.pair_types : around_.single_types;
+  size_t i = 0;
   for (const int32_t item : b ? around_.pair : around_.single) {
+    const size_t before = out.size();
     if (item == InputTemplate::kA)
       out.insert(out.end(), a.begin(), a.begin() + n.a);
     else if (item == InputTemplate::kB)
       out.insert(out.end(), b->begin(), b->begin() + n.b);
     else
       out.push_back(item);
+    if (types != nullptr) types->resize(types->size() + out.size() - before, type_of.empty() ? 0 : type_of[i]);
+    ++i;
   }
   check_limit(out, from);
   return total - n.a - n.b;

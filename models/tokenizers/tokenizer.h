@@ -53,6 +53,7 @@ struct InputTemplate {
   static constexpr int32_t kA = -1, kB = -2;
   std::vector<int32_t> single = {kA};  // ids, kA and kB
   std::vector<int32_t> pair = {kA, kB};
+  std::vector<int32_t> single_types = {}, pair_types = {};  // the token type of each of these; empty: all 0
 };
 
 // Immutable: threads may share one, each with a scratch of its own.
@@ -107,9 +108,9 @@ class Tokenizer {
   // `<s> A </s>` or `<s> A </s></s> B </s>`, appended to out, in at most max_length tokens (0: no limit).
   // What is too long loses tokens at the end, the longer text first (longest_first of Hugging Face, its ties
   // included). Returns the number of tokens cut off: 0 if nothing was. Error if max_length has no room for
-  // the special tokens.
+  // the special tokens. Where `types` is given, the token types of what was appended are appended to it.
   int64_t build_inputs(std::span<const int32_t> a, std::optional<std::span<const int32_t>> b, int64_t max_length,
-                       std::vector<int32_t>& out) const;
+                       std::vector<int32_t>& out, std::vector<int32_t>* types = nullptr) const;
 
  protected:
   Tokenizer(SpecialTokens special, InputTemplate around) : special_(std::move(special)), around_(std::move(around)) {}

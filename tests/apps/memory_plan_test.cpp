@@ -184,7 +184,11 @@ TEST_CASE("memory plan: the peak of real steps") {
     for (const char* method : {"lora", "eflat-lora", "lora-sam", "full"}) {
       const Settings s = settings_of(method, recompute);
       check_prediction("tiny llama", LlamaSteps(tiny_llama(), 40), s);
-      check_prediction("tiny roberta", RobertaSteps(tiny_roberta(), 40), s);
+      for (const char* type : {"roberta", "bert", "distilbert"}) {
+        RobertaConfig encoder = tiny_roberta();
+        encoder.model_type = type;
+        check_prediction(std::string("tiny ") + type, RobertaSteps(encoder, 40), s);
+      }
     }
 }
 

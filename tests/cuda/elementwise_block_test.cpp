@@ -5,6 +5,7 @@
 #include "kernels/cuda/elementwise_block.h"
 #include "kernels/gelu.h"
 #include "kernels/quick_gelu.h"
+#include "kernels/relu.h"
 #include "kernels/swiglu.h"
 #include "kernels/tanh.h"
 #include "tests/cuda/cuda_values.h"
@@ -64,6 +65,8 @@ template <class T> void check_all(double tolerance) {
   check_activation<Gelu<M>, T>(kGelu, tolerance);
   check_activation<QuickGelu<M>, T>(kQuickGelu, tolerance);
   check_activation<Silu<M>, T>(kSilu, tolerance);
+  check_one<T>(ValueOf<Relu<M>>{}, reference::relu_forward, tolerance);
+  check_two<T>(GradientOf<Relu<M>>{}, reference::relu_backward, tolerance);  // from y
   check_one<T>(ValueOf<Tanh<M>>{}, reference::tanh_forward, tolerance);
   check_two<T>(GradientOf<Tanh<M>>{}, reference::tanh_backward, tolerance);  // from y
   check_two<T>([](A a, A b) { return a + b; }, reference::add, tolerance);

@@ -71,6 +71,18 @@ TEST_CASE("adapter: trained, saved and loaded again, a RoBERTa computes the same
              {.rank = 1, .dropout = 0.25, .targets = R"(.*layer\.1\..*dense)", .modules_to_save = "embeddings"});
 }
 
+TEST_CASE("adapter: trained, saved and loaded again, a BERT and a DistilBERT compute the same") {
+  for (const char* type : {"bert", "distilbert"}) {
+    const std::string base = tiny(std::string(type) + "_tiny");
+    const HubFamily family = roberta_family(type);
+    round_trip(tiny_roberta, base, family, {});
+    round_trip(tiny_roberta, base, family, {.rank = 3, .alpha = 5, .targets = "all-linear"});
+    round_trip(tiny_roberta, base, family,
+               {.rank = 1, .targets = R"(.*layer\.1\..*(dense|lin\d))", .modules_to_save = "embeddings"});
+  }
+  round_trip(tiny_roberta, tiny("bert_tiny"), roberta_family("bert"), {.modules_to_save = "pooler"});
+}
+
 TEST_CASE("adapter: trained, saved and loaded again, a Llama computes the same") {
   for (const char* name : {"llama_tiny/llama", "llama_tiny/mistral", "llama_tiny/qwen2"}) {
     const std::string base = tiny(name);
@@ -98,6 +110,8 @@ TEST_CASE("adapter: what peft wrote is collected as peft wrote it") {
     CHECK(ours.modules_to_save == family.whole);
   };
   same(tiny_roberta, tiny("roberta_tiny"), roberta_family());
+  same(tiny_roberta, tiny("bert_tiny"), roberta_family("bert"));
+  same(tiny_roberta, tiny("distilbert_tiny"), roberta_family("distilbert"));
   for (const char* name : {"llama_tiny/llama", "llama_tiny/mistral", "llama_tiny/qwen2"})
     same(tiny_llama, tiny(name), llama_family());
 }

@@ -173,8 +173,8 @@ TEST_CASE("RobertaConfig: what is not computed is refused by name") {
   const auto says = [](const std::string& more) {
     return complaint([&] { RobertaConfig::from_json(R"({"model_type":"roberta",)" + more + "}", "F"); });
   };
-  CHECK(complaint([] { RobertaConfig::from_json(R"({"model_type":"bert"})", "F"); }) ==
-        "F: model_type is bert, not roberta (nor xlm-roberta or camembert, the same network)");
+  CHECK(complaint([] { RobertaConfig::from_json(R"({"model_type":"electra"})", "F"); }) ==
+        "F: model_type is electra, not roberta, bert or distilbert (nor xlm-roberta or camembert, RoBERTa's network)");
   CHECK(says(R"("hidden_act":"relu")") == "F: hidden_act is relu; only gelu is supported");
   CHECK(says(R"("position_embedding_type":"relative_key")") ==
         "F: position_embedding_type is relative_key; only absolute is supported");

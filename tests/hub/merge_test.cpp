@@ -106,6 +106,8 @@ TEST_CASE("merge: the merged model computes what base and adapter compute") {
     CHECK(a != c);
   };
   check(tiny_roberta, tiny("roberta_tiny"), roberta_family());
+  check(tiny_roberta, tiny("bert_tiny"), roberta_family("bert"));
+  check(tiny_roberta, tiny("distilbert_tiny"), roberta_family("distilbert"));
   for (const char* name : {"llama_tiny/llama", "llama_tiny/mistral", "llama_tiny/qwen2"}) {
     check(tiny_llama, tiny(name), llama_family());
     const Folder out;

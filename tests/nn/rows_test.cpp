@@ -54,6 +54,23 @@ TEST_CASE("rows: buckets round sizes up with rows that belong to nobody") {
   CHECK(ints(other.cu_select)[2] == 2);
 }
 
+TEST_CASE("rows: token types are there where a segment has some, and 0 elsewhere") {
+  std::vector<Segment> some = segments();
+  CHECK(!pack(cpu(), some).types);
+  some[2].types = {0, 0, 1, 1, 1};
+  const Rows rows = pack(cpu(), some);
+  CHECK(ints(rows.types) == std::vector<int32_t>{0, 0, 0, 0, 0, 0, 1, 1, 1});
+  CHECK(ints(rows.ids) == ints(pack(cpu(), segments()).ids));
+  CHECK(rows.shape_key() != pack(cpu(), segments()).shape_key());
+  some[1].types = {1};
+  some[2].types = {};
+  const Rows wide = pack(cpu(), some, Pack::buckets), other = wide.over(wide.packed.clone());
+  CHECK(ints(wide.types) == std::vector<int32_t>{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  CHECK(ints(other.types) == ints(wide.types));
+  some[0].types = {1};
+  CHECK_THROWS_WITH(pack(cpu(), some), "1 token types in a segment of 3 rows");
+}
+
 TEST_CASE("rows: sizes of buckets") {
   for (const auto& [n, bucket] : std::vector<std::pair<int64_t, int64_t>>{{0, 8},
                                                                           {1, 8},

@@ -17,8 +17,10 @@ struct Row {
   Tensor (*op)(const Tensor&);
   const Curve& curve;
 };
-const Row kPlain[] = {
-    {"gelu", ops::gelu, kGelu}, {"quick_gelu", ops::quick_gelu, kQuickGelu}, {"tanh", ops::tanh, kTanh}};
+const Row kPlain[] = {{"gelu", ops::gelu, kGelu},
+                      {"quick_gelu", ops::quick_gelu, kQuickGelu},
+                      {"relu", ops::relu, kRelu},
+                      {"tanh", ops::tanh, kTanh}};
 struct GatedRow {
   const char* name;
   Tensor (*op)(const Tensor&);

@@ -20,7 +20,8 @@ import torch
 import transformers
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-DECODERS, ENCODERS = ("llama", "mistral", "qwen2"), ("roberta", "xlm-roberta", "camembert")
+DECODERS = ("llama", "mistral", "qwen2")
+ENCODERS = ("roberta", "xlm-roberta", "camembert", "bert", "distilbert")
 VISION = ("clip", "clip_vision_model", "llava")
 IDS = [0, 5, 17, 3, 3, 60, 41, 9, 12, 2, 33, 8, 71, 2]
 PROCESSORS = ("CLIP", "Llava", "ViT", "DeiT", "Siglip")
@@ -58,6 +59,8 @@ def windows(config):
 
 def shrunken(raw):
     small = dict(raw, vocab_size=97, intermediate_size=48, num_hidden_layers=2, hidden_size=64, num_attention_heads=4)
+    if raw["model_type"] == "distilbert":
+        small.update(dim=64, n_layers=2, n_heads=4, hidden_dim=48)
     small.pop("torch_dtype", None), small.pop("dtype", None), small.pop("id2label", None), small.pop("label2id", None)
     heads, kv = raw.get("num_attention_heads", 32), raw.get("num_key_value_heads")
     if kv:

@@ -25,7 +25,9 @@ plant() {  # the tree, as it should be
   printf '# An op\n```cpp\nvoid rms_norm();\n```\n' >docs/add_an_op.md
   printf '# A task\n```cpp\nint boolq;\n```\n' >docs/add_a_task.md
   printf '# A method\n```cpp\nint method;\n```\n' >docs/add_a_method.md
-  mkdir -p optim apps/settings
+  printf '# A model\n```cpp\nint model;\n```\n' >docs/add_a_model.md
+  mkdir -p optim apps/settings models/roberta
+  echo 'int model;' | tee models/roberta/{kind.cpp,config.cpp,roberta.cpp} >models/roberta/family.cpp
   echo 'int method;' | tee optim/{flat_lora.h,methods.cpp,optimizer.h,optimizer.cpp} >apps/settings/settings.cpp
   echo 'int boolq;' | tee apps/data/task_table.cpp >tests/data/load_task_test.cpp
   touch CMakeLists.txt

@@ -3,7 +3,7 @@
 #   * every relative link leads to a file, and its #anchor to a heading there
 #   * in every command `lowland-roberta VERB ...`, VERB exists and each --flag is in that verb's --help
 #   * docs/cli.md names every flag of every verb
-#   * blocks marked cpp in docs/add_an_op.md, add_a_method.md and add_a_task.md stand in the sources word for word
+#   * blocks marked cpp in docs/add_an_op.md and the add_a_*.md beside it stand in the sources word for word
 # PROGRAM: path of lowland-roberta. Prints the offenders; exit status 1 if there are any.
 set -uo pipefail
 program=$(realpath "${1:?usage: check_docs.sh PROGRAM [ROOT]}") || exit 2
@@ -86,6 +86,8 @@ quoted() {
 quoted docs/add_an_op.md kernels/rms_norm.h kernels/reference/rms_norm.cpp kernels/cpu/rms_norm.cpp \
   engine/ops/rms_norm.cpp engine/ops/ops.h tests/ops/rms_norm_test.cpp
 quoted docs/add_a_task.md apps/data/task_table.cpp tests/data/load_task_test.cpp
+quoted docs/add_a_model.md models/roberta/kind.cpp models/roberta/config.cpp models/roberta/roberta.cpp \
+  models/roberta/family.cpp
 quoted docs/add_a_method.md optim/flat_lora.h optim/methods.cpp optim/optimizer.h optim/optimizer.cpp \
   apps/settings/settings.cpp
 exit $bad

@@ -161,6 +161,36 @@ TEST_CASE("tokenizer kinds: vocab.txt is BERT's WordPiece") {
   CHECK_THROWS_AS(load_tokenizer(folder.string()), Error);
 }
 
+TEST_CASE("tokenizer kinds: token types are the template's") {
+  const TemporaryFolder bert, own;
+  bert.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n");
+  json file = {{"version", "1.0"}, {"added_tokens", json::array()}, {"pre_tokenizer", {{"type", "Whitespace"}}}};
+  file["model"] = {{"type", "WordLevel"}, {"vocab", {{"a", 5}, {"b", 6}}}, {"unk_token", "a"}};
+  const auto item = [](const char* what, const char* id, int type) {
+    return json{{what, {{"id", id}, {"type_id", type}}}};
+  };
+  file["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single", {item("SpecialToken", "S", 3), item("Sequence", "A", 0)}},
+      {"pair", {item("SpecialToken", "S", 2), item("Sequence", "A", 0), item("Sequence", "B", 4)}},
+      {"special_tokens", {{"S", {{"id", "S"}, {"ids", {1, 2}}, {"tokens", {"x", "y"}}}}}}};
+  own.write("tokenizer.json", file.dump());
+  const auto types = [](const TemporaryFolder& folder, bool pair, int64_t longest) {
+    Ids ids, out = {9};  // appended
+    const Ids a = {5, 5, 5}, b = {6, 6};
+    const std::optional<std::span<const int32_t>> second =
+        pair ? std::optional<std::span<const int32_t>>(b) : std::nullopt;
+    load_tokenizer(folder.string())->build_inputs(a, second, longest, ids, &out);
+    CHECK(out.size() == ids.size() + 1);
+    return out;
+  };
+  CHECK(types(bert, false, 0) == Ids{9, 0, 0, 0, 0, 0});
+  CHECK(types(bert, true, 0) == Ids{9, 0, 0, 0, 0, 0, 1, 1, 1});
+  CHECK(types(bert, true, 5) == Ids{9, 0, 0, 0, 1, 1});
+  CHECK(types(own, false, 0) == Ids{9, 3, 3, 0, 0, 0});
+  CHECK(types(own, true, 0) == Ids{9, 2, 2, 0, 0, 0, 4, 4});
+}
+
 TEST_CASE("tokenizer kinds: a decoder that is not known fails when it is to decode") {
   json file = golden().at("kinds")[0].at("tokenizer");
   file["decoder"] = {{"type", "Telepathy"}};

@@ -77,7 +77,7 @@ json read_encoder(const std::string& folder, const std::vector<int32_t>& ids) {
 json read_model(const std::string& folder, const std::vector<int32_t>& ids) {
   const std::string text = read_file(folder + "/config.json");
   const std::string type = json::parse(text).value("model_type", "");
-  if (type == "roberta" || type == "xlm-roberta" || type == "camembert") return read_encoder(folder, ids);
+  if (encoder_kind(type) != nullptr) return read_encoder(folder, ids);
   if (type == "llava") return {{"notes", VlmConfig::from_json(text, "config.json").notes}};
   if (type == "clip" || type == "clip_vision_model")
     return {{"notes", VitConfig::from_json(text, "config.json").notes}};

@@ -1,0 +1,16 @@
+#include "kernels/relu.h"
+
+#include "kernels/cpu/map.h"
+
+namespace lowland::LL_CPU {
+
+template <class T> void relu_forward(Ctx& ctx, T* y, const T* x, int64_t n) { map_forward<Relu>(ctx, y, x, n); }
+
+template <class T> void relu_backward(Ctx& ctx, T* dx, const T* dy, const T* y, int64_t n) {
+  map_backward<Relu>(ctx, dx, dy, y, n);
+}
+
+LL_INSTANTIATE(relu_forward);
+LL_INSTANTIATE(relu_backward);
+
+}  // namespace lowland::LL_CPU
