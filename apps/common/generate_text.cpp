@@ -12,6 +12,7 @@
 namespace lowland::apps {
 
 void SamplingSettings::add_flags(Flags& f) {
+  f.group("Sampling");
   f.add("max-new-tokens", &max_new_tokens, "The most tokens to add");
   f.add("temperature", &temperature, "0: always the likeliest token; 1: by the model's probabilities");
   f.add("top-k", &top_k, "Choose among the K likeliest tokens (0: all)");
