@@ -36,6 +36,13 @@ lowland_need(libjpeg-dev JPEG_FOUND)
 find_package(PNG QUIET)
 lowland_need(libpng-dev PNG_FOUND)
 
+# Pictures of these kinds are read where their library is there.
+if(PKG_CONFIG_FOUND)
+  pkg_check_modules(webp QUIET IMPORTED_TARGET libwebp libwebpdemux)
+endif()
+find_package(GIF QUIET)
+find_package(TIFF QUIET)
+
 find_path(LOWLAND_DNNL_INCLUDE oneapi/dnnl/dnnl.h)
 find_library(LOWLAND_DNNL_LIBRARY NAMES dnnl)
 lowland_need(libdnnl-dev LOWLAND_DNNL_INCLUDE LOWLAND_DNNL_LIBRARY)
@@ -53,6 +60,9 @@ if(NOT LOWLAND_INSTALLED)  # what only the build itself needs
   lowland_need(libcli11-dev CLI11_FOUND)
   if(PKG_CONFIG_FOUND)
     pkg_check_modules(tomlplusplus QUIET IMPORTED_TARGET tomlplusplus)
+  endif()
+  if(PKG_CONFIG_FOUND)
+    pkg_check_modules(libedit QUIET IMPORTED_TARGET libedit)  # editing of lines in `chat`, where it is there
   endif()
   lowland_need(libtomlplusplus-dev tomlplusplus_FOUND)
   find_path(LOWLAND_XTENSOR_INCLUDE NAMES xtensor/xarray.hpp xtensor/containers/xarray.hpp)

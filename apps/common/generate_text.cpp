@@ -12,6 +12,7 @@
 namespace lowland::apps {
 
 void SamplingSettings::add_flags(Flags& f) {
+  f.group("Sampling");
   f.add("max-new-tokens", &max_new_tokens, "The most tokens to add");
   f.add("temperature", &temperature, "0: always the likeliest token; 1: by the model's probabilities");
   f.add("top-k", &top_k, "Choose among the K likeliest tokens (0: all)");
@@ -79,7 +80,9 @@ void check_room(const Llama& model, const std::vector<int32_t>& conversation) {
 }
 
 Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
-                          const GenerateOptions& options, const EmbedPrompts& embed) {
+                          const GenerateOptions& options, const EmbedPrompts& embed,
+                          const std::function<bool()>& stop) {
+  struct Stopped {};
   const auto stream = stream_after(tokenizer, prompt);
   const bool terminal = isatty(STDOUT_FILENO) != 0;  // a file gets the bytes as they are
   Generated out;
@@ -95,8 +98,11 @@ Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const 
     stream->feed(id, text);
     ++out.tokens;
     put();
+    if (stop && stop()) throw Stopped();
   };
-  generate(model, {prompt}, options, on_token, embed);
+  try {
+    generate(model, {prompt}, options, on_token, embed);
+  } catch (const Stopped&) {}
   stream->finish(text);
   put();
   std::fputc('\n', stdout);

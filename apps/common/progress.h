@@ -7,6 +7,20 @@
 
 namespace lowland::apps {
 
+// How far a job is, as its bar tells it.
+struct BarState {
+  std::string what;  // what is counted: "step"
+  int64_t done = 0, total = 0;
+  std::string left;     // "0:41 left"
+  std::string details;  // fields two blanks apart, the most telling first: "loss 0.412  8,311 tokens/s  1.2 GB"
+};
+
+// The bar and its text in at most `columns` - 1 places. What is done and the time left come first, then details as far
+// as they fit, then the bar.
+std::string bar_line(const BarState& state, int columns, bool colours);
+
+// The newest Progress is the one that is drawn. On no terminal it is plain lines: those of log(), and one every half
+// minute where there are none.
 class Progress {
  public:
   Progress(std::string what, int64_t total, int64_t done = 0);
@@ -14,22 +28,25 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Redraws at most ten times a second. `details`: "loss 0.412  8,311 tokens/s  1.2 GB".
+  // Redraws at most ten times a second. details: of BarState.
   void update(int64_t done, const std::string& details);
-  // A line of its own, above the bar.
-  void line(const std::string& text);
-  void finish();
-  bool on_terminal() const { return terminal_; }
+  // A plain line with the time that went by and the time left; nothing on a terminal, whose bar says as much.
+  void log(int64_t done, const std::string& text);
+  // Takes the bar off the screen until the next update: before something else than say() writes there.
+  void hide();
+  void finish() { hide(); }
 
  private:
+  friend void say(const std::string& text);
   void draw();
+  std::string time_left() const;
   std::string what_, details_;
   int64_t total_, first_, done_;
   bool terminal_, drawn_ = false;
   std::chrono::steady_clock::time_point start_, last_;
 };
 
-// Lines of the log, on stderr.
+// Lines of the log, on stderr, above a bar that is there.
 void say(const std::string& text);
 void say(const std::vector<std::string>& lines);
 std::string bytes_text(size_t bytes);       // "1.24 GB"

@@ -28,7 +28,8 @@ std::vector<std::string> entries(const fs::path& folder, bool directories) {
 
 bool is_picture(const std::string& name) {
   const std::string suffix = to_lower(fs::path(name).extension().string());
-  return suffix == ".jpg" || suffix == ".jpeg" || suffix == ".png";
+  const char* const known[] = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"};
+  return std::find(std::begin(known), std::end(known), suffix) != std::end(known);
 }
 
 std::optional<fs::path> split_folder(const fs::path& root, const std::vector<const char*>& names) {
@@ -47,7 +48,7 @@ std::vector<LabelledPicture> read_split(const fs::path& folder, const std::vecto
     const size_t before = out.size();
     for (const std::string& file : entries(folder / name, false))
       if (is_picture(file)) out.push_back({(folder / name / file).string(), static_cast<int>(at - classes.begin())});
-    LL_CHECK(out.size() > before, "{} has no picture (.jpg, .jpeg or .png)", (folder / name).string());
+    LL_CHECK(out.size() > before, "{} has no picture (.jpg, .png, .webp, .gif, .tif or .bmp)", (folder / name).string());
   }
   LL_CHECK(!out.empty(), "{} has no directory of a class", folder.string());
   return out;

@@ -36,6 +36,7 @@ LlamaSession::LlamaSession() {
 }
 
 void LlamaSession::add_flags(Flags& f, Verb verb) {
+  f.group("Data");
   if (verb == Verb::generate) return;
   if (verb == Verb::chat) return language_.add_chat_flags(f);
   base.add_tokenizer(f);

@@ -28,6 +28,7 @@ class LlamaBench final : public BenchCase {
   }
 
   void add_flags(Flags& f) override {
+    f.group("Model");
     f.add("preset", &preset, "llama-110m, llama-3.2-1b, llama-3.2-3b, llama-3.1-8b or llama-2-7b");
     f.add("batch,batch-size", &sequences, "Sequences per step");
     f.add("length,max-length,max-seq-length", &length, "Tokens per sequence");

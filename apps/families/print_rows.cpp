@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/common/terminal.h"
 #include "models/tokenizers/printable.h"
 
 namespace lowland::apps {
@@ -19,7 +20,7 @@ void print_rows_head(int64_t begin, int64_t end) {
 void print_row(int64_t position, int32_t id, bool learnt, std::string_view piece) {
   const std::string line = fmt::format("{:>10} {:>8}  {:<4}  {}", position < 0 ? "-" : fmt::format("{}", position), id,
                                        learnt ? "yes" : "", printable(piece));
-  const bool green = learnt && isatty(STDOUT_FILENO) != 0;
+  const bool green = learnt && has_colours(STDOUT_FILENO);
   std::printf("%s%s%s\n", green ? "\033[32m" : "", line.c_str(), green ? "\033[0m" : "");
 }
 

@@ -30,6 +30,7 @@ void say_split(const char* name, const Split& split) {
 }  // namespace
 
 void RobertaSession::add_flags(Flags& f, Verb verb) {
+  f.group("Data");
   flags_ = &f;
   trains_ = verb == Verb::finetune || verb == Verb::inspect;
   const char* const columns[] = {"Column of the text", "Column of the second text of a pair"};

@@ -57,6 +57,7 @@ class RobertaSession final : public Session {
 
 class RobertaPretraining final : public TextPretraining {
  public:
+  RobertaPretraining() { smooths_labels = false; }
   void load(const Wanted& wanted) override;
   const Objective& objective() const override { return *objective_; }
   std::unique_ptr<nn::Model> new_model(bool for_training) const override;

@@ -11,6 +11,7 @@ class RobertaBench final : public BenchCase {
   RobertaBench() { preset = "roberta-base"; }
 
   void add_flags(Flags& f) override {
+    f.group("Model");
     f.add("preset", &preset, "roberta-base or roberta-large");
     f.add("batch,batch-size", &sequences, "Sequences per step");
     f.add("length,max-length,max-seq-length", &length, "Tokens per sequence");

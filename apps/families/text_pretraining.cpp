@@ -10,6 +10,7 @@ namespace lowland::apps {
 namespace fs = std::filesystem;
 
 void TextPretraining::add_flags(Flags& f, Verb) {
+  f.group("Data");
   f.add("text", &text_, "Text files; documents are separated by blank lines");
   f.add("model-config", &model_config_, "config.json of the model to make");
   f.add("tokenizer", &base.tokenizer, "Folder of a tokenizer");

@@ -46,6 +46,7 @@ VlmSession::VlmSession() {
 }
 
 void VlmSession::add_flags(Flags& f, Verb verb) {
+  f.group("Data");
   if (verb == Verb::chat) {
     f.add_positional("image", &images_, "Image files");
     return questions_.add_prompt_style(f);

@@ -36,6 +36,10 @@ class VlmSession : public LanguageSession {
   const Llama& language(const nn::Model& model) const override { return static_cast<const Vlm&>(model).language(); }
   void begin_chat() override;
   bool take_line(std::string& line) override;
+  void take_picture(const std::string& file) override;
+  bool takes_pictures() const override { return true; }
+  std::vector<std::string> pictures_shown() const override { return images_; }
+  void forget(const ChatMessage& message, bool newest) override;
   std::vector<int32_t> conversation(const std::vector<ChatMessage>& messages) const override;
   EmbedPrompts embedding(const nn::Model& model, const std::vector<int32_t>& ids) const override;
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "apps/common/progress.h"
 #include "apps/families/vlm.h"
@@ -151,14 +152,23 @@ void VlmSession::predict(const nn::Model& model, const std::function<void(const 
                    });
 }
 
-// The images come before the first line, unless it has a mark for each where it belongs.
 void VlmSession::begin_chat() {
-  for (const std::string& file : images_) {
-    read_image(file);  // refused now, if it is no picture
-    shown_.push_back(pictures_->add(file, "chat"));
-    front_ += std::string(kImageText) + "\n";
-  }
-  unplaced_ = images_.size();
+  for (const std::string& file : std::exchange(images_, {})) take_picture(file);
+}
+
+// The images come before the next line, unless it has a mark for each where it belongs.
+void VlmSession::take_picture(const std::string& file) {
+  read_image(file);  // refused now, if it is no picture
+  shown_.push_back(pictures_->add(file, "chat"));
+  front_ += std::string(kImageText) + "\n";
+  images_.push_back(file);
+  ++unplaced_;
+}
+
+void VlmSession::forget(const ChatMessage& message, bool newest) {
+  const size_t n = std::min(count_marks(message.content), shown_.size()), from = newest ? shown_.size() - n : 0;
+  shown_.erase(shown_.begin() + from, shown_.begin() + from + n);
+  images_.erase(images_.begin() + from, images_.begin() + from + n);
 }
 
 bool VlmSession::take_line(std::string& line) {

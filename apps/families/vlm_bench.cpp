@@ -21,6 +21,7 @@ class VlmBench final : public BenchCase {
   }
 
   void add_flags(Flags& f) override {
+    f.group("Model");
     f.add("preset", &preset, "vlm-small or llava-1.5-7b");
     f.add("batch,batch-size", &sequences, "Samples per step, an image and text each");
     f.add("length,max-length,max-seq-length", &length, "Tokens of text per sample");

@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 // --- the projector
 
 void ProjectorPretraining::add_flags(Flags& f, Verb verb) {
+  f.group("Data");
   parts_.add_flags(f);
   f.add("model", &base.model, "A LLaVA folder whose projector is to be trained further");
   VlmSession::add_flags(f, verb);

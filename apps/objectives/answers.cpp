@@ -56,6 +56,7 @@ void answer_questions(const Vlm& model, const QuestionFormat& format, Pictures& 
     }
     const EmbedPrompts embed = embed_with_pictures(model, pictures, prompts, which);
     const auto ids = generate(model.language(), prompts, options, {}, embed);
+    progress.hide();  // answers may go to the screen
     for (size_t i = begin; i < end; ++i)
       on_answer(i, without_blanks(text_after(format.tokenizer, prompts[i - begin], ids[i - begin])));
     progress.update(static_cast<int64_t>(end), "");

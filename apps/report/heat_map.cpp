@@ -11,7 +11,7 @@
 namespace lowland::apps {
 namespace {
 
-constexpr double kSide = 420, kLeft = 56, kTop = 32, kBar = 18, kWidth = 580, kHeight = 500;
+constexpr double kSide = 250, kLeft = 44, kTop = 32, kBar = 14, kWidth = 380, kHeight = 306;
 
 // Dark blue through green to yellow, of even steps in lightness, so that it reads in grey as well.
 std::string colour(double share) {
@@ -33,7 +33,7 @@ std::string text(double x, double y, const char* anchor, const std::string& what
 std::string scale_bar(double low, double high) {
   constexpr int kSteps = 60;
   std::string svg;
-  const double x = kLeft + kSide + 24, step = kSide / kSteps;
+  const double x = kLeft + kSide + 14, step = kSide / kSteps;
   for (int i = 0; i < kSteps; ++i)
     svg += fmt::format("<rect x='{}' y='{:.1f}' width='{}' height='{:.1f}' fill='{}'/>", x, kTop + step * i, kBar,
                        step + 0.5, colour(1 - (i + 0.5) / kSteps));
@@ -52,7 +52,7 @@ std::string heat_map(const std::string& title, const std::vector<double>& at, co
   }
   if (!std::isfinite(low)) return "";
   std::string svg =
-      fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight, escape_html(title));
+      fmt::format("<figure><svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight, escape_html(title));
   svg += fmt::format("<text x='{}' y='18' class='title'>{}</text>", kLeft, escape_html(title));
   const size_t n = at.size();
   const double cell = kSide / static_cast<double>(n);
@@ -71,7 +71,7 @@ std::string heat_map(const std::string& title, const std::vector<double>& at, co
     svg += text(kLeft + middle, kTop + kSide + 16, "middle", fmt::format("{:.3g}", at[i]));
     svg += text(kLeft - 6, kTop + kSide - middle + 4, "end", fmt::format("{:.3g}", at[i]));
   }
-  return svg + scale_bar(low, high) + "</svg>";
+  return svg + scale_bar(low, high) + "</svg></figure>";
 }
 
 }  // namespace lowland::apps

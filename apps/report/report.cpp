@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/common/progress.h"
+#include "apps/report/chart_script.h"
 #include "apps/report/heat_map.h"
 #include "apps/report/svg_chart.h"
 #include "apps/train/metrics_file.h"
@@ -15,32 +16,74 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kStyle =
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em;color:#222;background:#fff}"
-    "h1{font-size:1.5em;margin-bottom:.2em}h2{font-size:1.1em;margin:2em 0 .4em}.note{color:#666;margin:.3em 0}"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.6em 0;font-variant-numeric:tabular-nums}"
-    "td,th{padding:.3em .9em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
-    "th{font-weight:600;color:#555}.left td,.left th,td:first-child,th:first-child,td:nth-child(2),th:nth-child(2)"
-    "{text-align:left}.dot{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:8px}"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:1em 2em}"
-    "svg{width:100%;height:auto;display:block}.grid{stroke:#e5e5e5}"
-    ".tick{font-size:12px;fill:#555}.title{font-size:14px;font-weight:600;fill:#222}"
-    "details{margin:1em 0}pre{background:#f6f6f6;padding:1em;overflow:auto}"
-    "@media(prefers-color-scheme:dark){body{background:#191919;color:#ddd}.grid{stroke:#333}.tick{fill:#aaa}"
-    ".title{fill:#ddd}td,th{border-color:#333}th,.note{color:#aaa}pre{background:#222}}";
+    ":root{color-scheme:light dark;--back:#fff;--text:#222;--dim:#555;--line:#ddd;--grid:#e5e5e5;--shade:#0004}"
+    "@media(prefers-color-scheme:dark){:root{--back:#191919;--text:#ddd;--dim:#aaa;--line:#3a3a3a;--grid:#333;"
+    "--shade:#fff5}}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:1.5em auto;padding:0 1em;color:var(--text);"
+    "background:var(--back)}h1{font-size:1.5em;margin-bottom:.2em;overflow-wrap:anywhere}"
+    "h2{font-size:1.1em;margin:2em 0 .4em}.note,figcaption{color:var(--dim);margin:.3em 0;overflow-wrap:anywhere}"
+    "figcaption{font-size:12px;line-height:1.35}"
+    // A shadow at the side where more of a table is: it scrolls with the view, and what covers it with the table.
+    ".wide{overflow-x:auto;max-width:max-content;margin:.6em 0;background:"
+    "linear-gradient(90deg,var(--back) 40%,#0000) 0/40px 100% no-repeat local,"
+    "linear-gradient(270deg,var(--back) 40%,#0000) 100%/40px 100% no-repeat local,"
+    "linear-gradient(270deg,var(--shade),#0000) 100%/16px 100% no-repeat scroll}"
+    "table{border-collapse:separate;border-spacing:0;font-variant-numeric:tabular-nums}"
+    "td,th{padding:.3em .8em;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}"
+    "th{font-weight:600;color:var(--dim)}.left td,.left th,td:first-child,th:first-child,td:nth-child(2),"
+    "th:nth-child(2){text-align:left}td:first-child,th:first-child{position:sticky;left:0;background:var(--back);"
+    "border-right:1px solid var(--line);min-width:6em;max-width:38vw;white-space:normal;overflow-wrap:break-word}"
+    ".dot{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:7px}"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:1.4em 1.6em}"
+    "figure{margin:0;max-width:480px}figure>svg{width:100%;height:auto;display:block}.chart{touch-action:pan-y}"
+    ".grid{stroke:var(--grid)}.tick{font-size:12px;fill:var(--dim)}.title{font-size:14px;font-weight:600;"
+    "fill:var(--text)}.rule{stroke:var(--dim);display:none}.cut{stroke:var(--text);stroke-width:1.5;fill:none}"
+    ".tip{position:absolute;pointer-events:none;font-size:13px;padding:.3em .6em;border:1px solid var(--line);"
+    "border-radius:4px;background:var(--back);box-shadow:0 1px 4px var(--shade)}.tip[hidden]{display:none}"
+    "details{margin:1em 0}summary{cursor:pointer}"
+    "pre{background:color-mix(in srgb,var(--text) 6%,var(--back));padding:1em;overflow:auto}";
 
-// One curve per run of a key of metrics.jsonl; a run has the same colour in every chart.
-std::vector<Series> curves(const std::vector<RunRecord>& runs, const std::vector<std::string>& keys) {
+// The values of a key of metrics.jsonl.
+Series curve(const RunRecord& run, const std::string& key, const std::string& name, size_t colour) {
+  Series s{name, {}, colour};
+  for (const json& line : run.metrics)
+    if (line.contains(key) && line.at(key).is_number())
+      s.points.emplace_back(line.value("step", 0.0), line.at(key).get<double>());
+  return s;
+}
+
+// One curve per run; a run has the same colour in every chart.
+std::vector<Series> curves(const std::vector<RunRecord>& runs, const std::string& key) {
   std::vector<Series> out;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    for (const std::string& key : keys) {
-      Series s{runs.size() > 1 ? runs[i].name : key, {}, i};
-      for (const json& line : runs[i].metrics)
-        if (line.contains(key) && line.at(key).is_number())
-          s.points.emplace_back(line.value("step", 0.0), line.at(key).get<double>());
-      if (!s.points.empty()) out.push_back(std::move(s));
-    }
-  }
+  for (size_t i = 0; i < runs.size(); ++i) out.push_back(curve(runs[i], key, runs.size() > 1 ? runs[i].name : key, i));
   return out;
+}
+
+// Of training, and of evaluation where there was one: in one chart, to see them part.
+std::string loss_chart(const std::vector<RunRecord>& runs) {
+  std::vector<Series> all;
+  std::string perturbed;
+  bool evaluated = false;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const bool several = runs.size() > 1;
+    const std::string prefix = several ? runs[i].name + ", " : "";
+    Series dev = curve(runs[i], "eval_loss", prefix + "evaluation", several ? i : 1);
+    Series train = curve(runs[i], "loss", prefix + "training", several ? i : 0);
+    if (train.points.empty()) {
+      train = curve(runs[i], "loss_perturbed", prefix + "training, perturbed", train.colour);
+      if (!train.points.empty()) perturbed += (perturbed.empty() ? "" : ", ") + runs[i].name;
+    }
+    const bool both = several && !dev.points.empty();
+    evaluated |= both;
+    train.dashed = both;
+    if (several) (both ? dev : train).name = runs[i].name;
+    all.push_back(std::move(dev));
+    all.push_back(std::move(train));
+  }
+  std::string note = evaluated ? "Solid: evaluation, at the centre; dashed: training." : "";
+  if (!perturbed.empty())
+    note += fmt::format("{}Training of {}: at the perturbed point.", note.empty() ? "" : " ", perturbed);
+  return svg_chart("Loss", "step", all, note);
 }
 
 // Every evaluation metric of the runs but the loss, in the order of their first appearance.
@@ -128,7 +171,7 @@ namespace {
 
 // `colours`: a square in the run's colour before each row's name.
 std::string html_table(const std::vector<std::vector<std::string>>& rows, bool colours, const char* kind) {
-  std::string html = fmt::format("<div class='wide'><table class='{}'>", kind);
+  std::string html = fmt::format("<div class='wide' tabindex='0'><table class='{}'>", kind);
   for (size_t r = 0; r < rows.size(); ++r) {
     html += "<tr>";
     for (size_t c = 0; c < rows[r].size(); ++c) {
@@ -173,24 +216,23 @@ std::string landscapes(const std::vector<RunRecord>& runs) {
 }
 
 std::string charts(const std::vector<RunRecord>& runs) {
-  const std::vector<Series> perturbed = curves(runs, {"loss_perturbed"});
-  std::string html = "<div class='charts'>";
-  html += svg_chart(perturbed.empty() ? "Training loss" : "Training loss (eflat-lora: at the perturbed point)", "step",
-                    curves(runs, {"loss", "loss_perturbed"}));
-  for (const std::string& m : metric_names(runs)) html += svg_chart(m, "step", curves(runs, {m}));
-  html += svg_chart("Sharpness", "step", curves(runs, {"sharpness"}));
-  html += svg_chart("EMA gap", "step", curves(runs, {"ema_gap"}));
-  html += svg_chart("Norm of the perturbation", "step", curves(runs, {"perturbation_norm"}));
-  html += svg_chart("Gradient norm", "step", curves(runs, {"grad_norm"}));
-  html += svg_chart("Learning rate", "step", curves(runs, {"learning_rate"}));
+  std::string html = "<div class='charts'>" + loss_chart(runs);
+  for (const std::string& m : metric_names(runs))
+    if (m != "eval_loss") html += svg_chart(m, "step", curves(runs, m));
+  for (const auto& [title, key] : {std::pair{"Sharpness", "sharpness"},
+                                   {"EMA gap", "ema_gap"},
+                                   {"Norm of the perturbation", "perturbation_norm"},
+                                   {"Gradient norm", "grad_norm"},
+                                   {"Learning rate", "learning_rate"}})
+    html += svg_chart(title, "step", curves(runs, key));
   return html + landscapes(runs) + "</div>";
 }
 
 std::string page(const std::string& title, const std::string& body) {
   return fmt::format(
       "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-      "<title>{0}</title><style>{1}</style></head><body><h1>{0}</h1>{2}</body></html>\n",
-      escape_html(title), kStyle, body);
+      "<title>{0}</title><style>{1}</style></head><body><h1>{0}</h1>{2}<script>{3}</script></body></html>\n",
+      escape_html(title), kStyle, body, kChartScript);
 }
 
 }  // namespace

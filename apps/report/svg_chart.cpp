@@ -8,26 +8,20 @@
 namespace lowland::apps {
 namespace {
 
-constexpr double kWidth = 640, kHeight = 320, kLeft = 64, kRight = 16, kTop = 32, kBottom = 44, kLegendLine = 17;
-const char* const kColours[] = {"#0b7fab", "#d9730d", "#3f8f5f", "#9065b0", "#c14c8a", "#8a8783", "#b58900", "#4b5fc1"};
+constexpr double kWidth = 380, kHeight = 250, kLeft = 52, kRight = 12, kTop = 32, kBottom = 40, kLegendLine = 17;
+constexpr double kLetter = 6.6;  // the mean width of a tick's letter
+const char* const kColours[] = {"#0b7fab", "#d9730d", "#3f8f5f", "#9065b0", "#c14c8a", "#8a8783", "#b58900", "#5b70d6"};
 
 struct Range {
   double low = 0, high = 1;
   double at(double v) const { return (v - low) / (high - low); }
 };
 
-Range range_of(const std::vector<Series>& series, bool x) {
-  double low = INFINITY, high = -INFINITY;
-  for (const Series& s : series) {
-    for (const auto& p : s.points) {
-      low = std::min(low, x ? p.first : p.second);
-      high = std::max(high, x ? p.first : p.second);
-    }
-  }
-  if (x) low = std::min(low, 0.0);
-  if (low == high) return {low - 0.5, high + 0.5};
-  const double margin = x ? 0.0 : 0.05 * (high - low);
-  return {low - margin, high + margin};
+Range x_range(const std::vector<Series>& series) {
+  Range r{0, -INFINITY};
+  for (const Series& s : series)
+    for (const auto& p : s.points) r = {std::min(r.low, p.first), std::max(r.high, p.first)};
+  return r.low == r.high ? Range{r.low - 0.5, r.high + 0.5} : r;
 }
 
 // About five round numbers inside the range.
@@ -65,20 +59,32 @@ std::string axes(const Frame& frame, const std::string& x_label) {
   return svg;
 }
 
+// Two strokes through the axis, where it does not show all.
+std::string cut_mark(const Frame& frame) {
+  return fmt::format("<path class='cut' d='M{0} {1:.0f}l12 -5M{0} {2:.0f}l12 -5'/>", kLeft - 6, frame.y(frame.ys.low),
+                     frame.y(frame.ys.low) - 5);
+}
+
 std::string curve(const Frame& frame, const Series& series) {
   constexpr size_t kMostDots = 60;
   const char* colour = series_colour(series.colour);
-  std::string points, dots;
+  std::string points, xs, ys, dots;
   for (const auto& [x, y] : series.points) {
-    points += fmt::format("{:.1f},{:.1f} ", frame.x(x), frame.y(y));
+    const char* blank = points.empty() ? "" : " ";
+    points += fmt::format("{}{:.1f},{:.1f}", blank, frame.x(x), frame.y(y));
+    xs += fmt::format("{}{:.6g}", blank, x);
+    ys += fmt::format("{}{:.5g}", blank, y);
     dots += fmt::format(
-        "<circle r='2.5' fill='{}' cx='{:.1f}' cy='{:.1f}'>"
+        "<circle r='2.2' fill='{}' cx='{:.1f}' cy='{:.1f}'>"
         "<title>{}: {:.5g} at {:.6g}</title></circle>",
         colour, frame.x(x), frame.y(y), escape_html(series.name), y, x);
   }
   if (series.points.size() > kMostDots) dots.clear();
-  return fmt::format("<polyline fill='none' stroke='{}' stroke-width='2' stroke-linejoin='round' points='{}'/>", colour,
-                     points) +
+  return fmt::format(
+             "<polyline fill='none' stroke='{}' stroke-width='{}' stroke-linejoin='round'{} points='{}' "
+             "data-name='{}' data-x='{}' data-y='{}'/>",
+             colour, series.dashed ? 1.4 : 2, series.dashed ? " stroke-dasharray='4 3'" : "", points,
+             escape_html(series.name), xs, ys) +
          dots;
 }
 
@@ -90,7 +96,8 @@ std::string legend(const std::vector<Series>& series, double& bottom) {
   if (series.size() < 2) return svg;
   bottom += kLegendLine;
   for (const Series& s : series) {
-    const double width = 30 + 7.0 * static_cast<double>(s.name.size());
+    if (s.dashed) continue;
+    const double width = 28 + kLetter * static_cast<double>(s.name.size());
     if (x > kLeft && x + width > kWidth) {
       x = kLeft;
       bottom += kLegendLine;
@@ -122,10 +129,11 @@ std::string escape_html(const std::string& text) {
   return out;
 }
 
-std::string svg_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& given) {
+std::string svg_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& given,
+                      const std::string& note) {
   std::vector<Series> series;
   for (const Series& s : given) {
-    Series kept{s.name, {}, s.colour};
+    Series kept{s.name, {}, s.colour, s.dashed};
     for (const auto& p : s.points)
       if (std::isfinite(p.first) && std::isfinite(p.second)) kept.points.push_back(p);
     if (!kept.points.empty()) series.push_back(std::move(kept));
@@ -133,13 +141,22 @@ std::string svg_chart(const std::string& title, const std::string& x_label, cons
   if (series.empty()) return "";
   double legend_bottom = 0;
   const std::string names = legend(series, legend_bottom);
-  const Frame frame{range_of(series, true), range_of(series, false), legend_bottom + kTop - 18};
-  std::string svg =
-      fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight, escape_html(title));
+  const Focus focus = focus_of(series);
+  const Frame frame{x_range(series), {focus.low, focus.high}, legend_bottom + kTop - 18};
+  std::string svg = fmt::format("<svg class='chart' viewBox='0 0 {} {}' role='img' aria-label='{}' data-x='{}'>",
+                                kWidth, kHeight, escape_html(title), escape_html(x_label));
   svg += fmt::format("<text x='{}' y='18' class='title'>{}</text>", kLeft, escape_html(title));
   svg += names + axes(frame, x_label);
+  const double width = kWidth - kRight - kLeft + 6,
+               height = kHeight - kBottom - frame.top + 6;  // dots at the edge whole
+  svg += fmt::format("<svg x='{0}' y='{1}' width='{2}' height='{3}' viewBox='{0} {1} {2} {3}'>", kLeft - 3,
+                     frame.top - 3, width, height);
+  svg += fmt::format("<line class='rule' y1='{}' y2='{}'/>", frame.top, kHeight - kBottom);
   for (const Series& s : series) svg += curve(frame, s);
-  return svg + "</svg>";
+  svg += focus.cut.empty() ? "</svg></svg>" : "</svg>" + cut_mark(frame) + "</svg>";
+  const std::string caption = note + (note.empty() || focus.cut.empty() ? "" : " ") + focus.cut;
+  if (!caption.empty()) svg += "<figcaption>" + escape_html(caption) + "</figcaption>";
+  return "<figure>" + svg + "</figure>";
 }
 
 }  // namespace lowland::apps

@@ -103,6 +103,7 @@ void Flags::add(const std::string& names, Field field, const std::string& help) 
   }
   const bool many = std::holds_alternative<std::vector<std::string>*>(field);
   option->multi_option_policy(many ? MultiOptionPolicy::TakeAll : MultiOptionPolicy::TakeLast);
+  option->group(group_);
   entries_.push_back({first, field, option});
 }
 
@@ -114,10 +115,20 @@ void Flags::add_positional(const std::string& name, std::vector<std::string>* fi
   verb_.add_option(name, *field, help)->expected(0, -1);
 }
 
+void Flags::add_manner(const std::string& names, bool* field, const std::string& help) {
+  verb_.add_flag(names, *field, help)->group(group_);
+}
+
+void Flags::drop(const std::string& name) {
+  std::erase_if(entries_, [&](const Entry& e) { return e.name == name && verb_.remove_option(e.option); });
+}
+
 void Flags::keep(const std::string& name, Field field) { entries_.push_back({name, field, nullptr}); }
 
 void Flags::add_config_file() {
-  verb_.add_option("--config", "File of flags (TOML: `rank = 8`); flags of the command line win")->type_name("FILE");
+  verb_.add_option("--config", "File of flags (TOML: `rank = 8`); flags of the command line win")
+      ->type_name("FILE")
+      ->group(group_);
 }
 
 void Flags::on_run(std::function<void()> verb) { verb_.callback(std::move(verb)); }

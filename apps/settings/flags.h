@@ -28,8 +28,14 @@ class Flags {
   // An argument without dashes; not in the files of a run.
   void add_positional(const std::string& name, std::string* field, const std::string& help);
   void add_positional(const std::string& name, std::vector<std::string>* field, const std::string& help);
+  // How the verb talks; not in the files of a run. names: with their dashes, "-v,--verbose".
+  void add_manner(const std::string& names, bool* field, const std::string& help);
   // In the files of a run, but not on the command line.
   void keep(const std::string& name, Field field);
+  // Takes back a flag that was added: the verb has no use for it.
+  void drop(const std::string& name);
+  // The heading in --help of the flags that are added from here on.
+  void group(const std::string& heading) { group_ = heading; }
   // --config FILE: its lines count as flags given right after the verb. run_program reads it; --help shows it.
   void add_config_file();
 
@@ -57,6 +63,7 @@ class Flags {
   const Entry* find(const std::string& name) const;
 
   CLI::App& verb_;
+  std::string group_ = "Options";
   std::vector<Entry> entries_;
 };
 

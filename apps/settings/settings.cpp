@@ -33,6 +33,7 @@ void check_word(const char* flag, const std::string& value, const std::vector<st
 }
 
 void BaseSettings::add_flags(Flags& f) {
+  f.group("What to work on");
   f.add("model", &model, "Base checkpoint: a Hugging Face folder, or a name in the local Hugging Face cache");
   f.add("adapter", &adapter, "PEFT adapter folder");
   f.add("random-init", &random_init, "Draw all weights anew instead of reading them, to see what pretraining gives");
@@ -62,6 +63,7 @@ void SplitSettings::check() const {
 }
 
 void add_flags(AdapterSettings& s, Flags& f) {
+  f.group("Adapter");
   f.add("rank,lora-r", &s.rank, "Rank of the adapters");
   f.add("alpha,lora-alpha", &s.alpha, "Adapters are scaled by alpha / rank");
   f.add("lora-dropout", &s.dropout, "Dropout on the adapters' input");
@@ -86,6 +88,7 @@ MethodSettings default_settings(const std::string& method) {
 }
 
 void MethodSettings::add_flags(Flags& f, const std::string& rho_help) {
+  f.group("Method");
   f.add("method", &name, fmt::format("{}", fmt::join(optim::method_names(), ", ")));
   for (const optim::MethodFlag& flag : optim::method_flags()) {
     const std::string help = flag.name == "rho" && !rho_help.empty() ? rho_help : flag.help;
@@ -152,6 +155,7 @@ void BatchSettings::check() const {
 }
 
 void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_smoothing) {
+  f.group("Training");
   f.add("lr,learning-rate", &lr, "Peak learning rate (0: the method's own, 2e-4, for full 2e-5)");
   f.add("schedule,lr-scheduler-type", &schedule, "linear, cosine or constant");
   f.add("warmup-ratio", &warmup_ratio, "Share of the steps over which the learning rate rises");
@@ -204,6 +208,7 @@ optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m) c
 }
 
 void SystemSettings::add_flags(Flags& f) {
+  f.group("Machine");
   f.add("seed", &seed, "Seed of initialisation, order and dropout");
   f.add("device", &device, "auto, cpu, cuda or cuda:N");
   f.add("dtype", &dtype, "auto, f32 or bf16");
@@ -239,9 +244,11 @@ DType SystemSettings::weights_dtype(const BatchSettings& batch, const Context& c
 }
 
 void OutputSettings::add_flags(Flags& f) {
+  f.group("Output");
   f.add("out,output-dir", &out, "Folder to write, refused if it is not empty");
   f.add("resume", &resume, "Go on from the newest checkpoint in --out, with the settings of its run.json");
   f.add("overwrite", &overwrite, "Delete what is in --out first");
+  f.add_manner("-v,--verbose", &verbose, "Say more: the memory of a step by part, the inputs");
 }
 
 }  // namespace lowland::apps

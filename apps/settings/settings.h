@@ -95,7 +95,7 @@ struct SystemSettings {
 
 struct OutputSettings {
   std::string out;
-  bool resume = false, overwrite = false;
+  bool resume = false, overwrite = false, verbose = false;
   void add_flags(Flags& flags);
 };
 

@@ -113,11 +113,12 @@ InputHashes::InputHashes(std::vector<InputGroup> groups, std::vector<std::string
   });
 }
 
-json InputHashes::finish() {
+json InputHashes::finish(bool verbose) {
   json files = made_.get();
   size_t bytes = 0;
   for (const json& entry : files) bytes += entry.at("bytes").get<size_t>();
-  say(fmt::format("inputs: {} files, {}, hashed in {:.1f} s", files.size(), bytes_text(bytes), seconds_));
+  if (verbose || seconds_ >= 1)
+    say(fmt::format("inputs: {} files, {}, hashed in {:.1f} s", files.size(), bytes_text(bytes), seconds_));
   return {{"files", std::move(files)}, {"labels", labels_}};
 }
 

@@ -26,7 +26,7 @@ class InputHashes {
   InputHashes(std::vector<InputGroup> groups, std::vector<std::string> labels);
   // {"files": [{role, path, bytes, xxh3}...], "labels": [...]}; says what it cost. Error, naming the file, where one
   // cannot be read.
-  nlohmann::json finish();
+  nlohmann::json finish(bool verbose);
 
  private:
   std::vector<std::string> labels_;

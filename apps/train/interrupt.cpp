@@ -1,13 +1,14 @@
 #include "apps/train/interrupt.h"
 
 #include <csignal>
-#include <initializer_list>
+#include <cstddef>
 
 namespace lowland::apps {
 namespace {
 
 // A signal's handler can reach nothing else.
 volatile std::sig_atomic_t caught = 0;
+constexpr int kSignals[] = {SIGINT, SIGTERM};
 
 void note(int number) {
   if (caught != 0) {
@@ -21,11 +22,11 @@ void note(int number) {
 
 InterruptGuard::InterruptGuard() {
   caught = 0;
-  for (const int number : {SIGINT, SIGTERM}) std::signal(number, note);
+  for (size_t i = 0; i < 2; ++i) before_[i] = std::signal(kSignals[i], note);
 }
 
 InterruptGuard::~InterruptGuard() {
-  for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+  for (size_t i = 0; i < 2; ++i) std::signal(kSignals[i], before_[i]);
 }
 
 int InterruptGuard::signal() const { return caught; }

@@ -21,6 +21,9 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
   int signal() const;  // the one that came; 0: none
+
+ private:
+  void (*before_[2])(int) = {};  // what they did
 };
 
 }  // namespace lowland::apps

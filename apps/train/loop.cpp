@@ -60,7 +60,7 @@ class Loop {
       if (due(what_.settings.logging_steps)) log(progress);
       progress.update(state_.step, progress_text(state_, what_.method.loss_name(), peak_bytes()));
       if (what_.settings.sharpness_steps > 0 && due(what_.settings.sharpness_steps)) probe();
-      if (due(what_.settings.eval_steps)) evaluate(progress);
+      if (due(what_.settings.eval_steps)) evaluate();
       if (due(what_.settings.save_steps)) save();
       if (interrupt.signal() != 0) stop(interrupt.signal(), progress);
     }
@@ -109,12 +109,12 @@ class Loop {
          stats_.first_skipped.loss, stats_.first_skipped.grad_norm, example_list(loader_.step(step)));
   }
 
-  void log(const Progress& progress) {
+  void log(Progress& progress) {
     state_.train_loss = state_.window.mean_loss();
     state_.tokens_per_s = static_cast<double>(state_.window.tokens) / std::max(state_.window.seconds, 1e-9);
     const double lr = lr_.at(state_.step);
     run_.log(log_line(state_, epoch_, what_.method.loss_name(), lr, stats_));
-    if (!progress.on_terminal()) say(log_text(state_, total_, what_.method.loss_name(), lr, peak_bytes()));
+    progress.log(state_.step, log_text(state_, total_, what_.method.loss_name(), lr, peak_bytes()));
     state_.window = {};
   }
 
@@ -127,7 +127,7 @@ class Loop {
     run_.log(probe_line(state_.step, *state_.probed));
   }
 
-  void evaluate(Progress& progress) {
+  void evaluate() {
     what_.model.arena().require_centre("evaluation");
     if (what_.objective.lengths(DataSplit::dev).empty()) return;
     {
@@ -140,7 +140,7 @@ class Loop {
       state_.best_step = state_.step;
       write(what_.result + "-best");
     }
-    progress.line(evaluation_text(state_.step, *state_.last));
+    say(evaluation_text(state_.step, *state_.last));
   }
 
   fs::path checkpoint() const { return run_.file(fmt::format("checkpoint-{}", state_.step)); }

@@ -159,6 +159,11 @@ std::string memory_table(const MemoryPlan& plan, size_t free_bytes) {
   return text;
 }
 
+std::string memory_line(const MemoryPlan& plan, size_t free_bytes) {
+  return fmt::format("memory at the peak of a step, {} rows: {} of {} that are free", thousands(plan.rows),
+                     bytes_text(plan.peak()), bytes_text(free_bytes));
+}
+
 void prepare(nn::Model& model, const PlannedRun& run, const BatchSettings& batch, const Context& context) {
   model.set_recompute(batch.recompute == "block");
   if (run.narrow_weights) model.set_frozen_dtype(run.system.weights_dtype(batch, context));
@@ -179,11 +184,13 @@ MemoryPlan fit_memory(const PlannedRun& run, BatchSettings& batch, Context& cont
   return plan;
 }
 
-MemoryPlan log_memory_plan(const PlannedRun& run, BatchSettings& batch, Context& context) {
+MemoryPlan log_memory_plan(const PlannedRun& run, BatchSettings& batch, Context& context, bool verbose) {
   const size_t free_bytes = context.memory().free_bytes();
   const bool open = batch.recompute == "auto";
-  const MemoryPlan plan = fit_memory(run, batch, context, free_bytes);
-  say(memory_table(plan, free_bytes));
+  const MemoryPlan plan = plan_memory(run, batch, context, free_bytes);
+  const bool large = plan.peak() > free_bytes / 2;
+  say(verbose || large ? memory_table(plan, free_bytes) : memory_line(plan, free_bytes));
+  if (plan.peak() > free_bytes) refuse(run, batch, context, plan, free_bytes);
   if (open) say(fmt::format("--recompute auto: {}", batch.recompute));
   return plan;
 }

@@ -47,10 +47,13 @@ MemoryPlan plan_memory(const PlannedRun& run, BatchSettings& batch, Context& con
 // The table, one part a line. free_bytes: of the device.
 std::string memory_table(const MemoryPlan& plan, size_t free_bytes);
 
+// Its sum alone, in one line.
+std::string memory_line(const MemoryPlan& plan, size_t free_bytes);
+
 // plan_memory, but throws Error where a step does not fit, naming the flags that would make it fit.
 MemoryPlan fit_memory(const PlannedRun& run, BatchSettings& batch, Context& context, size_t free_bytes);
 
-// The same with what is free now; logs the table.
-MemoryPlan log_memory_plan(const PlannedRun& run, BatchSettings& batch, Context& context);
+// The same with what is free now. Logs the line; the table where it is asked for, or half of what is free is not enough.
+MemoryPlan log_memory_plan(const PlannedRun& run, BatchSettings& batch, Context& context, bool verbose);
 
 }  // namespace lowland::apps

@@ -30,6 +30,7 @@ struct BenchSettings {
 };
 
 void BenchSettings::add_flags(Flags& f) {
+  f.group("Bench");
   f.add("methods", &methods, fmt::format("Comma list: {}", fmt::join(optim::method_names(), ", ")));
   f.add("steps", &steps, "Timed steps");
   f.add("warmup", &warmup, "Steps before them");
@@ -258,6 +259,7 @@ void add_bench(CLI::App& program, const Family& family) {
   BenchCase& subject = *verb->subject;
   subject.add_flags(verb->flags);
   verb->settings.add_flags(verb->flags);
+  verb->flags.group("Model");
   verb->flags.add("recompute", &subject.batch.recompute, "none or block");
   if (subject.narrow_weights) subject.batch.add_weights_dtype(verb->flags);
   add_flags(subject.lora, verb->flags);

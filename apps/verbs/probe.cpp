@@ -28,6 +28,7 @@ struct ProbeSettings {
 };
 
 void ProbeSettings::add_flags(Flags& f) {
+  f.group("Probe");
   f.add("probe-rho", &rho, "Radius");
   f.add("probe-norm", &norm, "global: one norm over all adapted layers; layer: one for each");
   f.add("probe-split", &split, "train or dev");

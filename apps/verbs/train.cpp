@@ -1,4 +1,5 @@
 // finetune and pretrain: a session's model is trained into a run. What differs between the two is the session.
+#include "apps/common/progress.h"
 #include "apps/settings/input_paths.h"
 #include "apps/train/inputs.h"
 #include "apps/train/run.h"
@@ -29,7 +30,20 @@ void take_resumed(const Flags& flags, OutputSettings& output) {
   }
   const std::string out = output.out;
   flags.take_all(stored, out + "/run.json");
-  output = {.out = out, .resume = true, .overwrite = false};
+  output = {.out = out, .resume = true, .overwrite = false, .verbose = output.verbose};
+}
+
+// Whether there is nothing to go on with: the run has its outcome and all that it leaves.
+bool is_finished(const std::filesystem::path& run, const std::string& result) {
+  return read_json_file(run / "run.json").contains("finished") && std::filesystem::exists(run / result) &&
+         std::filesystem::exists(run / "report.html");
+}
+
+void say_finished(const std::filesystem::path& run, const std::string& result) {
+  const auto steps = read_json_file(run / "run.json").value("steps", int64_t{0});
+  say(fmt::format(
+      "{} is finished after {} steps, and stays as it is; to train its {} further, give --{} {} and another --out",
+      run.string(), steps, result, result, (run / result).string()));
 }
 
 // Names that go into the files of a run.
@@ -67,6 +81,7 @@ std::vector<InputGroup> inputs_of(const Session& session, const Flags& flags) {
 void run(TrainVerb& verb) {
   if (verb.output.resume) {
     take_resumed(verb.flags, verb.output);
+    if (is_finished(verb.output.out, verb.door->result())) return say_finished(verb.output.out, verb.door->result());
   } else {
     take_run(verb.flags, verb.door->base);
     verb.door->method.fill_in_defaults(verb.flags);
@@ -81,7 +96,8 @@ void run(TrainVerb& verb) {
   session.load({});
   check_names(session);
   InputHashes hashes(inputs_of(session, verb.flags), session.labels());  // while the weights are read
-  const MemoryPlan plan = log_memory_plan(session.planned(verb.training), session.batch, *session.context);
+  const MemoryPlan plan =
+      log_memory_plan(session.planned(verb.training), session.batch, *session.context, verb.output.verbose);
   const std::unique_ptr<nn::Model> model = filled_model(session, true);
   const auto method =
       optim::make_method(session.method.name, model->arena(), verb.training.method_options(session.method));
@@ -89,7 +105,7 @@ void run(TrainVerb& verb) {
   // Everything that can be refused has been: from here on the run's folder is written.
   nlohmann::json settings = verb.flags.to_json();
   settings["resume"] = settings["overwrite"] = false;  // of this process, not of the run
-  const RunIdentity identity{settings, hashes.finish()};
+  const RunIdentity identity{settings, hashes.finish(verb.output.verbose)};
   folder.begin(settings);
   session.begin_run(folder.path());
   run_training({.model = *model,
@@ -119,6 +135,8 @@ void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
     verb->training.lr = session.pretraining_lr;
   }
   verb->training.add_flags(flags, session.batch, session.label_smoothing);
+  if (which == Verb::pretrain) flags.drop("lora-plus-ratio");
+  if (!session.smooths_labels) flags.drop("label-smoothing");
   session.system.add_flags(flags);
   verb->output.add_flags(flags);
   if (which == Verb::finetune) session.base.add_name_flag(flags);

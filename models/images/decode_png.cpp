@@ -114,15 +114,6 @@ int orientation_of(const Decoder& d, std::string_view bytes) {
   return xmp_orientation_of(bytes);
 }
 
-// rgba over white, to rgb; the two may be the same memory.
-void lay_over_white(uint8_t* rgb, const uint8_t* rgba, int64_t pixels) {
-  for (int64_t i = 0; i < pixels; ++i) {
-    const int alpha = rgba[4 * i + 3];
-    for (int c = 0; c < 3; ++c)
-      rgb[3 * i + c] = static_cast<uint8_t>((rgba[4 * i + c] * alpha + 255 * (255 - alpha) + 127) / 255);
-  }
-}
-
 struct Destroy {
   Decoder& d;
   ~Destroy() { png_destroy_read_struct(&d.png, &d.info, &d.end); }

@@ -147,6 +147,6 @@ TEST_CASE("lowland-vlm: inspect shows questions with their pictures, and the pla
     const size_t begin = text.find("memory at the peak of a step");
     return text.substr(begin, text.find("  free") - begin);
   };
-  CHECK(plan(seen) == plan(with({"finetune", "--max-steps", "100", "--out", w / "run"}).err));
+  CHECK(plan(seen) == plan(with({"finetune", "-v", "--max-steps", "100", "--out", w / "run"}).err));
   CHECK(plan(seen).find("activations kept for the backward pass") != std::string::npos);
 }

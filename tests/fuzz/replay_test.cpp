@@ -93,6 +93,8 @@ TEST_CASE("fuzz: templates, generation settings, cards and settings") {
 TEST_CASE("fuzz: pictures") {
   std::vector<std::string> pictures = golden("images", ".png");
   for (const std::string& jpeg : golden("images", ".jpg")) pictures.push_back(jpeg);
+  for (const char* kind : {".bmp", ".gif", ".tif", ".webp"})
+    for (const std::string& picture : golden("image_formats", kind)) pictures.push_back(picture);
   replay(fuzz_picture, pictures, 500);
 }
 

@@ -41,7 +41,8 @@ seeds() {
                     done ;;
     tokenizer_json) cp "$golden"/tokenizer_small/*.json "$golden"/tokenizer_llama/*.json "$2" ;;
     tokenizer_model) cp "$golden"/tokenizer_llama/*.model "$2" ;;
-    picture) find "$golden"/images \( -name '*.png' -o -name '*.jpg' \) -size -8k -exec cp {} "$2" \; ;;
+    picture) find "$golden"/images \( -name '*.png' -o -name '*.jpg' \) -size -8k -exec cp {} "$2" \;
+             cp "$golden"/image_formats/*.{bmp,gif,tif,webp} "$2" ;;
     records) printf '\0sentence\tlabel\none two\t0\n"three"\t1\n' >"$2/tsv"
              printf '\1sentence,label\n"a ""quoted"", text",1\r\nb,0\r\n' >"$2/csv"
              printf '\2{"sentence":"a","label":1}\n{"sentence":"\\u00e9","label":0}\n' >"$2/jsonl"

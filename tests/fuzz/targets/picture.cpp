@@ -1,4 +1,4 @@
-// JPEG and PNG, and what tells how they are turned, alone.
+// Pictures of all kinds, and what tells how they are turned, alone.
 #include "models/images/decode.h"
 #include "models/images/exif.h"
 #include "tests/fuzz/targets/target.h"

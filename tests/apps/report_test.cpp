@@ -1,0 +1,93 @@
+// The pictures of report.html: where an axis is cut, what a chart holds, and that nothing comes from outside.
+#include "apps/report/report.h"
+
+#include <doctest/doctest.h>
+
+#include <regex>
+
+#include "apps/report/heat_map.h"
+#include "apps/report/svg_chart.h"
+
+using namespace lowland::apps;
+using nlohmann::json;
+
+namespace {
+
+Series series(const std::string& name, const std::vector<double>& ys, size_t colour) {
+  Series s{name, {}, colour};
+  for (size_t i = 0; i < ys.size(); ++i) s.points.emplace_back(10.0 * static_cast<double>(i + 1), ys[i]);
+  return s;
+}
+
+RunRecord run(const std::string& name, const std::string& method, double shift) {
+  RunRecord r{
+      name, {{"settings", {{"method", method}}}, {"last", {{"eval_loss", 0.5}, {"eval_accuracy", 0.9}}}}, {}, {}};
+  const std::string loss = method == "eflat-lora" ? "loss_perturbed" : "loss";
+  for (int step = 10; step <= 60; step += 10) {
+    r.metrics.push_back({{"step", step}, {loss, 1.0 / step + shift}});
+    r.metrics.push_back({{"step", step}, {"eval_loss", 2.0 / step + shift}, {"eval_accuracy", 0.9 + shift}});
+  }
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("report: an axis shows the difference of those that end close, and says where it is cut") {
+  const std::vector<Series> all = {series("a", {0.5, 0.96, 0.975, 0.976, 0.977, 0.977}, 0),
+                                   series("b", {0.4, 0.95, 0.985, 0.987, 0.988, 0.988}, 1),
+                                   series("random", {0.3, 0.3, 0.31, 0.33, 0.34, 0.34}, 2)};
+  const Focus f = focus_of(all);
+  CHECK(f.low > 0.9);
+  CHECK(f.low < 0.975);
+  CHECK(f.high >= 0.988);
+  CHECK(f.high < 1);
+  CHECK((0.988 - 0.977) / (f.high - f.low) > 0.25);  // a quarter of the height
+  CHECK(f.cut.find("outside: early steps and random, which ends at 0.34.") != std::string::npos);
+  const std::string svg = svg_chart("eval_accuracy", "step", all);
+  CHECK(svg.find("class='cut'") != std::string::npos);
+  CHECK(svg.find("<figcaption>The axis is cut at 0.97") != std::string::npos);
+}
+
+TEST_CASE("report: an axis is whole where cutting gains nothing") {
+  for (const std::vector<Series>& all : {std::vector{series("a", {0.1, 0.5, 0.9}, 0)},
+                                         {series("a", {0.1, 0.4, 0.9}, 0), series("b", {0.1, 0.3, 0.5}, 1)},
+                                         {series("a", {1, 1, 1}, 0), series("b", {1, 1, 1}, 1)}}) {
+    const Focus f = focus_of(all);
+    CHECK(f.cut.empty());
+    for (const Series& s : all)
+      for (const auto& p : s.points) CHECK((p.second > f.low && p.second < f.high));
+  }
+  // A peak just outside is let in.
+  const Focus f = focus_of(
+      {series("a", {0.1, 0.995, 0.97, 0.96, 0.96, 0.96}, 0), series("b", {0.1, 0.96, 0.98, 0.98, 0.98, 0.98}, 1)});
+  CHECK(f.high > 0.995);
+  CHECK(f.low > 0.9);
+}
+
+TEST_CASE("report: training and evaluation loss in one chart; values for the script; nothing from outside") {
+  const std::string one = report_html({run("lora", "lora", 0)});
+  CHECK(one.find("data-name='training'") != std::string::npos);
+  CHECK(one.find("data-name='evaluation' data-x='10 20 30 40 50 60'") != std::string::npos);
+  CHECK(one.find(">eval_loss</text>") == std::string::npos);
+  const std::string two = report_html({run("lora", "lora", 0), run("flat & low", "eflat-lora", 0.05)});
+  CHECK(two.find("data-name='flat &amp; low, training, perturbed'") != std::string::npos);
+  CHECK(two.find("Training of flat &amp; low: at the perturbed point.") != std::string::npos);
+  CHECK(two.find("stroke-dasharray") != std::string::npos);
+  for (const char* outside : {"http:", "https:", "src=", "@import", "<link"})
+    CHECK(two.find(outside) == std::string::npos);
+  for (const char* part : {"prefers-color-scheme:dark", "position:sticky", "pointerdown"})
+    CHECK(two.find(part) != std::string::npos);
+}
+
+TEST_CASE("report: letters of pictures are at least 11 px high on a page of 390 px") {
+  const double room = 390 - 2 * 15;  // body's padding of 1em
+  const std::string chart = svg_chart("t", "step", {series("a", {1, 2}, 0)});
+  const std::string map = heat_map("t", {-1, 0, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  const std::string page = report_html({run("lora", "lora", 0)});
+  for (const std::string& svg : {chart, map}) {
+    std::smatch box, letters;
+    REQUIRE(std::regex_search(svg, box, std::regex("viewBox='0 0 ([0-9]+) ")));
+    REQUIRE(std::regex_search(page, letters, std::regex("\\.tick\\{font-size:([0-9]+)px")));
+    CHECK(std::stod(letters[1]) * room / std::stod(box[1]) >= 11);
+  }
+}
