@@ -354,9 +354,18 @@ std::optional<Reading> read_habit(const std::vector<const Habit*>& rows, const s
   return Reading{{}, typed.end, habit->text.empty() ? "" : fmt::format("{}: {}", typed.text(), habit->text)};
 }
 
+bool is_of_another_verb(const std::string& flag, const CLI::App& verb) {
+  if (verb.get_option_no_throw(flag) != nullptr || verb.get_parent() == nullptr) return false;
+  const CLI::App& program = *verb.get_parent();
+  const auto verbs = program.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(verbs.begin(), verbs.end(),
+                     [&](const CLI::App* other) { return other->get_option_no_throw(flag) != nullptr; });
+}
+
 std::optional<Reading> read(const std::vector<std::string>& args, size_t at, const CLI::App& verb) {
   if (!args[at].starts_with("--") || args[at].size() == 2) return {};
   const std::string name = args[at].substr(2, args[at].find('=') - 2);
+  if (is_of_another_verb("--" + name, verb)) return {};  // which is told as such
   if (const std::vector<const Habit*> rows = rows_of(name); !rows.empty()) return read_habit(rows, args, at, verb);
   const CLI::Option* option = verb.get_option_no_throw("--" + name);
   const bool joined = args[at].size() > name.size() + 2, last = at + 1 == args.size();

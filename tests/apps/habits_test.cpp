@@ -119,6 +119,8 @@ TEST_CASE("habits: what is no habit stays, and what cannot be both is refused") 
   CHECK(taken({"--report-to"}, verb) == "--report-to needs a value");
   CHECK(taken({"--eval-strategy", "often"}, verb) ==
         "--eval-strategy is known with the values epoch, steps, no, not with `often`");
+  CHECK(taken({"--dtype", "bfloat16"}, *door.app.get_subcommand("predict")) == "--dtype bf16");
+  CHECK(taken({"--optim", "adamw_torch"}, *door.app.get_subcommand("predict")) == "--optim adamw_torch");  // finetune's
   CHECK(taken({"--unknown", "--", "--"}, verb) == "--unknown -- --");
 }
 
