@@ -241,3 +241,48 @@ TEST_CASE("early stopping, the limit of checkpoints and the metric of the best s
             .err.find("error: --metric-for-best-model f1 is not measured here: accuracy, loss") != std::string::npos);
   CHECK(!fs::exists(w / "none"));
 }
+
+TEST_CASE("columns: names of one's own are the text's and the label's, in the run and after it") {
+  const test::Workspace w;
+  const test::Workspace& t = tiny_task();
+  const auto run = [&](const std::string& out, const Args& more) {
+    Args args{"finetune",
+              "--model",
+              t / "pretrained/model",
+              "--task",
+              "text",
+              "--train",
+              t / "data/SST-2/train.tsv",
+              "--dev",
+              t / "data/SST-2/dev.tsv",
+              "--max-steps",
+              "2",
+              "--threads",
+              "1",
+              "--out",
+              w / out};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome o = run_program(args);
+    INFO(o.err);
+    REQUIRE(o.exit_code == 0);
+  };
+  run("one", {"--columns", "text=sentence,label=label"});
+  run("two", {"--text-column", "sentence"});
+  const std::string file = "/adapter/adapter_model.safetensors";
+  CHECK(read_text(w / ("one" + file)) == read_text(w / ("two" + file)));
+  const Outcome scored = run_program({"evaluate", "--run", w / "one", "--threads", "1"});
+  INFO(scored.err);
+  CHECK(scored.exit_code == 0);
+  w.write("lines.csv", "sentence\nthe soup tastes fine\n");
+  const Outcome labelled =
+      run_program({"predict", "--run", w / "one", "--columns", "text=sentence", "--threads", "1", w / "lines.csv"});
+  INFO(labelled.err);
+  CHECK(labelled.exit_code == 0);
+  w.write("train.parquet", "PAR1");
+  const Outcome parquet = run_program({"finetune", "--model", t / "pretrained/model", "--task", "text", "--train",
+                                       w / "train.parquet", "--out", w / "none"});
+  CHECK(parquet.err.find("Parquet is not read here; in Python, pandas.read_parquet(") != std::string::npos);
+  const Outcome known = run_program({"finetune", "--model", t / "pretrained/model", "--task", "sst2", "--data",
+                                     t / "data", "--columns", "text=sentence", "--out", w / "none"});
+  CHECK(known.err.find("error: --columns is for --task text: the columns of sst2 are known") != std::string::npos);
+}
