@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "engine/error.h"
 
@@ -14,20 +13,19 @@ double real(int64_t n) { return static_cast<double>(n); }
 
 }  // namespace
 
+const std::vector<std::string>& lr_kind_names() {
+  static const std::vector<std::string> names = {
+      "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"};
+  return names;
+}
+
 LrKind parse_lr_kind(const std::string& name) {
-  constexpr std::pair<const char*, LrKind> kNames[] = {{"linear", LrKind::linear},
-                                                       {"cosine", LrKind::cosine},
-                                                       {"cosine_with_restarts", LrKind::cosine_with_restarts},
-                                                       {"polynomial", LrKind::polynomial},
-                                                       {"constant", LrKind::constant},
-                                                       {"constant_with_warmup", LrKind::constant},
-                                                       {"inverse_sqrt", LrKind::inverse_sqrt}};
-  std::string known;
-  for (const auto& [spelled, kind] : kNames) {
-    if (name == spelled) return kind;
-    known += (known.empty() ? "" : ", ") + std::string(spelled);
-  }
-  fail("unknown learning-rate schedule '{}': one of {}", name, known);
+  constexpr LrKind kKinds[] = {LrKind::linear,   LrKind::cosine,   LrKind::cosine_with_restarts, LrKind::polynomial,
+                               LrKind::constant, LrKind::constant, LrKind::inverse_sqrt};
+  const std::vector<std::string>& names = lr_kind_names();
+  const auto at = std::find(names.begin(), names.end(), name);
+  LL_CHECK(at != names.end(), "unknown learning-rate schedule '{}': one of {}", name, fmt::join(names, ", "));
+  return kKinds[at - names.begin()];
 }
 
 RhoKind parse_rho_kind(const std::string& name) {

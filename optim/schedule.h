@@ -13,12 +13,14 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace lowland::optim {
 
 enum class LrKind : uint8_t { linear, cosine, cosine_with_restarts, polynomial, constant, inverse_sqrt };
 enum class RhoKind : uint8_t { constant, linear, cosine, inv_sqrt };
 
+const std::vector<std::string>& lr_kind_names();
 // By its name; "constant_with_warmup" is constant, too. Throws Error that lists the known names.
 LrKind parse_lr_kind(const std::string& name);
 // "constant", "linear", "cosine", "inv-sqrt" (also "inv_sqrt").

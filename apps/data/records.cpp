@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/data/parquet.h"
 #include "apps/data/task.h"
 #include "engine/error.h"
 
@@ -18,6 +19,7 @@ std::optional<TableFormat> find_table_format(const std::string& path) {
 }
 
 TableFormat table_format(const std::string& path) {
+  refuse_parquet(path);
   const auto format = find_table_format(path);
   LL_CHECK(format, "{}: the suffix must be .tsv, .csv, .jsonl or .json", path);
   return *format;

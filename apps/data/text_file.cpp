@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "apps/common/progress.h"
+#include "apps/data/parquet.h"
 #include "engine/error.h"
 
 namespace lowland {
@@ -52,6 +53,13 @@ void append_code_point(std::string& text, uint32_t c) {
 
 }  // namespace
 
+void refuse_parquet(const std::string& path) {
+  LL_CHECK(!path.ends_with(".parquet"),
+           "{}: Parquet is not read here; in Python, pandas.read_parquet(\"{}\").to_json(\"{}.jsonl\", "
+           "orient=\"records\", lines=True) writes the same rows as a file that is",
+           path, path, path.substr(0, path.size() - std::string_view(".parquet").size()));
+}
+
 LineReader::LineReader(std::string path) : path_(std::move(path)), in_(&file_) {
   if (path_ == "-") {
     path_ = "standard input";
@@ -61,6 +69,7 @@ LineReader::LineReader(std::string path) : path_(std::move(path)), in_(&file_) {
   LL_CHECK(std::filesystem::exists(path_), "{} does not exist", path_);
   LL_CHECK(!std::filesystem::is_directory(path_), "{} is a folder, not a file", path_);
   LL_CHECK(std::filesystem::is_regular_file(path_), "{} is a pipe or a device, not a file", path_);
+  refuse_parquet(path_);
   file_.open(path_, std::ios::binary);
   LL_CHECK(file_.good(), "{} cannot be opened", path_);
 }

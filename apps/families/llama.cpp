@@ -17,10 +17,10 @@ namespace lowland::apps {
 namespace fs = std::filesystem;
 namespace {
 
-std::vector<LanguageRecord> read_all(const std::vector<std::string>& files) {
+std::vector<LanguageRecord> read_all(const std::vector<std::string>& files, const Columns& columns) {
   std::vector<LanguageRecord> out;
   for (const std::string& file : files)
-    for (LanguageRecord& r : read_language_records(file)) out.push_back(std::move(r));
+    for (LanguageRecord& r : read_language_records(file, columns)) out.push_back(std::move(r));
   return out;
 }
 
@@ -41,9 +41,11 @@ void LlamaSession::add_flags(Flags& f, Verb verb) {
   if (verb == Verb::chat) return language_.add_chat_flags(f);
   base.add_tokenizer(f);
   f.add("train", &splits.train,
-        "Training files, .jsonl: text; prompt, completion; instruction, input, output; messages");
+        "Training files, .jsonl, .json, .csv or .tsv: text; prompt, completion; instruction, input, output; messages");
   f.add("dev", &splits.dev, "Development file of the same kind");
   f.add("test", &splits.test, "Test file of the same kind");
+  f.add("columns", &columns_,
+        "What a file's columns are here, where they have other names: prompt=question,completion=a");
   splits.add_limits(f);
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest example in tokens");
   language_.add_flags(f, batch);
@@ -52,6 +54,7 @@ void LlamaSession::add_flags(Flags& f, Verb verb) {
 void LlamaSession::check() const {
   Session::check();
   language_.check();
+  language_columns(columns_);
 }
 
 void LlamaSession::open(const Flags& flags) {
@@ -86,6 +89,7 @@ void LlamaSession::open_tokenizer() {
 // Without --dev, --dev-fraction of the training examples is held out, by the seed.
 void LlamaSession::load(const Wanted& wanted) {
   const ExampleMaker maker(*tokenizer, language_, folder, longest());
+  const Columns columns = language_columns(columns_);
   LanguageData data;
   const auto make = [&](DataSplit split, std::vector<LanguageRecord> records, int64_t most, LanguageSplit& into) {
     keep_first(records, most);
@@ -101,15 +105,15 @@ void LlamaSession::load(const Wanted& wanted) {
              "--dev names the file to evaluate on (.jsonl), and is missing, as is --train to hold a part of it out{}",
              splits.test.empty() ? "" : "; for --test say --split test");
     LL_CHECK(!splits.train.empty(), "--train names the training file (.jsonl), and is missing");
-    train = read_all(splits.train);
+    train = read_all(splits.train, columns);
   }
   if (carve) dev = hold_out(train, splits.dev_fraction, static_cast<uint64_t>(system.seed));
-  if (!splits.dev.empty() && wanted.dev) dev = read_all({splits.dev});
+  if (!splits.dev.empty() && wanted.dev) dev = read_all({splits.dev}, columns);
   if (wanted.train) make(DataSplit::train, std::move(train), splits.max_train_samples, data.train);
   if (wanted.dev) make(DataSplit::dev, std::move(dev), splits.max_eval_samples, data.dev);
   if (wanted.test) {
     LL_CHECK(!splits.test.empty(), "--test names the test file (.jsonl), and is missing");
-    make(DataSplit::test, read_all({splits.test}), splits.max_eval_samples, data.test);
+    make(DataSplit::test, read_all({splits.test}, columns), splits.max_eval_samples, data.test);
   }
   objective_ = std::make_unique<LanguageModelling>(std::move(data), label_smoothing);
 }

@@ -37,6 +37,7 @@ class LlamaSession final : public LanguageSession {
   void open_tokenizer();
 
   LanguageSettings language_;
+  std::string columns_;
   HubFamily family_;
   LlamaConfig config_;
   std::unique_ptr<LanguageModelling> objective_;

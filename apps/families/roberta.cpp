@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/common/progress.h"
+#include "apps/data/columns.h"
 #include "apps/families/family.h"
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
@@ -34,12 +35,14 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   flags_ = &f;
   trains_ = verb == Verb::finetune || verb == Verb::inspect;
   const char* const columns[] = {"Column of the text", "Column of the second text of a pair"};
+  const char* const renamed = "What the columns are here, in one: text=sentence,text_pair=other,label=gold";
   if (verb == Verb::predict) {
     f.add_positional("INPUT", &input_,
                      "File of lines (pairs split by TAB), .csv, .jsonl or .json; - reads lines from stdin");
     f.add("task", &task_.task, "The task, where neither adapter nor checkpoint tells it");
     f.add("text-column", &task_.text_column, columns[0]);
     f.add("text-pair-column", &task_.pair_column, columns[1]);
+    f.add("columns", &task_.columns, renamed);
     f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens");
     f.add("format", &format_, "json, or glue for a submission file");
     return;
@@ -52,6 +55,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   f.add("text-column", &task_.text_column, "Task text: column of the text");
   f.add("text-pair-column", &task_.pair_column, "Task text: column of the second text of a pair");
   f.add("label-column", &task_.label_column, "Task text: column of the label");
+  f.add("columns", &task_.columns, std::string("Task text: ") + renamed);
   splits.add_limits(f, "");
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
 }
@@ -62,6 +66,10 @@ void RobertaSession::check() const {
 }
 
 void RobertaSession::open(const Flags& flags) {
+  const Columns columns(task_.columns, {"text", "text_pair", "label"});
+  task_.text_column = columns.of("text", task_.text_column);
+  task_.pair_column = columns.of("text_pair", task_.pair_column);
+  task_.label_column = columns.of("label", task_.label_column);
   LL_CHECK(!base.model.empty(), "--model names the base checkpoint, and is missing");
   folder = resolve_model_folder(base.model);
   checkpoint_ = config_ = RobertaConfig::from_folder(folder);
@@ -148,6 +156,7 @@ void RobertaSession::load(const Wanted& wanted) {
             : fmt::format("labels: {} classes: {}", data_.task.num_labels, data_.task.describe_labels()));
   } else {
     LL_CHECK(!task_.data.empty(), "--data names the folder of the task's files, and is missing");
+    LL_CHECK(task_.columns.empty(), "--columns is for --task text: the columns of {} are known", task_.task);
     task_from_card();
     data_ = load_task(data_.task, task_.data, options);
   }

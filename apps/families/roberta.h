@@ -10,7 +10,7 @@
 namespace lowland::apps {
 
 struct TextTaskSettings {
-  std::string task, data, text_column = "text", pair_column, label_column = "label";
+  std::string task, data, text_column = "text", pair_column, label_column = "label", columns;
 };
 
 class RobertaSession final : public Session {

@@ -65,7 +65,7 @@ void RobertaSession::read_input() {
   task_from_card();
   TaskInfo& task = data_.task;
   const bool own = task.name == "text";
-  if (own || flags_->given("text-column")) task.text_column = task_.text_column;
+  if (own || flags_->given("text-column") || flags_->given("columns")) task.text_column = task_.text_column;
   if (own || flags_->given("text-pair-column")) task.pair_column = task_.pair_column;
   if (own) task.pair = !task_.pair_column.empty();
   input_tokens_ = tokenize(*tokenizer, read_predict_input(task, input_).examples, longest(), "input");

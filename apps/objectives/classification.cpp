@@ -166,6 +166,12 @@ Evaluation Classification::evaluate(const nn::Model& model, DataSplit split, con
   return e;
 }
 
+std::vector<std::string> Classification::score_names() const {
+  std::vector<std::string> names = data_.task.metrics;
+  names.push_back("loss");
+  return names;
+}
+
 int64_t Classification::head_dim(const nn::Model& model) const {
   const RobertaConfig& c = roberta(model).config();
   return c.hidden_size / c.num_attention_heads;

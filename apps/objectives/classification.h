@@ -37,6 +37,7 @@ class Classification final : public Objective {
   // without labels.
   Evaluation evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const override;
   int64_t head_dim(const nn::Model& model) const override;
+  std::vector<std::string> score_names() const override;
 
   const TokenizedSplit& tokens(DataSplit split) const;
 

@@ -23,6 +23,7 @@ class PictureClassification final : public Objective {
   Evaluation evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const override;
   bool groups_by_length() const override { return false; }
   int64_t head_dim(const nn::Model& model) const override;
+  std::vector<std::string> score_names() const override { return {"accuracy", "loss"}; }
   std::vector<std::string> files() const { return pictures_.paths(); }
 
  private:

@@ -157,8 +157,9 @@ void BatchSettings::check() const {
 void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_smoothing) {
   f.group("Training");
   f.add("lr,learning-rate", &lr, "Peak learning rate (0: the method's own, 2e-4, for full 2e-5)");
-  f.add("schedule,lr-scheduler-type", &schedule, "linear, cosine or constant");
+  f.add("schedule,lr-scheduler-type", &schedule, fmt::format("{}", fmt::join(optim::lr_kind_names(), ", ")));
   f.add("warmup-ratio", &warmup_ratio, "Share of the steps over which the learning rate rises");
+  f.add("warmup-steps", &warmup_steps, "Steps over which the learning rate rises (0: by --warmup-ratio)");
   f.add("epochs,num-train-epochs", &epochs, "Passes over the training examples");
   f.add("max-steps", &max_steps, "Stop after N steps (0: by epochs)");
   batch.add_flags(f);
@@ -173,12 +174,16 @@ void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_s
   f.add("label-smoothing,label-smoothing-factor", &label_smoothing, "Label smoothing of the cross-entropy");
   f.add("eval-steps", &eval_steps, "Evaluate every N steps (0: every epoch)");
   f.add("save-steps", &save_steps, "Write a checkpoint every N steps (0: every epoch)");
+  f.add("save-total-limit", &save_total_limit, "Keep the newest N checkpoints (0: all)");
+  f.add("metric-for-best-model", &best_metric, "Metric that the best step is chosen by, or loss (empty: the task's)");
+  f.add("early-stopping-patience", &patience, "Stop after N evaluations in a row without a better one (0: never)");
   f.add("logging-steps,log-every", &logging_steps, "Log every N steps");
   f.add("sharpness-steps", &sharpness_steps, "Measure and log sharpness every N steps (0: never)");
 }
 
 void TrainingSettings::check() const {
   optim::parse_lr_kind(schedule);
+  check_word("optimizer", optimizer, optim::optimizer_names());
   for (const auto& [flag, value] :
        {std::pair{"lr", lr}, {"weight-decay", weight_decay}, {"max-grad-norm", max_grad_norm}})
     LL_CHECK(value >= 0, "--{} must be at least 0, got {}", flag, value);

@@ -56,6 +56,7 @@ void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t tot
   o["last"] = to_json(s.last);
   o["best"] = to_json(s.best);
   o["best_step"] = s.best_step;
+  o["since_best"] = s.since_best;
   o["train_loss"] = s.train_loss;
   o["tokens_per_s"] = s.tokens_per_s;
   o["probed"] = to_json(s.probed);
@@ -81,6 +82,7 @@ TrainingState load_checkpoint(const fs::path& folder, int64_t total_steps, optim
     s.last = evaluation_of(o.at("last"));
     s.best = evaluation_of(o.at("best"));
     s.best_step = o.at("best_step");
+    s.since_best = o.value("since_best", int64_t{0});
     s.train_loss = o.at("train_loss");
     s.tokens_per_s = o.at("tokens_per_s");
     s.probed = probed_of(o.at("probed"));

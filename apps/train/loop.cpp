@@ -28,8 +28,11 @@ double median(std::vector<double> v) {
   return v[v.size() / 2];
 }
 
-// The warm-up begins at learning rate 0: a run's only step has none.
-int64_t warmup_steps(double ratio, int64_t total) { return total > 1 ? optim::warmup_steps(ratio, total) : 0; }
+// The warm-up begins at learning rate 0: by its ratio a run's only step has none.
+int64_t warmup_steps(const TrainingSettings& s, int64_t total) {
+  if (s.warmup_steps > 0) return s.warmup_steps;
+  return total > 1 ? optim::warmup_steps(s.warmup_ratio, total) : 0;
+}
 
 class Loop {
  public:
@@ -45,22 +48,25 @@ class Loop {
             !what.system.no_graphs),
         epoch_(loader_.steps_per_epoch()),
         total_(what.settings.total_steps(epoch_)),
-        lr_{optim::parse_lr_kind(what.settings.schedule), what.settings.lr,
-            warmup_steps(what.settings.warmup_ratio, total_), total_},
+        end_(total_),
+        lr_{optim::parse_lr_kind(what.settings.schedule), what.settings.lr, warmup_steps(what.settings, total_),
+            total_},
         rho_(what.method.rho_schedule(total_)) {}
 
   TrainReport run() {
     if (run_.resuming()) resume();
     if (what_.settings.sharpness_steps > 0) probe_batches_ = loader_.first(DataSplit::train, 256);
+    if (is_over()) end_ = state_.step;
     say_warmup();
     Progress progress("step", total_, state_.step);
     const InterruptGuard interrupt;
-    while (state_.step < total_) {
+    while (state_.step < end_) {
       take_step();
       if (due(what_.settings.logging_steps)) log(progress);
       progress.update(state_.step, progress_text(state_, what_.method.loss_name(), peak_bytes()));
       if (what_.settings.sharpness_steps > 0 && due(what_.settings.sharpness_steps)) probe();
       if (due(what_.settings.eval_steps)) evaluate();
+      if (is_over() && state_.step < end_) end_early(progress);
       if (due(what_.settings.save_steps)) save();
       if (interrupt.signal() != 0) stop(interrupt.signal(), progress);
     }
@@ -68,13 +74,13 @@ class Loop {
     what_.model.arena().require_centre("the adapter");
     write(what_.result);
     note_peaks();
-    return {state_, total_, median(std::move(step_ms_))};
+    return {state_, end_, median(std::move(step_ms_))};
   }
 
  private:
   // Every so many steps and after the last one. 0: every epoch.
   bool due(int64_t every) const { return due_at(state_.step, every); }
-  bool due_at(int64_t step, int64_t every) const { return step % (every > 0 ? every : epoch_) == 0 || step == total_; }
+  bool due_at(int64_t step, int64_t every) const { return step % (every > 0 ? every : epoch_) == 0 || step == end_; }
   size_t peak_bytes() const { return what_.model.context().memory().peak_bytes(); }
 
   void take_step() {
@@ -135,12 +141,28 @@ class Loop {
       state_.last = what_.objective.evaluate(what_.model, DataSplit::dev, what_.batch);
     }
     run_.log(evaluation_line(state_.step, epoch_, *state_.last));
+    score_by(what_.settings.best_metric, *state_.last);
+    ++state_.since_best;
     if (!state_.best || is_better(*state_.last, *state_.best)) {
       state_.best = state_.last;
       state_.best_step = state_.step;
+      state_.since_best = 0;
       write(what_.result + "-best");
     }
     say(evaluation_text(state_.step, *state_.last));
+  }
+
+  // --early-stopping-patience: this many evaluations in a row brought nothing better.
+  bool is_over() const { return what_.settings.patience > 0 && state_.since_best >= what_.settings.patience; }
+
+  // The step under way becomes the last one: it has all that a last step has.
+  void end_early(Progress& progress) {
+    const bool logged = due(what_.settings.logging_steps), probed = due(what_.settings.sharpness_steps);
+    end_ = state_.step;
+    if (!logged) log(progress);
+    if (what_.settings.sharpness_steps > 0 && !probed) probe();
+    say(fmt::format("stopped early: {} evaluations without one better than step {}'s", state_.since_best,
+                    state_.best_step));
   }
 
   fs::path checkpoint() const { return run_.file(fmt::format("checkpoint-{}", state_.step)); }
@@ -153,7 +175,8 @@ class Loop {
     save_checkpoint(folder.temporary(), state_, total_, what_.method, what_.identity);
     run_.sync_metrics();
     folder.commit();
-    run_.prune_checkpoints(state_.step, [&](int64_t step) { return due_at(step, what_.settings.save_steps); });
+    run_.prune_checkpoints(state_.step, what_.settings.save_total_limit,
+                           [&](int64_t step) { return due_at(step, what_.settings.save_steps); });
   }
 
   [[noreturn]] void stop(int signal, Progress& progress) {
@@ -172,7 +195,7 @@ class Loop {
   }
 
   void say_warmup() const {
-    if (lr_.warmup_steps == 1 && state_.step == 0)
+    if (lr_.warmup_steps == 1 && what_.settings.warmup_steps == 0 && state_.step == 0)
       say(fmt::format("warm-up: the first of {} steps has learning rate 0; --warmup-ratio 0 trains from the first",
                       total_));
   }
@@ -199,6 +222,7 @@ class Loop {
   Loader loader_;
   TrainingStep step_;
   const int64_t epoch_, total_;  // steps
+  int64_t end_;                  // the last step: total_, unless it stops early
   const optim::LrSchedule lr_;
   const optim::RhoSchedule rho_;
   TrainingState state_;

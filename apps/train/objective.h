@@ -32,7 +32,8 @@ struct Evaluation {
   nlohmann::ordered_json metrics;  // "eval_loss", "eval_accuracy", ...; null where undefined
   double score = 0;                // higher is better: the primary metric, or minus the loss
   std::string score_name;
-  double score_value() const { return score_name == "loss" ? -score : score; }  // as it is told
+  double score_value() const { return lower_is_better(score_name) ? -score : score; }  // as it is told
+  static bool lower_is_better(const std::string& metric) { return metric == "loss" || metric == "mse"; }
 };
 
 class Objective {
@@ -48,6 +49,8 @@ class Objective {
   // At the centre, without dropout. REQUIRES a split with examples.
   virtual Evaluation evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const = 0;
 
+  // What `evaluate` gives that a best step can be chosen by, without the eval_ in front.
+  virtual std::vector<std::string> score_names() const { return {"loss"}; }
   // Whether steps hold examples of like length, so that all take about as long.
   virtual bool groups_by_length() const { return true; }
   // What makes a micro-batch large; of several measures the last one is the step's, and the largest step by the others

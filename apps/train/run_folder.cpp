@@ -179,13 +179,18 @@ fs::path RunFolder::newest_checkpoint() const {
   return {};
 }
 
-void RunFolder::prune_checkpoints(int64_t step, const std::function<bool(int64_t)>& regular) const {
+void RunFolder::prune_checkpoints(int64_t step, int64_t limit, const std::function<bool(int64_t)>& regular) const {
+  if (limit == 0) return;
   std::vector<fs::path> older = checkpoints(path_);
   std::erase_if(older, [&](const fs::path& folder) { return checkpoint_step(folder) >= step; });
-  const auto kept = std::find_if(older.rbegin(), older.rend(),
-                                 [&](const fs::path& folder) { return regular(checkpoint_step(folder)); });
-  for (auto at = older.rbegin(); at != older.rend(); ++at)
-    if (at != kept) remove_atomically(at->string());
+  int64_t left = limit - 1;
+  for (auto at = older.rbegin(); at != older.rend(); ++at) {
+    if (left > 0 && regular(checkpoint_step(*at))) {
+      --left;
+    } else {
+      remove_atomically(at->string());
+    }
+  }
 }
 
 void RunFolder::log(const nlohmann::json& object) {

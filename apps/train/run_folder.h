@@ -32,8 +32,8 @@ class RunFolder {
   // The newest whole checkpoint-STEP folder, or an empty path where there is none at all; says of newer ones what is
   // wrong with them. Error where none is whole.
   std::filesystem::path newest_checkpoint() const;
-  // Deletes those before `step` but the newest that `regular` has, so that two are left.
-  void prune_checkpoints(int64_t step, const std::function<bool(int64_t step)>& regular) const;
+  // Deletes those before `step` but the newest that `regular` has, so that `limit` are left. 0: none is deleted.
+  void prune_checkpoints(int64_t step, int64_t limit, const std::function<bool(int64_t step)>& regular) const;
 
   // --- metrics.jsonl: one object per line, appended and flushed.
   void log(const nlohmann::json& object);

@@ -1,5 +1,6 @@
 #include "apps/train/score.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -15,7 +16,23 @@ double loss_of(const Evaluation& e) {
   return known ? loss->get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
+std::string bare_name(const std::string& metric) { return metric.starts_with("eval_") ? metric.substr(5) : metric; }
+
 }  // namespace
+
+void check_metric(const std::string& metric, const Objective& objective) {
+  const std::vector<std::string> names = objective.score_names();
+  LL_CHECK(metric.empty() || std::find(names.begin(), names.end(), bare_name(metric)) != names.end(),
+           "--metric-for-best-model {} is not measured here: {}", metric, fmt::join(names, ", "));
+}
+
+void score_by(const std::string& metric, Evaluation& e) {
+  if (metric.empty()) return;
+  e.score_name = bare_name(metric);
+  const nlohmann::ordered_json& value = e.metrics.at("eval_" + e.score_name);
+  e.score = value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  if (Evaluation::lower_is_better(e.score_name)) e.score = -e.score;
+}
 
 bool is_defined(const Evaluation& e) { return std::isfinite(e.score); }
 

@@ -27,9 +27,9 @@ struct TrainingState {
   } window;
   double train_loss = 0, tokens_per_s = 0;  // of the last logged window
   std::optional<Evaluation> last, best;
-  int64_t best_step = 0;
-  std::optional<Probed> probed;  // by the last probe
-  size_t peak_bytes = 0;         // of memory so far, and by phase
+  int64_t best_step = 0, since_best = 0;  // since_best: evaluations
+  std::optional<Probed> probed;           // by the last probe
+  size_t peak_bytes = 0;                  // of memory so far, and by phase
   std::map<std::string, size_t> phase_peaks;
 };
 

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "apps/common/progress.h"
+#include "apps/settings/habits.h"
 #include "apps/settings/toml_file.h"
 #include "apps/train/interrupt.h"
 #include "engine/error.h"
@@ -56,12 +57,17 @@ std::optional<std::string> take_config(std::vector<std::string>& args) {
   return file;
 }
 
-// Puts what --config FILE holds right after the verb; a flag of the command line takes the place of the file's.
-void expand_config(std::vector<std::string>& args, const CLI::App& app) {
+// The verb of the arguments, or null.
+const CLI::App* verb_of(const std::vector<std::string>& args, const CLI::App& app) {
   const auto verbs =
       app.get_subcommands([&](const CLI::App* verb) { return !args.empty() && verb->get_name() == args[0]; });
-  if (verbs.empty() || verbs.front()->get_option_no_throw("--config") == nullptr) return;
-  const CLI::App* verb = verbs.front();
+  return verbs.empty() ? nullptr : verbs.front();
+}
+
+// Puts what --config FILE holds right after the verb; a flag of the command line takes the place of the file's.
+void expand_config(std::vector<std::string>& args, const CLI::App& app) {
+  const CLI::App* verb = verb_of(args, app);
+  if (verb == nullptr || verb->get_option_no_throw("--config") == nullptr) return;
   const std::optional<std::string> file = take_config(args);
   if (!file) return;
   std::vector<std::string> inserted;
@@ -172,6 +178,7 @@ int run_program(int argc, const char* const* argv, const Family& family, const s
     std::vector<std::string> args = normalised(argc, argv);
     check_texts(args);
     expand_config(args, app);
+    if (const CLI::App* verb = verb_of(args, app); verb != nullptr) say(take_habits(args, *verb));
     std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
     app.parse(args);
     LL_CHECK(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "cannot write the output (is the disk full?)");

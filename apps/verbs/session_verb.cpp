@@ -36,7 +36,7 @@ void take_run(const Flags& flags, BaseSettings& base) {
   }
   for (const char* name : {"data", "task", "train", "dev", "test", "tokenizer", "chat-template", "date", "image-dir",
                            "instruction", "scienceqa-format", "prompt-style", "text-column", "text-pair-column",
-                           "label-column", "dev-fraction", "max-length", "seed"})
+                           "label-column", "columns", "dev-fraction", "max-length", "seed"})
     flags.take(name, stored, file);
 }
 

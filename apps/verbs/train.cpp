@@ -3,6 +3,7 @@
 #include "apps/settings/input_paths.h"
 #include "apps/train/inputs.h"
 #include "apps/train/run.h"
+#include "apps/train/score.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -94,6 +95,9 @@ void run(TrainVerb& verb) {
 
   session.open(verb.flags);
   session.load({});
+  check_metric(verb.training.best_metric, session.objective());
+  LL_CHECK(verb.training.patience == 0 || !session.objective().lengths(DataSplit::dev).empty(),
+           "--early-stopping-patience {}: there is nothing to evaluate on", verb.training.patience);
   check_names(session);
   InputHashes hashes(inputs_of(session, verb.flags), session.labels());  // while the weights are read
   const MemoryPlan plan =

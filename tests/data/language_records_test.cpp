@@ -70,6 +70,87 @@ TEST_CASE("language records: what is wrong is named with its line") {
   CHECK_THROWS_WITH_AS(read_language_records(empty), (empty + " holds no example").c_str(), Error);
 }
 
+TEST_CASE("language records: names of one's own, in every format") {
+  const TempFolder folder;
+  const auto read = [&](const std::string& name, const std::string& text, const std::string& columns) {
+    return read_language_records(folder.write(name, text), language_columns(columns));
+  };
+  const auto check = [](const std::vector<LanguageRecord>& r) {
+    REQUIRE(r.size() == 2);
+    CHECK(r[0].prompt == "2 + 2?");
+    CHECK(r[0].completion == " four, \"4\"");
+    CHECK(r[1].completion == "no\tidea");
+  };
+  const std::string own = "prompt=question,completion=answer";
+  check(read("a.jsonl",
+             R"({"answer": " four, \"4\"", "text": "x", "question": "2 + 2?"})"
+             "\n"
+             R"({"question": "?", "answer": "no\tidea"})",
+             own));
+  check(read("a.csv", "id,question,answer\n1,2 + 2?,\" four, \"\"4\"\"\"\n2,?,no\tidea\n", own));
+  CHECK(read("a.tsv", "prompt\tcompletion\n\"Q\"\t A\n", "").at(0).prompt == "\"Q\"");
+  CHECK(read("a.csv", "prompt,completion\nQ,A\n", "text=completion").at(0).completion == "A");
+  CHECK(read("a.csv", "prompt,completion\nQ,A\n", "text=completion").at(0).prompt.empty());
+  CHECK(read("a.csv", "prompt,completion\nQ,A\n", "prompt=completion,completion=prompt").at(0).prompt == "A");
+  CHECK(read("a.csv", "instruction,response\nQ,A\n", "output=response").at(0).completion == "A");
+  const std::string turns =
+      R"([{""role"": ""user"", ""content"": ""U""}, {""role"": ""assistant"", ""content"": ""A""}])";
+  CHECK(read("a.csv", "messages\n\"" + turns + "\"\n", "").at(0).messages.at(1).content == "A");
+
+  const auto refused = [&](const std::string& columns, const std::string& message) {
+    CHECK_THROWS_WITH_AS(language_columns(columns), message.c_str(), Error);
+  };
+  refused("prompt", "--columns takes NAME=COLUMN,NAME=COLUMN, not `prompt`");
+  refused("text=a,text=b", "--columns text=a,text=b: text is there twice");
+  refused("text=a,prompt=b", "--columns text=a,prompt=b: these are names of different kinds of records");
+  CHECK_THROWS_WITH_AS(language_columns("question=a"), doctest::Contains("question is none of text, prompt"), Error);
+  CHECK_THROWS_WITH_AS(read("b.jsonl", "{\"text\": \"x\"}\n", "text=body"),
+                       doctest::Contains("b.jsonl:1: no `body`, which --columns names"), Error);
+  CHECK_THROWS_WITH_AS(read("b.csv", "text,n\nx,1\ny\n", ""), doctest::Contains(":3: expected 2 columns, found 1"),
+                       Error);
+  CHECK_THROWS_WITH_AS(read("b.csv", "messages\nhello\n", ""), doctest::Contains("messages holds no JSON list"), Error);
+  CHECK_THROWS_WITH_AS(read("b.parquet", "PAR1", ""), doctest::Contains("to_json("), Error);
+}
+
+TEST_CASE("language records: a prompt and a completion of messages") {
+  const TempFolder folder;
+  const auto read = [&](const std::string& line) {
+    return read_language_records(folder.write("a.jsonl", line + "\n")).at(0);
+  };
+  const LanguageRecord r =
+      read(R"({"system": "S", "prompt": [{"role": "user", "content": "1"}, {"role": "assistant", "content": "2"}, )"
+           R"({"role": "user", "content": [{"type": "text", "text": "3"}]}], )"
+           R"("completion": [{"role": "assistant", "content": "4"}], "tools": [{"name": "f"}]})");
+  REQUIRE(r.messages.size() == 5);
+  CHECK(r.messages[0].role == "system");
+  CHECK(!r.messages[2].learn);
+  CHECK(r.messages[4].learn);
+  CHECK(r.messages[4].content == "4");
+  CHECK(r.tools == R"([{"name":"f"}])");
+  CHECK_THROWS_WITH_AS(read(R"({"prompt": [{"role": "user", "content": "1"}], "completion": "4"})"),
+                       doctest::Contains("prompt is a list of messages, and completion is none"), Error);
+}
+
+TEST_CASE("language records: a ShareGPT dump, one list over many lines") {
+  const TempFolder folder;
+  const std::string dump = folder.write("dump.json", R"([
+  {
+    "id": "a_0",
+    "conversations": [
+      {"from": "human", "value": "U ] }"},
+      {"from": "gpt", "value": "A"}
+    ]
+  },
+  {"id": "a_1", "conversations": [{"from": "system", "value": "S"}, {"from": "human", "value": "V"},
+    {"from": "gpt", "value": "B"}]}
+]
+)");
+  const std::vector<LanguageRecord> r = read_language_records(dump);
+  REQUIRE(r.size() == 2);
+  CHECK(r[0].messages.at(0).content == "U ] }");
+  CHECK(r[1].messages.at(2).content == "B");
+}
+
 TEST_CASE("documents: runs of lines between blank lines, or single lines") {
   const TempFolder folder;
   const std::string file = folder.write("t.txt", "\none\r\ntwo\n \n\nthree");
