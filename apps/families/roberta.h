@@ -1,5 +1,6 @@
 // lowland-roberta's sessions: classification and regression of texts on a RoBERTa, and its pretraining.
 #pragma once
+#include "apps/data/kept_columns.h"
 #include "apps/families/bench_case.h"
 #include "apps/families/text_pretraining.h"
 #include "apps/objectives/classification.h"
@@ -29,7 +30,8 @@ class RobertaSession final : public Session {
   void print_example(int64_t index, int64_t first_row) const override;
   std::string example_summary(int64_t rows) const override;
   void read_input() override;
-  void predict(const nn::Model& model, const std::function<void(const std::string&)>& line) override;
+  RowFormat row_format() const override { return format_ == "glue" ? RowFormat::tsv : RowFormat::jsonl; }
+  void predict(const nn::Model& model, const OnRow& row) override;
 
  private:
   int64_t longest() const;
@@ -44,7 +46,7 @@ class RobertaSession final : public Session {
   void require_head(const WeightMap& weights, const std::string& fresh) const;  // Error: `fresh` would be drawn
 
   TextTaskSettings task_;
-  std::string input_ = "-", format_ = "json";
+  std::string input_ = "-", format_ = "json", keep_;
   const Flags* flags_ = nullptr;
   bool trains_ = false;  // the verb makes a new head where there is none
   HubFamily family_ = lowland::roberta_family();
@@ -52,6 +54,7 @@ class RobertaSession final : public Session {
   TextDataset data_;
   std::unique_ptr<Classification> objective_;
   TokenizedSplit input_tokens_;
+  KeptColumns kept_;
 };
 
 class RobertaPretraining final : public TextPretraining {
@@ -62,6 +65,10 @@ class RobertaPretraining final : public TextPretraining {
 
  private:
   void read_config(const std::string& json, const std::string& file) override;
+  TokenizerUse use() const override { return TokenizerUse::masked; }
+  int64_t max_tokens(const std::string& json) const override {
+    return RobertaConfig::from_json(json, model_config_).max_tokens();
+  }
   std::string config_json() const override;
 
   RobertaConfig config_;

@@ -77,7 +77,7 @@ class VlmSession : public LanguageSession {
   ScoreSettings scores_;
   // predict
   SamplingSettings sampling_;
-  std::string input_, split_ = "test";
+  std::string input_, split_ = "test", keep_;
   VlmSplit asked_;
   // chat
   std::vector<std::string> images_;
