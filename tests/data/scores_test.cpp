@@ -15,9 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-json golden(const char* part) {
-  return json::parse(std::ifstream(LL_SOURCE_DIR "/tests/golden/scores.json")).at(part);
-}
+json golden(const char* part) { return json::parse(std::ifstream(LL_SOURCE_DIR "/tests/golden/scores.json")).at(part); }
 
 bool close(double got, const json& want) { return std::abs(got - want.get<double>()) <= 1e-12; }
 
