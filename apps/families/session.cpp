@@ -20,7 +20,7 @@ void Session::check() const {
 
 nlohmann::ordered_json Session::evaluate(const nn::Model& model, DataSplit split) {
   Evaluation e = evaluated(model, split);
-  e.metrics.update(e.detail);
+  if (!e.detail.is_null()) e.metrics.update(e.detail);
   return e.metrics;
 }
 

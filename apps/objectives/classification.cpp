@@ -170,7 +170,7 @@ Evaluation Classification::evaluate(const nn::Model& model, DataSplit split, con
     const Evaluation more = evaluate_examples(roberta(model), data_.task, other, dev ? dev_mm_ : test_mm_,
                                               batch.batch_size, "_mm", on_progress);
     e.metrics.update(more.metrics);
-    e.detail.update(more.detail);
+    if (!more.detail.is_null()) e.detail.update(more.detail);
   }
   return e;
 }

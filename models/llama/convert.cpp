@@ -99,10 +99,9 @@ class OriginalFolder {
 
   std::string joined(const std::string& name, Join join) const {
     std::string out;
-    if (join == Join::none) return std::string(std::string_view(files_[0]->bytes(name)));
-    if (join == Join::rows || files_.size() == 1) {
-      for (const auto& file : files_) {
-        const TensorBytes part = file->bytes(name);
+    if (join != Join::columns) {
+      for (size_t f = 0; f < (join == Join::none ? 1 : files_.size()); ++f) {
+        const TensorBytes part = files_[f]->bytes(name);
         out += std::string_view(part);
       }
       return out;
