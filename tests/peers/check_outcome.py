@@ -34,7 +34,7 @@ check.failed = False
 w = pathlib.Path(tempfile.mkdtemp())
 (w / "text.txt").write_text("\n\n".join(" ".join(WORDS[(i * k) % len(WORDS)] for k in range(1, 12)) for i in range(1, 40)))
 sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 320}
-(w / "llama.json").write_text(json.dumps({"model_type": "llama", "num_key_value_heads": 2, "max_position_embeddings": 96, **sizes}))
+(w / "llama.json").write_text(json.dumps({"model_type": "llama", "num_key_value_heads": 2, "max_position_embeddings": 512, **sizes}))
 (w / "roberta.json").write_text(json.dumps({"model_type": "roberta", "max_position_embeddings": 66, "type_vocab_size": 1, **sizes}))
 for program, config in (("lowland-llama", "llama.json"), ("lowland-roberta", "roberta.json")):
     run(program, "pretrain", "--text", w / "text.txt", "--model-config", w / config, "--vocab-size", 320, "--epochs", 3,
@@ -47,7 +47,7 @@ for program, config in (("lowland-llama", "llama.json"), ("lowland-roberta", "ro
         ids = auto(text).input_ids
         check(f"{program}: begins with <s>, ends as it should", ids[0] == auto.bos_token_id and
               (ids[-1] == auto.eos_token_id) == (program == "lowland-roberta" or text == "</s>"))
-    check(f"{program}: longest text", auto.model_max_length == (96 if program == "lowland-llama" else 64))
+    check(f"{program}: longest text", auto.model_max_length == (512 if program == "lowland-llama" else 64))
 
 llama = w / "lowland-llama/model"
 text = pipeline("text-generation", model=str(llama), device="cpu")("the cat", max_new_tokens=12, do_sample=False)[0]["generated_text"]
