@@ -3,7 +3,8 @@ chat template beside an adapter and in a merged folder, and the folders of `conv
 
     python3 tests/peers/check_outcome.py [BIN] [STORIES]
 
-BIN: build/bin. STORIES: a folder with stories260K.bin, tok512.bin and greedy200.txt. Needs torch, transformers, peft.
+BIN: build/bin. STORIES: a folder with stories260K.bin, tok512.bin and greedy200.txt. Needs torch, transformers; of STORIES
+protobuf as well, by which transformers reads tokenizer.model.
 """
 import json
 import pathlib
