@@ -44,8 +44,10 @@ cases = [
     case("min-p, cold", loop, temperature=0.6, min_p=0.3),
     case("top-k and top-p", loop, temperature=1.3, top_k=9, top_p=0.8),
     case("top-p and min-p", loop, temperature=2.0, top_p=0.9, min_p=0.2),
-    case("all together", loop, repetition_penalty=1.3, no_repeat_ngram_size=2, temperature=1.5, top_k=12, top_p=0.95, min_p=0.02),
-    case("all together, other ids", [7, 7, 8, 7, 7], repetition_penalty=2.5, no_repeat_ngram_size=3, temperature=0.8, top_k=20, top_p=0.9, min_p=0.05),
+    case("all together", loop, repetition_penalty=1.3, no_repeat_ngram_size=2, temperature=1.5, top_k=12, top_p=0.95,
+         min_p=0.02),
+    case("all together, other ids", [7, 7, 8, 7, 7], repetition_penalty=2.5, no_repeat_ngram_size=3, temperature=0.8,
+         top_k=20, top_p=0.9, min_p=0.05),
 ]
 out = pathlib.Path(__file__).with_name("sampling.json")
 versions = {"torch": torch.__version__, "transformers": transformers.__version__}

@@ -57,7 +57,8 @@ check(f"pipeline text-generation: {text!r} and {ours!r}", text == ours)
 filled = pipeline("fill-mask", model=str(w / "lowland-roberta/model"), device="cpu")("the <mask> sat")
 check(f"pipeline fill-mask: {filled[0]['token_str']!r}", len(filled) == 5)
 
-(w / "chat.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": "the cat?"}, {"role": "assistant", "content": "sat"}]}) + "\n")
+(w / "chat.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": "the cat?"},
+                                                       {"role": "assistant", "content": "sat"}]}) + "\n")
 for template in ("zephyr", "vicuna", "chatml", "llama2", "plain"):
     out = w / template
     run("lowland-llama", "finetune", "--model", llama, "--train", w / "chat.jsonl", "--dev-fraction", 0, "--chat-template", template,
@@ -68,12 +69,14 @@ for template in ("zephyr", "vicuna", "chatml", "llama2", "plain"):
         tokenizer = AutoTokenizer.from_pretrained(folder)
         texts.append(tokenizer.apply_chat_template([{"role": "user", "content": "the cat?"}], tokenize=False, add_generation_prompt=True))
     check(f"{template}: {texts[0]!r}", texts[0] == texts[1] and "the cat?" in texts[0])
-    said = json.loads(run("lowland-llama", "evaluate", "--model", llama, "--adapter", out / "adapter", "--dev", w / "chat.jsonl", "--generate"))
+    said = json.loads(run("lowland-llama", "evaluate", "--model", llama, "--adapter", out / "adapter",
+                          "--dev", w / "chat.jsonl", "--generate"))
     check(f"{template}: evaluate without a flag", said["eval_examples"] == 1)
 
 if STORIES:
     run("lowland-llama", "convert", "--model", STORIES / "stories260K.bin", "--tokenizer", STORIES / "tok512.bin", "--out", w / "stories")
-    tokenizer, model = AutoTokenizer.from_pretrained(w / "stories"), AutoModelForCausalLM.from_pretrained(w / "stories", dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(w / "stories")
+    model = AutoModelForCausalLM.from_pretrained(w / "stories", dtype=torch.float32)
     ids = model.generate(torch.tensor([[1]]), max_new_tokens=200, do_sample=False)[0]
     told, wanted = tokenizer.decode(ids, skip_special_tokens=True).strip(), (STORIES / "greedy200.txt").read_text().strip()
     check(f"stories260K in transformers: {told[:60]!r}", told == wanted)
