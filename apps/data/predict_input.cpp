@@ -46,10 +46,15 @@ bool first_line_names_columns(const TaskInfo& task, const std::string& path) {
 
 }  // namespace
 
-Split read_predict_input(const TaskInfo& task, const std::string& path) {
+std::optional<TableFormat> predict_table(const TaskInfo& task, const std::string& path) {
   const auto format = find_table_format(path);
-  const bool table = format && (*format != TableFormat::tsv || first_line_names_columns(task, path));
-  Split input = table ? read_table(task, path, *format) : read_lines(task, path);
+  if (format == TableFormat::tsv && !first_line_names_columns(task, path)) return {};
+  return format;
+}
+
+Split read_predict_input(const TaskInfo& task, const std::string& path) {
+  const std::optional<TableFormat> format = predict_table(task, path);
+  Split input = format ? read_table(task, path, *format) : read_lines(task, path);
   LL_CHECK(!input.examples.empty(), "{} holds no text", path == "-" ? "the standard input" : path);
   return input;
 }

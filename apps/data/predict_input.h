@@ -8,8 +8,12 @@
 #include <string>
 
 #include "apps/data/dataset.h"
+#include "apps/data/records.h"
 
 namespace lowland {
+
+// How the file is read: as a table, or as lines (nothing).
+std::optional<TableFormat> predict_table(const TaskInfo& task, const std::string& path);
 
 // A split without labels. Errors with file:line: a pair without exactly one TAB, a missing column or key, a broken
 // record; no text.

@@ -8,6 +8,7 @@
 #include "apps/families/family.h"
 #include "apps/families/print_rows.h"
 #include "engine/error.h"
+#include "engine/io/atomic_file.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
 #include "models/llama/family.h"
@@ -49,6 +50,9 @@ void LlamaSession::add_flags(Flags& f, Verb verb) {
   splits.add_limits(f);
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest example in tokens");
   language_.add_flags(f, batch);
+  if (verb != Verb::evaluate) return;
+  f.add("generate", &generate_, "Also write the answers, and score them: exact match, ROUGE-L and BLEU");
+  f.add("max-new-tokens", &sampling_.max_new_tokens, "With --generate: the most tokens of an answer");
 }
 
 void LlamaSession::check() const {
@@ -78,17 +82,24 @@ void LlamaSession::open(const Flags& flags) {
 
 void LlamaSession::open_tokenizer() {
   std::string path = base.tokenizer.empty() ? folder : base.tokenizer;
-  if (base.tokenizer.empty() && llama2c()) {
+  if (base.tokenizer.empty() && has_tokenizer(base.adapter)) {
+    path = base.adapter;
+  } else if (base.tokenizer.empty() && llama2c()) {
     const fs::path beside = fs::path(folder).parent_path() / "tokenizer.bin";
     LL_CHECK(fs::exists(beside), "--tokenizer names the tokenizer of {}, and is missing", folder);
     path = beside.string();
   }
+  tokenizer_at_ = path;
   Session::open_tokenizer(path, config_.vocab_size);
+}
+
+std::string LlamaSession::template_folder() const {
+  return has_chat_template(base.adapter) || llama2c() ? base.adapter : folder;
 }
 
 // Without --dev, --dev-fraction of the training examples is held out, by the seed.
 void LlamaSession::load(const Wanted& wanted) {
-  const ExampleMaker maker(*tokenizer, language_, folder, longest());
+  const ExampleMaker maker(*tokenizer, language_, template_folder(), longest());
   const Columns columns = language_columns(columns_);
   LanguageData data;
   const auto make = [&](DataSplit split, std::vector<LanguageRecord> records, int64_t most, LanguageSplit& into) {
@@ -96,6 +107,7 @@ void LlamaSession::load(const Wanted& wanted) {
     if (wanted.scoring) keep_first(records, splits.max_eval_samples);
     if (records.empty()) return;
     into = maker.make_split(records);
+    if (generate_ && wanted.scoring) asked_ = records;
     say_split(name_of(split), into, longest());
   };
   const bool carve = splits.dev.empty() && (wanted.train || wanted.dev);
@@ -143,13 +155,32 @@ void LlamaSession::fill(nn::Model& model) {
 }
 
 void LlamaSession::write(const nn::Model& model, const fs::path& into) const {
-  if (!method.full()) return write_adapter_files(into.string(), collected(model, family_, longest()));
+  if (!method.full()) {
+    write_adapter_files(into.string(), collected(model, family_, longest()));
+    return write_tokenizer(into);
+  }
   LlamaConfig written = config_;
   written.architectures.clear();
   written.dtype = "float32";
   write_model_files(into.string(), written.to_json(), model.parameters().named());
   const std::string tokens = base.tokenizer.empty() ? folder : base.tokenizer;
   if (fs::is_directory(tokens)) copy_companion_files(tokens, into.string());
+  write_chat_template(into);
+}
+
+// As Python's trainers do: the folder then says by itself what its conversations look like.
+void LlamaSession::write_tokenizer(const fs::path& into) const {
+  if (fs::is_directory(tokenizer_at_)) copy_tokenizer_files(tokenizer_at_, into.string());
+  write_chat_template(into);
+}
+
+void LlamaSession::write_chat_template(const fs::path& into) const {
+  const std::string name = language_.chat_template;
+  if (!name.empty())
+    write_file_atomically((into / "chat_template.jinja").string(), chat_template_text(name));
+  else if (has_chat_template(base.adapter))
+    write_file_atomically((into / "chat_template.jinja").string(),
+                          read_file((fs::path(base.adapter) / "chat_template.jinja").string()));
 }
 
 // Each row reads its id and learns the next one.
@@ -170,7 +201,7 @@ std::string LlamaSession::example_summary(int64_t rows) const {
                      thousands(train.targets()));
 }
 
-void LlamaSession::begin_chat() { chat_ = chosen_template(language_.chat_template, folder); }
+void LlamaSession::begin_chat() { chat_ = chosen_template(language_.chat_template, template_folder()); }
 
 int32_t LlamaSession::end_of_turn() const { return lowland::end_of_turn(*tokenizer, chat_); }
 

@@ -1,5 +1,7 @@
 // lowland-llama's sessions: language modelling on texts and conversations with a Llama, and its pretraining.
 #pragma once
+#include "apps/common/generate_text.h"
+#include "apps/data/language_records.h"
 #include "apps/families/bench_case.h"
 #include "apps/families/language_session.h"
 #include "apps/families/text_pretraining.h"
@@ -27,6 +29,7 @@ class LlamaSession final : public LanguageSession {
 
   const LlamaConfig& text_config() const override { return config_; }
   const Llama& language(const nn::Model& model) const override { return static_cast<const Llama&>(model); }
+  nlohmann::ordered_json evaluate(const nn::Model& model, DataSplit split) override;
   void begin_chat() override;
   std::vector<int32_t> conversation(const std::vector<ChatMessage>& messages) const override;
   int32_t end_of_turn() const override;
@@ -35,6 +38,9 @@ class LlamaSession final : public LanguageSession {
   int64_t longest() const { return std::min(splits.max_length, config_.max_tokens()); }
   bool llama2c() const { return is_llama2c_file(folder); }
   void open_tokenizer();
+  std::string template_folder() const;  // whose chat template counts, where no flag says
+  void write_chat_template(const std::filesystem::path& into) const;
+  void write_tokenizer(const std::filesystem::path& into) const;
 
   LanguageSettings language_;
   std::string columns_;
@@ -42,6 +48,11 @@ class LlamaSession final : public LanguageSession {
   LlamaConfig config_;
   std::unique_ptr<LanguageModelling> objective_;
   ChatTemplate chat_;
+  std::string tokenizer_at_;  // folder or file
+  // evaluate --generate
+  bool generate_ = false;
+  SamplingSettings sampling_;
+  std::vector<LanguageRecord> asked_;  // of the split that is scored
 };
 
 class LlamaPretraining final : public TextPretraining {
@@ -57,6 +68,10 @@ class LlamaPretraining final : public TextPretraining {
 
  private:
   void read_config(const std::string& json, const std::string& file) override;
+  TokenizerUse use() const override { return TokenizerUse::decoder; }
+  int64_t max_tokens(const std::string& json) const override {
+    return LlamaConfig::from_json(json, model_config_).max_tokens();
+  }
   std::string config_json() const override;
 
   LlamaConfig config_;

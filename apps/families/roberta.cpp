@@ -44,6 +44,8 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
     f.add("text-pair-column", &task_.pair_column, columns[1]);
     f.add("columns", &task_.columns, renamed);
     f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens");
+    f.add("keep-columns", &keep_,
+          "Columns of INPUT to write beside the label, a comma list; of lines text and text_pair");
     f.add("format", &format_, "json, or glue for a submission file");
     return;
   }

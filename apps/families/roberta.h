@@ -1,6 +1,7 @@
 // lowland-roberta's sessions: classification and regression of texts on a RoBERTa, BERT or DistilBERT, and their
 // pretraining.
 #pragma once
+#include "apps/data/kept_columns.h"
 #include "apps/families/bench_case.h"
 #include "apps/families/text_pretraining.h"
 #include "apps/objectives/classification.h"
@@ -30,7 +31,8 @@ class RobertaSession final : public Session {
   void print_example(int64_t index, int64_t first_row) const override;
   std::string example_summary(int64_t rows) const override;
   void read_input() override;
-  void predict(const nn::Model& model, const std::function<void(const std::string&)>& line) override;
+  RowFormat row_format() const override { return format_ == "glue" ? RowFormat::tsv : RowFormat::jsonl; }
+  void predict(const nn::Model& model, const OnRow& row) override;
 
  private:
   int64_t longest() const;
@@ -45,7 +47,7 @@ class RobertaSession final : public Session {
   void require_head(const WeightMap& weights, const std::string& fresh) const;  // Error: `fresh` would be drawn
 
   TextTaskSettings task_;
-  std::string input_ = "-", format_ = "json";
+  std::string input_ = "-", format_ = "json", keep_;
   const Flags* flags_ = nullptr;
   bool trains_ = false;                // the verb makes a new head where there is none
   HubFamily family_;                   // of the checkpoint
@@ -53,6 +55,7 @@ class RobertaSession final : public Session {
   TextDataset data_;
   std::unique_ptr<Classification> objective_;
   TokenizedSplit input_tokens_;
+  KeptColumns kept_;
 };
 
 class RobertaPretraining final : public TextPretraining {
@@ -64,6 +67,10 @@ class RobertaPretraining final : public TextPretraining {
 
  private:
   void read_config(const std::string& json, const std::string& file) override;
+  TokenizerUse use() const override { return TokenizerUse::masked; }
+  int64_t max_tokens(const std::string& json) const override {
+    return RobertaConfig::from_json(json, model_config_).max_tokens();
+  }
   std::string config_json() const override;
 
   RobertaConfig config_;

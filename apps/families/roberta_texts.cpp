@@ -8,6 +8,7 @@
 #include "apps/data/predict_input.h"
 #include "apps/families/print_rows.h"
 #include "apps/families/roberta.h"
+#include "apps/metrics/metrics.h"
 #include "engine/error.h"
 #include "models/tokenizers/printable.h"
 
@@ -23,25 +24,22 @@ std::vector<double> softmax(const std::vector<double>& x) {
   return p;
 }
 
-std::string json_line(size_t index, const TaskInfo& task, const std::vector<double>& outputs) {
-  nlohmann::ordered_json o;
-  o["index"] = index;
+// Adds what the head says to a row that has its index.
+void add_label(const TaskInfo& task, const std::vector<double>& outputs, nlohmann::ordered_json& row) {
   if (task.regression) {
-    o["score"] = outputs[0];
-    return o.dump();
+    row["score"] = outputs[0];
+    return;
   }
   const std::vector<double> p = softmax(outputs);
   const auto best = std::max_element(p.begin(), p.end()) - p.begin();
-  o["label"] = task.labels[best];
-  o["score"] = p[best];
-  for (size_t i = 0; i < p.size(); ++i) o["scores"][task.labels[i]] = p[i];
-  return o.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  row["label"] = task.labels[best];
+  row["score"] = p[best];
+  for (size_t i = 0; i < p.size(); ++i) row["scores"][task.labels[i]] = p[i];
 }
 
-std::string glue_line(size_t index, const TaskInfo& task, const std::vector<double>& outputs) {
-  if (task.regression) return fmt::format("{}\t{:.3f}", index, outputs[0]);
-  const auto best = static_cast<int>(std::max_element(outputs.begin(), outputs.end()) - outputs.begin());
-  return fmt::format("{}\t{}", index, glue_prediction(task, best));
+std::string glue_cell(const TaskInfo& task, const std::vector<double>& outputs) {
+  if (task.regression) return fmt::format("{:.3f}", outputs[0]);
+  return glue_prediction(task, argmax_rows(outputs, task.num_labels)[0]);
 }
 
 }  // namespace
@@ -68,15 +66,27 @@ void RobertaSession::read_input() {
   if (own || flags_->given("text-column") || flags_->given("columns")) task.text_column = task_.text_column;
   if (own || flags_->given("text-pair-column")) task.pair_column = task_.pair_column;
   if (own) task.pair = !task_.pair_column.empty();
-  input_tokens_ = tokenize(*tokenizer, read_predict_input(task, input_).examples, longest(), "input");
+  const std::vector<Example> examples = read_predict_input(task, input_).examples;
+  input_tokens_ = tokenize(*tokenizer, examples, longest(), "input");
+  if (keep_.empty()) return;
+  LL_CHECK(format_ != "glue", "--keep-columns {}: a submission (--format glue) has no other columns", keep_);
+  kept_ = keep_columns(keep_, input_, task, examples);
 }
 
-void RobertaSession::predict(const nn::Model& model, const std::function<void(const std::string&)>& line) {
-  const auto outputs = predict_outputs(static_cast<const Roberta&>(model), input_tokens_, batch.batch_size);
-  const bool glue = format_ == "glue";
-  if (glue) line("index\tprediction");
-  for (size_t i = 0; i < outputs.size(); ++i)
-    line(glue ? glue_line(i, data_.task, outputs[i]) : json_line(i, data_.task, outputs[i]));
+void RobertaSession::predict(const nn::Model& model, const OnRow& row) {
+  Progress bar("predict", static_cast<int64_t>(input_tokens_.ids.size()));
+  const auto outputs = predict_outputs(static_cast<const Roberta&>(model), input_tokens_, batch.batch_size,
+                                       [&](int64_t done, int64_t) { bar.update(done, ""); });
+  bar.finish();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    nlohmann::ordered_json o{{"index", i}};
+    for (size_t k = 0; k < kept_.names.size(); ++k) o[kept_.names[k]] = kept_.rows[i][k];
+    if (format_ == "glue")
+      o["prediction"] = glue_cell(data_.task, outputs[i]);
+    else
+      add_label(data_.task, outputs[i], o);
+    row(o);
+  }
 }
 
 }  // namespace lowland::apps

@@ -19,7 +19,17 @@ void Session::check() const {
 }
 
 nlohmann::ordered_json Session::evaluate(const nn::Model& model, DataSplit split) {
-  return objective().evaluate(model, split, batch).metrics;
+  Evaluation e = evaluated(model, split);
+  if (!e.detail.is_null()) e.metrics.update(e.detail);
+  return e.metrics;
+}
+
+Evaluation Session::evaluated(const nn::Model& model, DataSplit split) const {
+  Progress bar("evaluate", static_cast<int64_t>(objective().lengths(split).size()));
+  objective().on_progress = [&bar](int64_t done, int64_t) { bar.update(done, ""); };
+  Evaluation e = objective().evaluate(model, split, batch);
+  objective().on_progress = {};
+  return e;
 }
 
 PlannedRun Session::planned(const TrainingSettings& training) const {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/common/row_writer.h"
 #include "apps/settings/settings.h"
 #include "apps/train/memory_plan.h"
 #include "apps/train/objective.h"
@@ -90,9 +91,10 @@ class Session {
   virtual int64_t rows_of(int64_t tokens) const { return tokens; }  // of an example
   // Scores of a loaded split.
   virtual nlohmann::ordered_json evaluate(const nn::Model& model, DataSplit split);
-  // What the verb predict was given, refused if it is wrong; and a line for each of it.
+  // What the verb predict was given, refused if it is wrong; and a row for each of it, by columns.
   virtual void read_input() {}
-  virtual void predict(const nn::Model&, const std::function<void(const std::string& line)>&) {}
+  virtual void predict(const nn::Model&, const OnRow&) {}
+  virtual RowFormat row_format() const { return RowFormat::jsonl; }  // where --output says nothing
 
   bool narrow_weights = false, token_budget = false;  // the family has --weights-dtype and --batch-tokens
   double random_std = 0.02;                           // of --random-init: the configuration's
@@ -103,6 +105,8 @@ class Session {
   PlannedRun planned(const TrainingSettings& training) const;
 
  protected:
+  // By the objective, with progress.
+  Evaluation evaluated(const nn::Model& model, DataSplit split) const;
   // The adapter at --adapter, and what it fixes: Error where a given flag contradicts it. Without one the targets that
   // a new one gets.
   void take_adapter(const Flags& flags, const HubFamily& family);

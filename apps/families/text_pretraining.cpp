@@ -4,7 +4,6 @@
 
 #include "engine/error.h"
 #include "models/hub/write_model.h"
-#include "models/tokenizers/train_bpe.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -37,16 +36,17 @@ void TextPretraining::open(const Flags& flags) {
   tokens_ = base.tokenizer;
   const fs::path of_run = fs::path(flags.to_json().value("out", "")) / "tokenizer";
   if (tokens_.empty() && flags.given("resume") && fs::exists(of_run)) tokens_ = of_run.string();
+  const std::string config = read_file(model_config_);
   if (tokens_.empty()) {
     // RUN comes later, when all that can be refused has been.
     trained_ = std::make_unique<AtomicDirectory>((fs::temp_directory_path() / "lowland-tokenizer").string());
     TrainBpeOptions options;
     options.vocab_size = vocab_size_;
-    save_vocabulary(train_bpe(text_, options), trained_->temporary());
+    save_vocabulary(train_bpe(text_, options), trained_->temporary(), max_tokens(config), use());
     tokens_ = trained_->temporary();
   }
   tokenizer = load_tokenizer(tokens_);
-  read_config(read_file(model_config_), model_config_);
+  read_config(config, model_config_);
   context = system.make_context();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "apps/families/session.h"
 #include "engine/io/atomic_file.h"
+#include "models/tokenizers/train_bpe.h"
 
 namespace lowland::apps {
 
@@ -21,7 +22,9 @@ class TextPretraining : public Session {
  protected:
   // The configuration at --model-config, completed by the tokenizer.
   virtual void read_config(const std::string& json, const std::string& file) = 0;
-  virtual std::string config_json() const = 0;  // as it is written
+  virtual TokenizerUse use() const = 0;                           // of a tokenizer that is trained
+  virtual int64_t max_tokens(const std::string& json) const = 0;  // of a text, by that configuration
+  virtual std::string config_json() const = 0;                    // as it is written
 
   std::vector<std::string> text_;
   std::string model_config_;

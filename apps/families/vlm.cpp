@@ -59,6 +59,7 @@ void VlmSession::add_flags(Flags& f, Verb verb) {
     f.add("data", &questions_.data,
           "Folder of task scienceqa or vizwiz, whose --split is answered where there is no --input");
     f.add("split", &split_, "Of --data or the run's: train, dev or test");
+    f.add("keep-columns", &keep_, "question: write it beside the answer");
   } else {
     questions_.add_data_flags(f, splits);
   }
@@ -78,6 +79,7 @@ void VlmSession::check() const {
   Session::check();
   questions_.check();
   vision_.check();
+  check_word("keep-columns", keep_, {"", "question"});
   check_word("choose", scores_.choose, {"generate", "likelihood"});
   LL_CHECK(lora.modules_to_save.empty(),
            "--modules-to-save {}: of this model, --projector full and --tower full train whole parts",

@@ -30,7 +30,7 @@ class VlmSession : public LanguageSession {
   int64_t rows_of(int64_t tokens) const override { return tokens - 1; }  // the last is a target only
   nlohmann::ordered_json evaluate(const nn::Model& model, DataSplit split) override;
   void read_input() override;
-  void predict(const nn::Model& model, const std::function<void(const std::string&)>& line) override;
+  void predict(const nn::Model& model, const OnRow& row) override;
 
   const LlamaConfig& text_config() const override { return config_.text; }
   const Llama& language(const nn::Model& model) const override { return static_cast<const Vlm&>(model).language(); }
@@ -81,7 +81,7 @@ class VlmSession : public LanguageSession {
   ScoreSettings scores_;
   // predict
   SamplingSettings sampling_;
-  std::string input_, split_ = "test";
+  std::string input_, split_ = "test", keep_;
   VlmSplit asked_;
   // chat
   std::vector<std::string> images_;

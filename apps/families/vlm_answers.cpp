@@ -54,6 +54,13 @@ class Scores {
   ChoiceScore choices_;
 };
 
+// As the user's last message puts it.
+std::string last_question(const Question& q) {
+  for (size_t i = q.messages.size(); i-- > 0;)
+    if (q.messages[i].role == "user") return q.messages[i].content;
+  return "";
+}
+
 size_t count_marks(const std::string& text) {
   size_t n = 0;
   for (size_t at = text.find(kImageText); at != std::string::npos; at = text.find(kImageText, at + 1)) ++n;
@@ -82,7 +89,7 @@ void VlmSession::score(const Vlm& model, const VlmSplit& split, nlohmann::ordere
                               : questions_.scienceqa_format == "lecture" ? 512
                                                                          : 32;
     sampling.stop = GenerationConfig::from_folder(folder).eos_token_ids;
-    const GenerateOptions options = generate_options(config_.text, *tokenizer, system.seed, sampling);
+    const TextOptions options = generate_options(config_.text, *tokenizer, system.seed, sampling);
     answer_questions(model, format(), *pictures_, split, options, batch.batch_size,
                      [&](size_t i, const std::string& answer) { scores.add(i, answer); });
   } else {
@@ -101,7 +108,7 @@ nlohmann::ordered_json VlmSession::evaluate(const nn::Model& model, DataSplit wh
              "--shuffle-images: the {} split has no two questions with different images", name_of(which));
   nlohmann::ordered_json out;
   const bool loss_only = objective_->metric() == "loss";
-  if (scores_.loss || loss_only) out = objective_->evaluate(model, which, batch).metrics;
+  if (scores_.loss || loss_only) out = evaluated(model, which).metrics;
   if (!loss_only) {
     score(as_vlm(model), split, out);
     add_question_only(split, out);
@@ -138,17 +145,19 @@ void VlmSession::read_input() {
   generate_options(config_.text, *tokenizer, system.seed, sampling_);
 }
 
-void VlmSession::predict(const nn::Model& model, const std::function<void(const std::string&)>& line) {
-  const GenerateOptions options = generate_options(config_.text, *tokenizer, system.seed, sampling_);
+void VlmSession::predict(const nn::Model& model, const OnRow& row) {
+  const TextOptions options = generate_options(config_.text, *tokenizer, system.seed, sampling_);
   answer_questions(as_vlm(model), format(), *pictures_, asked_, options, batch.batch_size,
                    [&](size_t i, const std::string& answer) {
                      const Question& q = asked_.questions[i];
                      nlohmann::ordered_json o;
                      o["index"] = q.index;
                      if (!q.id.empty()) o["id"] = q.id;
-                     if (!q.images.empty()) o["image"] = fs::path(q.images.front()).filename().string();
+                     if (q.images.size() == 1) o["image"] = q.images.front();
+                     if (q.images.size() > 1) o["images"] = q.images;
+                     if (!keep_.empty()) o["question"] = last_question(q);
                      o["answer"] = answer;
-                     line(o.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+                     row(o);
                    });
 }
 

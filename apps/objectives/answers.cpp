@@ -44,7 +44,7 @@ EmbedPrompts embed_with_pictures(const Vlm& model, const Pictures& pictures, std
 }
 
 void answer_questions(const Vlm& model, const QuestionFormat& format, Pictures& pictures, const VlmSplit& split,
-                      const GenerateOptions& options, int64_t batch, const OnAnswer& on_answer) {
+                      const TextOptions& options, int64_t batch, const OnAnswer& on_answer) {
   const QuestionMaker maker(format, pictures);
   Progress progress("question", static_cast<int64_t>(split.size()), 0);
   for (size_t begin = 0; begin < split.size(); begin += batch) {
@@ -55,10 +55,9 @@ void answer_questions(const Vlm& model, const QuestionFormat& format, Pictures& 
       which.push_back(split.pictures[i]);
     }
     const EmbedPrompts embed = embed_with_pictures(model, pictures, prompts, which);
-    const auto ids = generate(model.language(), prompts, options, {}, embed);
+    const auto texts = generate_texts(model.language(), format.tokenizer, prompts, options, embed);
     progress.hide();  // answers may go to the screen
-    for (size_t i = begin; i < end; ++i)
-      on_answer(i, without_blanks(text_after(format.tokenizer, prompts[i - begin], ids[i - begin])));
+    for (size_t i = begin; i < end; ++i) on_answer(i, without_blanks(texts[i - begin].text));
     progress.update(static_cast<int64_t>(end), "");
   }
   progress.finish();

@@ -14,7 +14,7 @@ using OnAnswer = std::function<void(size_t question, const std::string& answer)>
 
 // `batch` questions at a time.
 void answer_questions(const Vlm& model, const QuestionFormat& format, Pictures& pictures, const VlmSplit& split,
-                      const GenerateOptions& options, int64_t batch, const OnAnswer& on_answer);
+                      const TextOptions& options, int64_t batch, const OnAnswer& on_answer);
 
 // The choice that the model finds likeliest as an answer, of a question with choices.
 int64_t likeliest_choice(const Vlm& model, const QuestionFormat& format, Pictures& pictures, const VlmSplit& split,

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "apps/common/progress.h"
+#include "apps/metrics/class_report.h"
 #include "apps/metrics/metrics.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
@@ -30,9 +31,10 @@ double example_loss(const TaskInfo& task, const Example& e, const std::vector<do
 
 // eval_loss and the task's metrics, with a suffix on every name.
 Evaluation evaluate_examples(const Roberta& model, const TaskInfo& task, const Split& split,
-                             const TokenizedSplit& tokens, int64_t batch_size, const std::string& suffix) {
+                             const TokenizedSplit& tokens, int64_t batch_size, const std::string& suffix,
+                             const std::function<void(int64_t, int64_t)>& on_progress) {
   LL_CHECK(split.labelled, "{} has no labels: use predict", split.file);
-  const std::vector<std::vector<double>> outputs = predict_outputs(model, tokens, batch_size);
+  const std::vector<std::vector<double>> outputs = predict_outputs(model, tokens, batch_size, on_progress);
   double loss = 0;
   std::vector<double> flat;
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -47,6 +49,11 @@ Evaluation evaluate_examples(const Roberta& model, const TaskInfo& task, const S
   for (const Metric& m : result.values) {
     e.metrics["eval_" + m.name + suffix] = m.value ? nlohmann::ordered_json(*m.value) : nlohmann::ordered_json(nullptr);
     if (m.name == task.primary_metric && m.value) e.score = *m.value;
+  }
+  if (!task.regression) {
+    std::vector<int> labels;
+    for (const Example& example : split.examples) labels.push_back(example.label);
+    e.detail = class_report(argmax_rows(flat, task.num_labels), labels, task.num_labels).to_json(task.labels, suffix);
   }
   const std::string warning = result.warning(task);
   if (!warning.empty()) say("warning: " + warning);
@@ -83,8 +90,8 @@ TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& 
   return out;
 }
 
-std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split,
-                                                 int64_t batch_size) {
+std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size,
+                                                 const std::function<void(int64_t, int64_t)>& on_progress) {
   const NoGrad guard(model.context());
   const auto n = static_cast<int64_t>(split.ids.size());
   std::vector<std::vector<double>> out(n);
@@ -101,6 +108,7 @@ std::vector<std::vector<double>> predict_outputs(const Roberta& model, const Tok
     const int64_t labels = y.dim(1);
     for (size_t i = 0; i < examples.size(); ++i)
       out[examples[i]] = {values.begin() + i * labels, values.begin() + (i + 1) * labels};
+    if (on_progress) on_progress(std::min(n, begin + batch_size), n);
   }
   return out;
 }
@@ -156,13 +164,16 @@ Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, co
 }
 
 Evaluation Classification::evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const {
-  Evaluation e = evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "");
+  Evaluation e =
+      evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "", on_progress);
   const bool dev = split == DataSplit::dev;
   const Split& other = dev ? data_.dev_mm : data_.test_mm;
-  if (split != DataSplit::train && !other.examples.empty())
-    e.metrics.update(
-        evaluate_examples(roberta(model), data_.task, other, dev ? dev_mm_ : test_mm_, batch.batch_size, "_mm")
-            .metrics);
+  if (split != DataSplit::train && !other.examples.empty()) {
+    const Evaluation more = evaluate_examples(roberta(model), data_.task, other, dev ? dev_mm_ : test_mm_,
+                                              batch.batch_size, "_mm", on_progress);
+    e.metrics.update(more.metrics);
+    if (!more.detail.is_null()) e.detail.update(more.detail);
+  }
   return e;
 }
 

@@ -1,5 +1,6 @@
 // Classification and regression of texts: each example is a segment, its head reads the first row.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,9 @@ TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& 
                         const std::string& name);
 
 // The head's outputs, in f64 on the host: (examples, labels). Runs without dropout, in batches.
-std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size);
+// on_progress: told how many examples are done.
+std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size,
+                                                 const std::function<void(int64_t, int64_t)>& on_progress = {});
 
 class Classification final : public Objective {
  public:

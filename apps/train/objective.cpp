@@ -19,8 +19,11 @@ MeanLoss mean_loss(const Objective& objective, const nn::Model& model, DataSplit
   const std::vector<int32_t>& lengths = objective.lengths(split);
   const auto all = static_cast<int64_t>(lengths.size());
   MeanLoss mean;
+  int64_t done = 0;
   for (const auto& which : micro_batches(lengths, first_examples(all, all), batch.batch_size, batch.batch_tokens)) {
     const PackedBatch b = objective.pack(model, split, which, {});
+    done += static_cast<int64_t>(which.size());
+    objective.progress(done, all);
     if (b.target_count == 0) continue;
     mean.loss += objective.loss(model, b, nn::Mode::evaluation(), 1.0).item();
     mean.targets += b.target_count;

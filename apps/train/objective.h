@@ -4,6 +4,7 @@
 // The model is an argument throughout: a plan of the memory packs and computes with one on the meta device, where no
 // file is read and nothing is computed.
 #pragma once
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ struct Evaluation {
   nlohmann::ordered_json metrics;  // "eval_loss", "eval_accuracy", ...; null where undefined
   double score = 0;                // higher is better: the primary metric, or minus the loss
   std::string score_name;
+  nlohmann::ordered_json detail = {};  // what the verb evaluate prints besides: classes, confusion_matrix
   double score_value() const { return lower_is_better(score_name) ? -score : score; }  // as it is told
   static bool lower_is_better(const std::string& metric) { return metric == "loss" || metric == "mse"; }
 };
@@ -58,6 +60,11 @@ class Objective {
   virtual std::vector<BatchPlan::Size> measures(const nn::Model&) const { return {BatchPlan::Size()}; }
   // Width of a head of attention that goes backward, the largest: decides the scratch memory of CPU kernels.
   virtual int64_t head_dim(const nn::Model& model) const = 0;
+  // Called during an evaluation with how much of it is done: what a person sees of it.
+  mutable std::function<void(int64_t done, int64_t total)> on_progress;
+  void progress(int64_t done, int64_t total) const {
+    if (on_progress) on_progress(done, total);
+  }
   // Bytes that wait on the host to be written while it trains.
   virtual size_t waiting_bytes(const nn::Model&) const { return 0; }
 };

@@ -39,7 +39,7 @@ void run(ChatVerb& verb) {
   session.begin_chat();
   const Tokenizer& tokenizer = *session.tokenizer;
   verb.sampling.take(GenerationConfig::from_folder(session.folder), verb.flags);
-  GenerateOptions options = generate_options(session.text_config(), tokenizer, session.system.seed, verb.sampling);
+  TextOptions options = generate_options(session.text_config(), tokenizer, session.system.seed, verb.sampling);
   if (!verb.sampling.ignore_eos) add_stop(options, session.end_of_turn());
   const std::unique_ptr<nn::Model> model = filled_model(session, false);
   if (isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0) {

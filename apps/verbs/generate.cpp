@@ -20,6 +20,7 @@ struct GenerateVerb : SessionVerb {
   using SessionVerb::SessionVerb;
   SamplingSettings sampling;
   std::string prompt, prompts;
+  int64_t logprobs = 0;
 };
 
 using Ids = std::vector<std::vector<int32_t>>;
@@ -50,25 +51,42 @@ Ids encode(const LanguageSession& session, const std::vector<std::string>& texts
   return prompts;
 }
 
+nlohmann::ordered_json scores_json(const Tokenizer& tokenizer, const std::vector<TokenScores>& scores) {
+  auto list = nlohmann::ordered_json::array();
+  const auto one = [&](int32_t id, double logprob) {
+    return nlohmann::ordered_json{{"token", tokenizer.piece(id)}, {"id", id}, {"logprob", logprob}};
+  };
+  for (const TokenScores& s : scores) {
+    list.push_back(one(s.id, s.logprob));
+    auto& top = list.back()["top"] = nlohmann::ordered_json::array();
+    for (const auto& [id, logprob] : s.top) top.push_back(one(id, logprob));
+  }
+  return list;
+}
+
 // One JSON object per prompt, in their order, a batch at a time. Returns the number of new tokens.
 size_t generate_many(const LanguageSession& session, const Llama& model, const std::vector<std::string>& texts,
-                     const Ids& prompts, const GenerateOptions& options) {
+                     const Ids& prompts, const TextOptions& options) {
   size_t tokens = 0;
   const auto batch = static_cast<size_t>(session.batch.batch_size);
+  Progress bar("prompt", std::ssize(prompts));
   for (size_t begin = 0; begin < prompts.size(); begin += batch) {
     const size_t end = std::min(begin + batch, prompts.size());
     const Ids some(prompts.begin() + begin, prompts.begin() + end);
-    const Ids out = generate(model, some, options);
+    const std::vector<Generated> out = generate_texts(model, *session.tokenizer, some, options);
+    bar.finish();
     for (size_t i = 0; i < out.size(); ++i) {
       nlohmann::ordered_json o;
       o["index"] = begin + i;
       o["prompt"] = texts[begin + i];
-      o["text"] = text_after(*session.tokenizer, some[i], out[i]);
-      o["tokens"] = out[i].size();
-      tokens += out[i].size();
+      o["text"] = out[i].text;
+      o["tokens"] = out[i].tokens;
+      if (options.top_scores > 0) o["logprobs"] = scores_json(*session.tokenizer, out[i].scores);
+      tokens += out[i].tokens;
       std::printf("%s\n", o.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     }
     std::fflush(stdout);
+    bar.update(static_cast<int64_t>(end), "");
   }
   return tokens;
 }
@@ -79,14 +97,15 @@ void run(GenerateVerb& verb) {
   auto& session = dynamic_cast<LanguageSession&>(verb.enter());
   session.open(verb.flags);
   verb.sampling.take(GenerationConfig::from_folder(session.folder), verb.flags);
-  const GenerateOptions options =
-      generate_options(session.text_config(), *session.tokenizer, session.system.seed, verb.sampling);
+  TextOptions options = generate_options(session.text_config(), *session.tokenizer, session.system.seed, verb.sampling);
+  options.top_scores = verb.logprobs;
   const std::vector<std::string> texts = one ? std::vector<std::string>{verb.prompt} : read_prompts(verb.prompts);
   const Ids prompts = encode(session, texts);
   const std::unique_ptr<nn::Model> model = filled_model(session, false);
   const Llama& language = session.language(*model);
   const auto start = std::chrono::steady_clock::now();
-  const size_t tokens = one ? print_generated(language, *session.tokenizer, prompts[0], options).tokens
+  const size_t tokens = one && verb.logprobs == 0
+                            ? print_generated(language, *session.tokenizer, prompts[0], options).tokens
                             : generate_many(session, language, texts, prompts, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   say(fmt::format("{} tokens, {} tokens/s", thousands(static_cast<int64_t>(tokens)),
@@ -105,6 +124,8 @@ void add_generate(CLI::App& app, const Family& family) {
   verb->flags.add("prompts", &verb->prompts,
                   "File of prompts instead: a line each, or .jsonl, .json, .csv with a field prompt");
   verb->sampling.add_flags(verb->flags);
+  verb->flags.add("logprobs", &verb->logprobs,
+                  "As JSON lines with the log-probability of each new token and of the N likeliest in its place");
   session.batch.batch_size = 16;
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Prompts at a time");
   session.batch.add_weights_dtype(verb->flags, "Weights");

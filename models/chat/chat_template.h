@@ -50,6 +50,9 @@ struct ChatTemplate {
 const std::vector<std::string>& chat_template_names();
 // A built-in by its name, or a file of one's own. Error that lists the names if it is neither, or no template.
 ChatTemplate chat_template_of(const std::string& name);
+// Its text: what a folder holds as chat_template.jinja. The token at the start, which some leave to the tokenizer, is
+// in it: transformers adds none of its own.
+std::string chat_template_text(const std::string& name);
 // The template a folder asks for: chat_template.jinja, or the chat_template of tokenizer_config.json or
 // chat_template.json (the one named default of several; tool_use, where conversations have tools). Error that names
 // --chat-template where the folder has none, or what is wrong with it.

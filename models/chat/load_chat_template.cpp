@@ -70,6 +70,12 @@ ChatTemplate chat_template_of(const std::string& name) {
   return read_chat_template(read_whole_file(name), name);
 }
 
+std::string chat_template_text(const std::string& name) {
+  for (const BuiltInTemplate& t : built_in_templates())
+    if (t.name == name) return (t.needs_bos ? "{{- bos_token -}}\n" : "") + t.jinja;
+  return read_whole_file(name);
+}
+
 ChatTemplate read_chat_template(std::string_view jinja, const std::string& source) {
   return {source, std::make_shared<jinja::Template>(jinja, source)};
 }

@@ -89,7 +89,11 @@ std::optional<AdapterCard> read_adapter_card(const std::string& adapter_folder) 
 }
 
 std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card, int64_t classes) {
-  const std::string cls = python_class(config), base = quoted(config.base_model_name_or_path);
+  // Python reads a file of llama2.c as the folder that `convert` makes of it.
+  const std::string& given = config.base_model_name_or_path;
+  const bool file = given.ends_with(".bin");
+  const std::string folder = file ? std::filesystem::path(given).stem().string() : given;
+  const std::string cls = python_class(config), base = quoted(folder);
   std::string arguments = base;
   if (config.task_type == "SEQ_CLS") {
     // Without labels, as a regression's one output, they are called as in transformers.
@@ -101,6 +105,11 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card,
   text += fmt::format("# LoRA adapter for {}\n\n", printable(config.base_model_name_or_path));
   text += fmt::format("Trained with Lowland{}. Rank {}, alpha {}.\n\n",
                       card.task.empty() ? "" : " on " + printable(card.task), config.r, config.lora_alpha);
+  if (file)
+    text += fmt::format(
+        "The base is a file of llama2.c. First, beside it:\n\n```sh\n"
+        "lowland-llama convert --model {} --out {}    # --tokenizer FILE, unless tokenizer.bin lies there\n```\n\n",
+        printable(std::filesystem::path(given).filename().string()), printable(folder));
   // A processor holds the tokenizer, and prepares pictures.
   const bool pictures = cls == "LlavaForConditionalGeneration";
   const std::string before = pictures ? "AutoProcessor" : "AutoTokenizer", name = pictures ? "processor" : "tokenizer";

@@ -14,7 +14,6 @@ constexpr std::pair<const char*, double> kOtherChoices[] = {{"num_beams", 1},
                                                             {"typical_p", 1},
                                                             {"epsilon_cutoff", 0},
                                                             {"eta_cutoff", 0},
-                                                            {"no_repeat_ngram_size", 0},
                                                             {"penalty_alpha", 0},
                                                             {"min_length", 0},
                                                             {"encoder_no_repeat_ngram_size", 0},
@@ -70,6 +69,7 @@ GenerationConfig GenerationConfig::from_json(const std::string& text, const std:
   c.min_p = number(keys, "min_p");
   if (keys.has("top_k")) c.top_k = keys.whole("top_k", 0);
   c.repetition_penalty = number(keys, "repetition_penalty");
+  if (keys.has("no_repeat_ngram_size")) c.no_repeat_ngram_size = keys.whole("no_repeat_ngram_size", 0);
   note_other_choices(keys, c);
   // How many tokens is the caller's to say; a prompt begins as its tokenizer begins it.
   keys.know({"bos_token_id", "max_new_tokens", "decoder_start_token_id"});

@@ -14,8 +14,9 @@ struct GenerationConfig {
   bool do_sample = false;
   std::optional<double> temperature, top_p, min_p;
   std::optional<int64_t> top_k;
-  std::optional<double> repetition_penalty;  // drawn or not
-  std::vector<std::string> notes;            // sentences on what the file says and nobody uses
+  std::optional<double> repetition_penalty;  // drawn or not, as is the next
+  std::optional<int64_t> no_repeat_ngram_size;
+  std::vector<std::string> notes;  // sentences on what the file says and nobody uses
 
   // Throws Error on a value that cannot be.
   static GenerationConfig from_json(const std::string& text, const std::string& file_name);

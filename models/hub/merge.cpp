@@ -253,6 +253,7 @@ MergeReport merge_adapter(const std::string& base, const std::string& adapter_fo
   write_file_atomically((into / "config.json").string(), merged_config(family, base_folder + "/config.json", adapter,
                                                                        changed_vocabulary(*model, weights), merger));
   copy_other_files(base_folder, folder.temporary());
+  copy_tokenizer_files(adapter_folder, folder.temporary());  // what it was trained with takes the place of the base's
   folder.commit();
   return merger.report();
 }

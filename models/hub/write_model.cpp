@@ -40,30 +40,53 @@ void write_model_files(const std::string& folder, const std::string& config_json
   write_file_atomically((base / "model.safetensors.index.json").string(), index.dump(2) + "\n");
 }
 
+namespace {
+
+constexpr const char* kTokenizerFiles[] = {
+    "tokenizer.json",          "tokenizer_config.json", "tokenizer.model",     "vocab.json",         "merges.txt",
+    "special_tokens_map.json", "added_tokens.json",     "chat_template.jinja", "chat_template.json", "vocab.txt",
+    "sentencepiece.bpe.model"};
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+// Whether it was there.
+bool copy_if_there(const char* name, const std::string& from, const std::string& to) {
+  const fs::path source = fs::path(from) / name;
+  if (!is_file(source)) return false;
+  write_file_atomically((fs::path(to) / name).string(), read_file(source.string()));
+  return true;
+}
+
+}  // namespace
+
+void copy_tokenizer_files(const std::string& from, const std::string& to) {
+  for (const char* name : kTokenizerFiles) copy_if_there(name, from, to);
+}
+
 std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to) {
-  static constexpr const char* kNames[] = {"tokenizer.json",
-                                           "tokenizer_config.json",
-                                           "tokenizer.model",
-                                           "vocab.json",
-                                           "merges.txt",
-                                           "special_tokens_map.json",
-                                           "added_tokens.json",
-                                           "chat_template.jinja",
-                                           "chat_template.json",
-                                           "preprocessor_config.json",
-                                           "processor_config.json",
-                                           "video_preprocessor_config.json",
-                                           "generation_config.json",
-                                           "vocab.txt",
-                                           "sentencepiece.bpe.model"};
   std::vector<std::string> copied;
-  for (const char* name : kNames) {
-    std::error_code error;
-    if (!fs::is_regular_file(fs::path(from) / name, error)) continue;
-    write_file_atomically((fs::path(to) / name).string(), read_file((fs::path(from) / name).string()));
-    copied.emplace_back(name);
-  }
+  const auto copy = [&](const char* name) {
+    if (copy_if_there(name, from, to)) copied.emplace_back(name);
+  };
+  for (const char* name : kTokenizerFiles) copy(name);
+  for (const char* name : {"preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json",
+                           "generation_config.json"})
+    copy(name);
   return copied;
+}
+
+bool has_tokenizer(const std::string& folder) {
+  if (folder.empty()) return false;
+  const fs::path at(folder);
+  return is_file(at / "tokenizer.json") || is_file(at / "tokenizer.model") ||
+         (is_file(at / "vocab.json") && is_file(at / "merges.txt"));
+}
+
+bool has_chat_template(const std::string& folder) {
+  return !folder.empty() && is_file(fs::path(folder) / "chat_template.jinja");
 }
 
 namespace {

@@ -25,6 +25,15 @@ int64_t room(const Llama& model, const std::vector<int32_t>& prompt, const Gener
   return std::min(options.max_new_tokens, positions);
 }
 
+// What the tokens so far do to the logits of the next: `fresh` joins those `seen`, where anybody asks for them.
+void remember_and_forbid(const Sampling& sampling, const std::vector<int32_t>& fresh, std::vector<int32_t>& seen,
+                         std::span<float> logits) {
+  if (sampling.repetition_penalty == 1 && sampling.no_repeat_ngram == 0) return;
+  seen.insert(seen.end(), fresh.begin(), fresh.end());
+  if (sampling.repetition_penalty != 1) penalise_repetition(logits, seen, sampling.repetition_penalty);
+  if (sampling.no_repeat_ngram > 0) forbid_repeated_ngrams(logits, seen, sampling.no_repeat_ngram);
+}
+
 }  // namespace
 
 void add_stop(GenerateOptions& options, int32_t id) {
@@ -63,16 +72,16 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
     for (size_t k = 0; k < running.size(); ++k) {
       const size_t i = running[k];
       const std::span<float> row(logits.data() + k * V, usable);
-      if (options.sampling.repetition_penalty != 1) {
-        seen[i].insert(seen[i].end(), next[i].begin(), next[i].end());
-        penalise_repetition(row, seen[i], options.sampling.repetition_penalty);
-      }
+      const std::vector<float> raw(options.on_scores ? row.begin() : row.end(), row.end());
+      remember_and_forbid(options.sampling, next[i], seen[i], row);
       const int32_t id =
           sample(row, options.sampling, static_cast<uint32_t>(i), static_cast<uint32_t>(cache.length(i)));
       next[i].clear();
       if (std::find(options.stop.begin(), options.stop.end(), id) != options.stop.end()) continue;
       out[i].push_back(id);
+      if (options.on_scores) options.on_scores(i, token_scores(raw, id, options.top_scores));
       if (on_token) on_token(i, id);
+      if (options.ends_after && options.ends_after(i, id)) continue;
       if (static_cast<int64_t>(out[i].size()) < most[i]) next[i] = {id};
     }
   }

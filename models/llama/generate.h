@@ -12,7 +12,12 @@ struct GenerateOptions {
   int64_t max_new_tokens = 128;
   Sampling sampling;
   std::vector<int32_t> stop;  // a sequence ends before any of these ids
-  int64_t vocab_limit = 0;    // ids at or above it are never chosen (rows of a padded embedding); 0: no limit
+  // Told each new token; true: its sequence ends with it.
+  std::function<bool(size_t prompt, int32_t id)> ends_after = {};
+  // Told each new token's probability before it, with those of the `top_scores` likeliest.
+  std::function<void(size_t prompt, const TokenScores&)> on_scores = {};
+  int64_t top_scores = 0;
+  int64_t vocab_limit = 0;  // ids at or above it are never chosen (rows of a padded embedding); 0: no limit
 };
 
 // One more of them, once; -1 is none.

@@ -21,7 +21,7 @@ void write(const fs::path& path, const std::string& text) {
 }
 
 // {role: token} of RoBERTa for the special tokens there are. `<mask>` takes the space before it along.
-json roles_of(const BpeVocabulary& vocabulary) {
+json roles_of(const BpeVocabulary& vocabulary, TokenizerUse use) {
   const auto has = [&](const char* token) {
     return std::find(vocabulary.pieces.begin(), vocabulary.pieces.end(), token) != vocabulary.pieces.end();
   };
@@ -32,17 +32,34 @@ json roles_of(const BpeVocabulary& vocabulary) {
                                     {"sep_token", "</s>"},
                                     {"pad_token", "<pad>"},
                                     {"unk_token", "<unk>"}}) {
-    if (has(token)) roles[role] = token;
+    const bool masked_only = std::string(role) == "cls_token" || std::string(role) == "sep_token";
+    if (has(token) && (use == TokenizerUse::masked || !masked_only)) roles[role] = token;
   }
-  if (has("<mask>")) {
+  if (has("<mask>") && use == TokenizerUse::masked) {
     roles["mask_token"] = {
         {"content", "<mask>"}, {"lstrip", true}, {"normalized", false}, {"rstrip", false}, {"single_word", false}};
   }
   return roles;
 }
 
+// The post-processor that puts a token in front of each text.
+nlohmann::ordered_json begins_with(const std::string& token, int64_t id) {
+  using nlohmann::ordered_json;
+  const auto item = [](const char* kind, const std::string& name, int type) {
+    return ordered_json{{kind, {{"id", name}, {"type_id", type}}}};
+  };
+  ordered_json j{{"type", "TemplateProcessing"}};
+  j["single"] = {item("SpecialToken", token, 0), item("Sequence", "A", 0)};
+  j["pair"] = {item("SpecialToken", token, 0), item("Sequence", "A", 0), item("SpecialToken", token, 1),
+               item("Sequence", "B", 1)};
+  j["special_tokens"][token] = {
+      {"id", token}, {"ids", ordered_json::array({id})}, {"tokens", ordered_json::array({token})}};
+  return j;
+}
+
 // `vocab`: the text of vocab.json. The whole in one file, which AutoTokenizer reads whatever the model's kind is.
-std::string tokenizer_json(const BpeVocabulary& vocabulary, const std::string& vocab, const json& roles) {
+std::string tokenizer_json(const BpeVocabulary& vocabulary, const std::string& vocab, const json& roles,
+                           TokenizerUse use) {
   using nlohmann::ordered_json;
   const auto id_of = [&](const std::string& token) {
     const auto& pieces = vocabulary.pieces;
@@ -66,7 +83,9 @@ std::string tokenizer_json(const BpeVocabulary& vocabulary, const std::string& v
   j["normalizer"] = nullptr;
   j["pre_tokenizer"] = bytes;
   j["post_processor"] = bytes;
-  if (roles.contains("bos_token") && roles.contains("eos_token"))
+  if (use == TokenizerUse::decoder && roles.contains("bos_token"))
+    j["post_processor"] = begins_with("<s>", id_of("<s>"));
+  else if (roles.contains("bos_token") && roles.contains("eos_token"))
     j["post_processor"] = {{"type", "RobertaProcessing"},
                            {"sep", {"</s>", id_of("</s>")}},
                            {"cls", {"<s>", id_of("<s>")}},
@@ -85,7 +104,7 @@ std::string tokenizer_json(const BpeVocabulary& vocabulary, const std::string& v
 
 }  // namespace
 
-void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder, int64_t max_length) {
+void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder, int64_t max_length, TokenizerUse use) {
   const fs::path dir(folder);
   std::error_code error;
   fs::create_directories(dir, error);
@@ -101,14 +120,15 @@ void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder,
     merges += fmt::format("{} {}\n", vocabulary.pieces[left], vocabulary.pieces[right]);
   }
   write(dir / "merges.txt", merges);
-  json config = roles_of(vocabulary);
+  json config = roles_of(vocabulary, use);
   write(dir / "special_tokens_map.json", config.dump(2) + "\n");
-  write(dir / "tokenizer.json", tokenizer_json(vocabulary, vocab, config));
+  write(dir / "tokenizer.json", tokenizer_json(vocabulary, vocab, config, use));
   if (config.contains("mask_token")) {  // this file, and only this one, marks an object with flags
     config["mask_token"].update({{"__type", "AddedToken"}, {"special", true}});
   }
-  config.update(
-      {{"add_prefix_space", false}, {"model_max_length", max_length}, {"tokenizer_class", "RobertaTokenizer"}});
+  config.update({{"add_prefix_space", false},
+                 {"model_max_length", max_length},
+                 {"tokenizer_class", use == TokenizerUse::decoder ? "PreTrainedTokenizerFast" : "RobertaTokenizer"}});
   write(dir / "tokenizer_config.json", config.dump(2) + "\n");
 }
 

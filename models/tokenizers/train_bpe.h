@@ -32,9 +32,14 @@ BpeVocabulary train_bpe(const std::vector<std::string>& files, const TrainBpeOpt
 // The same from texts in memory.
 BpeVocabulary train_bpe_on_text(const std::vector<std::string_view>& texts, const TrainBpeOptions& options = {});
 
+// What a model does with texts: a masked one reads `<s> A </s>`; a decoder goes on from `<s> A`.
+enum class TokenizerUse : uint8_t { masked, decoder };
+
 // Writes tokenizer.json, vocab.json, merges.txt, special_tokens_map.json and tokenizer_config.json into folder,
-// which is made if need be; transformers' AutoTokenizer and RobertaTokenizer and load_tokenizer read them.
+// which is made if need be; transformers' AutoTokenizer (of a masked model RobertaTokenizer) and load_tokenizer read
+// them to the same ids. A decoder's has no roles but those of <s>, </s>, <pad> and <unk>.
 // max_length: the model's usable tokens (RoBERTa: 512).
-void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder, int64_t max_length = 512);
+void save_vocabulary(const BpeVocabulary& vocabulary, const std::string& folder, int64_t max_length = 512,
+                     TokenizerUse use = TokenizerUse::masked);
 
 }  // namespace lowland
