@@ -17,7 +17,7 @@ struct ChatVerb : SessionVerb {
 };
 
 // Reads what the user says from a pipe or file, a line a turn, and answers each; its end ends the conversation.
-void answer_lines(LanguageSession& session, const nn::Model& model, const GenerateOptions& options,
+void answer_lines(LanguageSession& session, const nn::Model& model, const TextOptions& options,
                   const std::string& system) {
   std::vector<ChatMessage> messages;
   if (!system.empty()) messages.push_back({"system", system});

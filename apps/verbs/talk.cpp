@@ -40,7 +40,7 @@ std::string name_of(const LanguageSession& session) {
 
 class Talk {
  public:
-  Talk(LanguageSession& session, const nn::Model& model, const GenerateOptions& options, const std::string& system)
+  Talk(LanguageSession& session, const nn::Model& model, const TextOptions& options, const std::string& system)
       : session_(session), model_(model), options_(options) {
     if (!system.empty()) messages_.push_back({"system", system});
   }
@@ -175,14 +175,14 @@ class Talk {
 
   LanguageSession& session_;
   const nn::Model& model_;
-  const GenerateOptions& options_;
+  const TextOptions& options_;
   std::vector<ChatMessage> messages_;
   bool over_ = false;
 };
 
 }  // namespace
 
-void talk(LanguageSession& session, const nn::Model& model, const GenerateOptions& options, const std::string& system) {
+void talk(LanguageSession& session, const nn::Model& model, const TextOptions& options, const std::string& system) {
   Talk(session, model, options, system).run();
 }
 
