@@ -70,8 +70,8 @@ std::vector<Generated> generate_texts(const Llama& model, const Tokenizer& token
 // Throws Error if the model has no place left for an answer to a conversation of so many tokens.
 void check_room(const Llama& model, const std::vector<int32_t>& conversation);
 
-// Prints the text after the prompt token by token, and a newline; returns it. stop: asked after each token, whether that
-// was the last.
+// Prints the text after the prompt token by token, and a newline; returns it. stop: asked after each token, whether
+// that was the last.
 Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
                           const TextOptions& options, const EmbedPrompts& embed = {},
                           const std::function<bool()>& stop = {});

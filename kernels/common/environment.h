@@ -15,6 +15,8 @@ inline constexpr Variable kTrace{"LL_TRACE"};       // 1: print every op as it r
 inline constexpr Variable kSync{"LL_SYNC"};         // 1: on a GPU, wait after every kernel, so that an error names it
 inline constexpr Variable kCompare{"LL_COMPARE"};   // 1: on a GPU, run the CPU's kernel after each and compare
 inline constexpr Variable kAttention{"LL_ATTENTION"};  // on a GPU: lowland (ours, as if not set) or cudnn
+inline constexpr Variable kTerm{"TERM"};               // dumb: a terminal that only shows plain lines
+inline constexpr Variable kNoColor{"NO_COLOR"};        // any text: no colours (no-color.org)
 
 // Where the local Hugging Face cache is: the first that is set of the cache itself, the folder that holds it as `hub`,
 // and the user's folders, as huggingface_hub has it.

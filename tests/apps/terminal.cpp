@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 
 namespace lowland::test {
@@ -45,12 +47,29 @@ Outcome run_on_terminal(const std::string& program, const std::vector<std::strin
   Outcome o;
   size_t next = 0, since = 0;
   char part[4096];
-  for (ssize_t n = 0; (n = read(master, part, sizeof part)) > 0;) {  // an error once the program is gone
-    o.out.append(part, static_cast<size_t>(n));
-    if (next == typed.size() || o.out.find(typed[next].after, since) == std::string::npos) continue;
+  for (int quiet_ms = 0;;) {
+    constexpr int kStill = 100, kLimit = 60'000;
+    if (quiet_ms >= kLimit) {
+      kill(child, SIGKILL);
+      break;
+    }
+    pollfd waiting{master, POLLIN, 0};
+    const bool still = poll(&waiting, 1, kStill) == 0;
+    if (!still) {
+      const ssize_t n = read(master, part, sizeof part);
+      if (n <= 0) break;  // an error once the program is gone
+      o.out.append(part, static_cast<size_t>(n));
+    }
+    quiet_ms = still ? quiet_ms + kStill : 0;
+    if (next == typed.size()) continue;
+    const Typed& now = typed[next];
+    const std::string fresh = o.out.substr(since);
+    const size_t found = fresh.find(now.after);
+    const bool followed = found != std::string::npos && found + now.after.size() < fresh.size();
+    if (now.at_once ? !followed : !still || !fresh.ends_with(now.after)) continue;
     since = o.out.size();
-    const std::string& keys = typed[next++].keys;
-    REQUIRE(write(master, keys.data(), keys.size()) == static_cast<ssize_t>(keys.size()));
+    ++next;
+    REQUIRE(write(master, now.keys.data(), now.keys.size()) == static_cast<ssize_t>(now.keys.size()));
   }
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);

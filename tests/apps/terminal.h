@@ -8,9 +8,10 @@
 
 namespace lowland::test {
 
-// Once the output since the last of them holds `after`, `keys` are typed.
+// `keys` are typed once the output ends with `after` and stands still; at_once: as soon as anything follows it.
 struct Typed {
   std::string after, keys;
+  bool at_once = false;
 };
 
 struct TerminalKind {
@@ -18,7 +19,8 @@ struct TerminalKind {
   std::vector<std::pair<std::string, std::string>> environment = {};  // beside TERM=xterm
 };
 
-// stdin, stdout and stderr are the terminal; Outcome::out is all that was written there.
+// stdin, stdout and stderr are the terminal; Outcome::out is all that was written there. A program that shows nothing
+// new for a minute is killed.
 Outcome run_on_terminal(const std::string& program, const std::vector<std::string>& args, const TerminalKind& kind,
                         const std::vector<Typed>& typed = {});
 

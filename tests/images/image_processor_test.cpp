@@ -133,5 +133,5 @@ TEST_CASE("image processor: many files on threads; the first bad one is named") 
   }
   CHECK(all == single);
   const std::vector<std::string> bad{files[0], picture_path("golden.json"), picture_path("none.png")};
-  CHECK(contains(error_of([&] { load_pixels(clip, bad, 2); }), "golden.json is neither"));
+  CHECK(contains(error_of([&] { load_pixels(clip, bad, 2); }), "golden.json is none of the pictures that are read"));
 }

@@ -69,6 +69,11 @@ struct Loop {
   ~Loop();
 };
 
+// Whether T is one of the types of a variant; asks nothing of them, which may be incomplete.
+template <class T, class Variant> inline constexpr bool is_alternative = false;
+template <class T, class... Types>
+inline constexpr bool is_alternative<T, std::variant<Types...>> = (std::is_same_v<T, Types> || ...);
+
 class Value {
  public:
   using Data = std::variant<Undefined, None, bool, int64_t, double, TextPtr, std::shared_ptr<Sequence>,
@@ -76,7 +81,7 @@ class Value {
                             std::shared_ptr<Loop>>;
   Value() = default;  // undefined
   template <class T>
-  requires std::is_constructible_v<Data, std::in_place_type_t<T>, T>
+  requires is_alternative<T, Data>
   explicit Value(T x) : data_(std::in_place_type<T>, std::move(x)) {}
   explicit Value(Text text) : data_(std::make_shared<const Text>(std::move(text))) {}
   explicit Value(std::string text) : data_(make_text(std::move(text))) {}
