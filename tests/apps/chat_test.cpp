@@ -107,7 +107,7 @@ TEST_CASE("chat on a terminal: Ctrl-C stops an answer, and the conversation goes
   std::vector<std::string> flags = chat_flags("16000");
   flags[2] = w / "long";
   const Outcome o =
-      run_on_terminal(LL_LLAMA_PROGRAM, flags, {80}, {{"> ", "tea\n"}, {" ", "\x03"}, {"> ", "/exit\n"}});
+      run_on_terminal(LL_LLAMA_PROGRAM, flags, {80}, {{"> ", "tea\n"}, {"\n", "\x03", 60}, {"> ", "/exit\n"}});
   CAPTURE(o.out);
   CHECK(o.exit_code == 0);
   CHECK(has(o, "stopped\r\n"));

@@ -47,7 +47,9 @@ Outcome run_on_terminal(const std::string& program, const std::vector<std::strin
   char part[4096];
   for (ssize_t n = 0; (n = read(master, part, sizeof part)) > 0;) {  // an error once the program is gone
     o.out.append(part, static_cast<size_t>(n));
-    if (next == typed.size() || o.out.find(typed[next].after, since) == std::string::npos) continue;
+    if (next == typed.size()) continue;
+    const size_t found = o.out.find(typed[next].after, since);
+    if (found == std::string::npos || found + typed[next].more > o.out.size()) continue;
     since = o.out.size();
     const std::string& keys = typed[next++].keys;
     REQUIRE(write(master, keys.data(), keys.size()) == static_cast<ssize_t>(keys.size()));

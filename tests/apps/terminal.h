@@ -8,9 +8,10 @@
 
 namespace lowland::test {
 
-// Once the output since the last of them holds `after`, `keys` are typed.
+// Once the output since the last of them holds `after` and so many bytes more, `keys` are typed.
 struct Typed {
   std::string after, keys;
+  size_t more = 0;
 };
 
 struct TerminalKind {
