@@ -41,8 +41,8 @@ struct Generated {
 // Throws Error if the model has no place left for an answer to a conversation of so many tokens.
 void check_room(const Llama& model, const std::vector<int32_t>& conversation);
 
-// Prints the text after the prompt token by token, and a newline; returns it. stop: asked after each token, whether that
-// was the last.
+// Prints the text after the prompt token by token, and a newline; returns it. stop: asked after each token, whether
+// that was the last.
 Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
                           const GenerateOptions& options, const EmbedPrompts& embed = {},
                           const std::function<bool()>& stop = {});

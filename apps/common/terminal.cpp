@@ -3,20 +3,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <string_view>
+#include "kernels/common/environment.h"
 
 namespace lowland::apps {
 
-bool is_terminal(int fd) {
-  const char* kind = std::getenv("TERM");
-  return isatty(fd) != 0 && (kind == nullptr || std::string_view(kind) != "dumb");
-}
+bool is_terminal(int fd) { return isatty(fd) != 0 && environment::Variable{"TERM"}.value() != "dumb"; }
 
-bool has_colours(int fd) {
-  const char* none = std::getenv("NO_COLOR");
-  return is_terminal(fd) && (none == nullptr || *none == '\0');
-}
+bool has_colours(int fd) { return is_terminal(fd) && environment::Variable{"NO_COLOR"}.value().empty(); }
 
 int terminal_columns(int fd) {
   winsize size{};

@@ -48,7 +48,7 @@ std::vector<LabelledPicture> read_split(const fs::path& folder, const std::vecto
     const size_t before = out.size();
     for (const std::string& file : entries(folder / name, false))
       if (is_picture(file)) out.push_back({(folder / name / file).string(), static_cast<int>(at - classes.begin())});
-    LL_CHECK(out.size() > before, "{} has no picture (.jpg, .png, .webp, .gif, .tif or .bmp)", (folder / name).string());
+    LL_CHECK(out.size() > before, "{} has no picture (.jpg, .png, .webp, .gif, .tif, .bmp)", (folder / name).string());
   }
   LL_CHECK(!out.empty(), "{} has no directory of a class", folder.string());
   return out;

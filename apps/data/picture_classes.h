@@ -1,7 +1,8 @@
 // Pictures by class: a folder with one directory per class, ROOT/CLASS/*.jpg, or one of these per split,
 // ROOT/train/CLASS, ROOT/dev or val or valid or validation, ROOT/test.
 // Classes are sorted by bytes, files of a class by name; .jpg, .jpeg, .png, .webp, .gif, .tif, .tiff and .bmp in any
-// case are pictures, other files are passed over. Without a dev folder a share of train is held out: seeded, stratified by class.
+// case are pictures, other files are passed over. Without a dev folder a share of train is
+// held out: seeded, stratified by class.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -53,7 +53,7 @@ std::string memory_line(const MemoryPlan& plan, size_t free_bytes);
 // plan_memory, but throws Error where a step does not fit, naming the flags that would make it fit.
 MemoryPlan fit_memory(const PlannedRun& run, BatchSettings& batch, Context& context, size_t free_bytes);
 
-// The same with what is free now. Logs the line; the table where it is asked for, or half of what is free is not enough.
+// The same with what is free now. Logs the line; the table where it is asked for, or half of that is not enough.
 MemoryPlan log_memory_plan(const PlannedRun& run, BatchSettings& batch, Context& context, bool verbose);
 
 }  // namespace lowland::apps

@@ -1,4 +1,5 @@
-// Pictures from JPEG, PNG, WebP, GIF, TIFF and BMP files, as `convert_to_rgb` of transformers' processors makes them of Pillow's:
+// Pictures from JPEG, PNG, WebP, GIF, TIFF and BMP files, as `convert_to_rgb` of transformers' processors makes them of
+// Pillow's:
 //   EXIF      the orientation is applied (of a JPEG's APP1 segment, of a PNG's eXIf chunk); where there is none, XMP's
 //             (of another APP1 segment, of a PNG's text "XML:com.adobe.xmp"); of a TIFF its own tag
 //   grey      the three channels are equal; 16 bits a channel lose the lower 8. (Of 16-bit grey Pillow makes white

@@ -150,7 +150,8 @@ def by_planes(rgb):
 def main():
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "image_formats")
     os.makedirs(folder, exist_ok=True)
-    out = {"written_by": f"pillow {PIL.__version__}, libwebp {features.version('webp')}, libtiff {features.version('libtiff')}", "decoded": {}}
+    versions = f"pillow {PIL.__version__}, libwebp {features.version('webp')}, libtiff {features.version('libtiff')}"
+    out = {"written_by": versions, "decoded": {}}
     for write in (write_bmps, write_gifs, write_webps, write_tiffs):
         for name, _ in write(folder):
             out["decoded"][name] = shaped(rgb_of(Image.open(f"{folder}/{name}")))
