@@ -40,13 +40,13 @@ TEST_CASE("bar: at most a line; count and time left first, then details, then th
   const BarState s{"step", 12, 345, "0:41 left", "loss 0.4123  8,311 tokens/s  18.5 MB"};
   CHECK(bar_line(s, 20, false) == "12/345  0:41 left");
   CHECK(bar_line(s, 24, false) == "step 12/345  0:41 left");
-  CHECK(bar_line(s, 50, false) == "█░░░░░░░░░░░░ step 12/345  loss 0.4123  0:41 left");
-  CHECK(bar_line(s, 80, false) == "█░░░░░░░░░░░░░░░░ step 12/345  loss 0.4123  8,311 tokens/s  18.5 MB  0:41 left");
+  CHECK(bar_line(s, 50, false) == "░░░░░░░░░░░░░ step 12/345  loss 0.4123  0:41 left");
+  CHECK(bar_line(s, 80, false) == "█░░░░░░░░░░░░░░░░░ step 12/345  loss 0.4123  8,311 tokens/s  18.5 MB  0:41 left");
   CHECK(bar_line(s, 200, false) == "█░░░░░░░░░░░░░░░░░░░ step 12/345  loss 0.4123  8,311 tokens/s  18.5 MB  0:41 left");
   CHECK(bar_line(s, 200, true).starts_with("\033[32m█\033[0m░"));
   for (int columns = 1; columns <= 220; ++columns)
     CHECK(columns_of(bar_line(s, columns, false)) < std::max(2, columns));
-  CHECK(bar_line({"question", 0, 0, "? left", ""}, 40, false) == "████████████████████ question 0/0  ? left");
+  CHECK(bar_line({"question", 0, 0, "? left", ""}, 40, false) == "██████████████████ question 0/0  ? left");
 }
 
 TEST_CASE("progress: nothing is glued to the bar on terminals of 20 to 200 columns") {
