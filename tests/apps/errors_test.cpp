@@ -121,8 +121,8 @@ TEST_CASE("damaged checkpoints") {
   fs::remove(w / "none/model.safetensors");
   refused(w, {"--model", w / "none"}, "safetensors");
   copy_model(w, "other");
-  w.write("other/config.json", R"({"model_type":"bert","hidden_size":32})");
-  refused(w, {"--model", w / "other"}, "bert");
+  w.write("other/config.json", R"({"model_type":"t5","hidden_size":32})");
+  refused(w, {"--model", w / "other"}, "t5");
   copy_model(w, "wide");
   w.write("wide/config.json",
           R"({"model_type":"roberta","hidden_size":64,"num_hidden_layers":2,"num_attention_heads":2,)"

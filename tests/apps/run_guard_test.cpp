@@ -100,12 +100,14 @@ TEST_CASE("a damaged checkpoint is named, and the one before goes on to the same
 
 TEST_CASE("missing, cut and empty checkpoints are passed over; without a whole one nothing is begun") {
   const Copied w;
+  fs::remove_all(w / "run/adapter");  // not finished
   fs::remove(w / "run/checkpoint-24/trainer_state.json");
   fs::create_directory(w / "run/checkpoint-999999");
   const Outcome o = must(resume(w / "run"));
   CHECK(o.err.find("checkpoint-999999: checksums.json is missing; checkpoint-24: trainer_state.json is missing") !=
         std::string::npos);
   const Copied v;
+  fs::remove_all(v / "run/adapter");
   fs::resize_file(v / "run/checkpoint-24/optimizer.safetensors", 100);
   fs::remove(v / "run/checkpoint-21/adapter_config.json");
   refused(resume(v / "run"), "no checkpoint of " + (v / "run") +
