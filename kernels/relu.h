@@ -14,7 +14,7 @@ namespace lowland {
 template <class M> struct Relu {
   using A = typename M::Number;
   static LL_HD LL_INLINE A value(A x) { return at_least(A(0), x); }
-  static LL_HD LL_INLINE ValueAndSlope<A> with_slope(A y) { return {y, y > A(0) ? A(1) : y}; }  // from y, not from x
+  static LL_HD LL_INLINE ValueAndSlope<A> with_slope(A y) { return {y, y > A(0) ? A(1) : y * A(0)}; }  // from y
 };
 
 }  // namespace lowland

@@ -3,6 +3,7 @@
 #include "apps/settings/input_paths.h"
 #include "apps/train/inputs.h"
 #include "apps/train/run.h"
+#include "apps/train/run_lock.h"
 #include "apps/train/score.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
@@ -41,6 +42,8 @@ bool is_finished(const std::filesystem::path& run, const std::string& result) {
 }
 
 void say_finished(const std::filesystem::path& run, const std::string& result) {
+  // Left by one that was killed behind its last file.
+  if (std::filesystem::exists(run / kLockFile)) const RunLock taken(run);
   const auto steps = read_json_file(run / "run.json").value("steps", int64_t{0});
   say(fmt::format(
       "{} is finished after {} steps, and stays as it is; to train its {} further, give --{} {} and another --out",
