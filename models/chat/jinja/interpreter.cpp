@@ -190,7 +190,8 @@ Value Interpreter::call_macro(const Stmt& stmt, const std::string& name, const S
   }
   std::vector<std::pair<Value, Value>> others;
   for (const auto& [key, value] : arguments.named) {
-    const auto at = std::find_if(parameters.begin(), parameters.end(), [&](const auto& p) { return p.name == key; });
+    const auto at =
+        std::find_if(parameters.begin(), parameters.end(), [&key = key](const auto& p) { return p.name == key; });
     if (at == parameters.end()) {
       if (key == "caller" && stmt.takes_caller)
         within->set(key, value);

@@ -13,6 +13,7 @@ namespace lowland::jinja {
 struct Scope {
   std::shared_ptr<Scope> parent;
   std::vector<std::pair<std::string, Value>> names;
+  explicit Scope(std::shared_ptr<Scope> outer = nullptr) : parent(std::move(outer)) {}
   ~Scope();
   const Value* find(const std::string& name) const;
   void set(const std::string& name, Value value);

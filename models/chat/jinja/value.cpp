@@ -78,7 +78,7 @@ Value make_dict(std::vector<std::pair<Value, Value>> items, Budget& budget, bool
     budget.bytes(2 * sizeof(Value));
     out->depth = std::max({out->depth, depth_of(key) + 1, depth_of(value) + 1});
     const auto same = std::find_if(unique ? out->items.end() : out->items.begin(), out->items.end(),
-                                   [&](const auto& item) { return equal(item.first, key, budget); });
+                                   [&, &key = key](const auto& item) { return equal(item.first, key, budget); });
     if (same == out->items.end())
       out->items.emplace_back(std::move(key), std::move(value));
     else
@@ -139,7 +139,7 @@ bool equal(const Value& a, const Value& b, Budget& budget) {
     if (d->items.size() != e->items.size()) return false;
     for (const auto& [key, value] : d->items) {
       const auto same = std::find_if(e->items.begin(), e->items.end(),
-                                     [&](const auto& item) { return equal(item.first, key, budget); });
+                                     [&, &key = key](const auto& item) { return equal(item.first, key, budget); });
       if (same == e->items.end() || !equal(value, same->second, budget)) return false;
     }
     return true;
