@@ -70,15 +70,6 @@ std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std
   return stream;
 }
 
-std::string text_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
-                       const std::vector<int32_t>& ids) {
-  const auto stream = stream_after(tokenizer, prompt);
-  std::string text;
-  for (const int32_t id : ids) stream->feed(id, text);
-  stream->finish(text);
-  return text;
-}
-
 std::string StopText::feed(const std::string& text) {
   held_ += text;
   size_t first = std::string::npos;

@@ -37,8 +37,6 @@ TextOptions generate_options(const LlamaConfig& config, const Tokenizer& tokeniz
 
 // A decoder that has read the prompt: a space after its end stays, one at the start of a text goes.
 std::unique_ptr<DecodeStream> stream_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt);
-// The text of the ids after a prompt.
-std::string text_after(const Tokenizer& tokenizer, const std::vector<int32_t>& prompt, const std::vector<int32_t>& ids);
 
 // The text of one sequence as it comes, up to the first stop string in it.
 class StopText {

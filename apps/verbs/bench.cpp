@@ -15,6 +15,7 @@
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
 #include "kernels/common/accelerator.h"
+#include "models/hub/target_match.h"
 
 extern char** environ;
 
@@ -85,16 +86,6 @@ struct TimedMethod {
     return batch.rows.tokens;
   }
 };
-
-std::vector<std::string> split_list(const std::string& text) {
-  std::vector<std::string> out;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    if (end > begin) out.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
 
 std::vector<std::string> own_command_line() {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
@@ -229,7 +220,7 @@ void run(BenchVerb& verb) {
   check(verb.subject->lora);
   verb.subject->batch.check();
   verb.subject->check();
-  const std::vector<std::string> methods = split_list(settings.methods);
+  const std::vector<std::string> methods = split_names(settings.methods);
   LL_CHECK(!methods.empty(), "--methods is empty");
   if (settings.isolate) return run_isolated(settings, methods);
   if (settings.profile > 0 && !settings.profile_graphs) verb.system.no_graphs = true;
