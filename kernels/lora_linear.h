@@ -1,13 +1,13 @@
 // lora_linear: a linear layer and the low-rank adapters that read its input, as one op. Composed of matmul,
 // bias and the two kernels below. Equals linear, one matmul by A and one matmul per part by B: the oracle.
-//   A' = A + E_A (KR, M)       B_k' = B_k + E_k (n_k, R)      the centre where a perturbation is absent
+//   A' = A + E_A (KR, M)       B_k' = B_k + E_k (n_k, R_k)     the centre where a perturbation is absent
 //   xd_nm = x_nm f_nm          f = 0 or 1 / (1 - p): one mask for all parts, drawn by Philox, never stored
-//   forward    xa = xd A'^T    y = x W^T + bias,   y[:, rows of k] += s xa_k B_k'^T
-//   backward   dxa_k = s dy_k B_k'                 dB_k = s dy_k^T xa_k          dA = dxa^T xd
+//   forward    xa = xd A'^T    y = x W^T + bias,   y[:, rows of k] += s_k xa_k B_k'^T
+//   backward   dxa_k = s_k dy_k B_k'               dB_k = s_k dy_k^T xa_k        dA = dxa^T xd
 //              dx = dy W + f * (dxa A')            dW = dy^T x, db = sum_n dy    only if they are trained
-//   where y_k, dy_k are columns [row_begin, row_begin + n_k) and xa_k is columns [k R, (k+1) R). The
+//   where y_k, dy_k are columns [row_begin, row_begin + n_k) and xa_k is the R_k columns behind xa_(k-1). The
 //   gradients of A and B are those at the point that the forward read; dA_k A_k'^T = B_k'^T dB_k holds there.
-// shapes     x, dx: (N, M)  W: (O, M)  y, dy: (N, O)  A, dA: (KR, M)  B_k, dB_k: (n_k, R)  xa, dxa: (N, KR)
+// shapes     x, dx: (N, M)  W: (O, M)  y, dy: (N, O)  A, dA: (KR, M)  B_k, dB_k: (n_k, R_k)  xa, dxa: (N, KR)
 //            dA, dB in acc_t<T>
 // saves      xa, and x where A or W is trained; A' and B' are formed again in the backward
 // writes     xa =   da +=   dx +=   (da, dx may be null)
@@ -22,7 +22,7 @@
 
 namespace lowland {
 
-// What the adapters read: N rows of width M through a dropout, into KR = parts * rank columns.
+// What the adapters read: N rows of width M through a dropout, into KR = sum of R_k columns.
 struct LoraInput {
   int64_t N = 0, M = 0, KR = 0;
   DropoutRows dropout = {};

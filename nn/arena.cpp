@@ -92,6 +92,17 @@ Range Arena::stack(const std::string& first, int64_t count, Shape& shape) const 
   return {a.offset, a.offset + numel_of(shape)};
 }
 
+void Arena::hold(const std::string& name, int64_t begin, int64_t end) {
+  const ArenaSlot& s = slot(name);
+  const int64_t row = numel_of(s.shape) / s.shape[0];
+  LL_CHECK(0 <= begin && begin <= end && end <= s.shape[0], "'{}' has no rows [{}, {})", name, begin, end);
+  held_.push_back({s.offset + begin * row, s.offset + end * row});
+}
+
+void Arena::drop_held_gradients() const {
+  for (const Range& r : held_) grads_.slice_rows(r.begin, r.end).fill_zero();
+}
+
 Tensor Arena::value(const std::string& name) const {
   const ArenaSlot& s = slot(name);
   Tensor t = part(view_ ? view_ : values_, s.offset, s.shape);

@@ -85,6 +85,11 @@ class Arena {
   const Tensor& grads() const { return grads_; }
   void zero_grads() const { grads_.fill_zero(); }
 
+  // Rows [begin, end) of a tensor stay as they are: drop_held_gradients() sets what they were given to zero, before
+  // an optimizer reads it.
+  void hold(const std::string& name, int64_t begin, int64_t end);
+  void drop_held_gradients() const;
+
   // --- named views. Each throws Error on an unknown name.
   Tensor value(const std::string& name) const;  // what the forward reads, a leaf: backward accumulates into grad(name)
   Tensor master(
@@ -118,6 +123,7 @@ class Arena {
 
   std::vector<ArenaSlot> slots_;
   std::vector<Adapter> adapters_;
+  std::vector<Range> held_;
   std::map<std::string, size_t> index_;
   Range ranges_[kRoles];
   Tensor values_, grads_;

@@ -7,8 +7,9 @@ namespace lowland::nn {
 
 void Embedding::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std::vector<AdapterSpec>& adapters) {
   if (!config.besides(module_)) return;
-  scale_ = config.scale();
-  const int64_t V = weight_->shape[0], C = weight_->shape[1], R = config.rank;
+  const auto [R, scale] = config.size_of(module_);
+  scale_ = scale;
+  const int64_t V = weight_->shape[0], C = weight_->shape[1];
   const auto [a, b] = pair();
   specs.push_back({a, {R, C}, Role::lora_a});
   specs.push_back({b, {V, R}, Role::lora_b});

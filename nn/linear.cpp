@@ -34,27 +34,23 @@ int64_t Linear::row_of(size_t part) const {
 }
 
 void Linear::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std::vector<AdapterSpec>& adapters) {
-  lora_ = config;
+  dropout_ = config.dropout;
   for (size_t i = 0; i < parts_.size(); ++i) {
     const Part& p = parts_[i];
     if (!config.targets(p.module)) continue;
-    const Pair pair{{p.module + ".lora_A.weight", p.module + ".lora_B.weight"}, i};
-    specs.push_back({pair.a, {config.rank, in_}, Role::lora_a});
-    specs.push_back({pair.b, {p.rows, config.rank}, Role::lora_b});
-    adapters.push_back({.module = p.module,
-                        .a = pair.a,
-                        .b = pair.b,
-                        .n = p.rows,
-                        .m = in_,
-                        .r = config.rank,
-                        .scale = config.scale()});
+    const auto [rank, scale] = config.size_of(p.module);
+    const Pair pair{{p.module + ".lora_A.weight", p.module + ".lora_B.weight"}, i, scale};
+    specs.push_back({pair.a, {rank, in_}, Role::lora_a});
+    specs.push_back({pair.b, {p.rows, rank}, Role::lora_b});
+    adapters.push_back(
+        {.module = p.module, .a = pair.a, .b = pair.b, .n = p.rows, .m = in_, .r = rank, .scale = scale});
     pairs_.push_back(pair);
   }
 }
 
-void Linear::share(const LoraConfig& config, const LoraPair& pair) {
-  lora_ = config;
-  pairs_ = {{pair, 0}};
+void Linear::share(const LoraConfig& config, const LoraPair& pair, double scale) {
+  dropout_ = config.dropout;
+  pairs_ = {{pair, 0, scale}};
 }
 
 std::vector<std::pair<int64_t, int64_t>> Linear::adapted_rows() const {
@@ -65,9 +61,7 @@ std::vector<std::pair<int64_t, int64_t>> Linear::adapted_rows() const {
 
 LoraGroup Linear::group(size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
   LoraGroup group;
-  group.rank = lora_.rank;
-  group.scale = lora_.scale();
-  group.dropout = mode.dropout(lora_.dropout, op_, rows);
+  group.dropout = mode.dropout(dropout_, op_, rows);
   const int64_t origin = row_of(first);
   const Pair* first_pair = nullptr;
   for (const Pair& pair : pairs_) {
@@ -75,11 +69,12 @@ LoraGroup Linear::group(size_t first, size_t count, const RowIds& rows, const Mo
     if (first_pair == nullptr) first_pair = &pair;
     group.parts.push_back({.b = arena_->value(pair.b),  // (n, R)
                            .b_perturbation = arena_->forward_perturbation(pair.b),
-                           .row_begin = row_of(pair.part) - origin});
+                           .row_begin = row_of(pair.part) - origin,
+                           .scale = pair.scale});
   }
   if (first_pair == nullptr) return group;
   const int64_t pairs = group.parts.size();
-  group.a = arena_->stacked(first_pair->a, pairs);  // (K R, in)
+  group.a = arena_->stacked(first_pair->a, pairs);  // (KR, in)
   group.a_perturbation = arena_->forward_perturbation_stacked(first_pair->a, pairs);
   return group;
 }

@@ -43,7 +43,7 @@ class Linear {
   // Adds a pair to every part that the configuration targets; appends what the arena must hold.
   void attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std::vector<AdapterSpec>& adapters);
   // Instead: the one part reads a pair that another module attached.
-  void share(const LoraConfig& config, const LoraPair& pair);
+  void share(const LoraConfig& config, const LoraPair& pair, double scale);
   // --- after it exists
   void bind(const Arena& arena) { arena_ = &arena; }
   bool adapted() const { return !pairs_.empty(); }
@@ -57,6 +57,7 @@ class Linear {
  private:
   struct Pair : LoraPair {
     size_t part = 0;
+    double scale = 0;
   };
   LoraGroup group(size_t first, size_t count, const RowIds& rows, const Mode& mode) const;
   int64_t row_of(size_t part) const;
@@ -66,7 +67,7 @@ class Linear {
   Parameter* weight_ = nullptr;
   Parameter* bias_ = nullptr;  // null: none
   uint64_t op_ = 0;
-  LoraConfig lora_;
+  double dropout_ = 0;       // on the pairs' input
   std::vector<Pair> pairs_;  // in the order of the parts
   const Arena* arena_ = nullptr;
   Tensor probe_;

@@ -14,14 +14,22 @@ struct LoraConfig {
   double alpha = 16;
   double dropout = 0;  // on the adapters' input
   bool rslora = false;
+  bool gaussian = false;                                   // A begins normal with deviation 1 / rank, else uniform
   std::function<bool(const std::string& module)> targets;  // which linear modules are adapted, by Hugging Face's path
   // Which output layers and embeddings are adapted: a rule for all linear modules does not mean them. Absent: none.
   std::function<bool(const std::string& module)> besides;
   bool tie_pairs = false;  // an output layer that reads an embedding's weight reads its pair too
 
-  double scale() const {
+  // Rank and scale of a module, where they are not one for all.
+  struct Size {
+    int64_t rank = 0;
+    double scale = 0;
+  };
+  std::function<Size(const std::string& module)> size;
+
+  Size size_of(const std::string& module) const {
     const auto r = static_cast<double>(rank);
-    return alpha / (rslora ? std::sqrt(r) : r);
+    return size ? size(module) : Size{rank, alpha / (rslora ? std::sqrt(r) : r)};
   }
 };
 

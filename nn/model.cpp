@@ -42,10 +42,37 @@ void Model::train(const std::function<bool(const std::string&)>& which) {
   }
 }
 
+void Model::train_biases(const std::function<bool(const std::string&)>& which) {
+  for (const auto& p : parameters_.all()) {
+    if (p->trainable || !p->name.ends_with(".bias")) continue;
+    for (const NamedRows& r : p->rows) {
+      if (which(r.name))
+        p->trainable = p->in_part = true;
+      else
+        p->held.emplace_back(r.begin, r.end);
+    }
+  }
+}
+
+void Model::train_rows(const std::string& name, const std::vector<int64_t>& ids) {
+  for (const auto& p : parameters_.all()) {
+    if (p->name != name || p->trainable) continue;
+    int64_t next = 0;
+    for (const int64_t id : ids) {
+      LL_CHECK(next <= id && id < p->shape[0], "{} has no row {} to train, or not in this order", name, id);
+      if (id > next) p->held.emplace_back(next, id);
+      next = id + 1;
+    }
+    if (next < p->shape[0]) p->held.emplace_back(next, p->shape[0]);
+    p->trainable = p->in_part = true;
+  }
+}
+
 void Model::attach_lora(const LoraConfig& config) {
   LL_CHECK(config.rank > 0, "LoRA rank must be at least 1, got {}", config.rank);
   LL_CHECK(config.alpha != 0, "lora-alpha must not be 0: the adapters would do nothing");
   Shared& all = *all_;
+  all.gaussian = config.gaussian;
   for (Linear* linear : all.linears) linear->attach(config, all.adapter_specs, all.adapters);
   if (!config.besides) return;
   // In the order of linears(), as probes read the list of adapters; embeddings come last.
@@ -56,7 +83,7 @@ void Model::attach_lora(const LoraConfig& config) {
       return config.tie_pairs && &t->weight() == &output->weight() && config.besides(t->module());
     });
     if (table != all.tables.end()) {
-      output->share(config, (*table)->pair());
+      output->share(config, (*table)->pair(), config.size_of((*table)->module()).scale);
     } else {
       output->attach(besides, all.adapter_specs, all.adapters);
     }
@@ -72,6 +99,9 @@ void Model::materialise(Context& context, DType dtype) {
   std::vector<ArenaSpec> specs = all.adapter_specs;
   for (ArenaSpec& spec : parameters_.arena_specs()) specs.push_back(std::move(spec));
   all.arena = std::make_unique<Arena>(context, dtype, specs, all.adapters);
+  for (const auto& p : parameters_.all())
+    for (const auto& [begin, end] : p->held)
+      if (p->trainable) all.arena->hold(p->name, begin, end);
   parameters_.materialise(context, dtype, all.frozen_dtype.value_or(dtype), all.arena.get());
   for (Linear* linear : all.linears) linear->bind(*all.arena);
   for (Embedding* table : all.tables) table->bind(*all.arena);
@@ -81,6 +111,8 @@ void Model::initialise_adapters(uint64_t seed) {
   for (const AdapterSpec& a : all_->adapters) {
     if (is_table(a.module)) {
       init_normal(arena().master(a.a), 1.0, init_key(seed, a.a));
+    } else if (all_->gaussian) {
+      init_normal(arena().master(a.a), 1.0 / static_cast<double>(a.r), init_key(seed, a.a));
     } else {
       init_uniform(arena().master(a.a), 1.0 / std::sqrt(static_cast<double>(a.m)), init_key(seed, a.a));
     }
@@ -90,7 +122,11 @@ void Model::initialise_adapters(uint64_t seed) {
 
 int64_t Model::trainable_count() const {
   int64_t n = 0;
-  for (const auto& p : parameters_.all()) n += p->trainable ? numel_of(p->shape) : 0;
+  for (const auto& p : parameters_.all()) {
+    if (!p->trainable) continue;
+    n += numel_of(p->shape);
+    for (const auto& [begin, end] : p->held) n -= (end - begin) * (numel_of(p->shape) / p->shape[0]);
+  }
   for (const ArenaSpec& s : all_->adapter_specs) n += numel_of(s.shape);
   return n;
 }

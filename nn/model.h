@@ -35,6 +35,10 @@ class Model {
   // --- before materialise
   // Trains every parameter whose module path or name satisfies the predicate.
   void train(const std::function<bool(const std::string& name)>& which);
+  // Trains of the biases that are not trained yet those that the predicate names, by NAME.bias.
+  void train_biases(const std::function<bool(const std::string& name)>& which);
+  // Trains these rows of a table that is not trained yet, without weight decay. ids ascend.
+  void train_rows(const std::string& name, const std::vector<int64_t>& ids);
   // LoRA pairs on the modules that the configuration targets.
   void attach_lora(const LoraConfig& config);
   // Recompute each block in the backward pass instead of keeping its tensors.
@@ -52,8 +56,8 @@ class Model {
   DType dtype() const { return all_->dtype; }
   Arena& arena() const { return *all_->arena; }
   const std::vector<AdapterSpec>& adapters() const { return all_->adapters; }
-  // A uniform in +-1/sqrt(in), of an embedding standard normal, and B zero (peft's initialisation): a function of the
-  // seed and the module's name.
+  // A uniform in +-1/sqrt(in) or LoraConfig::gaussian, of an embedding standard normal, and B zero (peft's
+  // initialisations): a function of the seed and the module's name.
   void initialise_adapters(uint64_t seed);
 
  private:
@@ -67,7 +71,7 @@ class Model {
     Context* context = nullptr;
     DType dtype = DType::f32;
     std::optional<DType> frozen_dtype;  // absent: dtype
-    bool recompute = false;
+    bool recompute = false, gaussian = false;
     std::vector<Linear*> outputs;
     std::vector<std::unique_ptr<Embedding>> owned_tables;
     std::vector<Embedding*> tables;

@@ -1,5 +1,7 @@
 #include "nn/parameter.h"
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "nn/init.h"
 
@@ -15,6 +17,18 @@ Tensor rows_of(const Tensor& whole, int64_t begin, int64_t end) {
 }
 
 }  // namespace
+
+bool Parameter::trains(const NamedRows& r) const {
+  return trainable && std::none_of(held.begin(), held.end(),
+                                   [&](const auto& still) { return still.first <= r.begin && r.end <= still.second; });
+}
+
+std::vector<int64_t> Parameter::trained_rows() const {
+  std::vector<int64_t> out;
+  for (int64_t row = 0; trainable && row < shape[0]; ++row)
+    if (trains({"", row, row + 1})) out.push_back(row);
+  return out;
+}
 
 Tensor Parameter::slice(int64_t begin, int64_t end) const { return rows_of(value, begin, end); }
 Tensor Parameter::stored(int64_t begin, int64_t end) const { return rows_of(master, begin, end); }
@@ -64,7 +78,8 @@ int64_t ParameterSet::count() const {
 std::vector<ArenaSpec> ParameterSet::arena_specs() const {
   std::vector<ArenaSpec> specs;
   for (const auto& p : parameters_)
-    if (p->trainable) specs.push_back({p->name, p->shape, p->decay ? Role::decayed : Role::undecayed});
+    if (p->trainable)
+      specs.push_back({p->name, p->shape, p->decay && p->held.empty() ? Role::decayed : Role::undecayed});
   return specs;
 }
 

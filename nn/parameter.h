@@ -30,9 +30,14 @@ struct Parameter {
   Init init = Init::normal;
   bool decay = true;  // weight decay applies (never to biases and norms)
   bool trainable = false;
-  bool replaced = false;  // an adapter's file brought another value than the checkpoint's
-  Tensor value;           // what the forward reads; absent before materialise()
-  Tensor master;          // what files read and write: value, or the f32 behind a bf16 that is trained
+  bool in_part = false;  // trained, but not with its module: a bias beside a frozen weight, or rows of a table
+  std::vector<std::pair<int64_t, int64_t>> held;  // rows that stay as they are, though the parameter is trained
+  bool replaced = false;                          // an adapter's file brought another value than the checkpoint's
+  Tensor value;                                   // what the forward reads; absent before materialise()
+  Tensor master;  // what files read and write: value, or the f32 behind a bf16 that is trained
+
+  bool trains(const NamedRows& r) const;  // any of these rows
+  std::vector<int64_t> trained_rows() const;
 
   // Rows [begin, end) of the value with their share of the gradient buffer, and of the master.
   Tensor slice(int64_t begin, int64_t end) const;

@@ -23,6 +23,7 @@ void Method::restore() { fail("{} takes one pass: there is nothing to restore", 
 
 void Method::step() {
   arena_.require_centre("an optimizer step");
+  arena_.drop_held_gradients();
   state_.begin_update(arena_.grads(), options_.max_grad_norm);
   before_update();
   optimizer_->step(state_);
@@ -107,6 +108,7 @@ PerturbedView TwoPassMethod::training_view() { return pass_ == Pass::second ? Pe
 void TwoPassMethod::ascend() {
   LL_CHECK(pass_ == Pass::first, "{}: ascend was called twice in one step", name());
   arena_.require_centre("ascend");
+  arena_.drop_held_gradients();
   step_state().begin_ascent(arena_.grads());
   perturb();
   pass_ = Pass::second;

@@ -67,9 +67,7 @@ class Network {
       LoraGroup lora;
       lora.a = arena_->value(a_name(l));
       lora.a_perturbation = arena_->forward_perturbation(a_name(l));
-      lora.parts.push_back({arena_->value(b_name(l)), arena_->forward_perturbation(b_name(l)), 0});
-      lora.rank = lora.a.dim(0);
-      lora.scale = scale_;
+      lora.parts.push_back({arena_->value(b_name(l)), arena_->forward_perturbation(b_name(l)), 0, scale_});
       x = ops::lora_linear(x, weights_[l], Tensor(), lora);  // (N, sizes[l + 1])
       if (l + 1 < weights_.size()) x = ops::tanh(x);
     }

@@ -7,7 +7,8 @@
 //
 // Generic files (load_text): a row with another number of columns is refused. Classes are label_set (task.h) of the
 // labels. Regression, as in a column of dtype float: every label is a number and at least one is not an integer literal
-// ("3.0" and "2.5" make a regression, "3" and " 2" two classes; JSON strings are classes).
+// ("3.0" and "2.5" make a regression, "3" and " 2" two classes; JSON strings are classes). problem_type says otherwise:
+// of multi_label_classification a label is a JSON list, or a comma list in a cell, and may be empty.
 //
 // Without a dev file, one is carved from train: seeded, stratified by label, whether or not dev is asked for.
 // Every error names file:line and what was expected.
@@ -26,6 +27,7 @@ struct Example {
   std::string text_a, text_b;
   bool has_pair = false;
   int label = -1;                                           // class id; -1 for a regression or an unlabelled row
+  std::vector<int> classes = {};                            // of a multi-label task: ids, ascending
   double score = std::numeric_limits<double>::quiet_NaN();  // target of a regression
   std::string label_name = {};                              // the task's name of the label
   int64_t line = 0;                                         // in the file, from 1
@@ -63,6 +65,7 @@ TextDataset load_task(const TaskInfo& task, const std::string& data_dir, const L
 struct TextFiles {
   std::string train, dev, test;  // .tsv, .csv or .jsonl; empty: none
   std::string text_column = "text", pair_column, label_column = "label";
+  std::string problem_type = {};  // transformers'; empty: as the labels look
 };
 
 // known: the labels of a checkpoint or run; required when no train file is given. Otherwise they come from

@@ -6,6 +6,7 @@
 
 #include "apps/data/hold_out.h"
 #include "engine/error.h"
+#include "models/chat/strip.h"
 
 namespace lowland {
 
@@ -55,6 +56,28 @@ void set_label(const TaskInfo& task, const std::string& text, const std::string&
   example.label_name = task.labels[example.label];
 }
 
+void set_labels(const TaskInfo& task, const Cell& cell, const std::string& where, Example& example) {
+  for (const std::string& label : labels_in(cell)) {
+    const int id = task.find_label(label);
+    LL_CHECK(id >= 0, "{}: label `{}` is not one of task {}: {}", where, label, task.name, task.describe_labels());
+    example.classes.push_back(id);
+  }
+  std::sort(example.classes.begin(), example.classes.end());
+  example.classes.erase(std::unique(example.classes.begin(), example.classes.end()), example.classes.end());
+  for (const int id : example.classes) example.label_name += (example.label_name.empty() ? "" : ", ") + task.labels[id];
+}
+
+std::vector<std::string> labels_in(const Cell& cell) {
+  std::vector<std::string> out = cell.items;
+  for (size_t begin = 0; !cell.list && begin < cell.text.size();) {
+    const size_t end = std::min(cell.text.find(',', begin), cell.text.size());
+    out.emplace_back(strip(cell.text.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  std::erase_if(out, [](const std::string& label) { return label.empty(); });
+  return out;
+}
+
 Split carve_dev(Split& train, double fraction, uint64_t seed) {
   std::vector<int> labels;
   for (const Example& e : train.examples) labels.push_back(e.label);
@@ -83,6 +106,8 @@ void remap_labels(TextDataset& data, const std::map<std::string, int>& label2id)
   for (Split* split : {&data.train, &data.dev, &data.test, &data.dev_mm, &data.test_mm}) {
     for (Example& e : split->examples) {
       if (e.label >= 0) e.label = to[e.label];
+      for (int& id : e.classes) id = to[id];
+      std::sort(e.classes.begin(), e.classes.end());
     }
   }
   data.task = mapped;

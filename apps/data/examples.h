@@ -24,6 +24,9 @@ Cell add_row(const TaskInfo& task, const RecordReader& in, std::vector<Cell>& ce
 std::optional<double> parse_number(std::string_view text);
 // Sets label and label_name, or score. Error at `where`: not one of the task's, with those listed.
 void set_label(const TaskInfo& task, const std::string& text, const std::string& where, Example& example);
+// Of a multi-label task: the cell's labels (a JSON list, else a comma list), and their ids into the example.
+std::vector<std::string> labels_in(const Cell& cell);
+void set_labels(const TaskInfo& task, const Cell& cell, const std::string& where, Example& example);
 // Ends loading: error if dev was asked for and carving found nothing to take; what was not asked for goes, and what is
 // more than max_train_samples and max_eval_samples.
 void keep_wanted(TextDataset& data, const LoadOptions& options);

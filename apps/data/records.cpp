@@ -107,8 +107,14 @@ bool RecordReader::next_json(std::vector<Cell>& cells) {
     const bool absent = value == row.end() || value->is_null();
     LL_CHECK(!absent || i >= spec_.required, "{}: no value for `{}`", where(), spec_.names[i]);
     if (absent) continue;
-    LL_CHECK(value->is_primitive(), "{}: `{}` must be a string or a number", where(), spec_.names[i]);
     cells[i].absent = false;
+    cells[i].list = spec_.lists && value->is_array();
+    if (cells[i].list) {
+      for (const auto& item : *value) cells[i].items.push_back(text_or_number(item, spec_.names[i].c_str(), where()));
+      continue;
+    }
+    LL_CHECK(value->is_primitive(), "{}: `{}` must be a string or a number{}", where(), spec_.names[i],
+             value->is_array() ? " (of several labels: --problem-type multi_label_classification)" : "");
     cells[i].quoted = value->is_string();
     cells[i].text = value->is_string() ? value->get<std::string>() : value->dump();
   }

@@ -22,6 +22,7 @@ struct RecordSpec {
   // Columns are found by name. Where there are positions of the names, the file may lack a header: it has one if its
   // first row holds the first name and the last one or `index`.
   std::vector<size_t> positions = {};
+  bool lists = false;  // a JSON value may be a list of texts and numbers
   bool strict = true;  // refuse a row with another number of cells than the header; else: short_row
 };
 
@@ -29,6 +30,8 @@ struct Cell {
   std::string text;
   bool absent = true;
   bool quoted = false;  // a JSON string, so that "1" is not a number
+  bool list = false;    // a JSON list, whose items are these
+  std::vector<std::string> items = {};
 };
 
 class RecordReader {

@@ -95,6 +95,15 @@ TaskInfo text_task(const std::vector<std::string>& labels, bool pair) {
   return task;
 }
 
+TaskInfo multi_label_task(const std::vector<std::string>& labels, bool pair) {
+  TaskInfo task = text_task(labels, pair);
+  task.multi_label = true;
+  task.problem_type = "multi_label_classification";
+  task.metrics = {"micro_f1", "macro_f1", "subset_accuracy"};
+  task.primary_metric = "micro_f1";
+  return task;
+}
+
 std::optional<int64_t> parse_integer(std::string_view text) {
   text = strip(text);
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);

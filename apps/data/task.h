@@ -50,7 +50,8 @@ struct TaskInfo {
   // What follows from these.
   int64_t num_labels = 0;  // outputs of the head: 1 for regression
   bool regression = false;
-  std::string problem_type = {};  // "single_label_classification" or "regression", as in config.json
+  std::string problem_type = {};  // as in config.json: single_label_classification, regression, or:
+  bool multi_label = false;       // multi_label_classification: an example has any number of the labels
   bool pair = false;              // two texts
   int positive_label = 1;         // the class f1 is about; follows remap_labels
 
@@ -72,6 +73,8 @@ std::string task_help();
 TaskInfo task_info(std::string_view name);
 // The generic task: classes sorted already, or regression if `labels` is empty.
 TaskInfo text_task(const std::vector<std::string>& labels, bool pair);
+// The same where an example has any number of the labels.
+TaskInfo multi_label_task(const std::vector<std::string>& labels, bool pair);
 // The classes that the `text` task makes of a file's labels, each once: integers by value and written as such, as
 // pandas reads a column of them (" 1" is 1), anything else by bytes (Python's order).
 std::vector<std::string> label_set(std::vector<std::string> labels);

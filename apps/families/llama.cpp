@@ -41,6 +41,7 @@ void LlamaSession::add_flags(Flags& f, Verb verb) {
   if (verb == Verb::generate) return;
   if (verb == Verb::chat) return language_.add_chat_flags(f);
   base.add_tokenizer(f);
+  if (verb == Verb::finetune || verb == Verb::inspect) base.add_new_tokens(f);
   f.add("train", &splits.train,
         "Training files, .jsonl, .json, .csv or .tsv: text; prompt, completion; instruction, input, output; messages");
   f.add("dev", &splits.dev, "Development file of the same kind");
@@ -76,6 +77,7 @@ void LlamaSession::open(const Flags& flags) {
   random_std = config_.initializer_range;
   open_tokenizer();
   take_adapter(flags, family_);
+  train_new_tokens("embed_tokens", !config_.tie_word_embeddings);
   if (adapter) fit_to_adapter(config_, *adapter, kLlamaEmbedding);
   context = system.make_context();
 }
@@ -89,8 +91,12 @@ void LlamaSession::open_tokenizer() {
     LL_CHECK(fs::exists(beside), "--tokenizer names the tokenizer of {}, and is missing", folder);
     path = beside.string();
   }
-  tokenizer_at_ = path;
-  Session::open_tokenizer(path, config_.vocab_size);
+  tokenizer_at_ = with_new_tokens(path);
+  if (!new_tokens_.empty()) {
+    LL_CHECK(!llama2c(), "--add-tokens: {} is a file of llama2.c; `convert` makes a folder of it", folder);
+    config_.vocab_size = std::max(config_.vocab_size, new_tokens_.back() + 1);
+  }
+  Session::open_tokenizer(tokenizer_at_, config_.vocab_size);
 }
 
 std::string LlamaSession::template_folder() const {
@@ -141,14 +147,15 @@ void LlamaSession::fill(nn::Model& model) {
   auto& llama = static_cast<Llama&>(model);
   const auto seed = static_cast<uint64_t>(system.seed);
   if (llama2c()) {
-    load_llama2c(llama, folder, seed);
-    base_model_ = {folder, base_model_name(base.base_model_name, folder),
-                   fmt::format("llama2.c {}, {} bytes", fs::path(folder).filename().string(), fs::file_size(folder))};
-    if (adapter) check_base(*adapter, base_model_);
+    base_model_ = {folder, base_model_name(base.base_model_name, folder), load_llama2c(llama, folder, seed)};
+    // Earlier adapters know such a file by its name and size.
+    const bool older = card() != nullptr && card()->base_fingerprint.starts_with("llama2.c ");
+    if (adapter && !older) check_base(*adapter, base_model_);
   } else {
     WeightMap weights = open_weights(folder, family_);
     base_model_ = base_of(weights, base.base_model_name);
     if (adapter) check_base(*adapter, base_model_);
+    read_grown(weights, model);
     say_if(load_weights(llama, weights, seed, adapter ? &*adapter : nullptr));
   }
   if (adapter) fill_adapter(model, *adapter);
@@ -165,6 +172,7 @@ void LlamaSession::write(const nn::Model& model, const fs::path& into) const {
   write_model_files(into.string(), written.to_json(), model.parameters().named());
   const std::string tokens = base.tokenizer.empty() ? folder : base.tokenizer;
   if (fs::is_directory(tokens)) copy_companion_files(tokens, into.string());
+  if (!new_tokens_.empty()) copy_tokenizer_files(tokenizer_at_, into.string());
   write_chat_template(into);
 }
 

@@ -51,6 +51,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   }
   f.add("data", &task_.data, "Folder of the task's files, or the GLUE folder above it");
   f.add("task", &task_.task, task_help());
+  if (verb == Verb::finetune || verb == Verb::inspect) base.add_new_tokens(f);
   f.add("train", &splits.train, "Task text: training file (.tsv, .csv, .jsonl or .json)");
   f.add("dev", &splits.dev, "Task text: development file");
   f.add("test", &splits.test, "Task text: test file");
@@ -58,6 +59,9 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   f.add("text-pair-column", &task_.pair_column, "Task text: column of the second text of a pair");
   f.add("label-column", &task_.label_column, "Task text: column of the label");
   f.add("columns", &task_.columns, std::string("Task text: ") + renamed);
+  if (verb == Verb::finetune || verb == Verb::inspect)
+    f.add("problem-type", &task_.problem_type,
+          "Task text: single_label_classification, multi_label_classification (labels are lists) or regression");
   splits.add_limits(f, "");
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
 }
@@ -65,6 +69,9 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
 void RobertaSession::check() const {
   Session::check();
   check_word("format", format_, {"json", "glue"});
+  if (!task_.problem_type.empty())
+    check_word("problem-type", task_.problem_type,
+               {"single_label_classification", "multi_label_classification", "regression"});
 }
 
 void RobertaSession::open(const Flags& flags) {
@@ -78,8 +85,12 @@ void RobertaSession::open(const Flags& flags) {
   say(config_.notes);
   family_ = lowland::roberta_family(config_.model_type);
   random_std = config_.initializer_range;
-  open_tokenizer(folder, config_.vocab_size);
+  tokenizer_at_ = with_new_tokens(has_tokenizer(base.adapter) ? base.adapter : folder);
+  if (!new_tokens_.empty()) config_.vocab_size = std::max(config_.vocab_size, new_tokens_.back() + 1);
   take_adapter(flags, family_);
+  if (adapter) fit_to_adapter(config_, *adapter);
+  open_tokenizer(tokenizer_at_, config_.vocab_size);
+  train_new_tokens("word_embeddings", false);
   if (card() != nullptr && task_.task.empty()) task_.task = card()->task;
   context = system.make_context();
 }
@@ -97,7 +108,8 @@ TextFiles RobertaSession::text_files() const {
           splits.test,
           task_.text_column,
           task_.pair_column,
-          task_.label_column};
+          task_.label_column,
+          task_.problem_type};
 }
 
 LoadOptions RobertaSession::load_options(const Wanted& wanted) const {
@@ -124,7 +136,10 @@ void RobertaSession::task_from_card() {
   } else {
     const bool regression = card() != nullptr ? card()->problem_type == "regression"
                                               : checkpoint_.num_labels == 1 || checkpoint_.problem_type == "regression";
-    task = text_task(regression ? std::vector<std::string>{} : known_labels(), !task_.pair_column.empty());
+    const bool many =
+        (card() != nullptr ? card()->problem_type : checkpoint_.problem_type) == "multi_label_classification";
+    task = many ? multi_label_task(known_labels(), !task_.pair_column.empty())
+                : text_task(regression ? std::vector<std::string>{} : known_labels(), !task_.pair_column.empty());
     // LABEL_1 of a checkpoint that names none is 1 in files.
     for (size_t id = 0; is_default_label2id(known) && id < task.file_labels.size(); ++id)
       task.file_labels[id] = std::to_string(id);
@@ -153,11 +168,13 @@ void RobertaSession::load(const Wanted& wanted) {
     }
     data_ = load_text(text_files(), options, known);
     if (trains_) follow_known_labels();
-    say(data_.task.regression
-            ? "labels: numbers, a regression"
+    say(data_.task.regression ? "labels: numbers, a regression"
+        : data_.task.multi_label
+            ? fmt::format("labels: any of {}: {}", data_.task.num_labels, data_.task.describe_labels())
             : fmt::format("labels: {} classes: {}", data_.task.num_labels, data_.task.describe_labels()));
   } else {
     LL_CHECK(!task_.data.empty(), "--data names the folder of the task's files, and is missing");
+    LL_CHECK(task_.problem_type.empty(), "--problem-type is for --task text: that of {} is known", task_.task);
     LL_CHECK(task_.columns.empty(), "--columns is for --task text: the columns of {} are known", task_.task);
     task_from_card();
     data_ = load_task(data_.task, task_.data, options);
@@ -170,6 +187,10 @@ void RobertaSession::load(const Wanted& wanted) {
   say_split("dev", data_.dev);
   say_split("dev (mismatched)", data_.dev_mm);
   say_split("test", data_.test);
+  if (data_.task.multi_label) system.no_graphs = true;  // its loss makes a constant anew
+  LL_CHECK(label_smoothing == 0 || !data_.task.multi_label,
+           "--label-smoothing {}: each label of a multi-label task has a loss of its own, without smoothing",
+           label_smoothing);
   objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing);
 }
 
@@ -191,6 +212,11 @@ void RobertaSession::fill(nn::Model& model) {
   WeightMap weights = open_weights(folder, family_);
   base_model_ = base_of(weights, base.base_model_name);
   if (adapter) check_base(*adapter, base_model_);
+  if (adapter) {  // a vocabulary that the adapter brings
+    for (const HeadTensor& t : adapter->stored) weights.grow({t.name});
+    for (const HeadTensor& t : adapter->head) weights.grow({t.name});
+  }
+  read_grown(weights, model);
   const bool labels_kept = card() == nullptr || card()->labels.empty() || card()->labels == config_.labels;
   const bool head_from_adapter = adapter && !adapter->head.empty() && labels_kept;
   const LoadReport report = load_weights(static_cast<Roberta&>(model), weights, static_cast<uint64_t>(system.seed));
@@ -222,6 +248,7 @@ void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
     written.architectures = {std::string(config_.kind().class_names) + "ForSequenceClassification"};
     write_model_files(into.string(), written.to_json(), model.parameters().named());
     copy_companion_files(folder, into.string());
+    copy_tokenizer_files(tokenizer_at_, into.string());
     return;
   }
   LoadedAdapter out = collected(model, family_, longest());
@@ -229,6 +256,7 @@ void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
   out.card->labels = data_.task.regression ? std::vector<std::string>{} : data_.task.labels;
   out.card->problem_type = data_.task.problem_type;
   write_adapter_files(into.string(), std::move(out));
+  copy_tokenizer_files(tokenizer_at_, into.string());
 }
 
 // --- pretraining

@@ -11,7 +11,7 @@
 namespace lowland::apps {
 
 struct TextTaskSettings {
-  std::string task, data, text_column = "text", pair_column, label_column = "label", columns;
+  std::string task, data, text_column = "text", pair_column, label_column = "label", columns, problem_type;
 };
 
 class RobertaSession final : public Session {
@@ -48,6 +48,7 @@ class RobertaSession final : public Session {
 
   TextTaskSettings task_;
   std::string input_ = "-", format_ = "json", keep_;
+  std::string tokenizer_at_;  // the folder of the tokenizer: the adapter's, or the base's
   const Flags* flags_ = nullptr;
   bool trains_ = false;                // the verb makes a new head where there is none
   HubFamily family_;                   // of the checkpoint

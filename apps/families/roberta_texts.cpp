@@ -30,6 +30,14 @@ void add_label(const TaskInfo& task, const std::vector<double>& outputs, nlohman
     row["score"] = outputs[0];
     return;
   }
+  if (task.multi_label) {
+    row["labels"] = nlohmann::ordered_json::array();
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (outputs[i] > 0) row["labels"].push_back(task.labels[i]);
+      row["scores"][task.labels[i]] = 1 / (1 + std::exp(-outputs[i]));
+    }
+    return;
+  }
   const std::vector<double> p = softmax(outputs);
   const auto best = std::max_element(p.begin(), p.end()) - p.begin();
   row["label"] = task.labels[best];
@@ -66,6 +74,7 @@ void RobertaSession::read_input() {
   if (own || flags_->given("text-column") || flags_->given("columns")) task.text_column = task_.text_column;
   if (own || flags_->given("text-pair-column")) task.pair_column = task_.pair_column;
   if (own) task.pair = !task_.pair_column.empty();
+  LL_CHECK(format_ != "glue" || !task.multi_label, "--format glue writes one label, and this task has several");
   const std::vector<Example> examples = read_predict_input(task, input_).examples;
   input_tokens_ = tokenize(*tokenizer, examples, longest(), "input");
   if (keep_.empty()) return;

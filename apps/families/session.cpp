@@ -1,9 +1,13 @@
 #include "apps/families/session.h"
 
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
+#include "models/hub/add_tokens.h"
+#include "models/hub/initial_pairs.h"
 
 namespace lowland::apps {
 
@@ -49,6 +53,23 @@ void Session::open_tokenizer(const std::string& path, int64_t rows) {
   for (const std::string& note : tokenizer->notes()) say(note);
 }
 
+std::string Session::with_new_tokens(const std::string& path) {
+  if (base.add_tokens.empty()) return path;
+  LL_CHECK(base.adapter.empty(), "--add-tokens is for a new adapter: the tokenizer of {} has what it was trained with",
+           base.adapter);
+  const std::filesystem::path at =
+      std::filesystem::temp_directory_path() / fmt::format("lowland-tokens-{}", ::getpid());
+  new_at_ = {new std::filesystem::path(at), [](const std::filesystem::path* folder) {
+               std::error_code none;
+               std::filesystem::remove_all(*folder, none);
+               delete folder;
+             }};
+  std::filesystem::remove_all(at);
+  std::filesystem::create_directories(at);
+  new_tokens_ = add_tokens(path, read_tokens(base.add_tokens), at.string());
+  return at.string();
+}
+
 void Session::take_adapter(const Flags& flags, const HubFamily& family) {
   if (base.adapter.empty()) {
     if (lora.targets.empty()) lora.targets = family.default_targets;  // run.json shall hold what was used
@@ -70,6 +91,10 @@ void Session::take_adapter(const Flags& flags, const HubFamily& family) {
   agree("lora-dropout", told.dropout, lora.dropout);
   agree("targets", told.targets, lora.targets);
   agree("rslora", told.rslora, lora.rslora);
+  agree("rank-pattern", told.rank_pattern, lora.rank_pattern);
+  agree("alpha-pattern", told.alpha_pattern, lora.alpha_pattern);
+  agree("lora-bias", told.bias, lora.bias);
+  agree("init-lora-weights", told.init, lora.init);
   agree("ensure-weight-tying", told.ensure_weight_tying, lora.ensure_weight_tying);
   lora.modules_to_save = told.modules_to_save;
 }
@@ -83,7 +108,6 @@ void Session::fill_at_random(nn::Model& model) {
 }
 
 void Session::choose_trained(nn::Model& model, const HubFamily& family, bool for_training) const {
-  if (adapter && for_training) check_trains_on(*adapter);
   if (method.full() && !adapter) {
     if (for_training) model.train([](const std::string&) { return true; });
   } else if (adapter || for_training) {
@@ -91,8 +115,31 @@ void Session::choose_trained(nn::Model& model, const HubFamily& family, bool for
   }
 }
 
+void Session::begin_pairs(nn::Model& model) {
+  if (adapter || model.adapters().empty() || !takes_from_base(lora.init)) return;
+  say(fmt::format("--init-lora-weights {}: {} weights are taken apart", lora.init, model.adapters().size()));
+  initial_ = begin_with_base(model, lora.init);
+}
+
+void Session::read_grown(WeightMap& weights, nn::Model& model) const {
+  if (new_tokens_.empty()) return;
+  for (const auto& p : model.parameters().all()) {
+    const bool table = is_vocabulary_module(p->name.substr(0, p->name.rfind('.')));
+    if (!table || p->shape.size() != 2 || !weights.contains(p->name)) continue;
+    weights.grow({p->name});
+    p->replaced = weights.info(p->name).shape[0] < p->shape[0];
+  }
+}
+
+void Session::train_new_tokens(const std::string& table, bool own_head) {
+  if (new_tokens_.empty() || method.full()) return;
+  const std::vector<std::string> whole = split_names(lora.modules_to_save);
+  for (const std::string& module : {table, std::string(own_head ? "lm_head" : "")})
+    if (!module.empty() && !is_within(module, whole)) lora.token_indices.emplace_back(module, new_tokens_);
+}
+
 LoadedAdapter Session::collected(const nn::Model& model, const HubFamily& family, int64_t longest) const {
-  LoadedAdapter out = collect_adapter(model, lora, family, base_model_);
+  LoadedAdapter out = collect_adapter(model, lora, family, base_model_, initial_);
   out.card->max_length = longest;
   out.card->method_json = method.card_json();
   return out;
@@ -106,6 +153,7 @@ std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training) {
   if (session.narrow_weights) model->set_frozen_dtype(session.system.weights_dtype(session.batch, *session.context));
   model->materialise(*session.context, session.system.compute_dtype(*session.context));
   session.fill(*model);
+  session.begin_pairs(*model);
   return model;
 }
 

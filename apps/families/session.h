@@ -65,6 +65,8 @@ class Session {
   std::optional<LoadedAdapter> adapter;  // from --adapter
   const AdapterCard* card() const { return adapter && adapter->card ? &*adapter->card : nullptr; }
 
+  // The folder of a tokenizer with the tokens of --add-tokens besides, or the path as it is where there are none.
+  std::string with_new_tokens(const std::string& path);
   // Reads the tokenizer of a folder or file for a model of `rows` ids, and says what is to be said of it.
   void open_tokenizer(const std::string& path, int64_t rows);
   // flags: which of them were given, where an adapter or a run says otherwise.
@@ -77,6 +79,8 @@ class Session {
   virtual std::vector<std::string> labels() const { return {}; }
   virtual std::unique_ptr<nn::Model> new_model(bool for_training) const = 0;
   virtual void fill(nn::Model& model) = 0;
+  // Behind fill: --init-lora-weights of a new adapter, where it takes a part of the weights.
+  void begin_pairs(nn::Model& model);
   // Into an existing folder: the adapter, or with --method full the model.
   virtual void write(const nn::Model& model, const std::filesystem::path& into) const = 0;
   std::string result() const { return method.full() ? "model" : "adapter"; }
@@ -117,7 +121,17 @@ class Session {
   // The adapter as peft reads it, with a card that knows method and base.
   LoadedAdapter collected(const nn::Model& model, const HubFamily& family, int64_t longest) const;
 
+  // Their rows are what a new adapter trains of the embedding, and of a head that is not the embedding.
+  void train_new_tokens(const std::string& table, bool own_head);
+  // Tables that have grown are the adapter's to bring.
+  void read_grown(WeightMap& weights, nn::Model& model) const;
+
   BaseModel base_model_;
+  std::vector<int64_t> new_tokens_;  // of --add-tokens
+
+ private:
+  std::vector<LoraFactors> initial_;               // of begin_pairs
+  std::shared_ptr<std::filesystem::path> new_at_;  // a folder of its own for with_new_tokens, removed at the end
 };
 
 // The model with its memory and its weights.

@@ -81,9 +81,6 @@ void VlmSession::check() const {
   vision_.check();
   check_word("keep-columns", keep_, {"", "question"});
   check_word("choose", scores_.choose, {"generate", "likelihood"});
-  LL_CHECK(lora.modules_to_save.empty(),
-           "--modules-to-save {}: of this model, --projector full and --tower full train whole parts",
-           lora.modules_to_save);
 }
 
 void VlmSession::open(const Flags& flags) {
@@ -113,7 +110,8 @@ void VlmSession::open_folder() {
   config_ = VlmConfig::from_folder(folder);
   const std::string untied = settle_tied_head(config_.text, folder, "", new_vlm_name, kVlmEmbedding);
   if (!untied.empty()) say(untied);
-  tokenizer = load_tokenizer(base.tokenizer.empty() ? folder : base.tokenizer);
+  tokenizer_at_ = !base.tokenizer.empty() ? base.tokenizer : has_tokenizer(base.adapter) ? base.adapter : folder;
+  tokenizer = load_tokenizer(tokenizer_at_);
   image_settings_ = ImageSettings::from_folder(folder);
   say(config_.notes);
   say(image_settings_.notes);
@@ -258,6 +256,8 @@ void VlmSession::write(const nn::Model& model, const fs::path& into) const {
   LoadedAdapter out = collected(model, family(), longest());
   out.card->prompt_style = questions_.prompt_style;
   write_adapter_files(into.string(), std::move(out));
+  if (fs::is_directory(tokenizer_at_)) copy_tokenizer_files(tokenizer_at_, into.string());
+  copy_processor_files(folder, into.string());
 }
 
 // As lowland-llama shows an example, but the rows of an image are one line with its file.

@@ -57,6 +57,7 @@ class VlmSession : public LanguageSession {
     std::string choose = "generate";
     int64_t max_new_tokens = 0;
   };
+  std::string tokenizer_at_;  // folder or file: the adapter's, or the base's
   bool from_parts() const { return !vision_folder_.empty(); }
   void open_folder();
   void open_parts();

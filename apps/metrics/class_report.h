@@ -27,6 +27,19 @@ struct ClassReport {
   nlohmann::ordered_json to_json(const std::vector<std::string>& names, const std::string& suffix) const;
 };
 
+// The same where an example has any number of the labels, equal to scikit-learn's over indicator matrices:
+//   micro_f1         2 TP / (2 TP + FP + FN) of the counts of all labels together
+//   subset_accuracy  share of the examples whose labels are all right
+struct MultiLabelReport {
+  std::vector<ClassScore> classes;
+  double micro_f1 = 0, macro_f1 = 0, weighted_f1 = 0, subset_accuracy = 0;
+  // Without the three that are the task's metrics: eval_weighted_f1 and classes.
+  nlohmann::ordered_json to_json(const std::vector<std::string>& names, const std::string& suffix) const;
+};
+// Ascending ids below `classes`, each example's. Error as below.
+MultiLabelReport multi_label_report(const std::vector<std::vector<int>>& predicted,
+                                    const std::vector<std::vector<int>>& labels, int64_t classes);
+
 // Ids below `classes`. Error: no examples, sizes that disagree, an id that is none.
 ClassReport class_report(std::span<const int> predicted, std::span<const int> labels, int64_t classes);
 

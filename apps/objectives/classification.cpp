@@ -22,11 +22,36 @@ std::vector<nn::Segment> segments_of(const TokenizedSplit& tokens, const std::ve
 }
 
 double example_loss(const TaskInfo& task, const Example& e, const std::vector<double>& outputs) {
+  if (task.multi_label) {  // the mean over the labels, as BCEWithLogitsLoss has it
+    double loss = 0;
+    for (size_t k = 0; k < outputs.size(); ++k) {
+      const bool has = std::count(e.classes.begin(), e.classes.end(), static_cast<int>(k)) > 0;
+      loss += std::max(outputs[k], 0.0) - (has ? outputs[k] : 0.0) + std::log1p(std::exp(-std::abs(outputs[k])));
+    }
+    return loss / static_cast<double>(outputs.size());
+  }
   if (task.regression) return (outputs[0] - e.score) * (outputs[0] - e.score);
   const double top = *std::max_element(outputs.begin(), outputs.end());
   double sum = 0;
   for (const double o : outputs) sum += std::exp(o - top);
   return top + std::log(sum) - outputs[static_cast<size_t>(e.label)];
+}
+
+// A label whose logit is above 0 is predicted: its probability is above one half.
+void score_labels(const TaskInfo& task, const Split& split, const std::vector<std::vector<double>>& outputs,
+                  const std::string& suffix, Evaluation& e) {
+  std::vector<std::vector<int>> predicted, labels;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    labels.push_back(split.examples[i].classes);
+    std::vector<int>& ids = predicted.emplace_back();
+    for (size_t k = 0; k < outputs[i].size(); ++k)
+      if (outputs[i][k] > 0) ids.push_back(static_cast<int>(k));
+  }
+  const MultiLabelReport report = multi_label_report(predicted, labels, task.num_labels);
+  e.metrics["eval_micro_f1" + suffix] = e.score = report.micro_f1;
+  e.metrics["eval_macro_f1" + suffix] = report.macro_f1;
+  e.metrics["eval_subset_accuracy" + suffix] = report.subset_accuracy;
+  e.detail = report.to_json(task.labels, suffix);
 }
 
 // eval_loss and the task's metrics, with a suffix on every name.
@@ -43,8 +68,12 @@ Evaluation evaluate_examples(const Roberta& model, const TaskInfo& task, const S
   }
   Evaluation e;
   e.metrics["eval_loss" + suffix] = outputs.empty() ? 0.0 : loss / static_cast<double>(outputs.size());
-  const MetricResult result = compute_metrics(task, flat, split.examples);
   e.score_name = task.primary_metric;
+  if (task.multi_label) {
+    score_labels(task, split, outputs, suffix, e);
+    return e;
+  }
+  const MetricResult result = compute_metrics(task, flat, split.examples);
   e.score = std::nan("");  // where it is undefined
   for (const Metric& m : result.values) {
     e.metrics["eval_" + m.name + suffix] = m.value ? nlohmann::ordered_json(*m.value) : nlohmann::ordered_json(nullptr);
@@ -144,6 +173,15 @@ PackedBatch Classification::pack(const nn::Model& model, DataSplit split, const 
     batch.target_count = static_cast<int64_t>(which.size());
     batch.targets = Tensor::empty(context, {batch.target_count}, DType::f32);
     batch.targets.assign(scores);
+  } else if (data_.task.multi_label) {
+    const int64_t L = data_.task.num_labels;
+    batch = pack_batch(context, segments, std::vector<int32_t>(which.size()));
+    std::vector<int32_t> targets(which.size() * L);  // 1 where the example has the label
+    for (size_t i = 0; i < which.size(); ++i)
+      for (const int id : all[which[i]].classes) targets[i * L + id] = 1;
+    batch.target_count = std::ssize(targets);
+    targets.resize(batch.rows.K * L, -100);
+    batch.targets = Tensor::from<int32_t>(context, {batch.rows.K * L}, targets);
   } else {
     std::vector<int32_t> labels;
     for (const int64_t e : which) labels.push_back(all[e].label);
@@ -159,6 +197,11 @@ Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, co
   if (data_.task.regression) return ops::mse(outputs, batch.targets, scale);  // (1)
   CrossEntropyOptions options;
   options.scale = scale;
+  if (data_.task.multi_label) {  // -log of sigmoid(x) or 1 - sigmoid(x): softmax's of (0, x)
+    const Tensor beside = Tensor::empty(model.context(), {1, 2}, outputs.dtype());
+    beside.assign<double>({0, 1});
+    return ops::cross_entropy(ops::matmul(outputs.reshape({outputs.numel(), 1}), beside), batch.targets, options);
+  }
   options.label_smoothing = mode.training ? label_smoothing_ : 0;
   return ops::cross_entropy(outputs, batch.targets, options);  // (1)
 }

@@ -9,7 +9,8 @@ namespace lowland::apps {
 bool names_input(const std::string& flag) {
   static constexpr const char* kNames[] = {"model",     "adapter",      "tokenizer",      "data",           "train",
                                            "dev",       "test",         "text",           "model-config",   "image-dir",
-                                           "class-dir", "vision-model", "language-model", "cache-features", "run"};
+                                           "class-dir", "vision-model", "language-model", "cache-features", "run",
+                                           "add-tokens"};
   return std::find(std::begin(kNames), std::end(kNames), flag) != std::end(kNames);
 }
 

@@ -44,6 +44,12 @@ void BaseSettings::add_tokenizer(Flags& f, const std::string& whose) {
   f.add("tokenizer", &tokenizer, "Tokenizer, where it is not in the " + whose + " folder");
 }
 
+void BaseSettings::add_new_tokens(Flags& f) {
+  f.add("add-tokens", &add_tokens,
+        "File of new tokens, one a line, which the model learns: their rows of the tables, or those whole "
+        "(--modules-to-save)");
+}
+
 void BaseSettings::add_name_flag(Flags& f) {
   f.add("base-model-name", &base_model_name, "What the adapter names as its base model (base_model_name_or_path)");
 }
@@ -70,11 +76,21 @@ void add_flags(AdapterSettings& s, Flags& f) {
   f.add("targets,target-modules", &s.targets,
         "all-linear, a comma list of module names (lm_head and embeddings too), or a full-match regular expression");
   f.add("rslora,use-rslora", &s.rslora, "Scale by alpha / sqrt(rank) instead");
+  f.add("rank-pattern", &s.rank_pattern, R"(Other ranks by module, as in peft: {"key": 4, "layer.0.*.query": 16})");
+  f.add("alpha-pattern", &s.alpha_pattern, "Other alphas by module, in the same way");
+  f.add("init-lora-weights", &s.init,
+        "How adapters begin: true (A uniform, B 0), gaussian, pissa or olora (with a part of the weights)");
+  f.add("lora-bias,bias", &s.bias, "Biases trained besides: none, lora_only (of adapted modules) or all");
   f.add("modules-to-save", &s.modules_to_save, "Comma list of modules trained in full besides the task head");
   f.add("ensure-weight-tying", &s.ensure_weight_tying, "A head that is the embedding stays so where either is trained");
 }
 
-void check(const AdapterSettings& s) { below_one("lora-dropout", s.dropout); }
+void check(const AdapterSettings& s) {
+  below_one("lora-dropout", s.dropout);
+  check_word("lora-bias", s.bias, {"none", "lora_only", "all"});
+  check_word("init-lora-weights", s.init, {"true", "gaussian", "pissa", "olora"});
+  AdapterConfig().take_patterns(s.rank_pattern, s.alpha_pattern);
+}
 
 MethodSettings::MethodSettings() {
   for (const optim::MethodFlag& flag : optim::method_flags()) values[flag.name] = flag.initial;

@@ -16,10 +16,11 @@ namespace lowland::apps {
 
 // Where the model comes from.
 struct BaseSettings {
-  std::string model, adapter, run, tokenizer, base_model_name;
+  std::string model, adapter, run, tokenizer, base_model_name, add_tokens;
   bool random_init = false;
   void add_flags(Flags& flags);  // without the tokenizer and the name, which not every verb has
   void add_tokenizer(Flags& flags, const std::string& whose = "model's");
+  void add_new_tokens(Flags& flags);
   void add_name_flag(Flags& flags);
   void check() const;
 };

@@ -22,61 +22,63 @@ bool any_b_requires_grad(const LoraGroup& lora) {
 }
 
 void check_lora(const OpScope& op, const Tensor& x, const Tensor& w, const LoraGroup& lora) {
-  op.check(!lora.parts.empty() && lora.rank >= 1, "the group must have a part and a rank of at least 1",
-           "linear is the op without adapters");
-  const auto KR = static_cast<int64_t>(lora.parts.size()) * lora.rank;
-  op.check(lora.a.defined() && lora.a.shape() == Shape{KR, x.dim(1)}, "a must be (parts * rank, M)");
-  op.check(lora.a.dtype() == x.dtype(), "a must have the dtype of x");
-  op.check(!lora.a_perturbation ||
-               (lora.a_perturbation.shape() == lora.a.shape() && lora.a_perturbation.dtype() == x.dtype()),
-           "the perturbation of a must have its shape and dtype");
+  op.check(!lora.parts.empty(), "the group must have a part", "linear is the op without adapters");
+  int64_t KR = 0;
   for (size_t k = 0; k < lora.parts.size(); ++k) {
     const LoraPart& part = lora.parts[k];
-    const bool good = part.b.defined() && part.b.rank() == 2 && part.b.dim(1) == lora.rank && part.row_begin >= 0 &&
+    const bool good = part.b.defined() && part.b.rank() == 2 && part.b.dim(1) >= 1 && part.row_begin >= 0 &&
                       part.row_begin + part.b.dim(0) <= w.dim(0) && part.b.dtype() == x.dtype();
     if (!good)
       op.check(false,
-               fmt::format("b of part {} must be (n, {}) in the dtype of x with rows [{}, {} + n) inside w, it is {}",
-                           k, lora.rank, part.row_begin, part.row_begin, describe(part.b))
+               fmt::format("b of part {} must be (n, R) in the dtype of x with rows [{}, {} + n) inside w, it is {}", k,
+                           part.row_begin, part.row_begin, describe(part.b))
                    .c_str());
+    KR += part.b.dim(1);
     const Tensor& e = part.b_perturbation;
     if (e && (e.shape() != part.b.shape() || e.dtype() != x.dtype()))
       op.check(false,
                fmt::format("the perturbation of part {} is {}, b is {}", k, describe(e), describe(part.b)).c_str());
   }
+  op.check(lora.a.defined() && lora.a.shape() == Shape{KR, x.dim(1)}, "a must be (sum of the parts' ranks, M)");
+  op.check(lora.a.dtype() == x.dtype(), "a must have the dtype of x");
+  op.check(!lora.a_perturbation ||
+               (lora.a_perturbation.shape() == lora.a.shape() && lora.a_perturbation.dtype() == x.dtype()),
+           "the perturbation of a must have its shape and dtype");
 }
 
 // y[:, rows of k] += scale * xa_k B'^T
 void add_parts(const Tensor& y, const Tensor& xa, const LoraGroup& lora) {
-  const int64_t N = y.dim(0), O = y.dim(1), KR = xa.dim(1), R = lora.rank;
-  for (size_t k = 0; k < lora.parts.size(); ++k) {
-    const LoraPart& part = lora.parts[k];
+  const int64_t N = y.dim(0), O = y.dim(1), KR = xa.dim(1);
+  int64_t first = 0;  // of the part's columns in xa
+  for (const LoraPart& part : lora.parts) {
+    const int64_t R = part.b.dim(1);
     const Tensor b = perturbed(part.b, part.b_perturbation);  // (n, R)
     const MatmulShape shape{.trans_b = Trans::yes, .M = N, .N = b.dim(0), .K = R, .lda = KR, .ldb = R, .ldc = O};
-    const int64_t first = static_cast<int64_t>(k) * R;
     LL_LAUNCH(y, matmul, y.data<T>() + part.row_begin, xa.data<T>() + first, b.data<T>(), shape,
-              static_cast<acc_t<T>>(lora.scale), acc_t<T>(1));
+              static_cast<acc_t<T>>(part.scale), acc_t<T>(1));
+    first += R;
   }
 }
 
 // dB_k += scale * dy_k^T xa_k, and dxa_k = scale * dy_k B' if dxa is there.
 void parts_backward(const Tensor& dxa, const Tensor& dy, const Tensor& xa, const LoraGroup& lora) {
-  const int64_t N = dy.dim(0), O = dy.dim(1), R = lora.rank, KR = static_cast<int64_t>(lora.parts.size()) * R;
-  for (size_t k = 0; k < lora.parts.size(); ++k) {
-    const LoraPart& part = lora.parts[k];
-    const int64_t n = part.b.dim(0), first = static_cast<int64_t>(k) * R;
+  const int64_t N = dy.dim(0), O = dy.dim(1), KR = lora.a.dim(0);
+  int64_t first = 0;
+  for (const LoraPart& part : lora.parts) {
+    const int64_t n = part.b.dim(0), R = part.b.dim(1);
     if (dxa) {
       const Tensor b = perturbed(part.b, part.b_perturbation);  // (n, R)
       const MatmulShape shape{.M = N, .N = R, .K = n, .lda = O, .ldb = R, .ldc = KR};
       LL_LAUNCH(dy, matmul, dxa.data<T>() + first, dy.data<T>() + part.row_begin, b.data<T>(), shape,
-                static_cast<acc_t<T>>(lora.scale), acc_t<T>(0));
+                static_cast<acc_t<T>>(part.scale), acc_t<T>(0));
     }
     if (part.b.requires_grad()) {
       const Sink db = sink(part.b);  // (n, R)
       const MatmulShape shape{.trans_a = Trans::yes, .M = n, .N = R, .K = N, .lda = O, .ldb = KR, .ldc = R};
       LL_LAUNCH(dy, matmul_acc, db.into.data<acc_t<T>>(), dy.data<T>() + part.row_begin, xa.data<T>() + first, shape,
-                static_cast<acc_t<T>>(lora.scale), static_cast<acc_t<T>>(db.beta));
+                static_cast<acc_t<T>>(part.scale), static_cast<acc_t<T>>(db.beta));
     }
+    first += R;
   }
 }
 

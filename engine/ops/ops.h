@@ -29,21 +29,21 @@ struct Dropout {
   PhiloxSource draws() const { return {philox_key(seed, step, op), seed, op, live_step}; }
 };
 
-// One adapted slice of a weight's rows: y[:, row_begin : row_begin + b.dim(0)] += scale * (x A^T) (B + E)^T.
+// One adapted slice of a weight's rows: y[:, row_begin : row_begin + b.dim(0)] += scale * (x A^T) (B + E)^T, with a rank
+// R of its own.
 struct LoraPart {
   Tensor b;               // (n, R)
   Tensor b_perturbation;  // (n, R), absent at the centre
   int64_t row_begin = 0;  // first row of the weight that this pair adapts
+  double scale = 1;       // alpha / r, or alpha / sqrt(r)
 };
 
 // The adapters that read one input. Their A's are one stacked matrix: the rank product x A^T is taken once.
 struct LoraGroup {
-  Tensor a;               // (K R, M); part k has rows [k R, (k+1) R)
-  Tensor a_perturbation;  // (K R, M), absent at the centre
+  Tensor a;               // (KR, M): R rows for each part, in their order
+  Tensor a_perturbation;  // (KR, M), absent at the centre
   std::vector<LoraPart> parts;
-  int64_t rank = 0;
-  double scale = 1;  // alpha / r, or alpha / sqrt(r)
-  Dropout dropout;   // on the adapters' input only; one mask for all parts, recomputed in the backward
+  Dropout dropout;  // on the adapters' input only; one mask for all parts, recomputed in the backward
 };
 
 struct AttentionOptions {

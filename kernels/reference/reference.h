@@ -127,13 +127,17 @@ LinearGradients linear_backward(const Values& dy, const Values& x, const Values&
 // A and B as the forward reads them: A + E_A, B_k + E_k.
 struct LoraShape {
   struct Part {
-    int64_t row_begin, n;
+    int64_t row_begin, n, R;
+    double s;
   };
-  int64_t N, M, O, R;
-  double s;
+  int64_t N, M, O;
   std::vector<Part> parts;
   DropoutRows dropout;
-  LoraInput input() const { return {N, M, R * static_cast<int64_t>(parts.size()), dropout}; }
+  LoraInput input() const {
+    int64_t KR = 0;
+    for (const Part& p : parts) KR += p.R;
+    return {N, M, KR, dropout};
+  }
 };
 struct LoraDownGradients {
   Values dx, dA;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "engine/error.h"
+#include "models/hub/initial_pairs.h"
 
 namespace lowland {
 namespace {
@@ -14,23 +15,11 @@ void put(const Tensor& into, const std::vector<float>& values) {
   into.copy_from(Tensor::from<float>(into.context(), into.shape(), values));
 }
 
-// Factors of a module whose rank or scale is not the model's own (rank_pattern, alpha_pattern), as they give the same
-// product there: rows of A and columns of B that lack are zero, and B takes up the scale.
-// (outer, rank, inner) -> (outer, wide, inner)
-std::vector<float> widened(const std::vector<float>& values, int64_t outer, int64_t rank, int64_t inner, int64_t wide,
-                           float factor) {
-  if (rank == wide && factor == 1) return values;
-  std::vector<float> out(outer * wide * inner);
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t i = 0; i < rank * inner; ++i) out[o * wide * inner + i] = factor * values[o * rank * inner + i];
-  return out;
-}
-
 // modules_to_save: the family's as it names them, then the paths of all others that are trained in full.
 std::vector<std::string> modules_to_save(const nn::Model& model, const HubFamily& family) {
   std::vector<std::string> out = family.whole;
   for (const auto& p : model.parameters().all()) {
-    if (!p->trainable) continue;
+    if (!p->trainable || p->in_part) continue;
     for (const nn::NamedRows& r : p->rows) {
       const std::string module = r.name.substr(0, r.name.rfind('.'));
       if (!is_within(module, family.whole) && std::find(out.begin(), out.end(), module) == out.end())
@@ -46,6 +35,9 @@ AdapterConfig peft_config(const nn::Model& model, const AdapterSettings& setting
   config.lora_alpha = settings.alpha;
   config.lora_dropout = settings.dropout;
   config.use_rslora = settings.rslora;
+  config.take_patterns(settings.rank_pattern, settings.alpha_pattern);
+  config.bias = settings.bias;
+  config.token_indices = settings.token_indices;
   config.target_modules = lora_targets(settings, family);
   config.ensure_weight_tying = settings.ensure_weight_tying;
   config.modules_to_save = modules_to_save(model, family);
@@ -80,9 +72,10 @@ void check_settings(const nn::Model& model, const AdapterConfig& config, const s
     const auto& pairs = model.adapters();
     const auto a = std::find_if(pairs.begin(), pairs.end(), [&](const auto& pair) { return pair.module == m.name; });
     const bool adapted = a != pairs.end();
-    LL_CHECK(m.name == tied_head || (adapted == config.targets(m.name, m.kind) &&
-                                     (!adapted || (a->r == config.r && a->scale == config.scale_of(m.name)))),
-             "the adapter cannot be collected: {} was attached with other settings or another family", m.name);
+    LL_CHECK(
+        m.name == tied_head || (adapted == config.targets(m.name, m.kind) &&
+                                (!adapted || (a->r == config.rank_of(m.name) && a->scale == config.scale_of(m.name)))),
+        "the adapter cannot be collected: {} was attached with other settings or another family", m.name);
   }
 }
 
@@ -107,6 +100,53 @@ void check_tensors(const nn::Model& model, const LoadedAdapter& adapter, const s
   }
 }
 
+// Rows of tables. An output layer that is the embedding has no weight of its own to look for.
+void check_tokens(const nn::Model& model, const LoadedAdapter& adapter) {
+  for (const HeadTensor& t : adapter.tokens) {
+    const std::optional<Shape> shape = shape_of(model, t.name);
+    LL_CHECK(shape, "{}: the model has no tensor {}", adapter.folder, t.name);
+    for (const int64_t id : *adapter.config.tokens_of(t.name.substr(0, t.name.rfind('.'))))
+      LL_CHECK(shape->size() == 2 && (*shape)[1] == t.shape[1] && id < (*shape)[0],
+               "{}: row {} of width {} does not fit into {}, which is {}: has its vocabulary grown?", adapter.folder,
+               id, t.shape[1], t.name, to_string(*shape));
+  }
+}
+
+void put_tokens(const nn::Model& model, const LoadedAdapter& adapter) {
+  for (const HeadTensor& t : adapter.tokens) {
+    const Tensor table = model.parameters().find(t.name);
+    const std::vector<int64_t>& ids = *adapter.config.tokens_of(t.name.substr(0, t.name.rfind('.')));
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const auto begin = t.values.begin() + static_cast<int64_t>(i) * t.shape[1];
+      put(table.slice_rows(ids[i], ids[i] + 1), {begin, begin + t.shape[1]});
+    }
+  }
+}
+
+// Trained rows in the order in which the config names them.
+HeadTensor rows_of_tokens(const nn::Parameter& p, const AdapterConfig& config) {
+  const std::vector<int64_t>& ids = *config.tokens_of(p.name.substr(0, p.name.rfind('.')));
+  HeadTensor out{.name = p.name, .shape = {std::ssize(ids), p.shape[1]}, .values = {}};
+  for (const int64_t id : ids)
+    for (const float x : host_values(p.master.slice_rows(id, id + 1))) out.values.push_back(x);
+  return out;
+}
+
+// All trained biases, or, as files of older versions of peft, none.
+void check_biases(const nn::Model& model, const LoadedAdapter& adapter) {
+  std::vector<HeadTensor> there;
+  std::string missing;
+  for (const HeadTensor& h : adapter.head)
+    if (!adapter.config.saves_whole(h.name)) there.push_back({h.name, h.shape, {}});
+  check_tensors(model, adapter, there);
+  for (const auto& p : model.parameters().all())
+    for (const nn::NamedRows& r : p->rows)
+      if (p->in_part && p->trains(r) && r.name.ends_with(".bias") && adapter.find_head(r.name) == nullptr)
+        missing = r.name;
+  LL_CHECK(there.empty() || missing.empty(), "{} has no tensor {}, which bias {} asks for", adapter.folder, missing,
+           adapter.config.bias);
+}
+
 // A value of the base that the adapter's file brings; equal to the checkpoint's, it changes nothing.
 void put_stored(nn::Model& model, const HeadTensor& t) {
   const Tensor into = model.parameters().find(t.name);
@@ -127,9 +167,12 @@ AdapterSettings settings_of(const LoadedAdapter& adapter) {
                     .alpha = config.lora_alpha,
                     .dropout = config.lora_dropout,
                     .rslora = config.use_rslora,
+                    .rank_pattern = config.rank_pattern_text(),
+                    .alpha_pattern = config.alpha_pattern_text(),
+                    .token_indices = config.token_indices,
                     .targets_as_is = true,
-                    .ensure_weight_tying = config.ensure_weight_tying && !own_head_pair};
-  for (const auto& [key, rank] : config.rank_pattern) s.rank = std::max(s.rank, rank);
+                    .ensure_weight_tying = config.ensure_weight_tying && !own_head_pair,
+                    .bias = config.bias};
   const ModuleTargets& t = config.target_modules;
   if (!config.exclude_modules.empty() || !config.layers_to_transform.empty()) {
     for (const LoraFactors& f : adapter.modules) s.targets += (s.targets.empty() ? "" : ",") + f.module;
@@ -141,13 +184,6 @@ AdapterSettings settings_of(const LoadedAdapter& adapter) {
     s.targets = fmt::format("{}", fmt::join(t.names, ","));
   }
   return s;
-}
-
-void check_trains_on(const LoadedAdapter& adapter) {
-  LL_CHECK(adapter.config.rank_pattern.empty() && adapter.config.alpha_pattern.empty(),
-           "{} has rank_pattern or alpha_pattern: it can be evaluated and merged, but training goes on from one rank "
-           "and one alpha for all modules",
-           adapter.folder);
 }
 
 std::vector<LinearModule> linear_modules(const nn::Model& model, bool all) {
@@ -172,9 +208,11 @@ void check_adapter(const nn::Model& model, const LoadedAdapter& adapter, bool wi
   for (const nn::AdapterSpec& a : model.adapters()) {
     const LoraFactors* f = adapter.find(a.module);
     LL_CHECK(f != nullptr, "{}: no adapter for {}", adapter.folder, a.module);
-    LL_CHECK(f->rank <= a.r, "{}: {} has rank {}, not {}", adapter.folder, a.module, f->rank, a.r);
+    LL_CHECK(f->rank == a.r, "{}: {} has rank {}, not {}", adapter.folder, a.module, f->rank, a.r);
   }
   check_tensors(model, adapter, adapter.stored);
+  check_biases(model, adapter);
+  check_tokens(model, adapter);
   if (!with_head) return;
   check_tensors(model, adapter, adapter.head);
   for (const auto& p : model.parameters().all())
@@ -193,16 +231,17 @@ void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, bool with_head
   check_adapter(model, adapter, with_head);
   for (const nn::AdapterSpec& a : model.adapters()) {
     const LoraFactors* f = adapter.find(a.module);
-    put(model.arena().master(a.a), widened(f->a, 1, f->rank, f->in, a.r, 1));
-    put(model.arena().master(a.b), widened(f->b, f->out, f->rank, 1, a.r, static_cast<float>(f->scale / a.scale)));
+    put(model.arena().master(a.a), f->a);
+    put(model.arena().master(a.b), f->b);
   }
   for (const HeadTensor& t : adapter.stored) put_stored(model, t);
-  if (!with_head) return;
-  for (const HeadTensor& h : adapter.head) put(model.parameters().find(h.name), h.values);
+  put_tokens(model, adapter);
+  for (const HeadTensor& h : adapter.head)
+    if (with_head || !adapter.config.saves_whole(h.name)) put(model.parameters().find(h.name), h.values);
 }
 
 LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
-                              const BaseModel& base) {
+                              const BaseModel& base, const std::vector<LoraFactors>& initial) {
   const nn::Arena& arena = model.arena();
   arena.require_centre("saving the adapter");
   LoadedAdapter out;
@@ -233,11 +272,18 @@ LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& set
                            .table = model.is_table(a.module)});
   for (const auto& p : model.parameters().all()) {
     if (!p->trainable && !p->replaced) continue;
+    const bool in_rows = p->in_part && p->shape.size() == 2;
+    if (p->replaced && is_vocabulary_module(p->name.substr(0, p->name.rfind('.')))) out.card->vocabulary = p->shape[0];
+    if (in_rows) out.tokens.push_back(rows_of_tokens(*p, out.config));
+    if (in_rows && !p->replaced) continue;
     for (const nn::NamedRows& r : p->rows) {
+      if (p->trainable && !p->trains(r)) continue;
       const Tensor t = p->master.slice_rows(r.begin, r.end);
-      (p->trainable ? out.head : out.stored).push_back({.name = r.name, .shape = t.shape(), .values = host_values(t)});
+      (p->trainable && !in_rows ? out.head : out.stored)
+          .push_back({.name = r.name, .shape = t.shape(), .values = host_values(t)});
     }
   }
+  if (!initial.empty()) fit_to_whole_base(out, initial);
   out.sort();
   return family.written ? renamed(std::move(out), family.written) : out;
 }

@@ -24,21 +24,25 @@ struct AdapterSettings {
   double alpha = 16;   // the pairs' product is scaled by alpha / rank, with rslora by alpha / sqrt(rank)
   double dropout = 0;  // on the pairs' input, in training
   bool rslora = false;
+  // Modules of another rank or alpha: peft's rank_pattern and alpha_pattern as JSON objects. Empty: none.
+  std::string rank_pattern = "", alpha_pattern = "";
   // Modules that get a pair: all-linear, a comma list of names, or an expression that matches whole paths
   // (ModuleTargets::from_flag). Linear layers, and where they are named the output layer and embeddings. Empty: the
   // family's default.
   std::string targets = "";
+  // Rows of tables that are trained: AdapterConfig::token_indices.
+  std::vector<std::pair<std::string, std::vector<int64_t>>> token_indices = {};
   std::string modules_to_save = "";  // comma list of modules trained in full besides the family's
   bool targets_as_is = false;        // targets come from an adapter's file: the family does not spell them anew
   bool ensure_weight_tying = false;  // an output layer that is tied to the embedding stays so, as peft calls it
+  std::string bias = "none";         // trained besides: none, lora_only or all (AdapterConfig::bias)
+  // How pairs begin (models/hub/initial_pairs.h): true (uniform), gaussian, pissa or olora.
+  std::string init = "true";
 };
 
-// The settings that an adapter was made with; of exceptions of rank the largest. Its modules_to_save are left to
-// attach_adapter, which is given the adapter.
+// The settings that an adapter was made with. Its modules_to_save are left to attach_adapter, which is given the
+// adapter.
 AdapterSettings settings_of(const LoadedAdapter& adapter);
-
-// Throws Error for an adapter that training cannot go on from: one with exceptions of rank or alpha.
-void check_trains_on(const LoadedAdapter& adapter);
 
 // The settings' targets as the family spells them.
 ModuleTargets lora_targets(const AdapterSettings& settings, const HubFamily& family);
@@ -67,15 +71,15 @@ std::string unmatched_targets(const nn::Model& model, const LoadedAdapter& adapt
 // "q_proj (2), v_proj (2); in full norm (5)": what is trained, by the last part of its name. Empty without adapters.
 std::string trained_modules(const nn::Model& model);
 
-// A and B of an adapter into the arena, and the tensors it holds whole where `with_head`. Modules of a smaller rank or
-// another alpha than the model's give what peft computes with their own. REQUIRES materialise(). Throws Error where
-// check_adapter does.
+// A and B of an adapter into the arena, its biases, and the tensors it holds whole where `with_head`. REQUIRES
+// materialise(). Throws Error where check_adapter does.
 void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, bool with_head = true);
 
 // The centre (A, B and every fully trained tensor) as host values, under the names that the family writes, for
 // save_adapter. Its card knows the base; task, labels and the like are the caller's to add. Throws Error where settings
 // or family are not those it was attached with, and while a perturbed view is alive.
+// initial: of pairs that began with a part of the base's weights, what they began with (models/hub/initial_pairs.h).
 LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
-                              const BaseModel& base);
+                              const BaseModel& base, const std::vector<LoraFactors>& initial = {});
 
 }  // namespace lowland

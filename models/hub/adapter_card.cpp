@@ -49,6 +49,7 @@ std::string AdapterCard::to_json() const {
   for (size_t i = 0; i < labels.size(); ++i) j["id2label"][std::to_string(i)] = labels[i];
   j["problem_type"] = problem_type.empty() ? ordered_json(nullptr) : ordered_json(problem_type);
   j["max_length"] = max_length;
+  if (vocabulary > 0) j["vocabulary"] = vocabulary;
   if (!prompt_style.empty()) j["prompt_style"] = prompt_style;
   j["method"] = ordered_json::parse(method_json, nullptr, false);
   LL_CHECK(j["method"].is_object(), "the method's settings are not a JSON object: {}", method_json);
@@ -72,6 +73,7 @@ AdapterCard AdapterCard::from_json(const std::string& text, const std::string& f
   }
   card.problem_type = keys.text("problem_type", "");
   card.max_length = keys.whole("max_length", 0);
+  card.vocabulary = keys.whole("vocabulary", 0);
   card.prompt_style = keys.text("prompt_style", "");
   if (keys.has("method")) {
     if (!keys.at("method").is_object()) keys.refuse("method", "is not an object");
@@ -100,6 +102,8 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card,
     const std::vector<std::string> labels = card.labels.empty() ? unnamed_labels(classes) : card.labels;
     arguments += fmt::format(", num_labels={},\n    id2label={},\n    label2id={}", labels.size(),
                              python_labels(labels, true), python_labels(labels, false));
+    if (card.problem_type == "multi_label_classification")
+      arguments += ",\n    problem_type=\"multi_label_classification\"";
   }
   std::string text = fmt::format("---\nlibrary_name: peft\nbase_model: {}\ntags:\n- lora\n---\n\n", base);
   text += fmt::format("# LoRA adapter for {}\n\n", printable(config.base_model_name_or_path));
@@ -115,10 +119,12 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card,
   const std::string before = pictures ? "AutoProcessor" : "AutoTokenizer", name = pictures ? "processor" : "tokenizer";
   text += fmt::format(
       "```python\nfrom peft import PeftModel\nfrom transformers import {}, {}\n\n"
-      "base = {}.from_pretrained(\n    {})\n"
+      "base = {}.from_pretrained(\n    {})\n{}"
       "model = PeftModel.from_pretrained(base, \".\")  # the folder of this file\n"
       "{} = {}.from_pretrained({})\n```\n",
-      cls, before, cls, arguments, name, before, base);
+      cls, before, cls, arguments,
+      card.vocabulary > 0 ? fmt::format("base.resize_token_embeddings({})\n", card.vocabulary) : "", name, before,
+      card.vocabulary > 0 ? "\".\"" : base);
   return text;
 }
 

@@ -73,6 +73,14 @@ AdapterKey read_adapter_key(const std::string& key, const std::string& adapter) 
     return out;
   }
   out.what = What::whole;
+  const std::string wrapper = ".token_adapter.";
+  if (split_at(key, wrapper, out.module, rest)) {
+    out.name = out.module + ".weight";
+    out.what = rest == "base_layer.weight"                                                     ? What::base
+               : rest == "trainable_tokens_delta" || rest == "trainable_tokens_delta." + named ? What::tokens
+                                                                                               : What::unknown;
+    return out;
+  }
   for (const auto& [part, what] : {std::pair{".base_layer.", What::base},
                                    {".original_module.", What::original},
                                    {".modules_to_save.", What::wrapped}}) {

@@ -17,6 +17,7 @@ struct AdapterKey {
     wrapped,   // MODULE.modules_to_save.default.weight: the same a second time, beside the plain one
     base,      // MODULE.base_layer.weight: of the base, which peft saves beside the pair of an embedding
     original,  // MODULE.original_module.weight: of the base, beside a module that is saved whole
+    tokens,    // MODULE.token_adapter.trainable_tokens_delta: rows of the module's weight
     unknown
   };
   What what = What::unknown;

@@ -89,6 +89,35 @@ void check_names(const nn::Model& model, const std::string& targets, const HubFa
   }
 }
 
+// Rows of the embedding or output layer of this name, or of the embedding that an output layer is.
+void train_tokens(nn::Model& model, const std::string& name, std::vector<int64_t> ids, const LoadedAdapter* adapter) {
+  std::sort(ids.begin(), ids.end());
+  AdapterConfig named;
+  named.token_indices = {{name, ids}};
+  std::string weight;
+  for (const LinearModule& m : linear_modules(model, true))
+    if (m.kind != ModuleKind::linear && named.tokens_of(m.name) != nullptr) weight = m.name + ".weight";
+  const std::string of = adapter != nullptr ? adapter->folder + ": trainable_token_indices" : "trainable_token_indices";
+  LL_CHECK(!weight.empty(), "{}: the model has neither an embedding nor an output layer {}", of, name);
+  const std::string module = weight.substr(0, weight.rfind('.'));
+  for (const nn::AdapterSpec& a : model.adapters())
+    LL_CHECK(a.module != module, "{}: {} has a pair, and its rows cannot be trained beside it", of, module);
+  model.train_rows(weight, ids);
+}
+
+// As of the names of targets.
+void check_patterns(const nn::Model& model, const AdapterSettings& settings) {
+  AdapterConfig c;
+  c.take_patterns(settings.rank_pattern, settings.alpha_pattern);
+  const auto check = [&](const char* flag, const std::string& key) {
+    LL_CHECK(std::any_of(model.adapters().begin(), model.adapters().end(),
+                         [&](const nn::AdapterSpec& a) { return find_pattern(a.module, {key}) == 0; }),
+             "--{}: {} matches no module that gets a pair{}", flag, key, did_you_mean(key, pair_names(model)));
+  };
+  for (const auto& [key, rank] : c.rank_pattern) check("rank-pattern", key);
+  for (const auto& [key, alpha] : c.alpha_pattern) check("alpha-pattern", key);
+}
+
 // With ensure_weight_tying a pair on the output layer is one on the embedding.
 void tie_pairs(const nn::Model& model, nn::LoraConfig& lora) {
   for (const nn::Linear* output : model.outputs()) {
@@ -108,16 +137,26 @@ ModuleTargets lora_targets(const AdapterSettings& settings, const HubFamily& fam
 
 nn::LoraConfig lora_config(const AdapterSettings& settings, const HubFamily& family) {
   const ModuleTargets targets = lora_targets(settings, family);
+  AdapterConfig sizes;
+  sizes.r = settings.rank;
+  sizes.lora_alpha = settings.alpha;
+  sizes.use_rslora = settings.rslora;
+  sizes.take_patterns(settings.rank_pattern, settings.alpha_pattern);
   return {.rank = settings.rank,
           .alpha = settings.alpha,
           .dropout = settings.dropout,
           .rslora = settings.rslora,
+          .gaussian = settings.init == "gaussian",
           .targets = [targets](const std::string& module) { return matches_target(module, targets); },
           .besides =
               [targets](const std::string& module) {
                 return matches_target(module, targets) && !means_linear_only(module, targets);
               },
-          .tie_pairs = settings.ensure_weight_tying};
+          .tie_pairs = settings.ensure_weight_tying,
+          .size =
+              [sizes](const std::string& module) {
+                return nn::LoraConfig::Size{sizes.rank_of(module), sizes.scale_of(module)};
+              }};
 }
 
 void attach_adapter(nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
@@ -129,6 +168,9 @@ void attach_adapter(nn::Model& model, const AdapterSettings& settings, const Hub
   nn::LoraConfig lora = lora_config(settings, family);
   if (adapter != nullptr) {
     lora.targets = lora.besides = [adapter](const std::string& m) { return adapter->find(m) != nullptr; };
+    lora.size = [adapter](const std::string& m) {
+      return nn::LoraConfig::Size{adapter->find(m)->rank, adapter->find(m)->scale};
+    };
     lora.tie_pairs = !adapter->tied_head.empty();
   } else {
     if (!settings.targets_as_is && !settings.targets.empty()) check_names(model, settings.targets, family);
@@ -141,7 +183,16 @@ void attach_adapter(nn::Model& model, const AdapterSettings& settings, const Hub
   LL_CHECK(!model.adapters().empty(), "--targets {} matches no linear module of the model (they are {})",
            settings.targets.empty() ? family.default_targets : settings.targets,
            fmt::join(linear_names(model, whole), ", "));
+  if (adapter == nullptr) check_patterns(model, settings);
   model.train(is_whole);
+  const auto has_pair = [&](const std::string& bias) {
+    const std::string module = bias.substr(0, bias.rfind('.'));
+    return std::any_of(model.adapters().begin(), model.adapters().end(),
+                       [&](const nn::AdapterSpec& a) { return a.module == module; });
+  };
+  for (const auto& [name, ids] : settings.token_indices) train_tokens(model, name, ids, adapter);
+  if (settings.bias == "all") model.train_biases([](const std::string&) { return true; });
+  if (settings.bias == "lora_only") model.train_biases(has_pair);
 }
 
 std::string unmatched_targets(const nn::Model& model, const LoadedAdapter& adapter) {
@@ -163,16 +214,22 @@ std::string trained_modules(const nn::Model& model) {
     return fmt::format("{}", fmt::join(words, ", "));
   };
   std::map<std::string, int64_t> pairs, whole;
+  int64_t biases = 0, rows = 0;
   for (const nn::AdapterSpec& a : model.adapters()) ++pairs[last_part(a.module)];
   std::string before;
-  for (const auto& p : model.parameters().all())
+  for (const auto& p : model.parameters().all()) {
+    if (p->in_part && p->shape.size() == 2) rows += std::ssize(p->trained_rows());
     for (const nn::NamedRows& r : p->rows) {
       const std::string module = r.name.substr(0, r.name.rfind('.'));
-      if (!p->trainable || module == before) continue;  // weight and bias are one module
+      if (p->in_part && r.name.ends_with(".bias")) biases += p->trains(r) ? 1 : 0;
+      if (!p->trainable || p->in_part || module == before) continue;  // weight and bias are one module
       before = module;
       ++whole[last_part(module)];
     }
-  return listed(pairs) + (whole.empty() ? "" : "; in full " + listed(whole));
+  }
+  return listed(pairs) + (whole.empty() ? "" : "; in full " + listed(whole)) +
+         (biases == 0 ? "" : fmt::format("; biases ({})", biases)) +
+         (rows == 0 ? "" : fmt::format("; rows of tokens ({})", rows));
 }
 
 }  // namespace lowland

@@ -12,40 +12,42 @@
 namespace lowland {
 namespace fs = std::filesystem;
 
+void Fingerprint::add(const std::string& name, const std::string& dtype, const Shape& shape, std::string_view bytes) {
+  std::vector<std::string>& parts = tensors_[name];
+  parts = {name, dtype + to_string(shape)};
+  constexpr size_t kSample = 256;
+  for (const size_t part : {0, 1, 2}) {  // start, middle, end
+    const size_t at = bytes.size() <= kSample ? 0 : (bytes.size() - kSample) / 2 * part;
+    parts.emplace_back(bytes.substr(at, kSample));
+  }
+}
+
+std::string Fingerprint::text() const {
+  uint64_t h = 0x6c6f776c616e6431ull;  // "lowland1"
+  for (const auto& [name, parts] : tensors_)
+    for (const std::string& bytes : parts) {
+      h = mix64(h ^ bytes.size());
+      for (size_t i = 0; i < bytes.size(); i += 8) {
+        uint64_t word = 0;
+        std::memcpy(&word, bytes.data() + i, std::min<size_t>(8, bytes.size() - i));
+        h = mix64(h ^ word);
+      }
+    }
+  return fmt::format("{:016x}", h);
+}
+
 std::string fingerprint(const WeightMap& weights) {
-  struct Found {
-    const TensorInfo* info;
-    const TensorFile* file;
-  };
-  std::map<std::string, Found> tensors;  // by name: the order of files and shards plays no part
+  Fingerprint print;
   for (const auto& file : weights.files()) {
     for (const TensorInfo& t : file->tensors()) {
       const std::string name = weights.canonical(t.name);
       const bool buffer = is_ignorable_weight(name) && name.find("lm_head") == std::string::npos;
-      if (!buffer) tensors[name] = {&t, file.get()};
+      if (buffer) continue;
+      const TensorBytes bytes = file->bytes(t.name);
+      print.add(name, t.dtype, t.shape, bytes);
     }
   }
-  uint64_t h = 0x6c6f776c616e6431ull;  // "lowland1"
-  const auto add = [&h](std::string_view bytes) {
-    h = mix64(h ^ bytes.size());
-    for (size_t i = 0; i < bytes.size(); i += 8) {
-      uint64_t word = 0;
-      std::memcpy(&word, bytes.data() + i, std::min<size_t>(8, bytes.size() - i));
-      h = mix64(h ^ word);
-    }
-  };
-  for (const auto& [name, found] : tensors) {
-    add(name);
-    add(found.info->dtype + to_string(found.info->shape));
-    const TensorBytes content = found.file->bytes(found.info->name);
-    const std::string_view bytes = content;
-    constexpr size_t kSample = 256;
-    for (const size_t part : {0, 1, 2}) {  // start, middle, end
-      const size_t at = bytes.size() <= kSample ? 0 : (bytes.size() - kSample) / 2 * part;
-      add(bytes.substr(at, kSample));
-    }
-  }
-  return fmt::format("{:016x}", h);
+  return print.text();
 }
 
 std::string base_model_name(const std::string& name, const std::string& folder) {

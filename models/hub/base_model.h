@@ -1,6 +1,9 @@
 // The checkpoint that an adapter is of: what it is called, and how it is told from others.
 #pragma once
+#include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "models/hub/weight_map.h"
 
@@ -15,7 +18,16 @@ struct BaseModel {
 };
 
 // 16 hexadecimal digits that tell bases apart: a hash of all names, shapes, dtypes and of some bytes of each
-// tensor. The same for any sharding. Reads a few hundred pages, not the weights.
+// tensor. The same for any sharding, and whatever the order of the tensors.
+class Fingerprint {
+ public:
+  void add(const std::string& name, const std::string& dtype, const Shape& shape, std::string_view bytes);
+  std::string text() const;
+
+ private:
+  std::map<std::string, std::vector<std::string>> tensors_;  // what is hashed of each, by name
+};
+// Of a folder: reads a few hundred pages, not the weights.
 std::string fingerprint(const WeightMap& weights);
 
 // What adapters call the base: `name` where the user gives one, else config.json's _name_or_path, else ORG/NAME if the

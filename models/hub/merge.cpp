@@ -1,5 +1,6 @@
 #include "models/hub/merge.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -119,6 +120,25 @@ class Merger {
     return shared;
   }
 
+  // Rows of trainable_token_indices, into w.
+  void put_tokens(const std::string& canonical, const Tensor& w) const {
+    const HeadTensor* t = tokens_of(canonical);
+    if (t == nullptr) return;
+    const std::vector<int64_t>& ids = *adapter_.config.tokens_of(t->name.substr(0, t->name.rfind('.')));
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const auto begin = t->values.begin() + static_cast<int64_t>(i) * t->shape[1];
+      w.slice_rows(ids[i], ids[i] + 1).assign(std::vector<float>(begin, begin + t->shape[1]));
+    }
+  }
+
+  const HeadTensor* tokens_of(const std::string& canonical) const {
+    const auto same = same_.find(canonical);
+    const std::string& name = same == same_.end() ? canonical : same->second;
+    const auto it = std::find_if(adapter_.tokens.begin(), adapter_.tokens.end(),
+                                 [&](const HeadTensor& t) { return t.name == name; });
+    return it == adapter_.tokens.end() ? nullptr : &*it;
+  }
+
   const LoraFactors* factors_of(const std::string& canonical) const {
     const auto same = same_.find(canonical);
     const std::string& name = same == same_.end() ? canonical : same->second;
@@ -137,11 +157,12 @@ class Merger {
     const bool in_file = file.contains(name);
     const std::string canonical = weights_.canonical(name);
     const LoraFactors* f = factors_of(canonical);
-    if (f == nullptr && value_of(canonical) == nullptr && in_file) {
+    if (f == nullptr && value_of(canonical) == nullptr && tokens_of(canonical) == nullptr && in_file) {
       const TensorBytes bytes = file.bytes(name);
       return writer.append_bytes(name, bytes);
     }
     Tensor w = before(canonical);
+    put_tokens(canonical, w);
     if (f != nullptr) {
       const Tensor a = Tensor::from<float>(context_, {f->rank, f->in}, f->a),
                    b = Tensor::from<float>(context_, {f->out, f->rank}, f->b);

@@ -56,11 +56,12 @@ std::vector<float> floats_of(const TensorFile& file, const TensorInfo& t) {
 [[noreturn]] void refuse_tensor(const std::string& file, const std::string& name) {
   const char* what = "is neither a LoRA factor nor of a module in modules_to_save";
   if (holds(name, "lora_")) what = "is no factor of LoRA that is known";
+  if (holds(name, ".token_adapter.")) what = "is of tokens that trainable_token_indices does not name";
   if (holds(name, ".modules_to_save.")) what = "is of a module that modules_to_save does not name";
   if (holds(name, "lora_magnitude_vector")) what = "belongs to DoRA, which is not supported";
   if (holds(name, "lora_B.bias")) what = "belongs to lora_bias, which is not supported";
   if (name.ends_with(".bias") && !holds(name, "lora_"))
-    what = "is a bias that modules_to_save does not name; training of biases (bias: all, lora_only) is not supported";
+    what = "is a bias that neither modules_to_save nor bias, in adapter_config.json, asks for";
   fail("{}: tensor `{}` {}", file, name, what);
 }
 
@@ -107,12 +108,16 @@ void take_tensor(const std::string& file, const AdapterKey& key, HeadTensor t, L
   const std::string in_file = t.name, module = key.name.substr(0, key.name.rfind('.'));
   const bool whole = adapter.config.saves_whole(key.name), vocabulary = is_vocabulary_module(module);
   t.name = key.name;
-  if (key.what == What::whole && whole) {
+  if (key.what == What::tokens && adapter.config.tokens_of(module) != nullptr) {
+    adapter.tokens.push_back(std::move(t));
+  } else if (key.what == What::whole && whole) {
     adapter.head.push_back(std::move(t));
   } else if (key.what == What::wrapped && whole) {
     wrapped.push_back(std::move(t));
   } else if (key.what == What::original && whole) {
     adapter.originals.push_back(std::move(t));
+  } else if ((key.what == What::base || key.what == What::whole) && adapter.config.saves_bias(key.name)) {
+    adapter.head.push_back(std::move(t));
   } else if ((key.what == What::base || key.what == What::whole) && vocabulary && t.shape.size() == 2) {
     adapter.stored.push_back(std::move(t));
   } else {
@@ -159,7 +164,7 @@ const HeadTensor* LoadedAdapter::find_classes() const {
 }
 
 void LoadedAdapter::sort() {
-  for (std::vector<HeadTensor>* tensors : {&head, &stored, &originals})
+  for (std::vector<HeadTensor>* tensors : {&head, &stored, &originals, &tokens})
     std::sort(tensors->begin(), tensors->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   std::sort(modules.begin(), modules.end(), [](const auto& a, const auto& b) { return a.module < b.module; });
 }
@@ -169,8 +174,38 @@ bool is_vocabulary_module(const std::string& module) {
   return last == "embed_tokens" || last == "lm_head" || last == "word_embeddings";
 }
 
+namespace {
+
+// Makes the order of the patterns that of their keys, in which they are saved. Where they do not give each module its
+// rank and scale then, they name the modules one by one.
+void settle_patterns(LoadedAdapter& adapter, const std::vector<double>& alphas) {
+  AdapterConfig& c = adapter.config;
+  std::sort(c.rank_pattern.begin(), c.rank_pattern.end());
+  std::sort(c.alpha_pattern.begin(), c.alpha_pattern.end());
+  if (std::all_of(adapter.modules.begin(), adapter.modules.end(), [&](const LoraFactors& f) {
+        return c.rank_of(f.module) == f.rank && c.scale_of(f.module) == f.scale;
+      }))
+    return;
+  c.rank_pattern.clear();
+  c.alpha_pattern.clear();
+  for (size_t i = 0; i < adapter.modules.size(); ++i) {
+    const LoraFactors& f = adapter.modules[i];
+    if (f.rank != c.r) c.rank_pattern.emplace_back(f.module, f.rank);
+    if (alphas[i] != c.lora_alpha) c.alpha_pattern.emplace_back(f.module, alphas[i]);
+  }
+}
+
+std::vector<double> alphas_of(const LoadedAdapter& adapter) {
+  std::vector<double> alphas;
+  for (const LoraFactors& f : adapter.modules) alphas.push_back(adapter.config.alpha_of(f.module));
+  return alphas;
+}
+
+}  // namespace
+
 LoadedAdapter renamed(LoadedAdapter adapter, const Rename& rename) {
   bool fits = true;
+  const std::vector<double> alphas = alphas_of(adapter);
   const auto module_of = [&](const std::string& module) {  // a prefix of names ends in a dot
     const std::string name = rename(module + ".");
     return name.substr(0, name.size() - 1);
@@ -179,10 +214,11 @@ LoadedAdapter renamed(LoadedAdapter adapter, const Rename& rename) {
     f.module = module_of(f.module);
     fits = fits && adapter.config.targets(f.module);
   }
-  for (std::vector<HeadTensor>* tensors : {&adapter.head, &adapter.stored, &adapter.originals})
+  for (std::vector<HeadTensor>* tensors : {&adapter.head, &adapter.stored, &adapter.originals, &adapter.tokens})
     for (HeadTensor& t : *tensors) t.name = rename(t.name);
   for (std::string& module : adapter.config.modules_to_save) module = module_of(module);
   if (!adapter.tied_head.empty()) adapter.tied_head = module_of(adapter.tied_head);
+  settle_patterns(adapter, alphas);
   adapter.sort();
   if (fits) return adapter;
   adapter.config.target_modules = {};
@@ -227,6 +263,13 @@ LoadedAdapter load_adapter(const std::string& folder, const Rename& rename) {
     LL_CHECK(adapter.find_head(t.name), "{} has no tensor {}, only one under modules_to_save.{}: rename it",
              file.path(), t.name, name.empty() ? "default" : name);
   LL_CHECK(!found.empty(), "{} has no LoRA factors", file.path());
+  for (const HeadTensor& t : adapter.tokens) {
+    const auto n = std::ssize(*config.tokens_of(t.name.substr(0, t.name.rfind('.'))));
+    LL_CHECK(t.shape.size() == 2 && t.shape[0] == n, "{}: the rows of {} are {}, but {} tokens by {}", file.path(),
+             t.name, to_string(t.shape), n, kAdapterConfigFile);
+  }
+  LL_CHECK(config.token_indices.empty() || !adapter.tokens.empty(), "{} has no rows for its trainable_token_indices",
+           file.path());
   join_tied_pair(config, found, adapter.tied_head);
   if (config.target_modules.empty())
     for (const auto& [module, f] : found) config.target_modules.names.push_back(module);
@@ -236,6 +279,7 @@ LoadedAdapter load_adapter(const std::string& folder, const Rename& rename) {
     adapter.modules.push_back(std::move(f));
   }
   adapter.sort();
+  settle_patterns(adapter, alphas_of(adapter));
   adapter.card = read_adapter_card(folder);
   return rename ? renamed(std::move(adapter), rename) : adapter;
 }

@@ -45,10 +45,12 @@ struct LoadedAdapter {
   AdapterConfig config;
   std::optional<AdapterCard> card;   // of lowland.json; another program writes none
   std::vector<LoraFactors> modules;  // sorted by name
-  std::vector<HeadTensor> head;      // what is saved whole, sorted by name
+  std::vector<HeadTensor> head;      // what is saved whole, and trained biases, sorted by name
   // Tensors of the base itself. peft saves them beside the pair of an embedding or output layer, and of a vocabulary
   // that was resized: they take the place of the base's. `originals`: those of modules that are saved whole, too.
   std::vector<HeadTensor> stored, originals;
+  // Of trainable_token_indices: rows of a table in the order of the config's indices, under the table's name.
+  std::vector<HeadTensor> tokens;
   std::string tied_head;  // an output layer that reads the embedding's pair (ensure_weight_tying); empty: none
   const LoraFactors* find(const std::string& module) const;    // null if absent
   const HeadTensor* find_head(const std::string& name) const;  // null if absent

@@ -17,12 +17,10 @@ void refuse_unsupported(const JsonKeys& keys) {
   for (const char* key : {"use_dora", "lora_bias", "use_qalora"}) {
     if (keys.flag(key, false)) keys.refuse(key, "is true, which is not supported");
   }
-  if (const std::string bias = keys.text("bias", "none"); bias != "none") {
-    keys.refuse("bias", fmt::format("is {}; only none is supported", bias));
-  }
-  for (const char* key :
-       {"trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens", "arrow_config",
-        "kasa_config", "monteclora_config", "velora_config", "use_bdlora"}) {
+  if (const std::string bias = keys.text("bias", "none"); bias != "none" && bias != "lora_only" && bias != "all")
+    keys.refuse("bias", fmt::format("is {}, which is none of none, lora_only and all", bias));
+  for (const char* key : {"target_parameters", "layer_replication", "alora_invocation_tokens", "arrow_config",
+                          "kasa_config", "monteclora_config", "velora_config", "use_bdlora"}) {
     if (!keys.has(key)) continue;
     const auto& value = keys.at(key);
     const bool off = (value.is_boolean() && !value.get<bool>()) || (value.is_structured() && value.empty());
@@ -39,6 +37,27 @@ void refuse_unsupported(const JsonKeys& keys) {
       }
     }
   }
+}
+
+std::vector<std::pair<std::string, std::vector<int64_t>>> read_tokens(const JsonKeys& keys) {
+  const char* const key = "trainable_token_indices";
+  std::vector<std::pair<std::string, std::vector<int64_t>>> out;
+  if (!keys.has(key)) return out;
+  const auto add = [&](const std::string& module, const nlohmann::ordered_json& ids) {
+    std::vector<int64_t>& into = out.emplace_back(module, std::vector<int64_t>()).second;
+    for (const auto& id : ids) {
+      if (!id.is_number_integer() || id.get<int64_t>() < 0) keys.refuse(key, "holds something else than token ids");
+      into.push_back(id.get<int64_t>());
+    }
+    std::vector<int64_t> sorted = into;
+    std::sort(sorted.begin(), sorted.end());
+    if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) keys.refuse(key, "names a token twice");
+  };
+  const auto& value = keys.at(key);
+  if (value.is_array() && !value.empty()) add("embed_tokens", value);
+  if (value.is_object())
+    for (const auto& [module, ids] : value.items()) add(module, ids);
+  return out;
 }
 
 ModuleTargets read_targets(const JsonKeys& keys, const char* key) {
@@ -69,6 +88,26 @@ template <class T> std::vector<std::pair<std::string, T>> read_pattern(const Jso
   return pattern;
 }
 
+// Of a flag.
+template <class T>
+std::vector<std::pair<std::string, T>> pattern_of(const std::string& text, const char* key, const char* flag) {
+  if (text.empty()) return {};
+  auto pattern = read_pattern<T>(JsonKeys(fmt::format("{{\"{}\":{}}}", key, text), flag), key);
+  std::sort(pattern.begin(), pattern.end());
+  return pattern;
+}
+
+json number_of(double x) {
+  if (x == std::floor(x) && std::abs(x) < 1e15) return static_cast<int64_t>(x);
+  return x;
+}
+
+template <class T> json object_of(const std::vector<std::pair<std::string, T>>& pattern) {
+  json j = json::object();
+  for (const auto& [key, value] : pattern) j[key] = number_of(static_cast<double>(value));
+  return j;
+}
+
 template <class T> const T* find_in(const std::vector<std::pair<std::string, T>>& pattern, const std::string& module) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : pattern) keys.push_back(key);
@@ -83,11 +122,6 @@ void check_task_type(const JsonKeys& keys, const std::string& task) {
   if (std::none_of(std::begin(kTypes), std::end(kTypes), [&](const char* t) { return task == t; })) {
     keys.refuse("task_type", fmt::format("is {}, which peft does not know", task));
   }
-}
-
-json number_of(double x) {
-  if (x == std::floor(x) && std::abs(x) < 1e15) return static_cast<int64_t>(x);
-  return x;
 }
 
 json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
@@ -106,6 +140,7 @@ AdapterConfig AdapterConfig::from_json(const std::string& text, const std::strin
   c.use_rslora = keys.flag("use_rslora", false);
   c.fan_in_fan_out = keys.flag("fan_in_fan_out", false);
   c.ensure_weight_tying = keys.flag("ensure_weight_tying", false);
+  c.bias = keys.text("bias", c.bias);
   c.target_modules = read_targets(keys, "target_modules");
   c.exclude_modules = read_targets(keys, "exclude_modules");
   if (keys.has("layers_to_transform")) {
@@ -126,6 +161,7 @@ AdapterConfig AdapterConfig::from_json(const std::string& text, const std::strin
     c.layers_pattern = keys.texts("layers_pattern");
   }
   c.modules_to_save = keys.texts("modules_to_save");
+  c.token_indices = read_tokens(keys);
   c.rank_pattern = read_pattern<int64_t>(keys, "rank_pattern");
   c.alpha_pattern = read_pattern<double>(keys, "alpha_pattern");
   c.base_model_name_or_path = keys.text("base_model_name_or_path", "");
@@ -142,13 +178,12 @@ AdapterConfig AdapterConfig::from_json(const std::string& text, const std::strin
 
 std::string AdapterConfig::to_json() const {
   json j;
-  j["alpha_pattern"] = json::object();
-  for (const auto& [key, value] : alpha_pattern) j["alpha_pattern"][key] = number_of(value);
+  j["alpha_pattern"] = object_of(alpha_pattern);
   if (!base_model_class.empty()) {
     j["auto_mapping"] = {{"base_model_class", base_model_class}, {"parent_library", parent_library}};
   }
   j["base_model_name_or_path"] = base_model_name_or_path;
-  j["bias"] = "none";
+  j["bias"] = bias;
   if (ensure_weight_tying) j["ensure_weight_tying"] = true;
   j["fan_in_fan_out"] = fan_in_fan_out;
   j["inference_mode"] = true;
@@ -158,8 +193,7 @@ std::string AdapterConfig::to_json() const {
   j["modules_to_save"] = modules_to_save.empty() ? json(nullptr) : json(modules_to_save);
   j["peft_type"] = "LORA";
   j["r"] = r;
-  j["rank_pattern"] = json::object();
-  for (const auto& [key, value] : rank_pattern) j["rank_pattern"][key] = value;
+  j["rank_pattern"] = object_of(rank_pattern);
   j["revision"] = text_or_null(revision);
   if (target_modules.expression.empty()) {
     std::vector<std::string> names = target_modules.names;
@@ -169,9 +203,23 @@ std::string AdapterConfig::to_json() const {
     j["target_modules"] = target_modules.expression;
   }
   j["task_type"] = text_or_null(task_type);
+  for (const auto& [module, ids] : token_indices) j["trainable_token_indices"][module] = ids;
   j["use_dora"] = false;
   j["use_rslora"] = use_rslora;
   return j.dump(2, ' ', true);
+}
+
+std::string AdapterConfig::rank_pattern_text() const {
+  return rank_pattern.empty() ? "" : object_of(rank_pattern).dump();
+}
+
+std::string AdapterConfig::alpha_pattern_text() const {
+  return alpha_pattern.empty() ? "" : object_of(alpha_pattern).dump();
+}
+
+void AdapterConfig::take_patterns(const std::string& rank_json, const std::string& alpha_json) {
+  rank_pattern = pattern_of<int64_t>(rank_json, "rank_pattern", "--rank-pattern");
+  alpha_pattern = pattern_of<double>(alpha_json, "alpha_pattern", "--alpha-pattern");
 }
 
 int64_t AdapterConfig::rank_of(const std::string& module) const {
@@ -187,6 +235,12 @@ double AdapterConfig::alpha_of(const std::string& module) const {
 double AdapterConfig::scale_of(const std::string& module) const {
   const double rank = static_cast<double>(rank_of(module));
   return alpha_of(module) / (use_rslora ? std::sqrt(rank) : rank);
+}
+
+const std::vector<int64_t>* AdapterConfig::tokens_of(const std::string& module) const {
+  for (const auto& [name, ids] : token_indices)
+    if (matches_name(module, name) || (name == "embed_tokens" && matches_name(module, "word_embeddings"))) return &ids;
+  return nullptr;
 }
 
 bool AdapterConfig::saves_whole(const std::string& tensor) const {

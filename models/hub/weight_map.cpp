@@ -149,8 +149,15 @@ bool WeightMap::equal(const std::string& a, const std::string& b) const {
 
 void WeightMap::read_into(const std::string& name, const Tensor& into) {
   const Entry& e = entry(name);
-  files_[e.file]->read_into(e.name, into);
   used_.insert(name);
+  const Shape shape = info(name).shape;
+  const bool grows = grown_.count(name) != 0 && shape.size() == 2 && into.rank() == 2 && shape[0] < into.dim(0);
+  files_[e.file]->read_into(e.name, grows ? into.slice_rows(0, shape[0]) : into);
+  if (!grows) return;
+  const std::vector<float> rows = load(into.context(), name, DType::f32).to_vector<float>();
+  std::vector<double> mean(shape[1]);
+  for (size_t i = 0; i < rows.size(); ++i) mean[i % mean.size()] += rows[i] / static_cast<double>(shape[0]);
+  for (int64_t row = shape[0]; row < into.dim(0); ++row) into.slice_rows(row, row + 1).assign(mean);
 }
 
 Tensor WeightMap::load(Context& context, const std::string& name, DType dtype) {

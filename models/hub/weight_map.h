@@ -40,6 +40,10 @@ class WeightMap {
   Tensor load(Context& context, const std::string& name, DType dtype);
   Tensor borrow(Context& context, const std::string& name, DType dtype);
 
+  // read_into of these tables fills more rows than the folder has, those behind with the mean of its own: transformers'
+  // resize_token_embeddings without its noise.
+  void grow(const std::vector<std::string>& names) { grown_.insert(names.begin(), names.end()); }
+
   // For merging: the files as they are, in the index's order.
   const std::vector<std::shared_ptr<const TensorFile>>& files() const { return files_; }
   const std::string& index() const { return index_; }  // the path of the shards' index; empty if there is one file
@@ -66,7 +70,7 @@ class WeightMap {
   Rename rename_;                        // absent: names are today's
   std::vector<std::shared_ptr<const TensorFile>> files_;
   std::map<std::string, Entry> entries_;
-  std::set<std::string> used_;
+  std::set<std::string> used_, grown_;
 };
 
 }  // namespace lowland

@@ -1,5 +1,6 @@
 #include "models/hub/write_adapter.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -50,12 +51,17 @@ void write_weights(const std::string& path, const LoadedAdapter& adapter) {
     add(f.module + ".lora_embedding_B", {f.in, f.rank}, tables.back().b);
     if (!adapter.tied_head.empty()) add_pair(adapter.tied_head, f);
   }
-  for (const HeadTensor& t : adapter.head) add(t.name, t.shape, t.values);
-  for (const HeadTensor& t : adapter.stored) {
-    const size_t dot = t.name.rfind('.');
-    const bool pair = adapter.find(t.name.substr(0, dot)) != nullptr;
-    add(pair ? t.name.substr(0, dot) + ".base_layer" + t.name.substr(dot) : t.name, t.shape, t.values);
-  }
+  for (const HeadTensor& t : adapter.tokens)
+    add(t.name.substr(0, t.name.rfind('.')) + ".token_adapter.trainable_tokens_delta", t.shape, t.values);
+  for (const auto* tensors : {&adapter.head, &adapter.stored})
+    for (const HeadTensor& t : *tensors) {  // of a module with a pair, which peft wraps, the base's own
+      const size_t dot = t.name.rfind('.');
+      const bool pair = adapter.find(t.name.substr(0, dot)) != nullptr;
+      const bool rows = std::any_of(adapter.tokens.begin(), adapter.tokens.end(),
+                                    [&](const HeadTensor& of) { return of.name == t.name; });
+      const std::string wrapped = pair ? ".base_layer" : rows ? ".token_adapter.base_layer" : "";
+      add(t.name.substr(0, dot) + wrapped + t.name.substr(dot), t.shape, t.values);
+    }
   SafetensorsWriter writer(path, std::move(plan));
   for (const TensorInfo& t : writer.plan()) {
     const std::vector<float>& data = *values.at(t.name);
@@ -72,7 +78,10 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
 void read_back(const std::string& folder, const LoadedAdapter& wanted) {
   const LoadedAdapter read = load_adapter(folder);
   bool equal = read.modules.size() == wanted.modules.size() && read.head.size() == wanted.head.size() &&
-               read.stored.size() == wanted.stored.size() && read.tied_head == wanted.tied_head;
+               read.stored.size() == wanted.stored.size() && read.tied_head == wanted.tied_head &&
+               read.tokens.size() == wanted.tokens.size();
+  for (size_t i = 0; equal && i < wanted.tokens.size(); ++i)
+    equal = read.tokens[i].name == wanted.tokens[i].name && same(read.tokens[i].values, wanted.tokens[i].values);
   for (const LoraFactors& f : wanted.modules) {
     const LoraFactors* r = read.find(f.module);
     equal = equal && r && r->in == f.in && r->out == f.out && r->table == f.table && same(r->a, f.a) &&

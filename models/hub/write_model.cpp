@@ -47,6 +47,9 @@ constexpr const char* kTokenizerFiles[] = {
     "special_tokens_map.json", "added_tokens.json",     "chat_template.jinja", "chat_template.json", "vocab.txt",
     "sentencepiece.bpe.model"};
 
+constexpr const char* kProcessorFiles[] = {"preprocessor_config.json", "processor_config.json",
+                                           "video_preprocessor_config.json"};
+
 bool is_file(const fs::path& path) {
   std::error_code error;
   return fs::is_regular_file(path, error);
@@ -66,22 +69,25 @@ void copy_tokenizer_files(const std::string& from, const std::string& to) {
   for (const char* name : kTokenizerFiles) copy_if_there(name, from, to);
 }
 
+void copy_processor_files(const std::string& from, const std::string& to) {
+  for (const char* name : kProcessorFiles) copy_if_there(name, from, to);
+}
+
 std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to) {
   std::vector<std::string> copied;
   const auto copy = [&](const char* name) {
     if (copy_if_there(name, from, to)) copied.emplace_back(name);
   };
   for (const char* name : kTokenizerFiles) copy(name);
-  for (const char* name : {"preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json",
-                           "generation_config.json"})
-    copy(name);
+  for (const char* name : kProcessorFiles) copy(name);
+  copy("generation_config.json");
   return copied;
 }
 
 bool has_tokenizer(const std::string& folder) {
   if (folder.empty()) return false;
   const fs::path at(folder);
-  return is_file(at / "tokenizer.json") || is_file(at / "tokenizer.model") ||
+  return is_file(at / "tokenizer.json") || is_file(at / "tokenizer.model") || is_file(at / "vocab.txt") ||
          (is_file(at / "vocab.json") && is_file(at / "merges.txt"));
 }
 

@@ -17,8 +17,9 @@ void write_model_files(const std::string& folder, const std::string& config_json
 // generation and chat template files. Returns their names.
 std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to);
 
-// Of these a tokenizer's only, with its chat template.
+// Of these a tokenizer's only, with its chat template, or a processor's of pictures.
 void copy_tokenizer_files(const std::string& from, const std::string& to);
+void copy_processor_files(const std::string& from, const std::string& to);
 // Whether the folder holds a tokenizer that loads by itself, and a chat template in a file of its own. False for "".
 bool has_tokenizer(const std::string& folder);
 bool has_chat_template(const std::string& folder);

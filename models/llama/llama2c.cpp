@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "engine/error.h"
+#include "models/hub/base_model.h"
 #include "models/llama/load_weights.h"
 
 namespace lowland {
@@ -67,6 +68,7 @@ class Reader {
       put(name, to);
     }
   }
+  std::string fingerprint() const { return print_.text(); }
   void skip_tables() { file_.seekg(header_.seq_len * model_.config().head_dim * 4, std::ios::cur); }
 
  private:
@@ -79,11 +81,13 @@ class Reader {
   void put(const std::string& name, const std::vector<float>& values) {
     const Tensor to = model_.parameters().find(name);
     to.copy_from(Tensor::from<float>(to.context(), to.shape(), values));
+    print_.add(name, "F32", to.shape(), {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
   }
 
   Llama& model_;
   std::ifstream file_;
   Header header_;
+  Fingerprint print_;
 };
 
 }  // namespace
@@ -114,7 +118,7 @@ LlamaConfig read_llama2c_config(const std::string& path) {
   return c;
 }
 
-void load_llama2c(Llama& model, const std::string& path, uint64_t seed) {
+std::string load_llama2c(Llama& model, const std::string& path, uint64_t seed) {
   Reader reader(model, path);
   reader.read("model.embed_tokens.weight");
   reader.read_layers(".input_layernorm.weight");
@@ -130,6 +134,7 @@ void load_llama2c(Llama& model, const std::string& path, uint64_t seed) {
   reader.skip_tables();
   if (!model.config().tie_word_embeddings) reader.read("lm_head.weight");
   model.initialise_adapters(seed);
+  return reader.fingerprint();
 }
 
 }  // namespace lowland

@@ -21,6 +21,7 @@ std::string load_weights(Llama& model, WeightMap& weights, uint64_t seed, const 
 // https://github.com/karpathy/llama2.c
 bool is_llama2c_file(const std::string& path);  // a file named .bin, where a folder would be
 LlamaConfig read_llama2c_config(const std::string& path);
-void load_llama2c(Llama& model, const std::string& path, uint64_t seed);
+// Returns the fingerprint of the folder that `convert` makes of it (models/hub/base_model.h).
+std::string load_llama2c(Llama& model, const std::string& path, uint64_t seed);
 
 }  // namespace lowland

@@ -8,6 +8,12 @@
 
 namespace lowland {
 
+void fit_to_adapter(RobertaConfig& config, const LoadedAdapter& adapter) {
+  for (const auto* tensors : {&adapter.head, &adapter.stored})
+    for (const HeadTensor& t : *tensors)
+      if (t.name.ends_with("embeddings.word_embeddings.weight") && t.shape.size() == 2) config.vocab_size = t.shape[0];
+}
+
 HubFamily roberta_family(const std::string& model_type) {
   const EncoderKind* kind = encoder_kind(model_type);
   LL_CHECK(kind != nullptr, "model_type {} is no encoder's", model_type);
@@ -24,6 +30,7 @@ HubFamily roberta_family(const std::string& model_type) {
         std::any_of(adapter.modules.begin(), adapter.modules.end(),
                     [&](const LoraFactors& f) { return in_lm_head(f.module); }) ||
         std::any_of(adapter.head.begin(), adapter.head.end(), [&](const HeadTensor& t) { return in_lm_head(t.name); });
+    fit_to_adapter(config, adapter);
     if (const HeadTensor* classes = adapter.find_classes()) config.num_labels = classes->shape[0];
     return std::make_unique<Roberta>(config, masked ? RobertaHead::masked_lm : RobertaHead::classification);
   };

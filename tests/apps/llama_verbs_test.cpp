@@ -254,9 +254,37 @@ TEST_CASE("lowland-llama: an adapter that leaves layers and modules out is evalu
   CHECK(std::abs(other - after) > 1e-4);
   REQUIRE(run_llama({"merge", "--model", base, "--adapter", adapter, "--out", w / "other"}).exit_code == 0);
   CHECK(std::abs(loss_of({"evaluate", "--model", w / "other", "--dev", task / "dev.jsonl"}) - other) < 1e-5);
-  args.insert(args.end(), {"--out", w / "refused"});
-  CHECK(run_llama(args).err.find("adapter has rank_pattern or alpha_pattern") != std::string::npos);
-  CHECK(!fs::exists(w / "refused"));
+  args.insert(args.end(), {"--out", w / "further"});
+  REQUIRE(run_llama(args).exit_code == 0);
+  const json further = json::parse(read_text(w / "further/adapter/adapter_config.json"));
+  CHECK(further.at("alpha_pattern") == json{{"q_proj", 5}});
+  CHECK(further.at("rank_pattern") == json::object());
+  CHECK(loss_of({"evaluate", "--run", w / "further"}) < other);
+}
+
+TEST_CASE("lowland-llama: new tokens are learnt by their rows of a tied table, and go with the adapter") {
+  const Workspace w;
+  const Workspace& task = tiny_language();
+  const std::string base = task / "pretrained/model";
+  w.write("tokens.txt", "<brown>\n<x>\n");
+  std::string text;
+  for (int i = 0; i < 32; ++i)
+    text += R"({"prompt": "the colour is", "completion": " <brown>"})"
+            "\n";
+  w.write("new.jsonl", text);
+  std::vector<std::string> args = flags("lora", w / "run");
+  args.insert(args.end(), {"--train", w / "new.jsonl", "--dev", w / "new.jsonl", "--add-tokens", w / "tokens.txt"});
+  const Outcome trained = run_llama(args);
+  INFO(trained.err);
+  REQUIRE(trained.exit_code == 0);
+  const int size = json::parse(read_text(base + "/config.json")).at("vocab_size");
+  const json config = json::parse(read_text(w / "run/adapter/adapter_config.json"));
+  CHECK(config.at("trainable_token_indices") == json{{"embed_tokens", {size, size + 1}}});
+  const double after = info_of(w / "run").at("last").at("eval_loss");
+  CHECK(after < 0.5);
+  CHECK(std::abs(loss_of({"evaluate", "--run", w / "run"}) - after) < 1e-5);
+  REQUIRE(run_llama({"merge", "--model", base, "--adapter", w / "run/adapter", "--out", w / "merged"}).exit_code == 0);
+  CHECK(std::abs(loss_of({"evaluate", "--model", w / "merged", "--dev", w / "new.jsonl"}) - after) < 1e-4);
 }
 
 TEST_CASE("lowland-llama: a killed run resumes to the same bits") {

@@ -221,4 +221,11 @@ TEST_CASE("convert: a folder says what the llama2.c file said, and an adapter of
   const std::string readme = read_text(w / "run/adapter/README.md");
   CHECK(readme.find("lowland-llama convert --model tiny.bin --out ") != std::string::npos);
   CHECK(readme.find(".bin\")") == std::string::npos);
+  // What was trained on the file is an adapter of the folder, too, and the other way round.
+  must(run_llama({"finetune", "--model", w / "tiny", "--train", w / "train.jsonl", "--dev-fraction", "0", "--max-steps",
+                  "1", "--threads", "1", "--out", w / "other"}));
+  for (const char* run : {"run", "other"})
+    for (const char* model : {"tiny", "tiny.bin"})
+      must(run_llama({"evaluate", "--model", w / model, "--adapter", w / run + "/adapter", "--dev", w / "train.jsonl",
+                      "--threads", "1"}));
 }

@@ -303,8 +303,8 @@ TEST_CASE("lowland-vlm: bad input ends in one sentence") {
       {"evaluate", "--run", run, "--test", w / "q.jsonl", "--split", "test", "--skip-bad-images", "--shuffle-images"},
       "--shuffle-images: the test split has no two questions with different images");
   refused({"finetune", "--model", base, "--train", w / "q.jsonl", "--skip-bad-images", "--dev-fraction", "0",
-           "--modules-to-save", "lm_head", "--out", w / "o4"},
-          "--modules-to-save lm_head: ");
+           "--modules-to-save", "nothing", "--out", w / "o4"},
+          "--modules-to-save nothing: the model has no such module");
   refused({"finetune", "--model", base, "--adapter", run + "/adapter", "--train", w / "q.jsonl", "--method", "full",
            "--out", w / "o5"},
           "--method full trains the weights of a checkpoint, and --adapter ");

@@ -44,6 +44,37 @@ TEST_CASE("classes one by one are scored as scikit-learn does") {
   CHECK_THROWS_WITH_AS(class_report({}, {}, 2), "there is nothing to score", Error);
 }
 
+TEST_CASE("several labels at once are scored as scikit-learn does") {
+  const json cases = golden("multi_label");
+  CHECK(cases.size() == 5);
+  const auto ids = [](const json& rows) {
+    std::vector<std::vector<int>> out;
+    for (const json& row : rows) {
+      out.emplace_back();
+      for (size_t k = 0; k < row.size(); ++k)
+        if (row[k] == 1) out.back().push_back(static_cast<int>(k));
+    }
+    return out;
+  };
+  for (const json& c : cases) {
+    CAPTURE(c.at("name").get<std::string>());
+    const MultiLabelReport report =
+        multi_label_report(ids(c.at("predicted")), ids(c.at("labels")), static_cast<int64_t>(c.at("f1").size()));
+    CHECK(close(report.micro_f1, c.at("micro_f1")));
+    CHECK(close(report.macro_f1, c.at("macro_f1")));
+    CHECK(close(report.weighted_f1, c.at("weighted_f1")));
+    CHECK(close(report.subset_accuracy, c.at("subset_accuracy")));
+    for (size_t k = 0; k < report.classes.size(); ++k) {
+      CHECK(close(report.classes[k].precision, c.at("precision")[k]));
+      CHECK(close(report.classes[k].recall, c.at("recall")[k]));
+      CHECK(close(report.classes[k].f1, c.at("f1")[k]));
+      CHECK(report.classes[k].support == c.at("support")[k]);
+    }
+  }
+  CHECK_THROWS_WITH_AS(multi_label_report({{0}}, {{0}, {1}}, 2), "1 predictions for 2 labels", Error);
+  CHECK_THROWS_WITH_AS(multi_label_report({{2}}, {{0}}, 2), "2 is not one of 2 classes", Error);
+}
+
 TEST_CASE("a confusion page has each number, and names are no markup") {
   const std::vector<int> predicted = {0, 1, 1, 1}, labels = {0, 0, 1, 1};
   nlohmann::ordered_json scores = class_report(predicted, labels, 2).to_json({"<a>", "b"}, "");

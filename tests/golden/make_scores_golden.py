@@ -10,7 +10,7 @@ import numpy as np
 import sacrebleu
 from rouge_score import rouge_scorer
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
 rng = np.random.default_rng(11)
 
@@ -40,6 +40,31 @@ reports = [
     report("all wrong", [1, 2, 0], [0, 1, 2], 3),
     report("one class predicted", [1] * 9, [0, 1, 2] * 3, 3),
     report("one example", [0], [1], 2),
+]
+
+
+
+def several(name, predicted, labels):  # indicator matrices (examples, labels)
+    predicted, labels = np.asarray(predicted), np.asarray(labels)
+    p, r, f, support = precision_recall_fscore_support(labels, predicted, zero_division=0)
+    mean = {a: float(f1_score(labels, predicted, average=a, zero_division=0)) for a in ("micro", "macro", "weighted")}
+    return {"name": name, "predicted": predicted.tolist(), "labels": labels.tolist(), "precision": p.tolist(),
+            "recall": r.tolist(), "f1": f.tolist(), "support": support.tolist(), "micro_f1": mean["micro"],
+            "macro_f1": mean["macro"], "weighted_f1": mean["weighted"],
+            "subset_accuracy": float(accuracy_score(labels, predicted))}
+
+
+def bits(seed, n, labels, share):
+    return (np.random.default_rng(seed).random((n, labels)) < share).astype(int)
+
+
+there = bits(12, 97, 5, 0.3)
+multi_label = [
+    several("five labels", np.where(bits(13, 97, 5, 0.8), there, bits(14, 97, 5, 0.5)), there),
+    several("a label nobody has or predicts", [[1, 0, 0], [1, 1, 0], [0, 0, 0]], [[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
+    several("nothing predicted", [[0, 0], [0, 0]], [[1, 0], [1, 1]]),
+    several("nothing there", [[0, 1], [0, 0]], [[0, 0], [0, 0]]),
+    several("all right", [[1, 1], [0, 0]], [[1, 1], [0, 0]]),
 ]
 
 WORDS = ("the a dog cat runs fast. over hills, and 3.14 percent of 1,000 don't stop - 5-6 well-known (yes) \"no\" &amp; "
@@ -83,6 +108,6 @@ cut = [{"text": t, "words": Tokenizer13a()(t.rstrip()).split()} for t in
 
 versions = {n: importlib.metadata.version(n) for n in ("numpy", "scikit-learn", "rouge-score", "sacrebleu")}
 out = pathlib.Path(__file__).with_name("scores.json")
-out.write_text(json.dumps({"versions": versions, "reports": reports, "corpora": corpora, "words_13a": cut},
+out.write_text(json.dumps({"versions": versions, "reports": reports, "multi_label": multi_label, "corpora": corpora, "words_13a": cut},
                           separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
 print(out.name, out.stat().st_size, "bytes", versions)

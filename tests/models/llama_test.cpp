@@ -169,7 +169,7 @@ TEST_CASE("Llama: a conversation that leaves no room for an answer is told") {
                        doctest::Contains("it ends here, begin a new one"), Error);
 }
 
-TEST_CASE("Llama with ranks, alphas and layers by exception: logits equal peft's, training on is refused") {
+TEST_CASE("Llama with ranks, alphas and layers by exception: logits equal peft's") {
   Golden golden(folder_of("llama")), patterns(folder_of("llama") + "/patterns");
   for (const DType dtype : {DType::f64, DType::f32}) {
     Adapted a(golden.context, "llama", dtype, 0, false, {}, "patterns");
@@ -180,7 +180,6 @@ TEST_CASE("Llama with ranks, alphas and layers by exception: logits equal peft's
     const std::vector<double> expected = patterns.values("logits");
     CHECK(max_abs_diff(host(logits), expected) <= (dtype == DType::f64 ? 1e-6 : 1e-5));  // stored in f32
     CHECK(max_abs_diff(golden.values("full/logits"), expected) > 0.1);
-    CHECK_THROWS_WITH_AS(check_trains_on(a.adapter), doctest::Contains("llama/patterns has rank_pattern"), Error);
   }
 }
 

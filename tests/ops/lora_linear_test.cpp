@@ -13,15 +13,24 @@ using namespace lowland::test;
 
 namespace {
 
-using Slice = reference::LoraShape::Part;
+struct Slice {
+  int64_t row_begin, n;
+  int64_t R = 0;  // 0: the case's
+  double scale = 1.5;
+};
 
 // Inputs, in this order: x, w, bias, a, b of each part, then (if perturbed) E_A and E of each part.
 struct Case {
   int64_t N, M, O, R;
   std::vector<Slice> parts;
   bool perturbed = false;
-  double p = 0, scale = 1.5;
-  int64_t KR() const { return static_cast<int64_t>(parts.size()) * R; }
+  double p = 0;
+  int64_t rank(const Slice& s) const { return s.R == 0 ? R : s.R; }
+  int64_t KR() const {
+    int64_t sum = 0;
+    for (const Slice& s : parts) sum += rank(s);
+    return sum;
+  }
   std::string name() const {
     return fmt::format("N {} M {} O {} R {} parts {} perturbed {} p {}", N, M, O, R, parts.size(), perturbed, p);
   }
@@ -30,10 +39,10 @@ struct Case {
 std::vector<Input> inputs_of(const Case& c) {
   const double rms = 1 / std::sqrt(static_cast<double>(c.M));
   std::vector<Input> in = {{{c.N, c.M}}, {{c.O, c.M}, true, rms}, {{c.O}}, {{c.KR(), c.M}, true, rms}};
-  for (const Slice& s : c.parts) in.push_back({{s.n, c.R}});
+  for (const Slice& s : c.parts) in.push_back({{s.n, c.rank(s)}});
   if (!c.perturbed) return in;
   in.push_back({{c.KR(), c.M}, false, 0.3 * rms});
-  for (const Slice& s : c.parts) in.push_back({{s.n, c.R}, false, 0.3});
+  for (const Slice& s : c.parts) in.push_back({{s.n, c.rank(s)}, false, 0.3});
   return in;
 }
 
@@ -41,12 +50,10 @@ LoraGroup group_of(const Case& c, const Tensors& in) {
   const size_t K = c.parts.size();
   LoraGroup g;
   g.a = in[3];
-  g.rank = c.R;
-  g.scale = c.scale;
   if (c.p > 0) g.dropout = dropout_of(c.p, c.N, in[0].context());
   if (c.perturbed) g.a_perturbation = in[4 + K];
   for (size_t k = 0; k < K; ++k)
-    g.parts.push_back({in[4 + k], c.perturbed ? in[5 + K + k] : Tensor(), c.parts[k].row_begin});
+    g.parts.push_back({in[4 + k], c.perturbed ? in[5 + K + k] : Tensor(), c.parts[k].row_begin, c.parts[k].scale});
   return g;
 }
 
@@ -65,7 +72,8 @@ Arrays read_b(const Case& c, const Arrays& in) {
 
 void check(const Case& c) {
   const Dropout dropout = dropout_of(c.p, c.N);
-  const reference::LoraShape shape{c.N, c.M, c.O, c.R, c.scale, c.parts, rows_of(dropout)};
+  reference::LoraShape shape{c.N, c.M, c.O, {}, rows_of(dropout)};
+  for (const Slice& s : c.parts) shape.parts.push_back({s.row_begin, s.n, c.rank(s), s.scale});
   check_op({.name = c.name(),
             .inputs = inputs_of(c),
             .run = [&](const Tensors& in) { return run(c, in); },
@@ -109,6 +117,8 @@ TEST_CASE("lora_linear: values and gradients") {
       {257, 40, 21, 3, {{5, 9}}},             // rows inside one matrix
       {31, 257, 96, 8, {{64, 32}, {0, 32}}},  // in another order
       {8, 768, 96, 8, {{0, 32}, {64, 32}}},
+      {33, 31, 30, 0, {{0, 10, 3, 0.5}, {10, 10, 1, 4}, {20, 10, 17, -1.25}}},  // ranks and scales of their own
+      {7, 40, 21, 0, {{5, 9, 31, 2}, {0, 4, 2}}},
   };
   for (Case c : cases)
     for (const bool perturbed : {false, true})
@@ -252,14 +262,14 @@ TEST_CASE("lora_linear: what does not fit is refused with shapes") {
   CHECK_NOTHROW(ops::lora_linear(in[0], in[1], in[2], good));
   LoraGroup g = good;
   g.parts.clear();
-  throws(g, "[lora_linear] the group must have a part and a rank of at least 1 | x: (2,8) f32 cpu");
+  throws(g, "[lora_linear] the group must have a part | x: (2,8) f32 cpu");
   g = good;
   g.a = in[3].slice_rows(0, 2);
-  throws(g, "[lora_linear] a must be (parts * rank, M)");
+  throws(g, "[lora_linear] a must be (sum of the parts' ranks, M)");
   g = good;
   g.parts[1].row_begin = 4;
   throws(g,
-         "[lora_linear] b of part 1 must be (n, 2) in the dtype of x with rows [4, 4 + n) inside w, it is "
+         "[lora_linear] b of part 1 must be (n, R) in the dtype of x with rows [4, 4 + n) inside w, it is "
          "(3,2) f32 cpu");
   g = good;
   g.parts[0].b_perturbation = in[3];
