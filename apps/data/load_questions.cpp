@@ -20,8 +20,8 @@ struct QuestionTask {
   // Of a published folder: the questions of split train, val or test. Without: the task reads files of one's own.
   std::vector<Question> (*read_split)(const QuestionTask&, const QuestionOptions&, const std::string& split) = nullptr;
   // Of a single file. Without: questions come from the folder only.
-  std::vector<Question> (*read_file)(const std::string& file, const std::string& images,
-                                     const std::string& instruction) = nullptr;
+  std::vector<Question> (*read_file)(const std::string& file, const std::string& images, const std::string& instruction,
+                                     const Columns& columns) = nullptr;
   const char* instruction = "";  // behind each question
   const char* metric = "";       // empty: by the answers
 };
@@ -48,7 +48,7 @@ std::vector<Question> read_vizwiz_folder(const QuestionTask& task, const Questio
     for (const fs::path& other : {data / "images" / split, data / "images"})
       if (!fs::is_directory(images)) images = other;
   }
-  return task.read_file(file.string(), images.string(), o.instruction.value_or(task.instruction));
+  return task.read_file(file.string(), images.string(), o.instruction.value_or(task.instruction), o.columns);
 }
 
 // docs/pictures.md is compared with these rows.
@@ -75,7 +75,7 @@ const QuestionTask& find_task(const std::string& name) {
 std::vector<Question> read_one(const QuestionTask& task, const QuestionOptions& o, const std::string& file) {
   LL_CHECK(task.read_file, "{}: the questions of task {} are a folder, of which --split is answered", file, task.name);
   const std::string images = o.images.empty() ? fs::path(file).parent_path().string() : o.images;
-  return task.read_file(file, images, o.instruction.value_or(task.instruction));
+  return task.read_file(file, images, o.instruction.value_or(task.instruction), o.columns);
 }
 
 // split: train, val or test.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/data/columns.h"
 #include "apps/data/question.h"
 #include "apps/data/scienceqa.h"
 
@@ -20,6 +21,7 @@ struct QuestionOptions {
   std::vector<std::string> train_files;         // of the other tasks
   std::string dev_file, test_file;
   std::string images;                      // folder of the pictures; empty: beside the file
+  Columns columns;                         // of files of one's own: question_columns
   std::optional<std::string> instruction;  // behind each question, instead of the task's own
   ScienceQaFormat scienceqa = ScienceQaFormat::letter;
   double dev_fraction = 0.1;

@@ -96,9 +96,16 @@ void read_choices(const json& record, Question& q) {
 
 }  // namespace
 
-std::vector<Question> read_vqa(const std::string& file, const std::string& folder, const std::string& instruction) {
+std::vector<std::string> question_columns() {
+  return {"image", "question", "answer", "answers", "choices", "id", "conversations", "caption"};
+}
+
+std::vector<Question> read_vqa(const std::string& file, const std::string& folder, const std::string& instruction,
+                               const Columns& columns) {
   std::vector<Question> out;
-  for_each_json_record(file, [&](const json& record, const std::string& where) {
+  for_each_json_record(file, [&](const json& in_file, const std::string& where) {
+    json record = in_file;
+    columns.rename(record, where);
     Question q = question_of(record, folder, where);
     q.messages = {{"user", question_text(q.images.size(), text_of(record, "question", where), instruction)}};
     q.answers = answers_of(record, where);
@@ -110,9 +117,12 @@ std::vector<Question> read_vqa(const std::string& file, const std::string& folde
   return out;
 }
 
-std::vector<Question> read_llava(const std::string& file, const std::string& folder, const std::string&) {
+std::vector<Question> read_llava(const std::string& file, const std::string& folder, const std::string&,
+                                 const Columns& columns) {
   std::vector<Question> out;
-  for_each_json_record(file, [&](const json& record, const std::string& where) {
+  for_each_json_record(file, [&](const json& in_file, const std::string& where) {
+    json record = in_file;
+    columns.rename(record, where);
     Question q = question_of(record, folder, where);
     LL_CHECK(record.contains("conversations"), "{}: no `conversations`", where);
     q.messages = messages_of(record, kShareGpt, where);
@@ -129,9 +139,11 @@ std::vector<Question> read_llava(const std::string& file, const std::string& fol
   return out;
 }
 
-std::vector<Question> read_captions(const std::string& file, const std::string& folder,
-                                    const std::string& instruction) {
-  RecordReader in(file, {.format = table_format(file), .names = {"image", "caption"}, .required = 1});
+std::vector<Question> read_captions(const std::string& file, const std::string& folder, const std::string& instruction,
+                                    const Columns& columns) {
+  RecordReader in(file, {.format = table_format(file),
+                         .names = {columns.of("image", "image"), columns.of("caption", "caption")},
+                         .required = 1});
   std::vector<Question> out;
   std::vector<Cell> cells;
   while (in.next(cells) != RecordReader::Status::end) {

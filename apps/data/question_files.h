@@ -12,14 +12,20 @@
 #include <string>
 #include <vector>
 
+#include "apps/data/columns.h"
 #include "apps/data/question.h"
 
 namespace lowland {
 
+// The keys and columns above that --columns may give other names.
+std::vector<std::string> question_columns();
+
 // instruction: put behind each question, on a line of its own; llava's conversations are as they are.
-std::vector<Question> read_vqa(const std::string& file, const std::string& folder, const std::string& instruction);
+std::vector<Question> read_vqa(const std::string& file, const std::string& folder, const std::string& instruction,
+                               const Columns& columns = {});
 std::vector<Question> read_llava(const std::string& file, const std::string& folder,
-                                 const std::string& instruction = "");
-std::vector<Question> read_captions(const std::string& file, const std::string& folder, const std::string& instruction);
+                                 const std::string& instruction = "", const Columns& columns = {});
+std::vector<Question> read_captions(const std::string& file, const std::string& folder, const std::string& instruction,
+                                    const Columns& columns = {});
 
 }  // namespace lowland

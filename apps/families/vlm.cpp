@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "apps/common/progress.h"
+#include "apps/data/question_files.h"
 #include "apps/families/family.h"
 #include "apps/families/print_rows.h"
 #include "engine/error.h"
@@ -59,6 +60,7 @@ void VlmSession::add_flags(Flags& f, Verb verb) {
     f.add("data", &questions_.data,
           "Folder of task scienceqa or vizwiz, whose --split is answered where there is no --input");
     f.add("split", &split_, "Of --data or the run's: train, dev or test");
+    questions_.add_columns(f);
     f.add("keep-columns", &keep_, "question: write it beside the answer");
   } else {
     questions_.add_data_flags(f, splits);
@@ -170,6 +172,7 @@ QuestionOptions VlmSession::question_options(const Wanted& wanted) const {
   o.dev_file = splits.dev;
   o.test_file = splits.test;
   o.images = questions_.image_dir;
+  o.columns = Columns(questions_.columns, question_columns());
   if (!questions_.instruction.empty()) o.instruction = questions_.instruction;
   o.scienceqa = questions_.scienceqa_format == "letter" ? ScienceQaFormat::letter : ScienceQaFormat::lecture;
   o.dev_fraction = splits.dev_fraction;

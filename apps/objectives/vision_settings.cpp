@@ -1,6 +1,7 @@
 #include "apps/objectives/vision_settings.h"
 
 #include "apps/data/load_questions.h"
+#include "apps/data/question_files.h"
 
 namespace lowland::apps {
 
@@ -10,6 +11,7 @@ void QuestionSettings::add_data_flags(Flags& f, SplitSettings& splits) {
   f.add("train", &splits.train, "Training files: vqa .jsonl (image, question, answer); llava .json; captions .csv");
   f.add("dev", &splits.dev, "Development file of the same kind");
   f.add("test", &splits.test, "Test file of the same kind");
+  add_columns(f);
   splits.add_limits(f);
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest example in tokens, those of images included");
 }
@@ -27,6 +29,10 @@ void QuestionSettings::add_flags(Flags& f, BatchSettings& batch) {
   batch.add_weights_dtype(f);
 }
 
+void QuestionSettings::add_columns(Flags& f) {
+  f.add("columns", &columns, "What a file's keys are called here: image=picture,question=query,answer=reply");
+}
+
 void QuestionSettings::add_prompt_style(Flags& f) {
   f.add("prompt-style", &prompt_style, "hf: as llava-hf documents it; llava: as LLaVA's own code has it");
 }
@@ -34,6 +40,7 @@ void QuestionSettings::add_prompt_style(Flags& f) {
 void QuestionSettings::check() const {
   check_word("scienceqa-format", scienceqa_format, {"letter", "lecture"});
   check_word("overlong", overlong, {"cut", "drop"});
+  Columns(columns, question_columns());
 }
 
 void VisionSettings::add_flags(Flags& f) {

@@ -8,11 +8,12 @@ namespace lowland::apps {
 
 // Questions about pictures: which, and how they are asked.
 struct QuestionSettings {
-  std::string task, data, image_dir, instruction, scienceqa_format = "letter", cache_features;
+  std::string task, data, image_dir, instruction, scienceqa_format = "letter", cache_features, columns;
   std::string prompt_style = "hf", overlong = "cut";
   bool skip_bad_images = false;
   void add_data_flags(Flags& flags, SplitSettings& splits);
   void add_flags(Flags& flags, BatchSettings& batch);
+  void add_columns(Flags& flags);
   void add_prompt_style(Flags& flags);
   void check() const;
 };

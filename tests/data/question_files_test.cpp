@@ -89,6 +89,13 @@ TEST_CASE("vqa: one answer, several, none; pictures before the question or where
   CHECK(q[4].choice == 1);
   CHECK(q[5].answers == std::vector<std::string>{"20"});
   const std::string open = folder.write("test.jsonl", R"({"image": "a.png", "question": "what?"})");
+  const std::string other =
+      folder.write("other.jsonl", R"({"picture": "a.png", "ask": "what?", "reply": "a cat", "answer": 3})");
+  const Columns columns("image=picture,question=ask,answer=reply", question_columns());
+  const Question renamed = read_vqa(other, "p", "", columns)[0];
+  CHECK(renamed.images == std::vector<std::string>{"p/a.png"});
+  CHECK(renamed.answers == std::vector<std::string>{"a cat"});
+  CHECK(error_of([&] { read_vqa(open, "", "", columns); }).find("which --columns names") != std::string::npos);
   CHECK(read_vqa(open, "", "")[0].messages.size() == 1);
   CHECK(!read_vqa(open, "", "")[0].labelled());
 }

@@ -152,7 +152,7 @@ TEST_CASE("adapter: what cannot be attached is told in one sentence") {
 TEST_CASE("adapter: what does not fit the model is told in one sentence") {
   const std::string base = tiny("roberta_tiny");
   LoadedAdapter adapter = load_adapter(base + "/adapter");
-  AdapterSettings settings = settings_of(adapter);
+  const AdapterSettings settings = settings_of(adapter);
   const auto says = [&](const LoadedAdapter& other) {
     const auto model = tiny_roberta(base);
     attach_adapter(*model, settings, roberta_family(), &adapter);
@@ -173,8 +173,9 @@ TEST_CASE("adapter: what does not fit the model is told in one sentence") {
   other = adapter;
   other.modules[0].module = "roberta.nowhere";
   CHECK(has(says(other), "has `roberta.nowhere`, which is not a linear layer of the model"));
-  settings.rank = 2;
-  CHECK(has(says(adapter), "has rank 3, not 2"));
+  other = adapter;
+  other.modules[0].rank = 2;
+  CHECK(has(says(other), "has rank 2, not 3"));
 }
 
 TEST_CASE("adapter: a head is left out where it is not wanted") {

@@ -56,6 +56,28 @@ TEST_CASE("convert: Meta's files, one or several, are transformers' tensors bit 
                        Error);
 }
 
+// What transformers' convert_llama_weights_to_hf writes for 3.2: rope_scaling of these four, and this length.
+TEST_CASE("convert: Llama 3's scaled positions are said as transformers' conversion says them") {
+  const Folder folder;
+  fs::copy(kOriginal + "/one", folder / "in");
+  auto params = nlohmann::json::parse(read_file(folder / "in/params.json"));
+  params.update({{"use_scaled_rope", true}, {"rope_theta", 500000.0}});
+  write_file_atomically(folder / "in/params.json", params.dump());
+  convert_llama(folder / "in", kTokenizers + "/sp.model", folder / "out");
+  const auto config = nlohmann::json::parse(read_file(folder / "out/config.json"));
+  const auto& scaling = config.contains("rope_scaling") ? config.at("rope_scaling") : config.at("rope_parameters");
+  CHECK(scaling.at("rope_type") == "llama3");
+  CHECK(scaling.at("factor") == 32.0);
+  CHECK(scaling.at("low_freq_factor") == 1.0);
+  CHECK(scaling.at("high_freq_factor") == 4.0);
+  CHECK(scaling.at("original_max_position_embeddings") == 8192);
+  CHECK(config.at("max_position_embeddings") == 131072);
+  const LlamaConfig read = LlamaConfig::from_folder(folder / "out");
+  CHECK(read.rope_scaling.type == "llama3");
+  CHECK(read.rope_scaling.factor == 32);
+  CHECK(read.rope_theta == 500000);
+}
+
 TEST_CASE("convert: a tokenizer.bin as tokenizer.model gives the same ids") {
   const Folder folder;
   std::string bin(4, '\0');

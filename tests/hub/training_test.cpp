@@ -8,6 +8,7 @@
 #include "engine/io/safetensors.h"
 #include "models/hub/initial_pairs.h"
 #include "models/hub/merge.h"
+#include "models/llama/tied_head.h"
 #include "optim/method.h"
 #include "tests/hub/tiny_models.h"
 
@@ -24,46 +25,58 @@ const json& peft_says() {
   return values;
 }
 
+using Texts = std::vector<std::vector<int32_t>>;
+
 struct Subject {
   std::string base;
+  Texts texts;
   bool classes;
   HubFamily family;
   AdapterSettings settings;
   std::unique_ptr<nn::Model> model;
   std::vector<LoraFactors> initial;
 
-  // An adapter's folder, or settings for a new one.
-  Subject(const std::string& of, const std::string& folder, const AdapterSettings* begin = nullptr)
-      : base(tiny(of)), classes(of.starts_with("roberta")) {
+  // Of a folder of tests/golden or another: with an adapter's folder, with settings for a new one, or with neither.
+  Subject(const std::string& of, Texts ids, const std::string& folder, const AdapterSettings* begin = nullptr)
+      : base(of.starts_with("/") ? of : tiny(of)), texts(std::move(ids)), classes(false) {
+    classes = has(read_file(base + "/config.json"), "\"roberta\"");
     family = classes ? roberta_family() : llama_family(LlamaConfig::from_folder(base));
     std::optional<LoadedAdapter> adapter;
-    if (begin == nullptr) adapter = load_adapter(folder, family.rename);
-    settings = begin == nullptr ? settings_of(*adapter) : *begin;
+    if (!folder.empty()) adapter = load_adapter(folder, family.rename);
+    const LoadedAdapter* const given = adapter ? &*adapter : nullptr;
+    if (given != nullptr || begin != nullptr) settings = given != nullptr ? settings_of(*given) : *begin;
+    WeightMap weights = open_weights(base, family);
+    const auto make = [&](nn::Model& made) {
+      if (given != nullptr || begin != nullptr) attach_adapter(made, settings, family, given);
+      made.materialise(cpu(), DType::f32);
+    };
     if (classes) {
       auto roberta = tiny_roberta(base);
-      attach_adapter(*roberta, settings, family, adapter ? &*adapter : nullptr);
-      fill(*roberta, base, family, 1);
+      make(*roberta);
+      load_weights(*roberta, weights, 1);
       model = std::move(roberta);
     } else {
-      auto llama = tiny_llama(base);
-      attach_adapter(*llama, settings, family, adapter ? &*adapter : nullptr);
-      fill(*llama, base, family, 1);
+      LlamaConfig config = LlamaConfig::from_folder(base);
+      if (given != nullptr) fit_to_adapter(config, *adapter, kLlamaEmbedding);
+      auto llama = std::make_unique<Llama>(config);
+      make(*llama);
+      load_weights(*llama, weights, 1, given);
       model = std::move(llama);
     }
-    if (adapter) fill_adapter(*model, *adapter);
-    if (!adapter && takes_from_base(settings.init)) initial = begin_with_base(*model, settings.init);
+    if (given != nullptr) fill_adapter(*model, *given);
+    if (given == nullptr && takes_from_base(settings.init)) initial = begin_with_base(*model, settings.init);
   }
 
   // Of a decoder every row, or all but the last of each text; of a classifier the first.
   Tensor logits(bool whole) const {
-    std::vector<nn::Segment> texts;
-    for (const auto& ids : peft_says().at("ids").get<std::vector<std::vector<int32_t>>>()) {
-      nn::Segment text{ids, static_cast<int32_t>(texts.size()), {}};
+    std::vector<nn::Segment> segments;
+    for (const auto& ids : texts) {
+      nn::Segment text{ids, static_cast<int32_t>(segments.size()), {}};
       for (int32_t i = 0; i < (classes ? 1 : static_cast<int32_t>(ids.size()) - (whole ? 0 : 1)); ++i)
         text.select.push_back(i);
-      texts.push_back(text);
+      segments.push_back(text);
     }
-    const nn::Rows rows = nn::pack(cpu(), texts);
+    const nn::Rows rows = nn::pack(cpu(), segments);
     return classes ? static_cast<const Roberta&>(*model).forward(rows, nn::Mode::evaluation())
                    : static_cast<const Llama&>(*model).forward(rows, nn::Mode::evaluation());
   }
@@ -77,7 +90,7 @@ struct Subject {
     const auto method = optim::make_method(name, model->arena(), {.max_grad_norm = 0});
     std::vector<int32_t> targets;
     if (classes) targets = peft_says().at("labels").get<std::vector<int32_t>>();
-    for (const auto& ids : peft_says().at("ids").get<std::vector<std::vector<int32_t>>>())
+    for (const auto& ids : texts)
       if (!classes) targets.insert(targets.end(), ids.begin() + 1, ids.end());
     const auto n = static_cast<int64_t>(targets.size());
     const Tensor wanted = Tensor::from<int32_t>(cpu(), {n}, targets);
@@ -142,11 +155,16 @@ AdapterSettings new_settings(const std::string& name) {
   return s;
 }
 
+Subject loaded(const std::string& name, const std::string& folder) {
+  const json& says = peft_says().at("kinds").at(name);
+  return {says.at("base"), says.at("ids"), folder};
+}
+
 Subject begun(const std::string& name) {
   const json& says = peft_says().at("kinds").at(name);
-  if (!says.at("converted").get<bool>()) return {says.at("base"), kind(name) + "/start"};
+  if (!says.at("converted").get<bool>()) return loaded(name, kind(name) + "/start");
   const AdapterSettings settings = new_settings(name);
-  return {says.at("base"), "", &settings};
+  return {says.at("base"), says.at("ids"), "", &settings};
 }
 
 }  // namespace
@@ -164,9 +182,9 @@ TEST_CASE("training on: the losses of peft's steps, and an adapter that computes
     CHECK(wanted.back() < 0.95 * wanted.front());
     const auto logits = says.at("logits").get<std::vector<double>>();
     save_adapter(out / "a", subject.collected());
-    CHECK(apart(Subject(base, out / "a").values(), subject.values()) < 1e-5);
+    CHECK(apart(loaded(name, out / "a").values(), subject.values()) < 1e-5);
     CHECK(apart(subject.values(), logits) < 2e-3);  // Adam's steps turn differences of rounding into some
-    CHECK(apart(Subject(base, kind(name) + "/end").values(), logits) < 1e-5);
+    CHECK(apart(loaded(name, kind(name) + "/end").values(), logits) < 1e-5);
     CHECK(tensors_in(out / "a") == tensors_in(kind(name) + "/end"));
     const json mine = json::parse(read_file(out / "a/adapter_config.json")),
                theirs = json::parse(read_file(kind(name) + "/end/adapter_config.json"));
@@ -175,21 +193,40 @@ TEST_CASE("training on: the losses of peft's steps, and an adapter that computes
     CHECK(mine.at("lora_alpha").get<double>() == doctest::Approx(theirs.at("lora_alpha").get<double>()));
 
     merge_adapter(tiny(base), out / "a", out / "m", subject.family);
-    const auto merged = [&] {
-      if (subject.classes) {
-        auto model = tiny_roberta(out / "m");
-        fill(*model, out / "m", subject.family, 1);
-        subject.model = std::move(model);
-      } else {
-        auto model = tiny_llama(out / "m");
-        fill(*model, out / "m", subject.family, 1);
-        subject.model = std::move(model);
-      }
-      return subject.values();
-    };
-    const std::vector<double> before = subject.values();
-    CHECK(apart(merged(), before) < 1e-4);
+    CHECK(apart(Subject(out / "m", subject.texts, "").values(), subject.values()) < 1e-4);
   }
+}
+
+TEST_CASE("training on: a vocabulary that grows begins as peft's does, with the mean of its rows") {
+  const std::string base = tiny("llama_tiny/llama");
+  LlamaConfig config = LlamaConfig::from_folder(base);
+  const int64_t V = config.vocab_size;
+  config.vocab_size = V + 2;
+  const HubFamily family = llama_family(config);
+  const AdapterSettings settings{.token_indices = {{"embed_tokens", {V, V + 1}}, {"lm_head", {V, V + 1}}}};
+  Llama model(config);
+  attach_adapter(model, settings, family);
+  CHECK(has(trained_modules(model), "; rows of tokens (4)"));
+  model.materialise(cpu(), DType::f32);
+  WeightMap weights = open_weights(base, family);
+  CHECK(has(complaint([&] { load_weights(model, weights, 1); }), "embed_tokens"));
+  weights.grow({"model.embed_tokens.weight", "lm_head.weight"});
+  load_weights(model, weights, 1);
+  const LoadedAdapter peft = load_adapter(kind("tokens-new/start"));
+  REQUIRE(peft.stored.size() == 2);
+  for (const HeadTensor& t : peft.stored) {
+    const std::vector<float> mine = model.parameters().find(t.name).to_vector<float>();
+    REQUIRE(mine.size() == t.values.size());
+    for (size_t i = 0; i < mine.size(); ++i) CHECK(std::abs(mine[i] - t.values[i]) < 1e-6F);
+  }
+  const int64_t C = config.hidden_size;
+  const std::vector<float> before = model.parameters().find("lm_head.weight").to_vector<float>();
+  model.arena().grads().fill_zero();
+  for (const nn::ArenaSlot& slot : model.arena().slots())
+    nn::init_uniform(model.arena().grad(slot.name), 1, nn::init_key(3, slot.name));
+  optim::make_method("lora", model.arena(), {})->step(1e-2, 0, {});
+  const std::vector<float> after = model.parameters().find("lm_head.weight").to_vector<float>();
+  for (int64_t i = 0; i < (V + 2) * C; ++i) CHECK((after[i] != before[i]) == (i >= V * C));
 }
 
 TEST_CASE("training on: every method goes on from pairs of different ranks, and saves them") {
@@ -201,7 +238,7 @@ TEST_CASE("training on: every method goes on from pairs of different ranks, and 
     CHECK(losses.back() < 0.98 * losses.front());
     save_adapter(out / "a", subject.collected());
     CHECK(tensors_in(out / "a") == tensors_in(kind("ranks/end")));
-    CHECK(apart(Subject(peft_says().at("kinds").at("ranks").at("base"), out / "a").values(), subject.values()) < 1e-5);
+    CHECK(apart(loaded("ranks", out / "a").values(), subject.values()) < 1e-5);
   }
 }
 
@@ -227,11 +264,11 @@ TEST_CASE("training on: biases that are not asked for stay, though they are one 
 
 TEST_CASE("new adapters: ranks and alphas by module, ways to begin, and what is refused") {
   const auto says = [](const AdapterSettings& s, const std::string& base = "llama_tiny/llama") {
-    return complaint([&] { Subject(base, "", &s); });
+    return complaint([&] { Subject(base, {}, "", &s); });
   };
   const AdapterSettings some{
       .rank_pattern = R"({"v_proj": 3})", .alpha_pattern = R"({"layers.0.*": 6})", .targets = "q_proj,v_proj"};
-  const Subject subject("llama_tiny/llama", "", &some);
+  const Subject subject("llama_tiny/llama", {}, "", &some);
   for (const nn::AdapterSpec& a : subject.model->adapters()) {
     CHECK(a.r == (a.module.ends_with("v_proj") ? 3 : 8));
     CHECK(a.scale == (a.module.starts_with("model.layers.0.") ? 6.0 : 16.0) / static_cast<double>(a.r));
@@ -245,7 +282,7 @@ TEST_CASE("new adapters: ranks and alphas by module, ways to begin, and what is 
   CHECK(has(says({.alpha = -1, .init = "pissa"}), "needs a positive alpha"));
   // A gaussian's deviation is 1 / rank.
   const AdapterSettings normal{.rank = 32, .targets = "all-linear", .init = "gaussian"};
-  const Subject drawn("llama_tiny/llama", "", &normal);
+  const Subject drawn("llama_tiny/llama", {}, "", &normal);
   double squares = 0, count = 0;
   for (const nn::AdapterSpec& a : drawn.model->adapters())
     for (const float x : drawn.model->arena().master(a.a).to_vector<float>()) {

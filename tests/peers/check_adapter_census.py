@@ -22,7 +22,7 @@ from transformers import (CLIPVisionConfig, LlamaConfig, LlamaForCausalLM, Llava
 
 warnings.filterwarnings("ignore")
 LLAMA = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head", "embed_tokens"}
-REFUSED = ("use_dora", "kasa_config", "use_bdlora", "lora_bias", "trainable_token_indices", "target_parameters",
+REFUSED = ("use_dora", "kasa_config", "use_bdlora", "lora_bias", "target_parameters",
            "layer_replication")
 
 
