@@ -62,6 +62,9 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   if (verb == Verb::finetune || verb == Verb::inspect)
     f.add("problem-type", &task_.problem_type,
           "Task text: single_label_classification, multi_label_classification (labels are lists) or regression");
+  if (verb == Verb::finetune || verb == Verb::inspect)
+    f.add("class-weights", &task_.class_weights,
+          "Weights of the classes in the loss: balanced, or a comma list in the order of their ids");
   splits.add_limits(f, "");
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
 }
@@ -191,7 +194,9 @@ void RobertaSession::load(const Wanted& wanted) {
   LL_CHECK(label_smoothing == 0 || !data_.task.multi_label,
            "--label-smoothing {}: each label of a multi-label task has a loss of its own, without smoothing",
            label_smoothing);
-  objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing);
+  std::vector<double> weights = class_weights_of(task_.class_weights, data_.task, data_.train.examples);
+  LL_CHECK(label_smoothing == 0 || weights.empty(), "--class-weights and --label-smoothing do not go together");
+  objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing, std::move(weights));
 }
 
 std::vector<std::string> RobertaSession::data_files() const {

@@ -11,7 +11,8 @@
 namespace lowland::apps {
 
 struct TextTaskSettings {
-  std::string task, data, text_column = "text", pair_column, label_column = "label", columns, problem_type;
+  std::string task, data, text_column = "text", pair_column, label_column = "label", columns, problem_type,
+                          class_weights;
 };
 
 class RobertaSession final : public Session {

@@ -5,10 +5,12 @@
 #include <numeric>
 
 #include "apps/common/progress.h"
+#include "apps/data/examples.h"
 #include "apps/metrics/class_report.h"
 #include "apps/metrics/metrics.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "models/hub/target_match.h"
 
 namespace lowland::apps {
 namespace {
@@ -91,6 +93,30 @@ Evaluation evaluate_examples(const Roberta& model, const TaskInfo& task, const S
 
 }  // namespace
 
+std::vector<double> class_weights_of(const std::string& text, const TaskInfo& task, const std::vector<Example>& train) {
+  if (text.empty()) return {};
+  LL_CHECK(!task.regression && !task.multi_label, "--class-weights {}: the task has no classes of which one is right",
+           text);
+  std::vector<double> weights(task.num_labels, 0);
+  if (text == "balanced") {
+    for (const Example& e : train) weights[e.label] += 1;
+    for (double& w : weights)
+      if (w > 0) w = static_cast<double>(train.size()) / (static_cast<double>(task.num_labels) * w);
+    return weights;
+  }
+  const std::vector<std::string> parts = split_names(text);
+  LL_CHECK(std::ssize(parts) == task.num_labels, "--class-weights {}: there are {} classes: {}", text, task.num_labels,
+           task.describe_labels());
+  for (size_t k = 0; k < parts.size(); ++k) {
+    const std::optional<double> value = parse_number(parts[k]);
+    LL_CHECK(value && std::isfinite(*value) && *value >= 0, "--class-weights {}: `{}` is no weight", text, parts[k]);
+    weights[k] = *value;
+  }
+  LL_CHECK(std::any_of(weights.begin(), weights.end(), [](double w) { return w > 0; }), "--class-weights {}: all are 0",
+           text);
+  return weights;
+}
+
 TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples, int64_t max_length,
                         const std::string& name) {
   TokenizedSplit out;
@@ -143,9 +169,10 @@ std::vector<std::vector<double>> predict_outputs(const Roberta& model, const Tok
 }
 
 Classification::Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length,
-                               double label_smoothing)
+                               double label_smoothing, std::vector<double> class_weights)
     : data_(data),
       label_smoothing_(label_smoothing),
+      class_weights_(std::move(class_weights)),
       train_(tokenize(tokenizer, data.train.examples, max_length, "train")),
       dev_(tokenize(tokenizer, data.dev.examples, max_length, "dev")),
       test_(tokenize(tokenizer, data.test.examples, max_length, "test")),
@@ -185,7 +212,16 @@ PackedBatch Classification::pack(const nn::Model& model, DataSplit split, const 
   } else {
     std::vector<int32_t> labels;
     for (const int64_t e : which) labels.push_back(all[e].label);
-    batch = pack_batch(context, segments, std::move(labels));
+    batch = pack_batch(context, segments, labels);
+    if (!class_weights_.empty()) {  // class by class: the rows that are of it
+      const int64_t K = batch.rows.K;
+      std::vector<int32_t> targets(data_.task.num_labels * K, -100);
+      for (size_t i = 0; i < labels.size(); ++i) {
+        targets[labels[i] * K + i] = labels[i];
+        batch.weight += class_weights_[labels[i]];
+      }
+      batch.targets = Tensor::from<int32_t>(context, {std::ssize(targets)}, targets);
+    }
   }
   batch.examples = which;
   return batch;
@@ -202,6 +238,16 @@ Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, co
     beside.assign<double>({0, 1});
     return ops::cross_entropy(ops::matmul(outputs.reshape({outputs.numel(), 1}), beside), batch.targets, options);
   }
+  Tensor loss;  // (1)
+  for (size_t k = 0; k < class_weights_.size(); ++k) {
+    if (class_weights_[k] == 0) continue;
+    options.scale = scale * class_weights_[k];
+    const int64_t K = outputs.dim(0);
+    const auto first = static_cast<int64_t>(k) * K;
+    const Tensor of_class = ops::cross_entropy(outputs, batch.targets.slice_rows(first, first + K), options);
+    loss = loss ? ops::add(loss, of_class) : of_class;
+  }
+  if (loss) return loss;
   options.label_smoothing = mode.training ? label_smoothing_ : 0;
   return ops::cross_entropy(outputs, batch.targets, options);  // (1)
 }

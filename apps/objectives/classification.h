@@ -27,10 +27,16 @@ TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& 
 std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size,
                                                  const std::function<void(int64_t, int64_t)>& on_progress = {});
 
+// Of --class-weights: a comma list in the order of the ids, or `balanced`, the examples over the classes times the
+// examples of each (scikit-learn's). Error on anything else.
+std::vector<double> class_weights_of(const std::string& text, const TaskInfo& task, const std::vector<Example>& train);
+
 class Classification final : public Objective {
  public:
-  // The data's labels are the model's.
-  Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length, double label_smoothing);
+  // The data's labels are the model's. class_weights: of each class in the mean of a step's losses, as torch's
+  // CrossEntropyLoss has them (empty: all alike); what is evaluated counts alike.
+  Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length, double label_smoothing,
+                 std::vector<double> class_weights = {});
 
   const std::vector<int32_t>& lengths(DataSplit split) const override { return tokens(split).lengths; }
   PackedBatch pack(const nn::Model& model, DataSplit split, const std::vector<int64_t>& which,
@@ -49,6 +55,7 @@ class Classification final : public Objective {
 
   const TextDataset& data_;
   double label_smoothing_;
+  std::vector<double> class_weights_;
   TokenizedSplit train_, dev_, test_, dev_mm_, test_mm_;
 };
 

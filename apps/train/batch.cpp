@@ -20,6 +20,12 @@ int64_t targets_of(const std::vector<PackedBatch>& batches) {
   return n;
 }
 
+double weight_of(const std::vector<PackedBatch>& batches) {
+  double sum = 0;
+  for (const PackedBatch& b : batches) sum += b.weight > 0 ? b.weight : static_cast<double>(b.target_count);
+  return sum;
+}
+
 std::vector<std::vector<int64_t>> micro_batches(const std::vector<int32_t>& lengths, const std::vector<int64_t>& which,
                                                 int64_t batch_size, int64_t tokens) {
   std::vector<std::vector<int64_t>> out;

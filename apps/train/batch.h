@@ -12,6 +12,7 @@ struct PackedBatch {
   PlacedImages images;            // of a model that reads pictures
   Tensor targets;                 // (K) i32 classes or tokens (-100: none), or (K) scores, f32 where the model is bf16
   int64_t target_count = 0;       // rows that carry loss
+  double weight = 0;              // of these rows together, where they do not count alike; 0: target_count
   std::vector<int64_t> examples;  // their numbers in the data, for messages
 };
 
@@ -20,6 +21,8 @@ struct PackedBatch {
 PackedBatch pack_batch(Context& context, const std::vector<nn::Segment>& segments, std::vector<int32_t> targets);
 
 int64_t targets_of(const std::vector<PackedBatch>& batches);
+// What a mean over all of them is divided by.
+double weight_of(const std::vector<PackedBatch>& batches);
 
 // Cuts a list of examples into micro-batches: of at most `tokens` tokens (at least one example each), or where that is
 // 0 of `batch_size` examples. lengths: of all examples.

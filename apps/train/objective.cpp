@@ -34,13 +34,13 @@ MeanLoss mean_loss(const Objective& objective, const nn::Model& model, DataSplit
 }
 
 optim::ProbeLoss probe_loss(nn::Model& model, const Objective& objective, const std::vector<PackedBatch>& batches) {
-  const int64_t targets = targets_of(batches);
+  const double targets = weight_of(batches);
   LL_CHECK(targets > 0, "no examples to measure sharpness on");
   return [&model, &objective, &batches, targets](bool backward) {
     double sum = 0;
     for (const PackedBatch& b : batches) {
       const auto run = [&] {
-        const Tensor l = objective.loss(model, b, nn::Mode::evaluation(), 1.0 / static_cast<double>(targets));
+        const Tensor l = objective.loss(model, b, nn::Mode::evaluation(), 1.0 / targets);
         sum += l.item();
         return l;
       };

@@ -32,7 +32,7 @@ void TrainingStep::run(const std::vector<PackedBatch>& batches, const Numbers& n
 }
 
 void TrainingStep::pass(const std::vector<PackedBatch>& batches, nn::Mode mode, bool first) {
-  const double scale = 1.0 / static_cast<double>(targets_of(batches));  // over the whole step, not per micro-batch
+  const double scale = 1.0 / weight_of(batches);  // over the whole step, not per micro-batch
   model_.arena().zero_grads();
   const nn::PerturbedView view = method_.training_view();
   model_.arena().refresh();

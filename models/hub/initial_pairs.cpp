@@ -115,6 +115,7 @@ void fit_to_whole_base(LoadedAdapter& adapter, const std::vector<LoraFactors>& i
   c.lora_alpha *= times;
   for (auto& [key, rank] : c.rank_pattern) rank *= 2;
   for (auto& [key, alpha] : c.alpha_pattern) alpha *= times;
+  for (LoraFactors& f : adapter.modules) f.scale = c.scale_of(f.module);
 }
 
 }  // namespace lowland

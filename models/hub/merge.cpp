@@ -216,15 +216,14 @@ std::string vocabulary_config(const std::string& text, const std::string& file, 
   return j.dump(2) + '\n';
 }
 
-// The rows of the embedding that an output layer goes with, where they are not those of the folder; else 0.
+// The rows of the embedding, where they are not those of the folder; else 0.
 int64_t changed_vocabulary(const nn::Model& model, const WeightMap& weights) {
-  for (const nn::Linear* output : model.outputs())
-    for (const nn::Embedding* table : model.tables()) {
-      const int64_t rows = table->weight().shape[0];
-      const std::string name = table->module() + ".weight";
-      if (output->parts().front().rows == rows && weights.contains(name) && weights.info(name).shape.at(0) != rows)
-        return rows;
-    }
+  for (const nn::Embedding* table : model.tables()) {
+    const int64_t rows = table->weight().shape[0];
+    const std::string name = table->module() + ".weight";
+    if (is_vocabulary_module(table->module()) && weights.contains(name) && weights.info(name).shape.at(0) != rows)
+      return rows;
+  }
   return 0;
 }
 

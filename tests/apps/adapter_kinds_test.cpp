@@ -123,6 +123,57 @@ TEST_CASE("new tokens: their rows are trained, saved and merged, and the tokeniz
   scores({"evaluate", "--run", w / "full"});
 }
 
+TEST_CASE("class weights: the logged loss is torch's weighted mean") {
+  const Workspace w;
+  std::string rows = "text,label\n", lines;
+  for (int i = 0; i < 24; ++i) {
+    const std::string text = i % 4 == 0   ? "the soup tastes fine"
+                             : i % 4 == 1 ? "the tea looks burnt"
+                                          : "the cake is here";
+    rows += text + "," + (i % 4 == 0 ? "good" : i % 4 == 1 ? "bad" : "none") + "\n";
+    lines += text + "\n";
+  }
+  w.write("train.csv", rows);
+  w.write("lines.txt", lines);
+  fs::copy(tiny_task() / "pretrained/model", w / "model");
+  json config = json::parse(read_text(w / "model/config.json"));
+  for (const char* dropout : {"hidden_dropout_prob", "attention_probs_dropout_prob"}) config[dropout] = 0;
+  w.write("model/config.json", config.dump());
+  const std::string base = w / "model";
+  const Args flags{"finetune",      "--model",        base, "--task",    "text", "--train",
+                   w / "train.csv", "--dev-fraction", "0",  "--threads", "1",    "--out"};
+  must(run_program(with(flags, {w / "first", "--max-steps", "6", "--lr", "1e-2"})));
+  std::istringstream in(must(run_program({"predict", "--run", w / "first", w / "lines.txt"})).out);
+  std::vector<json> said;
+  for (std::string line; std::getline(in, line);) said.push_back(json::parse(line).at("scores"));
+  REQUIRE(said.size() == 24);
+  const auto logged = [&](const std::string& weights, const std::string& out) {
+    must(run_program(with(flags, {w / out, "--adapter", w / "first/adapter", "--max-steps", "1", "--batch-size", "7",
+                                  "--grad-accum", "4", "--logging-steps", "1", "--class-weights", weights})));
+    for (const json& line : read_metrics(w / out))
+      if (line.contains("loss")) return line.at("loss").get<double>();
+    return std::nan("");
+  };
+  const auto wanted = [&](double bad, double good, double none) {
+    double sum = 0, all = 0;
+    for (int i = 0; i < 24; ++i) {
+      const char* const label = i % 4 == 0 ? "good" : i % 4 == 1 ? "bad" : "none";
+      const double weight = i % 4 == 0 ? good : i % 4 == 1 ? bad : none;
+      sum -= weight * std::log(said[i].at(label).get<double>());
+      all += weight;
+    }
+    return sum / all;
+  };
+  CHECK(logged("1,1,1", "alike") == doctest::Approx(wanted(1, 1, 1)).epsilon(1e-4));
+  CHECK(logged("3, 0.5, 0", "given") == doctest::Approx(wanted(3, 0.5, 0)).epsilon(1e-4));
+  CHECK(logged("balanced", "balanced") == doctest::Approx(wanted(24 / 18.0, 24 / 18.0, 24 / 36.0)).epsilon(1e-4));
+  const auto refused = [&](const char* weights) {
+    return run_program(with(flags, {w / "x", "--class-weights", weights})).err;
+  };
+  CHECK(refused("1,2").find("--class-weights 1,2: there are 3 classes: bad, good, none") != std::string::npos);
+  CHECK(refused("1,2,-1").find("`-1` is no weight") != std::string::npos);
+}
+
 TEST_CASE("several labels: trained, predicted as lists, and scored by labels together and one by one") {
   const Workspace w;
   const char* const nouns[] = {"soup", "bread", "cake", "tea"};
