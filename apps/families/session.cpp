@@ -59,10 +59,10 @@ std::string Session::with_new_tokens(const std::string& path) {
            base.adapter);
   const std::filesystem::path at =
       std::filesystem::temp_directory_path() / fmt::format("lowland-tokens-{}", ::getpid());
-  new_at_ = {new std::filesystem::path(at), [](const std::filesystem::path* folder) {
+  new_at_ = {new std::filesystem::path(at), [](const std::filesystem::path* made) {
                std::error_code none;
-               std::filesystem::remove_all(*folder, none);
-               delete folder;
+               std::filesystem::remove_all(*made, none);
+               delete made;
              }};
   std::filesystem::remove_all(at);
   std::filesystem::create_directories(at);

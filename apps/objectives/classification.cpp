@@ -238,16 +238,16 @@ Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, co
     beside.assign<double>({0, 1});
     return ops::cross_entropy(ops::matmul(outputs.reshape({outputs.numel(), 1}), beside), batch.targets, options);
   }
-  Tensor loss;  // (1)
+  Tensor sum;  // (1)
   for (size_t k = 0; k < class_weights_.size(); ++k) {
     if (class_weights_[k] == 0) continue;
     options.scale = scale * class_weights_[k];
     const int64_t K = outputs.dim(0);
     const auto first = static_cast<int64_t>(k) * K;
     const Tensor of_class = ops::cross_entropy(outputs, batch.targets.slice_rows(first, first + K), options);
-    loss = loss ? ops::add(loss, of_class) : of_class;
+    sum = sum ? ops::add(sum, of_class) : of_class;
   }
-  if (loss) return loss;
+  if (sum) return sum;
   options.label_smoothing = mode.training ? label_smoothing_ : 0;
   return ops::cross_entropy(outputs, batch.targets, options);  // (1)
 }
