@@ -122,7 +122,7 @@ def main():
             readme = os.path.join(path, folder, "README.md")
             if os.path.exists(readme):
                 os.remove(readme)
-        expected[name] = {"base": base, "converted": converted, "losses": losses, "logits": again, "ids": texts}
+        expected[name] = {"base": base, "converted": converted, "losses": losses, "logits": [round(x, 7) for x in again], "ids": texts}
     versions = {m.__name__: m.__version__ for m in (torch, transformers, peft)}
     with open(os.path.join(OUT, "expected.json"), "w") as f:
         json.dump({"versions": versions, "labels": LABELS, "lr": LR, "kinds": expected}, f, sort_keys=True)
