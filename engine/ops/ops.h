@@ -29,8 +29,8 @@ struct Dropout {
   PhiloxSource draws() const { return {philox_key(seed, step, op), seed, op, live_step}; }
 };
 
-// One adapted slice of a weight's rows: y[:, row_begin : row_begin + b.dim(0)] += scale * (x A^T) (B + E)^T, with a rank
-// R of its own.
+// One adapted slice of a weight's rows: y[:, row_begin : row_begin + b.dim(0)] += scale * (x A^T) (B + E)^T, with a
+// rank R of its own.
 struct LoraPart {
   Tensor b;               // (n, R)
   Tensor b_perturbation;  // (n, R), absent at the centre

@@ -1,5 +1,5 @@
-// lowland-roberta with the kinds of adapters that peft knows, and with texts that have several labels: what a run says is
-// what its folder gives back.
+// lowland-roberta with the kinds of adapters that peft knows, and with texts that have several labels: what a run says
+// is what its folder gives back.
 #include <doctest/doctest.h>
 
 #include <cmath>
