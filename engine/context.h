@@ -16,7 +16,8 @@ class Tape;
 
 class Context {
  public:
-  // threads = 0: all cores the process may use, less those that other programs use. Throws Error with one sentence where the GPU cannot be used.
+  // threads = 0: all cores the process may use, less those that other programs use. Throws Error with
+  // one sentence where the GPU cannot be used.
   explicit Context(Device device = {}, int threads = 0);
   // Over any accelerator; the GPU's is what the other constructor makes.
   Context(int threads, std::unique_ptr<Accelerator> accelerator);

@@ -1,6 +1,6 @@
 // ProcessorShare: how many of a machine's processors other programs keep busy, as the system counts (/proc/stat), so
 // that computation can leave those to them. Two threads of equal shares, one on a processor that another program wants
-// too, take as long as that one takes: twice the time and more where shares are small, for each ends with a wait for it.
+// too, take as long as that one takes: twice the time, and more where shares are small, since each ends with a wait.
 #pragma once
 #include <chrono>
 #include <cstdint>

@@ -4,7 +4,7 @@
 
 using namespace lowland;
 
-// As Linux writes it: the sum, then a line a processor: user nice system idle iowait irq softirq steal guest guest_nice.
+// As Linux writes it: the sum, then a line a processor: user nice system idle iowait irq softirq steal, and two more.
 constexpr const char* kStat =
     "cpu  1110 22 33 9999 44 5 6 7 8 0\n"
     "cpu0 1000 20 30 5000 40 3 4 7 8 0\n"
