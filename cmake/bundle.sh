@@ -4,6 +4,7 @@
 # nor glibc's (in lib-cxx the compiler's, for a machine whose own are older); reference files. At most 50 MB, and
 # kernels of one GPU generation only (LOWLAND_CUDA_ARCHITECTURES of the build).
 set -euo pipefail
+[[ $# -gt 3 ]] || { echo "usage: $0 SOURCE BUILD OUT PROGRAM..." >&2; exit 2; }
 source=$1 build=$2 out=$3
 shift 3
 rm -rf "$out"
