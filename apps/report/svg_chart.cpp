@@ -24,14 +24,34 @@ Range x_range(const std::vector<Series>& series) {
   return r.low == r.high ? Range{r.low - 0.5, r.high + 0.5} : r;
 }
 
-// About five round numbers inside the range.
-std::vector<double> ticks(const Range& r) {
+// What lies between two ticks, so that there are about five.
+double step_of(const Range& r) {
   const double raw = (r.high - r.low) / 5, power = std::pow(10.0, std::floor(std::log10(raw)));
-  const double step = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+  return power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+}
+
+// Round numbers inside the range.
+std::vector<double> ticks(const Range& r) {
+  const double step = step_of(r);
   std::vector<double> out;
   for (double t = std::ceil(r.low / step) * step; t <= r.high + 1e-9 * step; t += step)
     out.push_back(std::abs(t) < 1e-9 * step ? 0.0 : t);
   return out;
+}
+
+// How the numbers of an axis are written, all alike: so many decimals, of the number over 10^exponent.
+struct Form {
+  int exponent = 0, decimals = 0;
+  std::string of(double v) const { return fmt::format("{:.{}f}", v / std::pow(10.0, exponent), decimals); }
+};
+
+Form form_of(const Range& r) {
+  const double most = std::max(std::abs(r.low), std::abs(r.high));
+  const auto power_of = [](double v) { return static_cast<int>(std::floor(std::log10(v) + 1e-9)); };
+  Form form;
+  if (const int power = power_of(most); power < -2 || power > 4) form.exponent = power;
+  form.decimals = std::clamp(form.exponent - power_of(step_of(r)), 0, 5);
+  return form;
 }
 
 // Data to pixels; `top` lies below title and legend.
@@ -45,10 +65,15 @@ struct Frame {
 std::string axes(const Frame& frame, const std::string& x_label) {
   std::string svg;
   const double bottom = kHeight - kBottom, right = kWidth - kRight;
+  const Form form = form_of(frame.ys);
+  if (form.exponent != 0)
+    svg += fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>1e{}</text>", kLeft - 6, frame.top - 8,
+                       form.exponent);
   for (const double t : ticks(frame.ys)) {
     const double y = frame.y(t);
     svg += fmt::format("<line x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}' class='grid'/>", kLeft, right, y, y);
-    svg += fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>{:.4g}</text>", kLeft - 6, y + 4, t);
+    svg +=
+        fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>{}</text>", kLeft - 6, y + 4, form.of(t));
   }
   for (const double t : ticks(frame.xs)) {
     const double x = frame.x(t);
