@@ -39,18 +39,26 @@ std::vector<double> ticks(const Range& r) {
   return out;
 }
 
-// How the numbers of an axis are written, all alike: so many decimals, of the number over 10^exponent.
+// How the numbers of an axis are written, all alike: so many decimals of (v - base) / 10^exponent.
 struct Form {
+  double base = 0;  // where numbers differ in their sixth digit or later
   int exponent = 0, decimals = 0;
-  std::string of(double v) const { return fmt::format("{:.{}f}", v / std::pow(10.0, exponent), decimals); }
+  std::string of(double v) const { return fmt::format("{:.{}f}", (v - base) / std::pow(10.0, exponent), decimals); }
 };
 
+int power_of(double v) { return static_cast<int>(std::floor(std::log10(v) + 1e-9)); }
+
 Form form_of(const Range& r) {
-  const double most = std::max(std::abs(r.low), std::abs(r.high));
-  const auto power_of = [](double v) { return static_cast<int>(std::floor(std::log10(v) + 1e-9)); };
   Form form;
+  const double step = step_of(r);
+  double most = std::max(std::abs(r.low), std::abs(r.high));
+  if (power_of(most) - power_of(step) > 4) {
+    const double unit = std::pow(10.0, power_of(r.high - r.low) + 1);
+    form.base = std::floor(r.low / unit) * unit;
+    most = r.high - form.base;
+  }
   if (const int power = power_of(most); power < -2 || power > 4) form.exponent = power;
-  form.decimals = std::clamp(form.exponent - power_of(step_of(r)), 0, 5);
+  form.decimals = std::clamp(form.exponent - power_of(step), 0, 5);
   return form;
 }
 
@@ -66,9 +74,13 @@ std::string axes(const Frame& frame, const std::string& x_label) {
   std::string svg;
   const double bottom = kHeight - kBottom, right = kWidth - kRight;
   const Form form = form_of(frame.ys);
-  if (form.exponent != 0)
-    svg += fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>1e{}</text>", kLeft - 6, frame.top - 8,
-                       form.exponent);
+  const std::string power = form.exponent == 0 ? "" : fmt::format("1e{}", form.exponent);
+  if (form.base != 0)
+    svg += fmt::format("<text x='2' y='{}' class='tick'>{}{}{:.10g}</text>", kHeight - 8, power,
+                       form.base < 0 ? " - " : " + ", std::abs(form.base));
+  else if (!power.empty())
+    svg += fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>{}</text>", kLeft - 6, frame.top - 8,
+                       power);
   for (const double t : ticks(frame.ys)) {
     const double y = frame.y(t);
     svg += fmt::format("<line x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}' class='grid'/>", kLeft, right, y, y);
