@@ -80,7 +80,9 @@ TEST_CASE("Llama variants: logits, loss and gradients equal transformers'") {
   Golden golden(folder());
   const Batch batch(golden);
   const nlohmann::json all_variants = variants();
-  for (const auto& [name, config] : all_variants.items()) {
+  for (const auto& variant : all_variants.items()) {
+    const std::string& name = variant.key();
+    const nlohmann::json& config = variant.value();
     CAPTURE(name);
     for (const DType dtype : {DType::f64, DType::f32}) {
       const bool exact = dtype == DType::f64;
@@ -100,7 +102,9 @@ TEST_CASE("Llama variants: a packed text gives what it gives alone; recomputing 
   Golden golden(folder());
   const Batch batch(golden);
   const nlohmann::json all_variants = variants();
-  for (const auto& [name, config] : all_variants.items()) {
+  for (const auto& variant : all_variants.items()) {
+    const std::string& name = variant.key();
+    const nlohmann::json& config = variant.value();
     CAPTURE(name);
     Variant v(golden.context, config, DType::f64), again(golden.context, config, DType::f64, true);
     const std::vector<double> together = v.logits(batch.all);
@@ -121,7 +125,9 @@ TEST_CASE("Llama variants: greedy texts with a cache equal transformers', past t
   Golden golden(folder());
   const Batch batch(golden);
   const nlohmann::json all_variants = variants();
-  for (const auto& [name, config] : all_variants.items()) {
+  for (const auto& variant : all_variants.items()) {
+    const std::string& name = variant.key();
+    const nlohmann::json& config = variant.value();
     CAPTURE(name);
     Variant v(golden.context, config, DType::f32);
     GenerateOptions options;
