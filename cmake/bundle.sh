@@ -28,7 +28,8 @@ done | sort -u | while read -r name file; do
 done
 cp "$source/tests/gpu_runs.sh" "$files/"
 cp "$source"/tests/golden/{eflat_*,bf16_bounds,lengths,sampling}.json "$files/tests/golden/"
-cp -r "$source"/tests/golden/{{roberta,bert,distilbert,llama,vlm}_tiny,llama_variants,tokenizer_small} "$files/tests/golden/"
+cp -r "$source"/tests/golden/{{roberta,bert,distilbert,llama,vlm}_tiny,llama_variants,tokenizer_small} \
+  "$files/tests/golden/"
 cp "$source"/tests/golden/images/*.{png,jpg} "$files/tests/golden/images/"
 cp "$source/docs/derivations/walk_a_step.md" "$files/docs/derivations/"
 cp "$source"/tests/peers/{timing.py,*_gpu.py,rte_lengths.json} "$files/peers/"

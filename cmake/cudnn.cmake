@@ -38,8 +38,8 @@ if(lowland_have_cuda)
     target_compile_definitions(lowland_cudnn PRIVATE LL_CUDNN NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING)
     target_include_directories(lowland_cudnn SYSTEM PRIVATE ${LOWLAND_CUDNN_FRONTEND_INCLUDE} ${LOWLAND_CUDNN_INCLUDE})
   elseif(LOWLAND_CUDNN_FRONTEND_INCLUDE AND LOWLAND_CUDNN_INCLUDE)
-    message(STATUS "cuDNN attention: off, the headers in ${LOWLAND_CUDNN_FRONTEND_INCLUDE} and ${LOWLAND_CUDNN_INCLUDE} "
-                   "do not fit: cuDNN 9 and a cudnn-frontend of its time are wanted")
+    message(STATUS "cuDNN attention: off, the headers in ${LOWLAND_CUDNN_FRONTEND_INCLUDE} and "
+                   "${LOWLAND_CUDNN_INCLUDE} do not fit: cuDNN 9 and a cudnn-frontend of its time are wanted")
   else()
     message(STATUS "cuDNN attention: off, no headers of cudnn-frontend and cuDNN 9 (pip install nvidia-cudnn-frontend "
                    "nvidia-cudnn-cu${CUDAToolkit_VERSION_MAJOR}, or -DLOWLAND_CUDNN_FRONTEND_INCLUDE=FOLDER)")

@@ -15,8 +15,8 @@ using Ints = std::vector<int32_t>;
 int64_t size_of(const Ints& v) { return v.size(); }
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// The bucket of the longest segment: powers of two from 64 on. Rows cost time, but on this only the number of attention's
-// blocks depends, which have nothing to do beyond the end of their segment; and each size more is a graph more.
+// The bucket of the longest segment: powers of two from 64 on. Rows cost time, but on this only the number of
+// attention's blocks depends, which have nothing to do beyond the end of their segment; and each size is a graph more.
 int64_t bucket_of_longest(int64_t n) { return std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(n, 64))); }
 
 // The arrays of Rows on the host, in the order in which they lie in Rows::packed.

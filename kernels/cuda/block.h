@@ -3,8 +3,8 @@
 // A body is a function template over Block. Code of the threads stands in `block.each([&](int t) { ... })`; what a
 // thread keeps from one `each` to the next is a PerThread; `block.sync()` is the barrier; reductions and shuffles are
 // members. On a GPU (kernels/cuda/device_block.cuh) `each` runs the lambda for this thread alone and a PerThread is a
-// register. On the host (kernels/cuda/host_block.h) it runs the lambda for every thread in turn, and reductions add in the
-// GPU's order: tests run a kernel's index maps, tile loops and sums block by block without a device.
+// register. On the host (kernels/cuda/host_block.h) it runs the lambda for every thread in turn, and reductions add in
+// the GPU's order: tests run a kernel's index maps, tile loops and sums block by block without a device.
 //
 // RULES      inside `each` a thread may read what others wrote to shared memory only if a sync() lies between;
 //            control flow outside `each` must not depend on the thread

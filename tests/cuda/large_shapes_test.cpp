@@ -1,5 +1,5 @@
-// What the launchers compute at the sizes of real models: grids, shared memory, and where the last blocks read and write
-// in arrays of more than 2^31 elements. Of those only the pages that are touched take memory.
+// What the launchers compute at the sizes of real models: grids, shared memory, and where the last blocks read and
+// write in arrays of more than 2^31 elements. Of those only the pages that are touched take memory.
 #include <doctest/doctest.h>
 #include <sys/mman.h>
 
