@@ -17,6 +17,7 @@ if(lowland_have_cuda)
   add_library(lowland_cudnn OBJECT ${lowland_cudnn_files})
   target_include_directories(lowland_cudnn PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(lowland_cudnn PRIVATE CUDA::toolkit lowland_flags)
+  target_compile_options(lowland_cudnn PRIVATE -O1)  # of cudnn-frontend's templates nothing is hot
   # Its attributes have changed names: those that are used must be there. (To compile them takes half a minute.)
   set(lowland_cudnn_fits "")
   set(lowland_frontend ${LOWLAND_CUDNN_FRONTEND_INCLUDE}/cudnn_frontend/graph_properties.h)
