@@ -60,11 +60,11 @@ TEST_CASE("graphs: most steps over real texts are replayed") {
     size_t batch;
     double least;  // share of the steps
   };
-  for (const auto& [name, batch, least] : std::vector<Case>{
+  for (const Case& c : std::vector<Case>{
            {"rte", 32, 0.92}, {"e2e", 16, 0.95}, {"e2e", 8, 0.95}, {"qnli", 16, 0.9}, {"books", 16, 0.75}}) {
-    CAPTURE(name);
-    const Shares shares = run_over(lengths.at(name), batch, 10);
+    CAPTURE(c.name);
+    const Shares shares = run_over(lengths.at(c.name), c.batch, 10);
     CAPTURE(shares.captured);
-    CHECK(shares.replayed >= least * shares.steps);
+    CHECK(shares.replayed >= c.least * shares.steps);
   }
 }
