@@ -35,10 +35,16 @@ else()
   message(STATUS "CUDA: ${lowland_cuda_note}")
 endif()
 
-# The compiler: one GPU generation by default, H100 and H200; the preset release-cuda builds for more.
-set(LOWLAND_CUDA_ARCHITECTURES 90a-real CACHE STRING "GPU architectures, as CMAKE_CUDA_ARCHITECTURES spells them")
+# The compiler. By default it goes over each file once and leaves code for H100 and H200, and PTX, of which the driver
+# makes code for any other GPU from sm_80 on when a program starts there; the preset release-cuda has code for more.
+set(LOWLAND_CUDA_ARCHITECTURES "" CACHE STRING
+    "GPU architectures, as CMAKE_CUDA_ARCHITECTURES spells them; empty: sm_90, and PTX for others from sm_80 on")
 if(lowland_have_cuda)
-  set(CMAKE_CUDA_ARCHITECTURES ${LOWLAND_CUDA_ARCHITECTURES})
+  if(LOWLAND_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES ${LOWLAND_CUDA_ARCHITECTURES})
+  else()
+    set(CMAKE_CUDA_ARCHITECTURES OFF)
+  endif()
   if(NOT CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
   endif()
@@ -49,6 +55,9 @@ if(lowland_have_cuda)
     set(CMAKE_CUDA_COMPILER_LAUNCHER ${LOWLAND_CCACHE})
   endif()
   enable_language(CUDA)
+  if(NOT LOWLAND_CUDA_ARCHITECTURES)
+    string(APPEND CMAKE_CUDA_FLAGS " -gencode=arch=compute_80,code=sm_90 -gencode=arch=compute_80,code=compute_80")
+  endif()
   if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know nvcc's flag for C++20
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)

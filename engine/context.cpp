@@ -4,6 +4,7 @@
 
 #include "engine/device/compare.h"
 #include "engine/device/device_allocator.h"
+#include "engine/device/processor_share.h"
 #include "engine/device/workspace.h"
 #include "engine/op_log.h"
 
@@ -25,6 +26,7 @@ Context::Context(int threads, std::unique_ptr<Accelerator> accelerator)
     if (kernels_.observer == nullptr) observer_ = make_compare(*accelerator_, *device_memory_, kernels_);
     if (observer_) kernels_.observer = observer_.get();
   } else {
+    if (threads <= 0 && kernels_.threads > 1) share_ = std::make_unique<ProcessorShare>(kernels_.threads);
     memory_ = make_cpu_allocator();
     workspace_ = make_stack_workspace(*memory_);
   }
@@ -33,6 +35,10 @@ Context::Context(int threads, std::unique_ptr<Accelerator> accelerator)
 }
 
 Context::~Context() = default;
+
+void Context::share_processors() {
+  if (share_) kernels_.idle = share_->idle();
+}
 
 void Context::wait() const {
   if (accelerator_) accelerator_->wait();

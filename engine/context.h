@@ -11,11 +11,13 @@ namespace lowland {
 
 class DeviceAllocator;
 class OpLog;
+class ProcessorShare;
 class Tape;
 
 class Context {
  public:
-  // threads = 0: all cores the process may use. Throws Error with one sentence where the GPU cannot be used.
+  // threads = 0: all cores the process may use, less those that other programs use. Throws Error with
+  // one sentence where the GPU cannot be used.
   explicit Context(Device device = {}, int threads = 0);
   // Over any accelerator; the GPU's is what the other constructor makes.
   Context(int threads, std::unique_ptr<Accelerator> accelerator);
@@ -32,6 +34,8 @@ class Context {
   Tape& tape();  // made when it is first asked for, in engine/autograd.cpp
   OpLog& op_log() { return *op_log_; }
   int threads() const { return kernels_.threads; }
+  // Between two ops: how many of the threads run is chosen anew, where nobody has said how many there are to be.
+  void share_processors();
 
   // Absent on the CPU.
   Accelerator* accelerator() const { return accelerator_.get(); }
@@ -46,6 +50,7 @@ class Context {
   DeviceAllocator* device_memory_ = nullptr;  // memory_, on an accelerator
   std::unique_ptr<Workspace> workspace_;
   std::unique_ptr<OpLog> op_log_;
+  std::unique_ptr<ProcessorShare> share_;  // absent where the number of threads was given
   std::unique_ptr<LaunchObserver> observer_;
   Ctx kernels_;
   std::shared_ptr<Tape> tape_;  // goes first: it holds tensors of memory_

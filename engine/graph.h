@@ -26,7 +26,7 @@ namespace lowland {
 
 class GraphCache {
  public:
-  static constexpr size_t kMost = 32;
+  static constexpr size_t kMost = 64;
   using Work = std::function<void(const std::vector<Tensor>& inputs)>;
   enum class Ran : uint8_t { direct, captured, replayed };
 

@@ -19,6 +19,7 @@ Context& context_of(std::initializer_list<OpScope::Named> tensors, const char* o
 OpScope::OpScope(const char* op, std::initializer_list<Named> tensors, const char* file)
     : op_(op), file_(file), tensors_(tensors), context_(context_of(tensors, op)) {
   nvtx_push(op);
+  context_.share_processors();
   if (context_.op_log().active()) start_ = context_.op_log().start();
 }
 

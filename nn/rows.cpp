@@ -15,6 +15,10 @@ using Ints = std::vector<int32_t>;
 int64_t size_of(const Ints& v) { return v.size(); }
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
+// The bucket of the longest segment: powers of two from 64 on. Rows cost time, but on this only the number of
+// attention's blocks depends, which have nothing to do beyond the end of their segment; and each size is a graph more.
+int64_t bucket_of_longest(int64_t n) { return std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(n, 64))); }
+
 // The arrays of Rows on the host, in the order in which they lie in Rows::packed.
 struct Arrays {
   Ints ids, example, position, cu_seqlens{0}, select, select_example, select_position, cu_select{0}, types;
@@ -47,12 +51,12 @@ struct Arrays {
 
   void grow_rows(int64_t N) {
     for (Ints* v : {&ids, &example, &position}) v->resize(N, 0);  // token 0 exists everywhere
-    longest = bucket_of(longest);
+    longest = bucket_of_longest(longest);
   }
   void grow_segments(int64_t S, int64_t K) {
     for (Ints* v : {&cu_seqlens, &cu_select}) v->resize(S + 1, v->back());
     for (Ints* v : {&select, &select_example, &select_position}) v->resize(K, 0);
-    if (longest_select > 1) longest_select = bucket_of(longest_select);
+    if (longest_select > 1) longest_select = longest;  // no size of its own
   }
   // `types` last: where no segment has any it takes no room.
   void close() {
@@ -106,7 +110,7 @@ Rows pack(Context& context, const std::vector<Segment>& segments, Pack how) {
   if (how != Pack::exact) a.grow_rows(bucket_of(rows.tokens));
   if (how == Pack::buckets) {
     const int64_t S = segments.size(), K = size_of(a.select);
-    a.grow_segments(bucket_of(S), bucket_of(K));
+    a.grow_segments(S <= 8 ? std::bit_ceil(static_cast<uint64_t>(S)) : bucket_of(S), bucket_of(K));
   }
   a.close();
   rows.typed = !a.types.empty();

@@ -13,6 +13,7 @@
 #include "engine/device/workspace.h"
 #include "engine/error.h"
 #include "kernels/common/launch.h"
+#include "kernels/common/uncaptured.h"
 
 namespace lowland::test {
 namespace {
@@ -60,7 +61,7 @@ class Emulator final : public Accelerator, public LaunchObserver {
   void attach(Ctx& ctx) override { ctx.observer = this; }
 
   void* allocate(size_t bytes) override {
-    refuse("memory is allocated");
+    refuse(Uncaptured::allocation);
     const size_t offset = list_.take((bytes + 255) / 256 * 256);
     if (offset == FreeList::kNone) return nullptr;
     char* block = base_ + offset;
@@ -71,11 +72,12 @@ class Emulator final : public Accelerator, public LaunchObserver {
   size_t held_bytes() const override { return list_.highest(); }
 
   void upload(void* to, const void* from, size_t bytes) override {
-    refuse("the host sends numbers");
+    refuse(Uncaptured::upload);
     const char* begin = static_cast<const char*>(from);
     add([to, kept = std::vector<char>(begin, begin + bytes)] { std::memcpy(to, kept.data(), kept.size()); });
   }
   void download(void* to, const void* from, size_t bytes) override {
+    refuse(Uncaptured::download);
     wait();
     const Open open(*this);
     std::memcpy(to, from, bytes);
@@ -87,7 +89,7 @@ class Emulator final : public Accelerator, public LaunchObserver {
     add([=] { std::memset(to, 0, bytes); });
   }
   void wait() override {
-    refuse("the host waits");
+    refuse(Uncaptured::wait);
     const Open open(*this);
     for (; !queue_.empty(); queue_.pop_front()) queue_.front()();
   }
@@ -131,8 +133,8 @@ class Emulator final : public Accelerator, public LaunchObserver {
     Open& operator=(const Open&) = delete;
     Emulator& e_;
   };
-  void refuse(const char* what) const {
-    if (capturing_) fail("a step cannot be captured as a graph: {} in the middle of it", what);
+  void refuse(Uncaptured what) const {
+    if (capturing_) fail_uncaptured(what);
   }
   void add(Job job) {
     if (capturing_) {

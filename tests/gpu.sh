@@ -12,11 +12,14 @@ set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 archive=$here/files.tar.xz
 [[ -f $archive ]] || archive=$here/../build/bundle/files.tar.xz
-[[ -f $archive ]] || { echo "no bundle at $archive: cmake --build build --target bundle makes it"; exit 1; }
+[[ -f $archive || -d $here/files ]] ||
+  { echo "no bundle at $archive: cmake --build build --target bundle makes it"; exit 1; }
 out=$(mkdir -p "${1:-gpu-results}" && cd "${1:-gpu-results}" && pwd)
 unpacked=${TMPDIR:-/tmp}/lowland-bundle-$(id -u)  # not in OUT, which holds results only
 bundle=$unpacked/files
-if [[ ! -d $bundle || $archive -nt $bundle/unpacked ]]; then
+if [[ -d $here/files ]]; then
+  bundle=$here/files
+elif [[ ! -d $bundle || $archive -nt $bundle/unpacked ]]; then
   rm -rf "$bundle"
   mkdir -p "$unpacked"
   tar -C "$unpacked" -xJf "$archive" 2>/dev/null || python3 -c '

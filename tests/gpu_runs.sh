@@ -10,6 +10,7 @@
 #   vlm         a tower by classes and a projector trained on the GPU, then as for llama, with questions about pictures
 # The last line says what was seen; exit code 1 if it is not so. LL_RUNS_DEVICE=cpu tries the script without a GPU.
 set -euo pipefail
+[[ $# -eq 3 ]] || { echo "usage: $0 BIN OUT PART" >&2; exit 2; }
 bin=$(cd "$1" && pwd) out=$2 part=$3
 pictures=$(cd "${LL_SOURCE_DIR:-$(dirname "${BASH_SOURCE[0]}")/..}/tests/golden/images" && pwd)
 mkdir -p "$out"

@@ -4,6 +4,7 @@
 # then LoRA and EFlat-LoRA learn the training questions, and all test questions are answered.
 #   bash apps/easy_vqa/run.sh EASY_VQA [FOLDER]      EASY_VQA: the unpacked data set; default folder: build/easy_vqa
 set -euo pipefail
+[[ $# -ge 1 ]] || { echo "usage: $0 EASY_VQA [FOLDER]" >&2; exit 2; }
 data=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 out=${2:-build/easy_vqa}

@@ -74,7 +74,8 @@ Focus focus_of(const std::vector<Series>& given) {
     for (const auto& p : s.points) xs.take(p.first);
   }
   const auto widened = [](Range r, double share) {
-    const double margin = r.width() > 0 ? share * r.width() : 0.5;
+    const double of_one_value = r.low == 0 ? 0.5 : 0.1 * std::abs(r.low);
+    const double margin = r.width() > 0 ? share * r.width() : of_one_value;
     return Range{r.low - margin, r.high + margin};
   };
   const Range all = of_points(series, -INFINITY), whole = widened(all, 0.05);

@@ -24,14 +24,42 @@ Range x_range(const std::vector<Series>& series) {
   return r.low == r.high ? Range{r.low - 0.5, r.high + 0.5} : r;
 }
 
-// About five round numbers inside the range.
-std::vector<double> ticks(const Range& r) {
+// What lies between two ticks, so that there are about five.
+double step_of(const Range& r) {
   const double raw = (r.high - r.low) / 5, power = std::pow(10.0, std::floor(std::log10(raw)));
-  const double step = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+  return power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+}
+
+// Round numbers inside the range.
+std::vector<double> ticks(const Range& r) {
+  const double step = step_of(r);
   std::vector<double> out;
   for (double t = std::ceil(r.low / step) * step; t <= r.high + 1e-9 * step; t += step)
     out.push_back(std::abs(t) < 1e-9 * step ? 0.0 : t);
   return out;
+}
+
+// How the numbers of an axis are written, all alike: so many decimals of (v - base) / 10^exponent.
+struct Form {
+  double base = 0;  // where numbers differ in their sixth digit or later
+  int exponent = 0, decimals = 0;
+  std::string of(double v) const { return fmt::format("{:.{}f}", (v - base) / std::pow(10.0, exponent), decimals); }
+};
+
+int power_of(double v) { return static_cast<int>(std::floor(std::log10(v) + 1e-9)); }
+
+Form form_of(const Range& r) {
+  Form form;
+  const double step = step_of(r);
+  double most = std::max(std::abs(r.low), std::abs(r.high));
+  if (power_of(most) - power_of(step) > 4) {
+    const double unit = std::pow(10.0, power_of(r.high - r.low) + 1);
+    form.base = std::floor(r.low / unit) * unit;
+    most = r.high - form.base;
+  }
+  if (const int power = power_of(most); power < -2 || power > 4) form.exponent = power;
+  form.decimals = std::clamp(form.exponent - power_of(step), 0, 5);
+  return form;
 }
 
 // Data to pixels; `top` lies below title and legend.
@@ -45,10 +73,19 @@ struct Frame {
 std::string axes(const Frame& frame, const std::string& x_label) {
   std::string svg;
   const double bottom = kHeight - kBottom, right = kWidth - kRight;
+  const Form form = form_of(frame.ys);
+  const std::string power = form.exponent == 0 ? "" : fmt::format("1e{}", form.exponent);
+  if (form.base != 0)
+    svg += fmt::format("<text x='2' y='{}' class='tick'>{}{}{:.10g}</text>", kHeight - 8, power,
+                       form.base < 0 ? " - " : " + ", std::abs(form.base));
+  else if (!power.empty())
+    svg += fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>{}</text>", kLeft - 6, frame.top - 8,
+                       power);
   for (const double t : ticks(frame.ys)) {
     const double y = frame.y(t);
     svg += fmt::format("<line x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}' class='grid'/>", kLeft, right, y, y);
-    svg += fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>{:.4g}</text>", kLeft - 6, y + 4, t);
+    svg +=
+        fmt::format("<text x='{}' y='{:.1f}' class='tick' text-anchor='end'>{}</text>", kLeft - 6, y + 4, form.of(t));
   }
   for (const double t : ticks(frame.xs)) {
     const double x = frame.x(t);

@@ -235,7 +235,7 @@ void SystemSettings::add_flags(Flags& f) {
   f.add("dtype", &dtype, "auto, f32 or bf16");
   f.add("tf32", &tf32, "Allow TF32 in f32 matrix products on a GPU");
   f.add("no-graphs", &no_graphs, "On a GPU, launch every kernel by itself instead of replaying captured steps");
-  f.add("threads", &threads, "CPU threads (0: all cores)");
+  f.add("threads", &threads, "CPU threads (0: all cores that other programs leave)");
 }
 
 void SystemSettings::check() const { check_word("dtype", dtype, {"auto", "f32", "bf16"}); }

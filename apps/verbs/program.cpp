@@ -8,6 +8,7 @@
 #include <numeric>
 #include <optional>
 
+#include "apps/common/process.h"
 #include "apps/common/progress.h"
 #include "apps/settings/habits.h"
 #include "apps/settings/toml_file.h"
@@ -169,7 +170,8 @@ int report(const std::string& message) {
 
 }  // namespace
 
-int run_program(int argc, const char* const* argv, const Family& family, const std::vector<AddVerb>& verbs) {
+int run_program(int argc, char** argv, const Family& family, const std::vector<AddVerb>& verbs) {
+  bound_waiting(argv);
   CLI::App app(family.about, argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "");
   try {
     app.require_subcommand(1);

@@ -8,6 +8,6 @@
 namespace lowland::apps {
 
 // Parses and runs the verb; the exit code of main. `verbs`: in the order of --help.
-int run_program(int argc, const char* const* argv, const Family& family, const std::vector<AddVerb>& verbs);
+int run_program(int argc, char** argv, const Family& family, const std::vector<AddVerb>& verbs);
 
 }  // namespace lowland::apps

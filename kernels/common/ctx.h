@@ -28,6 +28,7 @@ class LaunchObserver;  // kernels/common/launch.h
 struct Ctx {
   Backend backend = Backend::cpu_v3;
   int threads = 1;
+  int idle = 0;  // of the threads, left to other programs for now. Work is cut by `threads`: no result depends on it
   Workspace* workspace = nullptr;
   void* stream = nullptr;              // cudaStream_t
   void* handles = nullptr;             // kernels/cuda: library handles of this device

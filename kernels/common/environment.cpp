@@ -9,4 +9,6 @@ std::string Variable::value() const {
   return value == nullptr ? "" : value;
 }
 
+void Variable::set(const std::string& value) const { ::setenv(name, value.c_str(), 1); }
+
 }  // namespace lowland::environment

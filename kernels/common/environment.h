@@ -8,6 +8,7 @@ struct Variable {
   const char* name;
   std::string value() const;                  // empty if it is not set. Looks each time
   bool on() const { return value() == "1"; }  // for those that are a switch
+  void set(const std::string& value) const;   // for the processes that this one starts or becomes
 };
 
 inline constexpr Variable kCpuArch{"LL_CPU_ARCH"};  // v3: the AVX2 kernels even where AVX-512 is there
@@ -17,6 +18,12 @@ inline constexpr Variable kCompare{"LL_COMPARE"};   // 1: on a GPU, run the CPU'
 inline constexpr Variable kAttention{"LL_ATTENTION"};  // on a GPU: lowland (ours, as if not set) or cudnn
 inline constexpr Variable kTerm{"TERM"};               // dumb: a terminal that only shows plain lines
 inline constexpr Variable kNoColor{"NO_COLOR"};        // any text: no colours (no-color.org)
+
+// How long an idle thread of OpenMP looks for work before it sleeps: the standard's word, GNU's number of looks, and
+// LLVM's milliseconds. The runtimes read them when they are loaded, before main.
+inline constexpr Variable kOmpWaitPolicy{"OMP_WAIT_POLICY"};
+inline constexpr Variable kGompSpinCount{"GOMP_SPINCOUNT"};
+inline constexpr Variable kKmpBlocktime{"KMP_BLOCKTIME"};
 
 // Where the local Hugging Face cache is: the first that is set of the cache itself, the folder that holds it as `hub`,
 // and the user's folders, as huggingface_hub has it.

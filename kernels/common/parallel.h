@@ -29,7 +29,8 @@ inline int64_t row_grain(int64_t elements) { return (1 << 14) / (elements + 1) +
 template <class F> inline void parallel_for(const Ctx& ctx, int64_t n, int64_t grain, const F& fn) {
   if (n <= 0) return;
   const int64_t most = (n + grain - 1) / grain;
-  const int threads = static_cast<int>(most < ctx.threads ? most : ctx.threads);
+  const int64_t running = ctx.threads - ctx.idle;
+  const int threads = static_cast<int>(most < running ? most : running);
 #ifdef _OPENMP
   if (threads > 1) {
 #pragma omp parallel num_threads(threads)

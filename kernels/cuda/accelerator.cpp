@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "kernels/common/environment.h"
+#include "kernels/common/error.h"
+#include "kernels/common/uncaptured.h"
 #include "kernels/cuda/device_answers.h"
 #include "kernels/cuda/handles.h"
 #include "kernels/cuda/launch.cuh"
@@ -79,7 +81,7 @@ class CudaAccelerator final : public Accelerator {
   }
 
   void* allocate(size_t bytes) override {
-    refuse_in_capture("memory is allocated");
+    refuse(Uncaptured::allocation);
     void* block = nullptr;
     const cudaError_t status = managed_ ? cudaMallocManaged(&block, bytes, cudaMemAttachGlobal)
                                         : cudaMallocFromPoolAsync(&block, bytes, pool_, stream_);
@@ -120,11 +122,11 @@ class CudaAccelerator final : public Accelerator {
   }
 
   void upload(void* to, const void* from, size_t bytes) override {
-    refuse_in_capture("the host sends numbers");
+    refuse(Uncaptured::upload);
     staging_->upload(to, from, bytes, stream_);
   }
   void download(void* to, const void* from, size_t bytes) override {
-    refuse_in_capture("the host asks for numbers");
+    refuse(Uncaptured::download);
     LL_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
     wait();
   }
@@ -133,7 +135,7 @@ class CudaAccelerator final : public Accelerator {
   }
   void zero(void* to, size_t bytes) override { LL_CUDA(cudaMemsetAsync(to, 0, bytes, stream_)); }
   void wait() override {
-    refuse_in_capture("the host waits");
+    refuse(Uncaptured::wait);
     LL_CUDA(cudaStreamSynchronize(stream_));
   }
 
@@ -182,8 +184,8 @@ class CudaAccelerator final : public Accelerator {
   void profile(bool on) override { LL_CUDA(on ? cudaProfilerStart() : cudaProfilerStop()); }
 
  private:
-  void refuse_in_capture(const char* what) const {
-    if (capturing_) fail(std::string("a step cannot be captured as a graph: ") + what + " in the middle of it");
+  void refuse(Uncaptured what) const {
+    if (capturing_) fail_uncaptured(what);
   }
 
   bool managed_ = false, capturing_ = false;

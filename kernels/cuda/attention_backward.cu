@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(kFmaThreads)
 }
 
 template <bool kForKeys, class T> void launch_fma(Ctx& ctx, BackwardArgs<T> args) {
-  with_head_width(args.shape.HD, [&](auto width) {
+  with_head_width<T>(args.shape.HD, [&](auto width) {
     constexpr int W = decltype(width)::value;
     using Body = BackwardFma<DeviceBlock<kFmaThreads>, T, W, kForKeys>;
     const auto attention_backward_fma = attention_backward_fma_kernel<T, W, kForKeys>;
@@ -48,7 +48,7 @@ void launch_attention_backward(Ctx& ctx, const BackwardArgs<double>& args, bool 
 template <class T>
 void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<const T> dout, RowView<const T> o,
                         const acc_t<T>* lse, const AttentionInputs<T>& in, const AttentionShape& shape) {
-  check_head_size(shape);
+  check_head_size(shape.HD);
   const bool vectors = rows_vectorise(in, shape.HD) && rows_vectorise(dout) && rows_vectorise(o) &&
                        rows_vectorise(grads.dq) && rows_vectorise(grads.dk) && rows_vectorise(grads.dv);
   if constexpr (sizeof(T) == 2) {
@@ -59,8 +59,8 @@ void attention_backward(Ctx& ctx, const AttentionGradients<T>& grads, RowView<co
   const int64_t count = shape.NQ * shape.NH;
   acc_t<T>* delta = scratch.array<acc_t<T>>(count);
   const auto attention_delta = attention_delta_kernel<T>;
-  LL_CUDA_LAUNCH(ctx, grid_of(blocks_for(count, kDeltaThreads / 8)), kDeltaThreads, 0, attention_delta, delta, dout, o,
-                 shape, vectors);
+  LL_CUDA_LAUNCH(ctx, blocks_for(count, kDeltaThreads / 8), kDeltaThreads, 0, attention_delta, delta, dout, o, shape,
+                 vectors);
   const BackwardArgs<T> args{grads, dout, lse, delta, in, shape, 0, vectors};
   if (grads.dk.data != nullptr) launch_attention_backward(ctx, args, true);
   if (grads.dq.data != nullptr) launch_attention_backward(ctx, args, false);

@@ -21,23 +21,20 @@ template <int W, int MT, bool kForKeys, bool kDrops> void launch_mma(Ctx& ctx, B
                  args);
 }
 
-// 128 own rows where registers (heads of up to 64) and the longest segment allow it.
+// 128 own rows where registers (heads of up to 64) and the longest segment allow it, and heads are wide enough to gain.
 template <int W, bool kForKeys, bool kDrops> void launch_width(Ctx& ctx, const BackwardArgs<bf16>& args) {
   const AttentionShape& shape = args.shape;
   const int64_t longest =
       kForKeys ? (shape.max_k > 0 ? shape.max_k : shape.NK) : (shape.max_q > 0 ? shape.max_q : shape.NQ);
-  if constexpr (W <= 64) {
+  if constexpr (W == 64) {
     if (longest > 64) return launch_mma<W, 2, kForKeys, kDrops>(ctx, args);
   }
   launch_mma<W, 1, kForKeys, kDrops>(ctx, args);
 }
 
 template <bool kForKeys> void launch_pass(Ctx& ctx, const BackwardArgs<bf16>& args) {
-  with_mma_width(args.shape.HD, [&](auto width) {
-    constexpr int W = decltype(width)::value;
-    args.shape.drop_below > 0 ? launch_width<W, kForKeys, true>(ctx, args)
-                              : launch_width<W, kForKeys, false>(ctx, args);
-  });
+  with_mma_width(args.shape.HD, args.shape.drop_below > 0,
+                 [&](auto width, auto drops) { launch_width<width(), kForKeys, drops()>(ctx, args); });
 }
 
 }  // namespace

@@ -10,10 +10,10 @@ void launch_attention_backward(Ctx& ctx, const BackwardArgs<double>& args, bool 
 void launch_attention_backward(Ctx& ctx, const BackwardArgs<bf16>& args, bool for_keys);
 
 // Blocks of a pass whose blocks own `own` rows; args.tiles is set.
-template <class T> unsigned backward_grid(BackwardArgs<T>& args, bool for_keys, int own) {
+template <class T> int64_t backward_grid(BackwardArgs<T>& args, bool for_keys, int own) {
   const AttentionShape& shape = args.shape;
   args.tiles = for_keys ? tiles_of(shape.max_k, shape.NK, own) : tiles_of(shape.max_q, shape.NQ, own);
-  return grid_of((shape.S + 1) * (for_keys ? shape.NKV : shape.NH) * args.tiles);
+  return (shape.S + 1) * (for_keys ? shape.NKV : shape.NH) * args.tiles;
 }
 
 }  // namespace lowland::cuda

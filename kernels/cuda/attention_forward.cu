@@ -15,12 +15,11 @@ __global__ void __launch_bounds__(kFmaThreads)
 template <class T> void launch_fma(Ctx& ctx, ForwardArgs<T> args) {
   const AttentionShape& shape = args.shape;
   args.tiles = tiles_of(shape.max_q, shape.NQ, FmaTile<T, 32>::kRows);
-  with_head_width(shape.HD, [&](auto width) {
+  with_head_width<T>(shape.HD, [&](auto width) {
     constexpr int W = decltype(width)::value, kShared = ForwardFma<DeviceBlock<kFmaThreads>, T, W>::kShared;
     const auto attention_forward_fma = attention_forward_fma_kernel<T, W>;
     allow_shared(attention_forward_fma, kShared);
-    LL_CUDA_LAUNCH(ctx, grid_of((shape.S + 1) * shape.NH * args.tiles), kFmaThreads, kShared, attention_forward_fma,
-                   args);
+    LL_CUDA_LAUNCH(ctx, (shape.S + 1) * shape.NH * args.tiles, kFmaThreads, kShared, attention_forward_fma, args);
   });
 }
 
@@ -32,7 +31,7 @@ void launch_attention_forward(Ctx& ctx, const ForwardArgs<double>& args) { launc
 template <class T>
 void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
                        const AttentionShape& shape) {
-  check_head_size(shape);
+  check_head_size(shape.HD);
   launch_attention_forward(ctx, {o, lse, in, shape, 0, rows_vectorise(in, shape.HD) && rows_vectorise(o)});
 }
 

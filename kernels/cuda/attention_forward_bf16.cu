@@ -20,19 +20,18 @@ template <int W, int MT, bool kDrops> void launch_mma(Ctx& ctx, ForwardArgs<bf16
   args.tiles = tiles_of(shape.max_q, shape.NQ, Body::kQueries);
   const auto attention_forward_mma = attention_forward_mma_kernel<W, MT, kDrops>;
   allow_shared(attention_forward_mma, Body::kShared);
-  LL_CUDA_LAUNCH(ctx, grid_of((shape.S + 1) * shape.NH * args.tiles), kMmaThreads, Body::kShared, attention_forward_mma,
-                 args);
+  LL_CUDA_LAUNCH(ctx, (shape.S + 1) * shape.NH * args.tiles, kMmaThreads, Body::kShared, attention_forward_mma, args);
 }
 
-// 128 queries to a block read each key half as often, where segments are long enough to fill them and the device has
+// 128 queries to a block read each key half as often, where heads are wide and segments long enough and the device has
 // the shared memory. A query's result is the same to the bit.
 template <int W, bool kDrops> void launch_width(Ctx& ctx, const ForwardArgs<bf16>& args) {
   const int64_t longest = args.shape.max_q > 0 ? args.shape.max_q : args.shape.NQ;
-  if (longest > 64 && ForwardMma<DeviceBlock<kMmaThreads>, W, 2, kDrops>::kShared <= shared_limit()) {
-    launch_mma<W, 2, kDrops>(ctx, args);
-  } else {
-    launch_mma<W, 1, kDrops>(ctx, args);
+  if constexpr (W > 32) {
+    if (longest > 64 && ForwardMma<DeviceBlock<kMmaThreads>, W, 2, kDrops>::kShared <= shared_limit())
+      return launch_mma<W, 2, kDrops>(ctx, args);
   }
+  launch_mma<W, 1, kDrops>(ctx, args);
 }
 
 }  // namespace
@@ -40,10 +39,8 @@ template <int W, bool kDrops> void launch_width(Ctx& ctx, const ForwardArgs<bf16
 void launch_attention_forward(Ctx& ctx, const ForwardArgs<bf16>& args) {
   if (cudnn_attention_forward(ctx, args)) return;
   set_attention_engine("lowland");
-  with_mma_width(args.shape.HD, [&](auto width) {
-    constexpr int W = decltype(width)::value;
-    args.shape.drop_below > 0 ? launch_width<W, true>(ctx, args) : launch_width<W, false>(ctx, args);
-  });
+  with_mma_width(args.shape.HD, args.shape.drop_below > 0,
+                 [&](auto width, auto drops) { launch_width<width(), drops()>(ctx, args); });
 }
 
 }  // namespace lowland::cuda

@@ -6,11 +6,10 @@
 // may be longer than the longest: its blocks take every `tiles`-th tile.
 #pragma once
 #include "kernels/attention.h"
+#include "kernels/common/launch_limits.h"
 #include "kernels/cuda/block.h"
 
 namespace lowland::cuda {
-
-inline constexpr int64_t kMaxHeadDim = 128;
 
 // Of one launch of the forward. `vectors`: every row of q, k, v and o starts at a multiple of 16 bytes.
 template <class T> struct ForwardArgs {

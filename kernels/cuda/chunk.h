@@ -35,6 +35,7 @@ template <int W, class T> LL_HD Chunk<T, W> load_chunk(const T* p) {
 #if defined(__CUDA_ARCH__)
   return *reinterpret_cast<const Chunk<T, W>*>(p);
 #else
+  check_aligned(p, sizeof(Chunk<T, W>));
   Chunk<T, W> x;
   std::memcpy(&x, p, sizeof x);
   return x;
@@ -53,6 +54,7 @@ template <class T, int W> LL_HD void store_chunk(T* p, const Chunk<T, W>& x) {
     *reinterpret_cast<Chunk<T, W>*>(p) = x;
   }
 #else
+  check_aligned(p, sizeof x);
   std::memcpy(p, &x, sizeof x);
 #endif
 }

@@ -1,5 +1,7 @@
 // A block's part of kernels/convert.h: kConvertThreads threads, eight elements each.
 #pragma once
+#include <type_traits>
+
 #include "kernels/common/convert_number.h"
 #include "kernels/cuda/block.h"
 

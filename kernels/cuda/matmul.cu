@@ -4,6 +4,7 @@
 #include <string>
 #include <type_traits>
 
+#include "kernels/common/error.h"
 #include "kernels/cuda/handles.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/matmul_view.h"

@@ -1,18 +1,10 @@
 // Launching what rows.h and column_sums_block.h describe.
 #pragma once
-#include <string>
-
 #include "kernels/cuda/column_sums_block.h"
 #include "kernels/cuda/device_block.cuh"
 #include "kernels/cuda/launch.cuh"
 
 namespace lowland::cuda {
-
-inline void check_row_length(const char* op, int64_t C) {
-  if (C > kMostColumns)
-    fail("[" + std::string(op) + "] rows of " + std::to_string(C) + " columns are longer than CUDA's " +
-         std::to_string(kMostColumns));
-}
 
 template <class A> __device__ A* shared_numbers() {
   extern __shared__ __align__(16) unsigned char bytes[];

@@ -4,6 +4,7 @@
 // holds kParts chunks of W adjacent columns, and neighbours hold neighbouring chunks. Bodies go over a thread's chunks
 // with each_part, which leaves out those beyond C.
 #pragma once
+#include "kernels/common/launch_limits.h"
 #include "kernels/cuda/chunk.h"
 
 namespace lowland::cuda {
@@ -16,10 +17,10 @@ template <class T, int kWidth, int Parts, int Lanes> struct RowPlan {
   static constexpr int kThreads = kLanes == kWarp ? 128 : kLanes;
   static constexpr int kRows = kThreads / kLanes;
   static constexpr int64_t kMostColumns = int64_t{kHeld} * kLanes;
+  // Of a loop over parts: the longest rows do not fit into registers however it is written, and unrolled they take the
+  // compiler most of its time.
+  static constexpr int kUnrolled = kParts > 32 ? 1 : kParts;
 };
-
-// The longest row that a plan takes.
-inline constexpr int64_t kMostColumns = 65536;
 
 // fn(plan) with the plan for rows of C columns, C <= kMostColumns. wide: all rows may be moved 16 bytes at a time. The
 // last plan keeps its share in local memory; no model in sight has rows as long as that.
@@ -34,7 +35,7 @@ template <class T, class F> void with_row_plan(int64_t C, bool wide_rows, const 
     if (wide_rows && C <= 8192) return fn(RowPlan<T, V, 16 / V, 512>{});
     if (wide_rows && C <= 16384) return fn(RowPlan<T, V, 16 / V, 1024>{});
   }
-  if (C <= 1024) return fn(RowPlan<T, 1, 32, kWarp>{});
+  if (C <= 1024) return fn(RowPlan<T, 1, 8, 128>{});
   fn(RowPlan<T, 1, 64, 1024>{});
 }
 
@@ -51,7 +52,7 @@ template <class Plan> struct Numbers {
 // fn(i, c): the thread's chunk i stands at column c.
 template <class Plan, class F> LL_HD void each_part(int t, int64_t C, const F& fn) {
   const int lane = t % Plan::kLanes, width = static_cast<int>(C);
-  LL_UNROLL
+  LL_UNROLL_BY(Plan::kUnrolled)
   for (int i = 0; i < Plan::kParts; ++i) {
     const int c = (i * Plan::kLanes + lane) * Plan::W;
     if (c < width) fn(i, c);

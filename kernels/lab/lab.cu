@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "kernels/common/error.h"
 #include "kernels/cuda/chunk.h"
 #include "kernels/cuda/launch.cuh"
 

@@ -63,7 +63,8 @@ void change(nlohmann::ordered_json& to, const nlohmann::json& before, const nloh
       change(to[key], before.value(key, nlohmann::json::object()), value);
       continue;
     }
-    const auto names = std::find_if(std::begin(kNames), std::end(kNames), [&](auto& n) { return key == n.first; });
+    const auto names =
+        std::find_if(std::begin(kNames), std::end(kNames), [&, &of = key](auto& n) { return of == n.first; });
     const bool renamed = names != std::end(kNames) && to.contains(names->second);
     if (!renamed || to.contains(key)) to[key] = value;
     if (renamed) to[names->second] = value;

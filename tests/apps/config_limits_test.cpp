@@ -87,7 +87,9 @@ TEST_CASE("limits: every whole number of every configuration") {
     const json valid = json::parse(reader.valid);
     reader.read(valid.dump());
     const json flat = valid.flatten();
-    for (const auto& [path, old] : flat.items()) {
+    for (const auto& integer : flat.items()) {
+      const std::string& path = integer.key();
+      const json& old = integer.value();
       // lora_alpha is a real number of any size: a factor, and no count.
       if (!old.is_number_integer() || path == "/lora_alpha") continue;
       for (const json& value : kValues) {

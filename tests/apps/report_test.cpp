@@ -64,6 +64,34 @@ TEST_CASE("report: an axis is whole where cutting gains nothing") {
   CHECK(f.low > 0.9);
 }
 
+TEST_CASE("report: the numbers of an axis are written alike, and fit beside it") {
+  const std::regex numbers("text-anchor='end'>(-?[0-9.]+)</text>");
+  struct Case {
+    std::vector<double> ys;
+    std::string power, first;  // the power of ten told above, and the lowest number
+  };
+  for (const Case& c :
+       {Case{{1.602e-4, 1.641e-4}, ">1e-4<", "1.61"}, Case{{-2.4e-5, -3.7e-5}, ">1e-5<", "-3.6"},
+        Case{{0.25, 0.25, 0.25}, "", "0.23"}, Case{{0.9874, 0.9882, 0.9878}, "", "0.9874"}, Case{{0, 0, 0}, "", "-0.4"},
+        Case{{3, 250, 17}, "", "0"}, Case{{2e6, 4.6e6}, ">1e6<", "2.0"},
+        Case{{1.3816021, 1.3816029}, ">1e-7 + 1.381602<", "2"},
+        Case{{-1.3816021, -1.3816029}, ">1e-7 - 1.381603<", "2"}, Case{{123456.7, 123456.9}, "> + 123456<", "0.70"}}) {
+    const std::string svg = svg_chart("Sharpness", "step", {series("a", c.ys, 0)});
+    INFO(svg);
+    if (c.power.empty()) CHECK((svg.find(">1e") == std::string::npos && svg.find("x='2'") == std::string::npos));
+    CHECK(svg.find(c.power) != std::string::npos);
+    std::vector<std::string> found;
+    for (std::sregex_iterator i(svg.begin(), svg.end(), numbers), end; i != end; ++i) found.push_back((*i)[1]);
+    REQUIRE(found.size() >= 3);
+    CHECK(found.front() == c.first);
+    const auto decimals = [](const std::string& t) { return t.size() - std::min(t.find('.'), t.size()); };
+    for (const std::string& t : found) {
+      CHECK(t.size() <= 6);  // letters of 6.6 in a margin of 46
+      CHECK(decimals(t) == decimals(found.front()));
+    }
+  }
+}
+
 TEST_CASE("report: training and evaluation loss in one chart; values for the script; nothing from outside") {
   const std::string one = report_html({run("lora", "lora", 0)});
   CHECK(one.find("data-name='training'") != std::string::npos);

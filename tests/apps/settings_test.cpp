@@ -109,7 +109,9 @@ TEST_CASE("limits: each flag of each program at the ends of what a number can be
   using Run = Outcome (*)(const std::vector<std::string>&, const Kill&);
   const std::pair<const char*, Run> programs[] = {{"roberta", run_program}, {"llama", run_llama}, {"vlm", run_vlm}};
   int tried = 0;
-  for (const auto& [name, run] : programs) {
+  for (const auto& program : programs) {
+    const char* const name = program.first;
+    const Run run = program.second;
     for (const char* verb : {"finetune", "pretrain", "evaluate", "predict", "generate", "chat", "probe", "inspect"}) {
       std::istringstream help(run({verb, "--help"}, {}).out);
       for (std::string line; std::getline(help, line);) {

@@ -8,6 +8,7 @@
 
 #include "tests/apps/flat_picture.h"
 #include "tests/apps/program.h"
+#include "tests/apps/terminal.h"
 
 using namespace lowland::test;
 using nlohmann::json;
@@ -324,4 +325,30 @@ TEST_CASE("lowland-vlm: bench adapts what finetune does, the language model alon
   constexpr int64_t C = 768, F = 2048, L = 12;
   CHECK(row.at("trained") == L * (4 * (C + C) + 3 * (C + F)));
   CHECK(row.at("shape") == "1 x (49 + 2)");
+}
+
+TEST_CASE("lowland-vlm chat on a terminal: a picture that the next line is about, and one that is not there") {
+  const Workspace w;
+  const Workspace& task = tiny_task_of_pictures();
+  const std::string picture = task / "classes/red/7.png", file = w / "talk.jsonl";
+  const Outcome o = run_on_terminal(
+      LL_VLM_PROGRAM, {"chat", "--model", task / "base/model", "--max-new-tokens", "4", "--threads", "1"}, {100},
+      {{"> ", "/help\n"},
+       {"> ", "/image\n"},
+       {"> ", "/image " + (w / "none.png") + "\n"},
+       {"> ", "/image " + picture + "\n"},
+       {"> ", "which colour?\n"},
+       {"> ", "/save " + file + "\n"},
+       {"> ", "/exit\n"}});
+  CAPTURE(o.out);
+  CHECK(o.exit_code == 0);
+  const auto has = [&](const std::string& text) { return o.out.find(text) != std::string::npos; };
+  CHECK(has("/image FILE    a picture that the next line is about"));
+  CHECK(has("/image FILE shows a picture"));
+  CHECK(has("none.png"));
+  CHECK(has("the next line is about this picture"));
+  const json saved = json::parse(read_text(file));
+  CHECK(saved.at("images") == json{picture});
+  REQUIRE(saved.at("messages").size() == 2);
+  CHECK(saved.at("messages")[0].at("content").get<std::string>().find("which colour?") != std::string::npos);
 }

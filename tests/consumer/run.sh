@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# run.sh BUILD CXX GENERATOR FLAGS: installs BUILD below itself, builds the outside project against that alone, and runs
+# run.sh BUILD CXX GENERATOR [FLAGS]: installs BUILD below itself, builds the outside project against that alone, and runs
 # it on the small model of the tests. The adapter that it saves must be a folder as peft needs it: where Python has
 # peft, that computes the same logits from it; the installed lowland-roberta merges it into its base.
 set -euo pipefail
+[[ $# -ge 3 ]] || { echo "usage: $0 BUILD CXX GENERATOR [FLAGS]" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1 work=$1/consumer model=$here/../golden/roberta_tiny
 rm -rf "$work"

@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "kernels/cuda/host_mma.h"
 #include "tests/ops/harness.h"
 
 namespace lowland::test {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/common/small_matrix.h"
+#include "kernels/cuda/host_block.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;

@@ -16,7 +16,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "kernels/cuda/mma.h"
+#include "kernels/cuda/host_mma.h"
 
 namespace lowland::cuda {
 

@@ -56,7 +56,7 @@ cat >"$work/path/hf" <<END
 #!/usr/bin/env bash
 # hf download NAME --local-dir FOLDER
 kind=roberta
-case \${2,,} in *llava*) kind=llava ;; *llama*) kind=llama ;; esac
+case \${2,,} in *llava*) kind=llava ;; *llama* | *smollm*) kind=llama ;; esac
 mkdir -p "\$(dirname "\$4")"
 rm -rf "\$4"
 cp -r "$work/inputs/\$kind" "\$4"
@@ -83,6 +83,7 @@ for page in README.md docs/*.md docs/*/*.md; do
         chmod +x "$folder/build/bin/$(basename "$program")"
       done
       lay_inputs "$work/inputs" "$folder"
+      ln -sfn "$root/apps" "$folder/apps"
     fi
     if (cd "$folder" && PATH=$work/path:$PATH timeout 300 bash -e "$block") >"$block.log" 2>&1 </dev/null; then
       ran=$((ran + 1))

@@ -5,7 +5,7 @@
 # Ends with 1 where a target crashed, hung for 20 s or took more than 2 GB.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-seconds=${1:?how many seconds for each target}
+seconds=${1:?usage: run.sh SECONDS [TARGET...]}
 shift
 build=$PWD/${BUILD:-build-fuzz} golden=$PWD/tests/golden
 corpus=${CORPUS:-$build/corpus}

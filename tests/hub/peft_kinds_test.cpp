@@ -98,7 +98,9 @@ std::string without(const std::string& name, const std::string& part) { return h
 }  // namespace
 
 TEST_CASE("peft kinds: loaded, merged and saved again, each computes what peft computes") {
-  for (const auto& [name, values] : peft_says().at("adapters").items()) {
+  for (const auto& adapter : peft_says().at("adapters").items()) {
+    const std::string& name = adapter.key();
+    const json& values = adapter.value();
     CAPTURE(name);
     const Folder out;
     const std::string base = kind(values.at("tied").get<bool>() ? "tied" : "apart");

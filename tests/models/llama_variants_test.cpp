@@ -43,6 +43,12 @@ struct Batch {
   std::vector<int32_t> text(size_t s) const { return all[s].ids; }
 };
 
+double largest(const std::vector<double>& values) {
+  double most = 0;
+  for (const double v : values) most = std::max(most, std::abs(v));
+  return most;
+}
+
 struct Variant {
   Llama model;
   Variant(Context& context, const nlohmann::json& config, DType dtype, bool recompute = false)
@@ -80,13 +86,17 @@ TEST_CASE("Llama variants: logits, loss and gradients equal transformers'") {
   Golden golden(folder());
   const Batch batch(golden);
   const nlohmann::json all_variants = variants();
-  for (const auto& [name, config] : all_variants.items()) {
+  for (const auto& variant : all_variants.items()) {
+    const std::string& name = variant.key();
+    const nlohmann::json& config = variant.value();
     CAPTURE(name);
     for (const DType dtype : {DType::f64, DType::f32}) {
       const bool exact = dtype == DType::f64;
       Variant v(golden.context, config, dtype);
       const std::vector<double> logits = v.logits(batch.all);
-      CHECK(max_abs_diff(logits, golden.values(name + "/logits")) <= 1e-5);
+      const std::vector<double> wanted = golden.values(name + "/logits");
+      // In f32 some logits of 5 go through 40 roundings, in an order that is the compiler's.
+      CHECK(max_abs_diff(logits, wanted) <= (exact ? 1e-5 : 32 * std::ldexp(largest(wanted), -23)));
       // Products of other sizes sum in another order.
       CHECK(max_abs_diff(v.logits(batch.all, nn::Pack::buckets), logits) <= (exact ? 1e-10 : 1e-5));
       CHECK(std::abs(v.backward(batch) - golden.values(name + "/loss")[0]) <= (exact ? 1e-6 : 1e-5));
@@ -100,7 +110,9 @@ TEST_CASE("Llama variants: a packed text gives what it gives alone; recomputing 
   Golden golden(folder());
   const Batch batch(golden);
   const nlohmann::json all_variants = variants();
-  for (const auto& [name, config] : all_variants.items()) {
+  for (const auto& variant : all_variants.items()) {
+    const std::string& name = variant.key();
+    const nlohmann::json& config = variant.value();
     CAPTURE(name);
     Variant v(golden.context, config, DType::f64), again(golden.context, config, DType::f64, true);
     const std::vector<double> together = v.logits(batch.all);
@@ -121,7 +133,9 @@ TEST_CASE("Llama variants: greedy texts with a cache equal transformers', past t
   Golden golden(folder());
   const Batch batch(golden);
   const nlohmann::json all_variants = variants();
-  for (const auto& [name, config] : all_variants.items()) {
+  for (const auto& variant : all_variants.items()) {
+    const std::string& name = variant.key();
+    const nlohmann::json& config = variant.value();
     CAPTURE(name);
     Variant v(golden.context, config, DType::f32);
     GenerateOptions options;

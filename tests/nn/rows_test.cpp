@@ -37,12 +37,12 @@ TEST_CASE("rows: packed without padding") {
 TEST_CASE("rows: buckets round sizes up with rows that belong to nobody") {
   const Rows rows = pack(cpu(), segments(), Pack::buckets);
   CHECK(rows.N == 16);
-  CHECK(rows.S == 8);
+  CHECK(rows.S == 4);
   CHECK(rows.K == 8);
   CHECK(rows.tokens == 9);
-  CHECK(rows.longest == 8);
-  CHECK(ints(rows.cu_seqlens) == std::vector<int32_t>{0, 3, 4, 9, 9, 9, 9, 9, 9});
-  CHECK(ints(rows.cu_select) == std::vector<int32_t>{0, 1, 2, 3, 3, 3, 3, 3, 3});
+  CHECK(rows.longest == 64);
+  CHECK(ints(rows.cu_seqlens) == std::vector<int32_t>{0, 3, 4, 9, 9});
+  CHECK(ints(rows.cu_select) == std::vector<int32_t>{0, 1, 2, 3, 3});
   CHECK(ints(rows.select) == std::vector<int32_t>{0, 3, 4, 0, 0, 0, 0, 0});
   const Rows tokens_only = pack(cpu(), segments(), Pack::bucketed_tokens);
   CHECK(tokens_only.N == 16);
@@ -86,6 +86,8 @@ TEST_CASE("rows: sizes of buckets") {
                                                                           {4097, 4608},
                                                                           {100000, 106496}})
     CHECK(bucket_of(n) == bucket);
+  for (const auto& [n, longest] : std::vector<std::pair<int64_t, int64_t>>{{1, 64}, {64, 64}, {65, 128}, {1000, 1024}})
+    CHECK(pack(cpu(), {{std::vector<int32_t>(n), 0, {0}}}, Pack::buckets).longest == longest);
 }
 
 TEST_CASE("rows: a model gives the same losses and gradients over buckets") {

@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "kernels/common/launch_limits.h"
 #include "optim/xtensor.h"
 #include "tests/ops/harness.h"
 
@@ -174,7 +175,16 @@ TEST_CASE("attention: values and gradients of packed rows") {
   check_packed("empty segments and a tail", {.nq = {0, 5, 0, 0, 17, 0}, .nk = {0, 5, 0, 0, 17, 0}, .tail = 3});
   check_packed("no segments", {.nq = {}, .nk = {}, .tail = 4});
   for (const int64_t HD : {1, 17, 40, 64, 80, 128, 160})
-    check_packed("head_dim " + std::to_string(HD), {.nq = {13}, .nk = {13}, .NH = 2, .NKV = 1, .HD = HD});
+    if (HD <= cuda::kMaxHeadDim || test_device() != "cuda")
+      check_packed("head_dim " + std::to_string(HD), {.nq = {13}, .nk = {13}, .NH = 2, .NKV = 1, .HD = HD});
+}
+
+TEST_CASE("attention: heads and lengths of real models") {
+  for (const int64_t HD : {64, 128}) {
+    const std::string name = "head_dim " + std::to_string(HD);
+    check_packed(name, {.nq = {130, 5}, .nk = {130, 5}, .NH = 2, .NKV = 2, .HD = HD});
+    check_packed(name + ", causal", {.nq = {70, 66}, .nk = {70, 66}, .NH = 2, .NKV = 1, .HD = HD, .causal = true});
+  }
 }
 
 TEST_CASE("attention: a sliding window") {

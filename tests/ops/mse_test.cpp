@@ -16,7 +16,7 @@ TEST_CASE("mse: values and gradients") {
               .inputs = {{{N, 1}}},
               .run =
                   [&](const Tensors& in) {
-                    return ops::mse(in[0], Tensor::from<double>(cpu(), {N}, t).to(in[0].dtype()), mean);
+                    return ops::mse(in[0], Tensor::from<double>(cpu(), {N}, t).to(acc_of(in[0].dtype())), mean);
                   },
               .forward = [&](const Arrays& in) { return Values{reference::mse_forward(in[0], t, mean)}; },
               .backward = [&](const Arrays& in,

@@ -119,4 +119,21 @@ refuses kernel_symbols true
 object two.o 'void g() {}'
 refuses kernel_symbols true
 refuses kernel_symbols 'rm ../two.o'
+
+# A script that wants arguments says so where it gets none.
+scripts=0
+for script in $(find "$here"/../../{apps,cmake,tests} -name '*.sh'); do
+  name=$(basename "$script")
+  grep -qE "^#.*\\b${name//./\\.} [A-Z]" "$script" || continue
+  scripts=$((scripts + 1))
+  if timeout 20 bash "$script" </dev/null >output 2>&1; then
+    echo "$script needs arguments, and runs without them"
+    bad=1
+  elif ! grep -q 'usage: .*[A-Z]' output; then
+    echo "$script does not say its usage:"
+    head -n 3 output
+    bad=1
+  fi
+done
+((scripts >= 12)) || { echo "only $scripts scripts say in their first lines what they want"; bad=1; }
 exit $bad

@@ -3,6 +3,7 @@
 # copy of its own, in which another's kernels are unknown. Prints each that does; exit status 1 if one does, or if no
 # FILE names the shared one.
 set -uo pipefail
+: "${1:?usage: check_cuda_runtime.sh FILE...}"
 bad=0 shared=0
 for file in "$@"; do
   [[ -f $file ]] || { echo "no such file: $file"; exit 2; }

@@ -2,7 +2,7 @@
 # check_files.sh ROOT: files of at most 500 lines, lines of at most 120 characters (Python 140), no tabs, no spaces at
 # line ends, no folder README of more than 15 lines, and no path of somebody's machine.
 set -uo pipefail
-cd "$1" || exit 2
+cd "${1:?usage: check_files.sh ROOT}" || exit 2
 sources=$(find kernels engine nn optim models apps tests cmake -type f \
             \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.sh' -o -name '*.py' \
                -o -name '*.cmake' -o -name CMakeLists.txt \) -not -path '*/__pycache__/*' | sort) || exit 2

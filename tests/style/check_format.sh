@@ -2,7 +2,7 @@
 # check_format.sh ROOT: C++ and CUDA sources are laid out as clang-format 14 (Debian 12's) lays them out with
 # .clang-format. Prints the offenders; exit status 1 if there are any, 77 (skipped) without that program.
 set -uo pipefail
-cd "$1" || exit 2
+cd "${1:?usage: check_format.sh ROOT}" || exit 2
 for program in clang-format-14 clang-format; do
   "$program" --version 2>/dev/null | grep -q 'version 14\.' && break
   program=

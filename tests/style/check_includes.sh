@@ -4,7 +4,7 @@
 # Inside engine a file includes only what stands before it in engine/README.md's list. CUDA's headers stay in
 # kernels/cuda, xtensor out of headers, and the environment is read in one place.
 set -uo pipefail
-cd "$1" || exit 2
+cd "${1:?usage: check_includes.sh ROOT}" || exit 2
 bad=0
 
 # allow LAYER WHAT [FILES]: what the folder, or these files of it, may include

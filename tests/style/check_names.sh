@@ -6,7 +6,7 @@
 #     sources
 # Prints the offenders; exit status 1 if there are any.
 set -uo pipefail
-cd "$1" || exit 2
+cd "${1:?usage: check_names.sh ROOT}" || exit 2
 bad=0
 complain() { echo "$1"; bad=1; }
 spans() {

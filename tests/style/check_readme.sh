@@ -2,7 +2,7 @@
 # check_readme.sh ROOT: the README's C++ example is the file that the tests compile and run, byte for byte; and every
 # link of the README and of docs/ leads to a file.
 set -uo pipefail
-cd "$1" || exit 2
+cd "${1:?usage: check_readme.sh ROOT}" || exit 2
 bad=0
 if ! diff <(awk '/^```cpp$/ { on = 1; next } /^```$/ { on = 0 } on' README.md) tests/consumer/one_step.cpp; then
   echo "the C++ example of README.md is not tests/consumer/one_step.cpp"

@@ -126,11 +126,11 @@ template <int HD> void measure(Lab& lab, const Problem& p) {
   std::vector<Version> versions;
   if (p.small()) {
     versions.push_back({"1 thread per query", [&](Ctx& ctx) {
-                          const dim3 grid(cuda::grid_of(cuda::blocks_for(p.N(), 128)), heads);
+                          const dim3 grid(cuda::blocks_for(p.N(), 128), heads);
                           LL_CUDA_LAUNCH(ctx, grid, 128, 0, attention_1_thread_per_query<HD>, args);
                         }});
     versions.push_back({"2 keys in shared memory", [&](Ctx& ctx) {
-                          const dim3 grid(cuda::grid_of(p.S * args.tiles), heads);
+                          const dim3 grid(p.S * args.tiles, heads);
                           LL_CUDA_LAUNCH(ctx, grid, 128, 0, attention_2_shared_keys<HD>, args);
                         }});
   }

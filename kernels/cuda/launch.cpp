@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kernels/common/environment.h"
+#include "kernels/common/error.h"
 
 namespace lowland::cuda {
 namespace {
