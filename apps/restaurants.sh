@@ -17,13 +17,14 @@ awk -v folder="$folder" '
     unseen = "Aromi|The Eagle|Strada|Wildwood|Fitzbillies"
     foods = "Italian|Indian|French|Japanese|English|Chinese"
     for (i = 0; i < 340; ++i) {
+      file = folder (i < 300 ? "/train.jsonl" : "/test.jsonl")
       name = pick(i < 300 ? known : unseen); food = pick(foods)
       price = pick("cheap|moderate|high"); area = pick("riverside|city centre|station|harbour")
       children = pick("yes|no")
       printf "{\"prompt\": \"name: %s; food: %s; price: %s; area: %s; children: %s\\n\", ", name, food, price, area,
-        children >(folder (i < 300 ? "/train.jsonl" : "/test.jsonl"))
+        children >file
       printf "\"completion\": \"* %s * %s, %s. %s; %s.\"}\n", toupper(name), food, place[area], wallet[price],
-        children == "yes" ? "little ones welcome" : "grown-ups only" >(folder (i < 300 ? "/train.jsonl" : "/test.jsonl"))
+        children == "yes" ? "little ones welcome" : "grown-ups only" >file
     }
   }'
 echo "$folder/train.jsonl: 300 records; $folder/test.jsonl: 40"

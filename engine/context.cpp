@@ -36,6 +36,11 @@ Context::Context(int threads, std::unique_ptr<Accelerator> accelerator)
 
 Context::~Context() = default;
 
+void Context::keep_threads() {
+  share_.reset();
+  kernels_.idle = 0;
+}
+
 void Context::share_processors() {
   if (share_) kernels_.idle = share_->idle();
 }

@@ -36,6 +36,7 @@ class Context {
   int threads() const { return kernels_.threads; }
   // Between two ops: how many of the threads run is chosen anew, where nobody has said how many there are to be.
   void share_processors();
+  void keep_threads();  // all of them run from here on
 
   // Absent on the CPU.
   Accelerator* accelerator() const { return accelerator_.get(); }

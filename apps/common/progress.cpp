@@ -164,4 +164,8 @@ std::string thousands(int64_t n) {
   return digits;
 }
 
+std::string counted(int64_t n, const std::string& thing) {
+  return fmt::format("{} {}{}", thousands(n), thing, n == 1 ? "" : "s");
+}
+
 }  // namespace lowland::apps

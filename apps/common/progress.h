@@ -49,8 +49,9 @@ class Progress {
 // Lines of the log, on stderr, above a bar that is there.
 void say(const std::string& text);
 void say(const std::vector<std::string>& lines);
-std::string bytes_text(size_t bytes);       // "1.24 GB"
-std::string duration_text(double seconds);  // "4:05", "1:02:03"
-std::string thousands(int64_t n);           // "12,345"
+std::string bytes_text(size_t bytes);                      // "1.24 GB"
+std::string duration_text(double seconds);                 // "4:05", "1:02:03"
+std::string thousands(int64_t n);                          // "12,345"
+std::string counted(int64_t n, const std::string& thing);  // "1 thread", "12,345 threads"
 
 }  // namespace lowland::apps

@@ -37,8 +37,12 @@ std::string scale_bar(double low, double high) {
   for (int i = 0; i < kSteps; ++i)
     svg += fmt::format("<rect x='{}' y='{:.1f}' width='{}' height='{:.1f}' fill='{}'/>", x, kTop + step * i, kBar,
                        step + 0.5, colour(1 - (i + 0.5) / kSteps));
-  return svg + text(x + kBar + 6, kTop + 10, "start", fmt::format("{:.4g}", high)) +
-         text(x + kBar + 6, kTop + kSide, "start", fmt::format("{:.4g}", low));
+  // Digits enough to tell the ends apart.
+  int digits = 4;
+  const auto number = [&](double v) { return fmt::format("{:.{}g}", v, digits); };
+  while (digits < 9 && low < high && number(low) == number(high)) ++digits;
+  return svg + text(x + kBar + 6, kTop + 10, "start", number(high)) +
+         text(x + kBar + 6, kTop + kSide, "start", number(low));
 }
 
 }  // namespace

@@ -197,8 +197,7 @@ std::string summary(const json& info) {
   if (info.contains("seconds")) text += " in " + duration_text(info.at("seconds").get<double>());
   if (info.contains("trainable_params"))
     text += fmt::format(", {} trained parameters", thousands(info.at("trainable_params").get<int64_t>()));
-  const int threads = info.value("threads", 0);
-  return fmt::format("{}, {} thread{}", text, threads, threads == 1 ? "" : "s");
+  return fmt::format("{}, {}", text, counted(info.value("threads", 0), "thread"));
 }
 
 // Along the first direction; of a square, its middle row.

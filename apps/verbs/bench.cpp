@@ -66,6 +66,7 @@ struct TimedMethod {
   TimedMethod(const BenchVerb& verb, const std::string& name)
       : how(default_settings(name)), context(verb.system.make_context()) {
     const BenchCase& subject = *verb.subject;
+    context->keep_threads();  // whatever else runs: methods are compared
     training.fill_in_defaults(how);
     model = subject.new_model(how);
     model->set_recompute(subject.batch.recompute == "block");
@@ -194,7 +195,7 @@ void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
   const nlohmann::ordered_json gpu = gpu_state(context);
   const std::string where =
       gpu.is_null()
-          ? fmt::format("{} threads", context.threads())
+          ? counted(context.threads(), "thread")
           : fmt::format("{}: {}, driver {}, SM clock {} of {} MHz, power limit {} W", context.device().name(),
                         gpu.at("name").get<std::string>(), gpu.at("driver").dump(), gpu.at("sm_clock_mhz").dump(),
                         gpu.at("sm_clock_max_mhz").dump(), gpu.at("power_limit_w").dump());

@@ -12,8 +12,8 @@
 namespace lowland {
 namespace {
 
-// One thread in ten is what the clock ticks of /proc/stat may be wrong by; a program that takes half a processor is
-// worth a thread.
+// Of a processor's time: more than ticks of 10 ms in half a second may be wrong by, less than the half that another
+// program gets beside a thread of ours.
 constexpr double kWorthAThread = 0.4;
 constexpr auto kPause = std::chrono::milliseconds(500);
 

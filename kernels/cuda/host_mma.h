@@ -3,14 +3,13 @@
 #pragma once
 #include <vector>
 
-#include "kernels/common/error.h"
 #include "kernels/cuda/host_block.h"
 #include "kernels/cuda/mma.h"
 
 namespace lowland::cuda {
 
 inline const bf16* checked_row(const bf16* row) {
-  if (reinterpret_cast<uintptr_t>(row) % 16 != 0) fail("ldmatrix: a row is not 16-byte aligned");
+  check_aligned(row, 16);
   return row;
 }
 
@@ -65,28 +64,21 @@ void multiply_add(HostBlock<Threads>&, const C& c, const A& a, const B0& b0, con
   }
 }
 
-template <int Threads> class AsyncCopies<HostBlock<Threads>> {
+// Copies of 16 bytes in groups, made at the wait for them: the last moment at which a GPU makes them.
+class HostCopies {
  public:
   void copy16(void* to, const void* from, bool valid) {
-    if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % 16 != 0)
-      fail("cp.async: an address is not 16-byte aligned");
+    check_aligned(to, 16);
+    check_aligned(from, 16);
     open_.push_back({to, from, valid});
   }
-  // Called for every thread in turn: thread 0 opens the group, the others' copies join it.
-  void commit(int t) {
-    if (t == 0) groups_.emplace_back();
-    groups_.back().insert(groups_.back().end(), open_.begin(), open_.end());
-    open_.clear();
-  }
   template <int kPending> void wait(int) {
-    while (groups_.size() > kPending) {
+    for (; groups_.size() > kPending; groups_.erase(groups_.begin()))
       for (const Copy& copy : groups_.front())
         copy.valid ? std::memcpy(copy.to, copy.from, 16) : std::memset(copy.to, 0, 16);
-      groups_.erase(groups_.begin());
-    }
   }
 
- private:
+ protected:
   struct Copy {
     void* to;
     const void* from;
@@ -94,6 +86,16 @@ template <int Threads> class AsyncCopies<HostBlock<Threads>> {
   };
   std::vector<Copy> open_;
   std::vector<std::vector<Copy>> groups_;
+};
+
+template <int Threads> class AsyncCopies<HostBlock<Threads>> : public HostCopies {
+ public:
+  // Called for every thread in turn: thread 0 opens the group, the others' copies join it.
+  void commit(int t) {
+    if (t == 0) groups_.emplace_back();
+    groups_.back().insert(groups_.back().end(), open_.begin(), open_.end());
+    open_.clear();
+  }
 };
 
 }  // namespace lowland::cuda

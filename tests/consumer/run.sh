@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh BUILD CXX GENERATOR [FLAGS]: installs BUILD below itself, builds the outside project against that alone, and runs
-# it on the small model of the tests. The adapter that it saves must be a folder as peft needs it: where Python has
+# run.sh BUILD CXX GENERATOR [FLAGS]: installs BUILD below itself, builds the outside project against that alone, and
+# runs it on the small model of the tests. The adapter that it saves must be a folder as peft needs it: where Python has
 # peft, that computes the same logits from it; the installed lowland-roberta merges it into its base.
 set -euo pipefail
 [[ $# -ge 3 ]] || { echo "usage: $0 BUILD CXX GENERATOR [FLAGS]" >&2; exit 2; }

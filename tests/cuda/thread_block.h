@@ -161,32 +161,16 @@ void multiply_add(ThreadBlock<Threads>& b, const C& c, const A& a, const B0& b0,
 }
 
 // One for each thread, as its kernel body is.
-template <int Threads> class AsyncCopies<ThreadBlock<Threads>> {
+template <int Threads> class AsyncCopies<ThreadBlock<Threads>> : public HostCopies {
  public:
   void copy16(void* to, const void* from, bool valid) {
-    if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % 16 != 0)
-      fail("cp.async: an address is not 16-byte aligned");
+    HostCopies::copy16(to, from, valid);
     std::memset(to, 0xff, 16);
-    open_.push_back({to, from, valid});
   }
   void commit(int) {
     groups_.push_back(std::move(open_));
     open_.clear();
   }
-  template <int kPending> void wait(int) {
-    for (; groups_.size() > kPending; groups_.erase(groups_.begin()))
-      for (const Copy& copy : groups_.front())
-        copy.valid ? std::memcpy(copy.to, copy.from, 16) : std::memset(copy.to, 0, 16);
-  }
-
- private:
-  struct Copy {
-    void* to;
-    const void* from;
-    bool valid;
-  };
-  std::vector<Copy> open_;
-  std::vector<std::vector<Copy>> groups_;
 };
 
 // All threads are there before the first begins: ThreadSanitizer forgets one that ended before another began.

@@ -19,8 +19,8 @@ struct Shares {
   int steps = 0, replayed = 0, captured = 0;
 };
 
-// A run of `epochs` over the examples, each in an order of its own. prompts: only what follows them is learnt, and not
-// the class of a text.
+// A run of `epochs` over the examples, each in an order of its own. Of a pair, a prompt and what follows it, the second
+// is learnt; of a single text its class.
 Shares run_over(const nlohmann::json& examples, size_t batch, int epochs) {
   Context device(2, make_emulator(2));
   GraphCache cache(device);
@@ -61,7 +61,7 @@ TEST_CASE("graphs: most steps over real texts are replayed") {
     double least;  // share of the steps
   };
   for (const Case& c : std::vector<Case>{
-           {"rte", 32, 0.92}, {"e2e", 16, 0.95}, {"e2e", 8, 0.95}, {"qnli", 16, 0.9}, {"books", 16, 0.75}}) {
+           {"rte", 32, 0.92}, {"e2e", 16, 0.95}, {"e2e", 8, 0.95}, {"qnli", 16, 0.9}, {"books", 16, 0.7}}) {
     CAPTURE(c.name);
     const Shares shares = run_over(lengths.at(c.name), c.batch, 10);
     CAPTURE(shares.captured);

@@ -3,6 +3,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "tests/ops/as_activation.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;
@@ -18,7 +19,7 @@ void check(int64_t N, int64_t C, const std::vector<int32_t>& index) {
   const int64_t K = index.size();
   check_op({.name = "N " + std::to_string(N) + " C " + std::to_string(C),
             .inputs = {{{N, C}}},
-            .run = [&](const Tensors& in) { return ops::gather_rows(in[0], index_of(index)); },
+            .run = [&](const Tensors& in) { return ops::gather_rows(as_activation(in[0]), index_of(index)); },
             .forward = [&](const Arrays& in) { return reference::gather_rows_forward(in[0], index, K, C); },
             .backward = [&](const Arrays&,
                             const Values& dy) { return Arrays{reference::gather_rows_backward(dy, index, N, K, C)}; },

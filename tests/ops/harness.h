@@ -1,8 +1,7 @@
 // One declarative case checks an op: its value and the gradient of every input that is marked, in f64 and f32, against
-// kernels/reference (on a GPU in bf16 as well); the gradients in f64 against central differences, which prove the
-// reference, too; and that a second backward pass adds to the first. All on the device that LL_TEST_DEVICE names: the
-// same cases serve the CPU and a GPU. Where there are no kernels over bf16, both passes run without any, on the meta
-// device: what an op refuses there shows.
+// kernels/reference; the gradients in f64 against central differences, which prove it, too; that a second backward pass
+// adds to the first. All on the device that LL_TEST_DEVICE names: the same cases serve the CPU and a GPU. In bf16 as
+// well on a GPU; elsewhere both passes run in bf16 without a kernel, on the meta device: what an op refuses shows.
 #pragma once
 #include <functional>
 #include <memory>
@@ -35,8 +34,7 @@ struct OpCase {
   std::function<Arrays(const Arrays&, const Values& dy)> backward;
   // The largest |y - ref| / max(1, max|ref|) of inputs that are rounded to the type: of values, and of gradients.
   double tolerance_f32 = 2e-6, tolerance_f64 = 1e-12;
-  // bf16 rounds by 2^-9 at most: a value or gradient, and up to four numbers on the way to it. 0: no bf16 for this op.
-  double tolerance_bf16 = 2e-2;
+  double tolerance_bf16 = 2e-2;  // of both: five roundings by 2^-8. 0: no bf16 for this op
   double tolerance_backward_f32 = 5e-6, tolerance_backward_f64 = 1e-12;
   double tolerance_grad = 1e-7;  // |analytic - numeric| / max(1, max|analytic|), finite differences in f64
 };

@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "tests/ops/as_activation.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;
@@ -17,7 +18,7 @@ OpCase case_of(int64_t N, int64_t M, int64_t O, bool bias) {
   OpCase c{
       .name = fmt::format("N {} M {} O {} bias {}", N, M, O, bias),
       .inputs = {{{N, M}}, {{O, M}, true, 1 / std::sqrt(static_cast<double>(M))}},
-      .run = [=](const Tensors& in) { return ops::linear(in[0], in[1], bias ? in[2] : Tensor()); },
+      .run = [=](const Tensors& in) { return ops::linear(as_activation(in[0]), in[1], bias ? in[2] : Tensor()); },
       .forward =
           [=](const Arrays& in) { return reference::linear_forward(in[0], in[1], bias ? in[2] : Values(), N, M, O); },
       .backward =

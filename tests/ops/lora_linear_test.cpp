@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "tests/ops/as_activation.h"
 #include "tests/ops/dropout_rows.h"
 #include "tests/ops/harness.h"
 
@@ -57,7 +58,9 @@ LoraGroup group_of(const Case& c, const Tensors& in) {
   return g;
 }
 
-Tensor run(const Case& c, const Tensors& in) { return ops::lora_linear(in[0], in[1], in[2], group_of(c, in)); }
+Tensor run(const Case& c, const Tensors& in) {
+  return ops::lora_linear(as_activation(in[0]), in[1], in[2], group_of(c, in));
+}
 
 // A and B as the forward reads them.
 Values read_a(const Case& c, const Arrays& in) {

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/ops/ops.h"
 #include "kernels/matmul.h"
+#include "tests/ops/as_activation.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;
@@ -19,7 +20,7 @@ OpCase case_of(int64_t M, int64_t N, int64_t K, bool ta, bool tb) {
   const double rms = 1 / std::sqrt(static_cast<double>(K));
   return {.name = fmt::format("{} x {} x {} trans {} {}", M, N, K, ta, tb),
           .inputs = {{ta ? Shape{K, M} : Shape{M, K}, true, rms}, {tb ? Shape{N, K} : Shape{K, N}}},
-          .run = [=](const Tensors& in) { return ops::matmul(in[0], in[1], ta, tb); },
+          .run = [=](const Tensors& in) { return ops::matmul(as_activation(in[0]), as_activation(in[1]), ta, tb); },
           .forward = [=](const Arrays& in) { return reference::matmul(in[0], in[1], shape); },
           .backward =
               [=](const Arrays& in, const Values& dy) {

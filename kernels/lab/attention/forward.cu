@@ -104,8 +104,7 @@ template <class Block, int HD, int MT> void launch_body(Ctx& ctx, Args args) {
   args.tiles = cuda::tiles_of(shape.max_q, shape.NQ, Body::kQueries);
   const auto kernel = attention_3_tensor_cores<Block, HD, MT>;
   cuda::allow_shared(kernel, Body::kShared);
-  LL_CUDA_LAUNCH(ctx, cuda::grid_of((shape.S + 1) * shape.NH * args.tiles), cuda::kMmaThreads, Body::kShared, kernel,
-                 args);
+  LL_CUDA_LAUNCH(ctx, (shape.S + 1) * shape.NH * args.tiles, cuda::kMmaThreads, Body::kShared, kernel, args);
 }
 
 template <int HD> void measure(Lab& lab, const Problem& p) {
