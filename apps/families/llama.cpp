@@ -75,10 +75,10 @@ void LlamaSession::open(const Flags& flags) {
   say(config_.notes);
   family_ = lowland::llama_family(config_);
   random_std = config_.initializer_range;
-  open_tokenizer();
   take_adapter(flags, family_);
-  train_new_tokens("embed_tokens", !config_.tie_word_embeddings);
   if (adapter) fit_to_adapter(config_, *adapter, kLlamaEmbedding);
+  open_tokenizer();
+  train_new_tokens("embed_tokens", !config_.tie_word_embeddings);
   context = system.make_context();
 }
 

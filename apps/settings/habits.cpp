@@ -100,7 +100,7 @@ constexpr Habit kHabits[] = {
     {"loraplus-lr-ratio", "*", kAs, "--lora-plus-ratio *"},
     {"task-type", "*", kSo, ""},
     {"lora-task-type", "*", kSo, ""},
-    {"init-lora-weights", "true", kSo, ""},
+    {"trainable-token-indices", "*", kNo, "--add-tokens FILE adds tokens and trains their rows"},
     {"use-dora", "true", kNo, "DoRA is not among the adapters here; --rslora and --lora-plus-ratio are"},
     {"use-dora", "false", kSo, ""},
     {"load-in-4bit", "true", kNo, kNotQuantised},

@@ -120,15 +120,17 @@ class Merger {
     return shared;
   }
 
-  // Rows of trainable_token_indices, into w.
-  void put_tokens(const std::string& canonical, const Tensor& w) const {
+  // w with the rows of trainable_token_indices in it: w itself may lie in the file.
+  Tensor with_tokens(const std::string& canonical, Tensor w) const {
     const HeadTensor* t = tokens_of(canonical);
-    if (t == nullptr) return;
+    if (t == nullptr) return w;
+    w = w.clone();
     const std::vector<int64_t>& ids = *adapter_.config.tokens_of(t->name.substr(0, t->name.rfind('.')));
     for (size_t i = 0; i < ids.size(); ++i) {
       const auto begin = t->values.begin() + static_cast<int64_t>(i) * t->shape[1];
       w.slice_rows(ids[i], ids[i] + 1).assign(std::vector<float>(begin, begin + t->shape[1]));
     }
+    return w;
   }
 
   const HeadTensor* tokens_of(const std::string& canonical) const {
@@ -161,8 +163,7 @@ class Merger {
       const TensorBytes bytes = file.bytes(name);
       return writer.append_bytes(name, bytes);
     }
-    Tensor w = before(canonical);
-    put_tokens(canonical, w);
+    Tensor w = with_tokens(canonical, before(canonical));
     if (f != nullptr) {
       const Tensor a = Tensor::from<float>(context_, {f->rank, f->in}, f->a),
                    b = Tensor::from<float>(context_, {f->out, f->rank}, f->b);

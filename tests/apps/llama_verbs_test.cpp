@@ -273,7 +273,9 @@ TEST_CASE("lowland-llama: new tokens are learnt by their rows of a tied table, a
             "\n";
   w.write("new.jsonl", text);
   std::vector<std::string> args = flags("lora", w / "run");
-  args.insert(args.end(), {"--train", w / "new.jsonl", "--dev", w / "new.jsonl", "--add-tokens", w / "tokens.txt"});
+  *std::find(args.begin(), args.end(), task / "train.jsonl") = w / "new.jsonl";
+  *std::find(args.begin(), args.end(), task / "dev.jsonl") = w / "new.jsonl";
+  args.insert(args.end(), {"--add-tokens", w / "tokens.txt", "--max-steps", "60"});
   const Outcome trained = run_llama(args);
   INFO(trained.err);
   REQUIRE(trained.exit_code == 0);

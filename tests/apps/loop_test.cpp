@@ -36,7 +36,11 @@ struct Line final : nn::Model {
   explicit Line(Context& context, bool adapted) {
     linear = own(std::make_unique<nn::Linear>(parameters_, "w", 1, kWidth, nn::Bias::none));
     if (adapted) {
-      attach_lora({.rank = 2, .alpha = 2, .targets = [](const std::string&) { return true; }, .besides = nullptr});
+      attach_lora({.rank = 2,
+                   .alpha = 2,
+                   .targets = [](const std::string&) { return true; },
+                   .besides = nullptr,
+                   .size = nullptr});
     } else {
       train([](const std::string&) { return true; });
     }

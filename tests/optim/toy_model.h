@@ -21,7 +21,8 @@ class ToyModel final : public nn::Model {
       attach_lora({.rank = 2,
                    .alpha = 3,
                    .targets = [](const std::string& m) { return m != "first.free"; },
-                   .besides = nullptr});
+                   .besides = nullptr,
+                   .size = nullptr});
     materialise(cpu(), dtype);
     uint64_t seed = 1;
     for (const auto& [name, tensor] : parameters_.named()) tensor.assign(random_values(tensor.numel(), seed++, 0.5));
