@@ -22,7 +22,7 @@ cmake --build "$build" --target "${@/#/fuzz_}" >"$build/build.log" 2>&1 || { tai
 first_entry() {
   local name extra
   name=$(od -An -tu2 -j26 -N2 "$1") extra=$(od -An -tu2 -j28 -N2 "$1")
-  tail -c +$((31 + name + extra)) "$1" | head -c 4000
+  tail -c +$((31 + name + extra)) "$1" | head -c 4000 || true  # tail may write into a closed pipe
 }
 
 # seeds TARGET FOLDER: valid files of its kind.
