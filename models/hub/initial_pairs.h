@@ -17,8 +17,8 @@ namespace lowland {
 bool takes_from_base(const std::string& init);
 
 // Sets A and B of every pair by `init`, takes their product from the weights, and returns what they are now. REQUIRES
-// the base's weights in the model. Throws Error on a pair of an embedding or of a tied output layer, on a rank beyond the
-// matrix's sides, and on a scale that is not positive.
+// the base's weights in the model. Throws Error on a pair of an embedding or of a tied output layer, on a rank beyond
+// the matrix's sides, and on a scale that is not positive.
 std::vector<LoraFactors> begin_with_base(nn::Model& model, const std::string& init);
 
 // The adapter, whose pairs began as `initial`, as one of the base as it is.
