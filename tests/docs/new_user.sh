@@ -15,20 +15,20 @@ trap release EXIT
 debootstrap --variant=minbase bookworm "$system" >"$system.log" 2>&1 || { tail -n 5 "$system.log" >&2; exit 1; }
 cp /etc/resolv.conf "$system/etc/resolv.conf"
 cp /etc/apt/apt.conf.d/*proxy* "$system/etc/apt/apt.conf.d/" 2>/dev/null || true
-mkdir -p "$system/work/lowland" "$system/cache"
-git -C "$root" archive HEAD | tar -x -C "$system/work/lowland"
+mkdir -p "$system/usr/src/lowland" "$system/cache"
+git -C "$root" archive HEAD | tar -x -C "$system/usr/src/lowland"
 mount -t proc proc "$system/proc"
 variables=(HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb)
 if [[ -n ${CCACHE_DIR:-} ]]; then
   mount --bind "$CCACHE_DIR" "$system/cache"
-  variables+=(CCACHE_DIR=/cache CCACHE_BASEDIR=/work)
+  variables+=(CCACHE_DIR=/cache CCACHE_BASEDIR=/usr/src)
 fi
 
 # step WHAT COMMAND: typed into a shell in the folder of the sources.
 number=0
 step() {
   local log=$system.$((++number)).log begin=$SECONDS
-  if ! chroot "$system" /usr/bin/env -i "${variables[@]}" bash -c "cd /work/lowland && $2" >"$log" 2>&1; then
+  if ! chroot "$system" /usr/bin/env -i "${variables[@]}" bash -c "cd /usr/src/lowland && $2" >"$log" 2>&1; then
     echo "FAILED     $1: $2"
     tail -n 20 "$log"
     exit 1
@@ -45,4 +45,4 @@ step 'the merged model scored and asked' "head -n 4 build/quickstart/data/dev.ts
   build/bin/lowland-roberta evaluate --model merged --task text --dev build/quickstart/data/dev.tsv &&
   build/bin/lowland-roberta predict --model merged lines.txt"
 step 'programs installed and called from elsewhere' 'cmake --install build --prefix /usr/local &&
-  cd / && lowland-roberta predict --model work/lowland/merged work/lowland/lines.txt'
+  cd / && lowland-roberta predict --model usr/src/lowland/merged usr/src/lowland/lines.txt'
