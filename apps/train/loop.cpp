@@ -175,6 +175,10 @@ class Loop {
     save_checkpoint(folder.temporary(), state_, total_, what_.method, what_.identity);
     run_.sync_metrics();
     folder.commit();
+    prune();
+  }
+
+  void prune() const {
     run_.prune_checkpoints(state_.step, what_.settings.save_total_limit,
                            [&](int64_t step) { return due_at(step, what_.settings.save_steps); });
   }
@@ -208,6 +212,7 @@ class Loop {
     }
     state_ = load_checkpoint(newest, total_, what_.method, what_.identity);
     run_.cut_metrics(state_.step);
+    prune();  // the process may have ended before it did
     say(fmt::format("resuming after step {} of {}", state_.step, total_));
   }
 
