@@ -26,7 +26,7 @@ Range of_points(const std::vector<const Series*>& series, double from) {
   return r;
 }
 
-// The series without one group that ends far from it: where the widest gap between their ends is four times what the
+// The series without one group that ends far from it: where the widest gap between their ends is twenty times what the
 // larger side spans. Fewer than three have no sides.
 std::vector<const Series*> together(std::vector<const Series*> series) {
   if (series.size() < 3) return series;
@@ -40,7 +40,7 @@ std::vector<const Series*> together(std::vector<const Series*> series) {
   if (!upper && series.size() - at == at) return series;
   const std::vector<const Series*> kept(upper ? series.begin() + at : series.begin(),
                                         upper ? series.end() : series.begin() + at);
-  return gap > 4 * (end(kept.back()) - end(kept.front())) ? kept : series;
+  return gap > 20 * (end(kept.back()) - end(kept.front())) ? kept : series;
 }
 
 std::string joined(const std::vector<std::string>& parts) {

@@ -51,7 +51,9 @@ TEST_CASE("report: an axis shows the difference of those that end close, and say
 TEST_CASE("report: an axis is whole where cutting gains nothing") {
   for (const std::vector<Series>& all : {std::vector{series("a", {0.1, 0.5, 0.9}, 0)},
                                          {series("a", {0.1, 0.4, 0.9}, 0), series("b", {0.1, 0.3, 0.5}, 1)},
-                                         {series("a", {1, 1, 1}, 0), series("b", {1, 1, 1}, 1)}}) {
+                                         {series("a", {1, 1, 1}, 0), series("b", {1, 1, 1}, 1)},
+                                         {series("a", {1.75, 1.7, 1.622}, 0), series("b", {1.7, 1.65, 1.602}, 1),
+                                          series("one that is apart, and not far", {1.4, 1.35, 1.312}, 2)}}) {
     const Focus f = focus_of(all);
     CHECK(f.cut.empty());
     for (const Series& s : all)

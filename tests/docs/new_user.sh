@@ -18,7 +18,7 @@ cp /etc/apt/apt.conf.d/*proxy* "$system/etc/apt/apt.conf.d/" 2>/dev/null || true
 mkdir -p "$system/usr/src/lowland" "$system/cache"
 git -C "$root" archive HEAD | tar -x -C "$system/usr/src/lowland"
 mount -t proc proc "$system/proc"
-variables=(HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb)
+variables=(HOME=/root PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb)
 if [[ -n ${CCACHE_DIR:-} ]]; then
   mount --bind "$CCACHE_DIR" "$system/cache"
   variables+=(CCACHE_DIR=/cache CCACHE_BASEDIR=/usr/src)

@@ -54,10 +54,11 @@ TEST_CASE("pictures: kinds of TIFF and BMP that are not read are named") {
 TEST_CASE("pictures: a truncated or damaged WebP, GIF, TIFF or BMP is refused or gives pixels, never a crash") {
   std::mt19937 random(3);
   const nlohmann::json all = golden();
-  int refused = 0;
+  int refused = 0, least = 0;
   for (const auto& item : all["decoded"].items()) {
     INFO(item.key());
     if (is_left_out(item.key())) continue;
+    least += 1500 / 43;  // of about 120 attempts
     const std::string whole = read_image_file(kFolder + item.key());
     const auto attempt = [&](const std::string& bytes) {
       try {
@@ -74,7 +75,8 @@ TEST_CASE("pictures: a truncated or damaged WebP, GIF, TIFF or BMP is refused or
       attempt(bytes);
     }
   }
-  CHECK(refused > 1500);
+  CHECK(least > 0);
+  CHECK(refused > least);
 }
 
 TEST_CASE("pictures: too many pixels of WebP, GIF, TIFF or BMP are refused before memory is asked for") {
