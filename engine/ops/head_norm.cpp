@@ -30,7 +30,7 @@ Tensor head_norm(const Tensor& x, const HeadNorm& norm, double eps, double offse
   op.check(wq.dtype() == x.dtype() && (!wk || wk.dtype() == x.dtype()), "wq and wk must have the dtype of x");
   const double share = static_cast<double>(columns) / static_cast<double>(shape.stride);
   op.moves(x, 2 + 2 * (1 - share), 3);
-  const bool whole = columns == shape.stride;  // no column behind the heads
+  const bool whole = columns == shape.stride;                  // no column behind the heads
   Tensor y = whole ? Tensor::empty_like(x) : x.clone(), rstd;  // (N, stride), (N, heads)
   if (op.records()) rstd = Tensor::empty(x.context(), {shape.N, heads}, acc_of(x.dtype()));
   LL_LAUNCH(x, head_norm_forward, y.data<T>(), rstd.data<acc_t<T>>(), x.data<T>(), weights<T>(wq, wk), shape);

@@ -106,9 +106,8 @@ LL_HD void head_norm_backward_heads(Block& b, typename Plan::A* shared,
       const A r = a.rstd[m], k = r * r * dot[t] / static_cast<A>(HD);
       each_part<Plan>(t, HD, [&](int i, int c) {
         const auto w = load_chunk<Plan::W>(weight + c);
-        store_each<Plan::W>(a.dx + place.at + c, [&](int j) {
-          return r * ((offset + w[j]) * dy[t].part[i][j] - x[t].part[i][j] * k);
-        });
+        store_each<Plan::W>(a.dx + place.at + c,
+                            [&](int j) { return r * ((offset + w[j]) * dy[t].part[i][j] - x[t].part[i][j] * k); });
       });
     });
   }

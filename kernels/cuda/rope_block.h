@@ -55,7 +55,8 @@ template <class T, int W> struct RopeRound { RopePairs<T, W> pairs[kRopeAtOnce];
 
 // The thread's pairs of a round which begins at pair `first` of the block's rows.
 template <int W, class T> LL_HD void load_round(RopeRound<T, W>& to, T* x, const RopeShape& s, int first, int count) {
-  const int HD = static_cast<int>(s.HD), half = static_cast<int>(rope_width(s) / 2), chunks = half / W, of_row = static_cast<int>(s.heads) * chunks;
+  const int HD = static_cast<int>(s.HD), half = static_cast<int>(rope_width(s) / 2), chunks = half / W,
+            of_row = static_cast<int>(s.heads) * chunks;
   LL_UNROLL
   for (int i = 0; i < kRopeAtOnce; ++i) {
     RopePairs<T, W>& p = to.pairs[i];

@@ -14,7 +14,8 @@ namespace {
 void check_keys(const JsonKeys& keys, const LlamaConfig& c) {
   const bool gelu = c.kind().gelu, phi3 = c.model_type == "phi3";
   if (gelu)
-    refuse_unsupported_keys(keys, {"final_logit_softcapping", c.model_type == "gemma2" ? "attn_logit_softcapping" : ""});
+    refuse_unsupported_keys(keys,
+                            {"final_logit_softcapping", c.model_type == "gemma2" ? "attn_logit_softcapping" : ""});
   else
     refuse_unsupported_keys(keys, {phi3 ? "partial_rotary_factor" : ""});
   const char* key = gelu ? "hidden_activation" : "hidden_act";
@@ -162,8 +163,10 @@ void read_caps(const JsonKeys& keys, LlamaConfig& c) {
 void read_biases(const JsonKeys& keys, LlamaConfig& c) {
   const bool attention = keys.flag("attention_bias", false), mlp = keys.flag("mlp_bias", false);
   const bool known = c.model_type != "mistral" && c.model_type != "phi3";
-  if (attention && !known) keys.refuse("attention_bias", fmt::format("is true, which a {} does not know", c.model_type));
-  if (mlp && c.model_type != "llama") keys.refuse("mlp_bias", fmt::format("is true, which a {} does not know", c.model_type));
+  if (attention && !known)
+    keys.refuse("attention_bias", fmt::format("is true, which a {} does not know", c.model_type));
+  if (mlp && c.model_type != "llama")
+    keys.refuse("mlp_bias", fmt::format("is true, which a {} does not know", c.model_type));
   c.mlp_bias = mlp;
   if (c.model_type != "qwen2") c.qkv_bias = c.output_bias = attention;
 }

@@ -39,11 +39,11 @@ struct LlamaConfig {
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000;
   RopeScaling rope_scaling;
-  double partial_rotary_factor = 1;       // of each head's columns, the first ones, that are rotated
-  double rope_local_base_freq = 0;        // theta of the layers that have the window, unscaled; 0: as of all others
-  double query_pre_attn_scalar = 0;       // scores are divided by its root; 0: head_dim
-  double attn_logit_softcapping = 0;      // cap of the scores; 0: none
-  double final_logit_softcapping = 0;     // cap of the logits; 0: none
+  double partial_rotary_factor = 1;    // of each head's columns, the first ones, that are rotated
+  double rope_local_base_freq = 0;     // theta of the layers that have the window, unscaled; 0: as of all others
+  double query_pre_attn_scalar = 0;    // scores are divided by its root; 0: head_dim
+  double attn_logit_softcapping = 0;   // cap of the scores; 0: none
+  double final_logit_softcapping = 0;  // cap of the logits; 0: none
   bool tie_word_embeddings = false;
   bool qkv_bias = false,
        output_bias = false;  // attention's: Qwen2 has the first, Llama's attention_bias means both

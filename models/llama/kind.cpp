@@ -59,8 +59,8 @@ constexpr LlamaKind kKinds[] = {llama("llama", "LlamaForCausalLM"),
 }  // namespace
 
 const LlamaKind* llama_kind(const std::string& model_type) {
-  const auto* found =
-      std::find_if(std::begin(kKinds), std::end(kKinds), [&](const LlamaKind& k) { return model_type == k.model_type; });
+  const auto* found = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                   [&](const LlamaKind& k) { return model_type == k.model_type; });
   return found == std::end(kKinds) ? nullptr : found;
 }
 

@@ -29,8 +29,7 @@ Llama::Llama(LlamaConfig config, nn::Model* whole, const std::string& base)
   const int64_t C = config_.hidden_size, V = config_.vocab_size;
   tokens_ = own(std::make_unique<nn::Embedding>(parameters_, base + ".embed_tokens", V, C));
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(base, i));
-  norm_ = std::make_unique<nn::RmsNorm>(parameters_, base + ".norm", C, config_.rms_norm_eps,
-                                        config_.kind().plus_one);
+  norm_ = std::make_unique<nn::RmsNorm>(parameters_, base + ".norm", C, config_.rms_norm_eps, config_.kind().plus_one);
   head_ = own_output(config_.own_head() ? std::make_unique<Linear>(parameters_, "lm_head", V, C, Bias::none)
                                         : std::make_unique<Linear>(parameters_, "lm_head", tokens_->weight()));
 }

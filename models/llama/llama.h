@@ -1,7 +1,7 @@
-// Llama: a causal decoder over packed rows, for Llama 2 to 3.2, TinyLlama, Mistral, Qwen2 to 3, Phi-3 and Gemma 2 and 3:
-// RMSNorm, rotary positions, grouped-query attention, a gated MLP; where they part is LlamaKind's (models/llama/kind.h).
-// paper: Touvron et al. 2023, arXiv:2302.13971; Gemma Team 2024, arXiv:2408.00118. Parameter names are Hugging Face's;
-// q, k, v are one matrix, and so are gate and up.
+// Llama: a causal decoder over packed rows, for Llama 2 to 3.2, TinyLlama, Mistral, Qwen2 to 3, Phi-3, Gemma 2 and 3:
+// RMSNorm, rotary positions, grouped-query attention, a gated MLP. Where these part, LlamaKind says so
+// (models/llama/kind.h). Parameter names are Hugging Face's; q, k, v are one matrix, and so are gate and up.
+// paper: Touvron et al. 2023, arXiv:2302.13971; Gemma Team 2024, arXiv:2408.00118.
 //
 //   ids --embed--> rows (N, C) --decode--> the selected rows (K, C) --logits--> (K, V), or --loss--> (1)
 // The parts are separate, so that rows of another kind (images) can be put among the embedded tokens.
@@ -78,7 +78,7 @@ class Llama final : public nn::Model {
   nn::Embedding* tokens_;
   std::vector<Layer> layers_;
   std::unique_ptr<nn::RmsNorm> norm_;
-  nn::Linear* head_ = nullptr;  // over lm_head.weight, or the embedding's
+  nn::Linear* head_ = nullptr;                      // over lm_head.weight, or the embedding's
   mutable Tensor frequencies_, local_frequencies_;  // (HD/2) f32, made at first use
 };
 

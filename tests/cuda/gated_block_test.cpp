@@ -16,7 +16,8 @@ namespace {
 using Formula = Values (*)(const Values& x, int64_t N, int64_t F);
 using Gradient = Values (*)(const Values& dy, const Values& x, int64_t N, int64_t F);
 
-template <template <class> class Gate, int W, class T> std::vector<T> forward(const std::vector<T>& x, int64_t N, int64_t F) {
+template <template <class> class Gate, int W, class T>
+std::vector<T> forward(const std::vector<T>& x, int64_t N, int64_t F) {
   std::vector<T> y(N * F, T(99.0f));
   for (int64_t i = 0; i < tile_blocks<W>(N, F); ++i) {
     HostBlock<kTileThreads> b(i);

@@ -19,8 +19,7 @@ template <class T> void check(const HeadNormShape& s, bool wide) {
   const std::vector<T> wq = random_typed<T>(s.HD, 2), wk = random_typed<T>(s.HD, 4);
   const HeadNormWeights<T> w{wq.data(), s.KH > 0 ? wk.data() : nullptr};
   const auto o = reference::head_norm_forward(to_double(x), to_double(wq), to_double(wk), s);
-  const auto want =
-      reference::head_norm_backward(to_double(dy), to_double(x), to_double(wq), to_double(wk), o.rstd, s);
+  const auto want = reference::head_norm_backward(to_double(dy), to_double(x), to_double(wq), to_double(wk), o.rstd, s);
   std::vector<T> y = x, dx = dy;
   std::vector<A> rstd(all, A(99)), dwq(wq.size(), A(0.5)), dwk = dwq, dwq_again = dwq, dwk_again = dwq;
   with_row_plan<T>(s.HD, wide, [&](auto plan) {

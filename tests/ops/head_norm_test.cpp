@@ -48,8 +48,13 @@ OpCase case_of(const Shapes& s, bool train = true) {
 }  // namespace
 
 TEST_CASE("head_norm: values and gradients") {
-  for (const Shapes& s : {Shapes{1, 1, 0, 1, 0, 0}, {3, 1, 0, 31, 0, 1}, {5, 1, 0, 768, 0, 1}, {33, 3, 1, 33, 33, 0},
-                          {70, 4, 2, 16, 32, 1}, {5, 16, 8, 128, 1024, 0}, {9, 2, 2, 257, 5, 1}}) {
+  for (const Shapes& s : {Shapes{1, 1, 0, 1, 0, 0},
+                          {3, 1, 0, 31, 0, 1},
+                          {5, 1, 0, 768, 0, 1},
+                          {33, 3, 1, 33, 33, 0},
+                          {70, 4, 2, 16, 32, 1},
+                          {5, 16, 8, 128, 1024, 0},
+                          {9, 2, 2, 257, 5, 1}}) {
     check_op(case_of(s));
     check_op(case_of(s, false));
   }
@@ -58,7 +63,8 @@ TEST_CASE("head_norm: values and gradients") {
 TEST_CASE("head_norm: with one head as wide as a row and no offset it is rms_norm") {
   const Values x = random_values(7 * 48, 1), w = random_values(48, 2);
   for (const DType dtype : {DType::f32, DType::f64}) {
-    const Tensor tx = Tensor::from<double>(cpu(), {7, 48}, x).to(dtype), tw = Tensor::from<double>(cpu(), {48}, w).to(dtype);
+    const Tensor tx = Tensor::from<double>(cpu(), {7, 48}, x).to(dtype),
+                 tw = Tensor::from<double>(cpu(), {48}, w).to(dtype);
     const auto host = [](const Tensor& t) { return t.to(DType::f64).to_vector<double>(); };
     CHECK(max_abs_diff(host(ops::head_norm(tx, {tw, {}, 1, 0}, 1e-5)), host(ops::rms_norm(tx, tw, 1e-5))) <= 1e-6);
   }

@@ -84,22 +84,21 @@ TEST_CASE("rope: a part of each head, and a factor") {
   for (const auto& [heads, HD, turned] : {std::array<int64_t, 3>{2, 8, 6}, {3, 96, 72}, {5, 33, 2}}) {
     const int64_t N = 31, width = heads * HD + 7, many = heads, of_head = HD, some = turned;
     const RopeShape shape{.N = N, .stride = width, .heads = heads, .HD = HD, .turned = turned, .factor = 1.25};
-    check_op({.name = "HD " + std::to_string(HD),
-              .inputs = {{{N, width}}},
-              .run =
-                  [=](const Tensors& in) {
-                    return ops::rope(in[0], position_tensor(N), frequency_tensor(some), many, {}, of_head, 1.25);
-                  },
-              .forward =
-                  [=](const Arrays& in) {
-                    return reference::rope_forward(in[0], positions(N), frequencies(some), shape);
-                  },
-              .backward =
-                  [=](const Arrays&, const Values& dy) {
-                    return Arrays{reference::rope_backward(dy, positions(N), frequencies(some), shape)};
-                  },
-              .tolerance_f32 = 1e-5,
-              .tolerance_backward_f32 = 1e-5});
+    check_op(
+        {.name = "HD " + std::to_string(HD),
+         .inputs = {{{N, width}}},
+         .run =
+             [=](const Tensors& in) {
+               return ops::rope(in[0], position_tensor(N), frequency_tensor(some), many, {}, of_head, 1.25);
+             },
+         .forward =
+             [=](const Arrays& in) { return reference::rope_forward(in[0], positions(N), frequencies(some), shape); },
+         .backward =
+             [=](const Arrays&, const Values& dy) {
+               return Arrays{reference::rope_backward(dy, positions(N), frequencies(some), shape)};
+             },
+         .tolerance_f32 = 1e-5,
+         .tolerance_backward_f32 = 1e-5});
   }
 }
 
