@@ -1,7 +1,7 @@
 // LlamaConfig: config.json of a folder of Llama 2 to 3.2, TinyLlama, Mistral, Qwen2, Qwen2.5, Qwen3, Phi-3, Gemma 2 or
 // Gemma 3 (text), in the spellings of transformers 4 and 5. Keys that the file omits have transformers' defaults for
-// its model_type. A setting that would change the network in a way Lowland does not compute is refused by name; of a key
-// that it does not know, and transformers neither, a note is kept.
+// its model_type. A setting that would change the network in a way Lowland does not compute is refused by name; of a
+// key that it does not know, and transformers neither, a note is kept.
 #pragma once
 #include <cstdint>
 #include <string>
