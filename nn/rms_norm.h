@@ -14,7 +14,7 @@ class RmsNorm {
 
   // x (N, C) -> (N, C)
   Tensor forward(const Tensor& x) const {
-    return plus_one_ ? ops::head_norm(x, {.query = weight_->value}, eps_, 1) : ops::rms_norm(x, weight_->value, eps_);
+    return plus_one_ ? ops::head_norm(x, {weight_->value, {}, 1, 0}, eps_, 1) : ops::rms_norm(x, weight_->value, eps_);
   }
   // Of the heads of packed rows: the first `heads` by this weight, the next by that of `keys`.   x (N, W) -> (N, W)
   Tensor forward_heads(const Tensor& x, int64_t heads, const RmsNorm& keys, int64_t key_heads) const {

@@ -73,7 +73,7 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
       if (!next[i].empty()) running.push_back(i);
     if (running.empty()) return out;
     for (const size_t i : running) {
-      if (!outgrows_rope(model.config(), cache.length(i), next[i].size())) continue;
+      if (embed || !outgrows_rope(model.config(), cache.length(i), next[i].size())) continue;
       next[i] = prompts[i];
       next[i].insert(next[i].end(), out[i].begin(), out[i].end());
       cache.cut(i, 0);
