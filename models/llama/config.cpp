@@ -161,7 +161,8 @@ void read_caps(const JsonKeys& keys, LlamaConfig& c) {
 }
 
 void read_biases(const JsonKeys& keys, LlamaConfig& c) {
-  const bool attention = keys.flag("attention_bias", false), mlp = keys.flag("mlp_bias", false);
+  const bool mlp = keys.flag("mlp_bias", false);
+  const bool attention = c.model_type != "qwen2" && keys.flag("attention_bias", false);
   const bool known = c.model_type != "mistral" && c.model_type != "phi3";
   if (attention && !known)
     keys.refuse("attention_bias", fmt::format("is true, which a {} does not know", c.model_type));

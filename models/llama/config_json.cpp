@@ -72,7 +72,9 @@ void put_rope(const LlamaConfig& c, nlohmann::json& j) {
 void put_gemma(const LlamaConfig& c, nlohmann::json& j) {
   const auto or_null = [](double x) { return x > 0 ? nlohmann::json(x) : nlohmann::json(nullptr); };
   j["hidden_activation"] = "gelu_pytorch_tanh";
-  j["query_pre_attn_scalar"] = c.query_pre_attn_scalar;
+  const auto whole = static_cast<int64_t>(c.query_pre_attn_scalar);  // transformers takes no other
+  j["query_pre_attn_scalar"] = whole;
+  if (static_cast<double>(whole) != c.query_pre_attn_scalar) j["query_pre_attn_scalar"] = c.query_pre_attn_scalar;
   j["final_logit_softcapping"] = or_null(c.final_logit_softcapping);
   j["attn_logit_softcapping"] = or_null(c.attn_logit_softcapping);
 }

@@ -38,7 +38,7 @@ TEST_CASE("LlamaConfig: what a file omits is transformers' default of its model_
 }
 
 TEST_CASE("LlamaConfig: defaults of Qwen3, Phi-3 and Gemma") {
-  const LlamaConfig qwen = read(R"({"model_type": "qwen3", "hidden_size": 1024, "num_attention_heads": 16})");
+  const LlamaConfig qwen = read(R"({"model_type": "qwen3", "hidden_size": 1024})");
   CHECK(qwen.head_dim == 128);  // whatever hidden_size is
   CHECK(qwen.eos_token_ids.empty());
   CHECK_FALSE(qwen.qkv_bias);
