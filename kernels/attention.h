@@ -4,6 +4,7 @@
 //   backward   p_ij from lse_i              D_i  = do_i . o_i
 //              g_ij = p_ij (u_ij do_i . v_j - D_i)             dq_i = scale * sum_j g_ij k_j
 //              dk_j = scale * sum_i g_ij q_i                   dv_j = sum_i u_ij p_ij do_i
+//   With a cap c on the scores: s_ij = c tanh(scale * q_i . k_j / c), and g_ij times 1 - (s_ij / c)^2.
 //   Segment s has the query rows [cu_q[s], cu_q[s+1]) and the keys [cu_k[s], cu_k[s+1]). Causal: of nq
 //   queries and nk keys, query i sees keys 0 .. nk - nq + i, of a sliding window of W the last W of them. Query head h
 //   reads key head h / (NH / NKV).
@@ -19,7 +20,7 @@
 // cost       tiles that the causal mask or the window hides are not computed: queries times W, not times keys
 // REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; NKV divides NH; causal: nq <= nk or nk = 0; a window only
 //            where causal
-// CUDA plan  a block per (segment, head, tile of queries), bounds of segments read on the device. bf16: mma.sync
+// CUDA plan  (without a cap, which is refused there) a block per (segment, head, tile of queries), bounds of segments read on the device. bf16: mma.sync
 //            m16n8k16, 64 or 128 queries, 64 or 32 keys at a time by cp.async, double-buffered. float, double: FMA on
 //            tiles of 32 and 16. Backward: delta, then dk and dv, then dq, each block owning what it writes: no
 //            atomics, the same bits every time. Heads of 1 to 128 columns; wider ones are refused. Instead of these,
@@ -45,6 +46,7 @@ struct AttentionShape {
   bool causal = false;
   int64_t window = 0;  // keys that a query sees, its own included; 0: all before it
   double scale = 1;
+  double soft_cap = 0;  // of the scores; 0: none
   // Dropout of the probabilities; off when drop_below is 0.
   uint32_t drop_below = 0;  // draws under it are dropped: drop_threshold(p)
   double keep_scale = 1;    // 1 / (1 - p)

@@ -80,6 +80,9 @@ void LlamaSession::open(const Flags& flags) {
   open_tokenizer();
   train_new_tokens("embed_tokens", !config_.tie_word_embeddings);
   context = system.make_context();
+  LL_CHECK(config_.attn_logit_softcapping == 0 || context->on_cpu(),
+           "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
+           folder);
 }
 
 void LlamaSession::open_tokenizer() {

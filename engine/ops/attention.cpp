@@ -66,6 +66,8 @@ AttentionShape shape_of(const OpScope& op, const AttentionOptions& options, int6
            "a sliding window belongs to causal attention, and counts from 1");
   shape.window = options.window < shape.max_k ? options.window : 0;  // what hides nothing costs nothing
   shape.scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(options.head_dim));
+  op.check(options.soft_cap >= 0, "a cap of the scores must be above 0, and 0 means none");
+  shape.soft_cap = options.soft_cap;
   check_segments(op, shape, options.cu_q.host(), cu_k.host());
   const Dropout& dropout = options.dropout;
   if (!dropout.active()) return shape;

@@ -13,6 +13,7 @@ struct Chunks {
   Tensor index;    // (K) i32, absent if every row has a target
   Tensor targets;  // (K) i32
   int64_t K = 0, rows = 0;
+  double cap = 0;           // of the logits; 0: none
   CrossEntropyShape shape;  // of the whole
 };
 
@@ -21,6 +22,7 @@ Chunks cut(const OpScope& op, const Tensor& x, const Tensor& w, const Tensor& ta
   op.check(targets.defined() && targets.dtype() == DType::i32 && targets.numel() == x.dim(0),
            "targets must be (N) i32, one for each row of x");
   op.check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "label_smoothing must be in [0, 1]");
+  op.check(options.soft_cap >= 0, "soft_cap must be above 0, and 0 means none");
   const int64_t N = x.dim(0), V = w.dim(0);
   const int32_t* target = targets.host();
   std::vector<int32_t> index, kept;
@@ -36,6 +38,7 @@ Chunks cut(const OpScope& op, const Tensor& x, const Tensor& w, const Tensor& ta
   Chunks c;
   c.K = static_cast<int64_t>(index.size());
   c.targets = targets;
+  c.cap = options.soft_cap;
   if (c.K < N) {
     c.index = Tensor::from<int32_t>(x.context(), {c.K}, index);
     c.targets = Tensor::from<int32_t>(x.context(), {c.K}, kept);
@@ -59,7 +62,8 @@ class Chunk {
         w_(w),
         chunks_(chunks),
         logits_(Tensor::empty(x.context(), {chunks.rows, w.dim(0)}, x.dtype())),
-        lse_(Tensor::empty(x.context(), {chunks.rows}, acc_of(x.dtype()))) {
+        lse_(Tensor::empty(x.context(), {chunks.rows}, acc_of(x.dtype()))),
+        gradient_(logits_) {
     if (chunks.index) gathered_ = Tensor::empty(x.context(), {chunks.rows, x.dim(1)}, x.dtype());
   }
 
@@ -72,21 +76,27 @@ class Chunk {
     const int64_t C = x_.dim(1), V = w_.dim(0);
     multiply_weight(logits_, rows_, w_,
                     {.trans_b = Trans::yes, .M = shape_.N, .N = V, .K = C, .lda = C, .ldb = C, .ldc = V}, 0);
+    const double cap = chunks_.cap;
+    if (cap > 0) LL_LAUNCH(x_, soft_cap_forward, logits_.data<T>(), logits_.data<T>(), cap, shape_.N * V);
     LL_LAUNCH(x_, cross_entropy_forward, loss.data<acc_t<T>>(), lse_.data<acc_t<T>>(), logits_.data<T>(), target(),
               shape_);
   }
-  // dx (R, C) = dlogits W; the logits are their gradient from here on.
+  // dx (R, C) = dlogits W; without a cap the logits are their gradient from here on.
   void backward(const Tensor& dx, const Tensor& dloss) {
-    LL_LAUNCH(x_, cross_entropy_backward, logits_.data<T>(), dloss.data<acc_t<T>>(), logits_.data<T>(), target(),
-              lse_.data<acc_t<T>>(), shape_);
     const int64_t C = x_.dim(1), V = w_.dim(0);
-    if (dx) multiply_weight(dx, logits_, w_, {.M = shape_.N, .N = C, .K = V, .lda = V, .ldb = C, .ldc = C}, 0);
+    const double cap = chunks_.cap;
+    if (cap > 0 && gradient_.raw() == logits_.raw()) gradient_ = Tensor::empty_like(logits_);
+    LL_LAUNCH(x_, cross_entropy_backward, gradient_.data<T>(), dloss.data<acc_t<T>>(), logits_.data<T>(), target(),
+              lse_.data<acc_t<T>>(), shape_);
+    if (cap > 0)
+      LL_LAUNCH(x_, soft_cap_backward, gradient_.data<T>(), gradient_.data<T>(), logits_.data<T>(), cap, shape_.N * V);
+    if (dx) multiply_weight(dx, gradient_, w_, {.M = shape_.N, .N = C, .K = V, .lda = V, .ldb = C, .ldc = C}, 0);
   }
   // dw += dlogits^T x, after backward.
   void weight_gradient(const Sink& dw, bool first) {
     const int64_t C = x_.dim(1), V = w_.dim(0);
     const MatmulShape shape{.trans_a = Trans::yes, .M = V, .N = C, .K = shape_.N, .lda = V, .ldb = C, .ldc = C};
-    LL_LAUNCH(x_, matmul_acc, dw.into.data<acc_t<T>>(), logits_.data<T>(), rows_.data<T>(), shape, acc_t<T>(1),
+    LL_LAUNCH(x_, matmul_acc, dw.into.data<acc_t<T>>(), gradient_.data<T>(), rows_.data<T>(), shape, acc_t<T>(1),
               static_cast<acc_t<T>>(first ? dw.beta : 1.0));
   }
 
@@ -101,7 +111,7 @@ class Chunk {
 
   const Tensor &x_, &w_;
   const Chunks& chunks_;
-  Tensor logits_, lse_, gathered_, rows_;
+  Tensor logits_, lse_, gradient_, gathered_, rows_;
   CrossEntropyShape shape_;
   int64_t begin_ = 0;
 };

@@ -46,11 +46,18 @@ struct LoraGroup {
   Dropout dropout;  // on the adapters' input only; one mask for all parts, recomputed in the backward
 };
 
+// The heads that head_norm normalises: query_heads by `query`, the next key_heads by `key`.
+struct HeadNorm {
+  Tensor query, key;  // (HD); key absent where there are no such heads
+  int64_t query_heads = 1, key_heads = 0;
+};
+
 struct AttentionOptions {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   bool causal = false;           // query i of a segment with q queries and k keys sees keys 0 .. k - q + i
   int64_t window = 0;            // causal: of those it sees the last `window`, its own included; 0: all
   double scale = 0;              // of the scores; 0: 1 / sqrt(head_dim)
+  double soft_cap = 0;           // scores below it by tanh; 0: none. On the CPU
   Tensor cu_q, cu_k;             // (S+1) i32
   int64_t max_q = 0, max_k = 0;  // no segment has more queries or keys; 0: counted from cu_q and cu_k
   Dropout dropout;               // on the probabilities; example, position: of the query rows
@@ -63,6 +70,7 @@ struct CrossEntropyOptions {
 };
 
 struct LinearCrossEntropyOptions : CrossEntropyOptions {
+  double soft_cap = 0;     // of the logits; 0: none
   int64_t chunk_rows = 0;  // rows of logits that exist at a time; 0: as many as make 32 million of them
 };
 
@@ -85,6 +93,10 @@ Tensor relu(const Tensor& x);        // max(x, 0)
 Tensor tanh(const Tensor& x);
 // silu(gate) * up.   x (N, 2 F): gate | up -> (N, F)
 Tensor swiglu(const Tensor& x);
+// gelu(gate) * up, gelu by tanh.   x (N, 2 F): gate | up -> (N, F)
+Tensor geglu(const Tensor& x);
+// cap tanh(x / cap): nearly x where it is small, never beyond the cap
+Tensor soft_cap(const Tensor& x, double cap);
 
 // Each column kept with probability 1 - p and divided by it.   x (N, C) -> (N, C)
 Tensor dropout(const Tensor& x, const Dropout& dropout);
@@ -95,10 +107,15 @@ Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Ten
                               const Dropout& dropout);
 // y = w * x / sqrt(mean(x^2) + eps).   x (N, C), w (C) -> (N, C)
 Tensor rms_norm(const Tensor& x, const Tensor& w, double eps);
+// rms_norm of each of the first heads of the rows, by offset + weight; other columns stay as they are.
+// x (N, heads HD or more) -> as x
+Tensor head_norm(const Tensor& x, const HeadNorm& norm, double eps, double offset = 0);
 // Rotates the first `heads` heads of each row by its position, in x's own memory if the caller moved its only handle
-// in. frequencies (HD/2) f32, or (tables, HD/2) with each row's table (N) i32, which is not checked.
+// in. frequencies (HD/2) f32, or (tables, HD/2) with each row's table (N) i32, which is not checked. Where a head has
+// more columns (head_dim) than frequencies turn, the first ones are rotated. factor: of all cosines and sines.
 // x (N, heads HD or more), position (N) i32 -> as x
-Tensor rope(Tensor x, const Tensor& position, const Tensor& frequencies, int64_t heads, const Tensor& table = {});
+Tensor rope(Tensor x, const Tensor& position, const Tensor& frequencies, int64_t heads, const Tensor& table = {},
+            int64_t head_dim = 0, double factor = 1);
 
 // Rows of `table` (V, C) by ids (N) i32 -> (N, C). Throws Error on an id outside [0, V).
 Tensor embedding(const Tensor& ids, const Tensor& table);

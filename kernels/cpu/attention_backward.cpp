@@ -57,6 +57,21 @@ void softmax_gradient(T* p, T* ds, const T* keep, const T* lse, const T* delta, 
   }
 }
 
+// The same where scores are capped; a score's slope is 1 - (score / cap)^2.
+template <class T>
+void capped_softmax_gradient(T* p, T* ds, const T* keep, const T* lse, const T* delta, T cap, int64_t keys,
+                             int64_t lanes) {
+  for (int64_t j = 0; j < keys * kTileQueries; j += kTileQueries) {
+#pragma omp simd
+    for (int64_t i = 0; i < lanes; ++i) {
+      const T share = vtanh(p[j + i] / cap), weight = exp_weight(cap * share - lse[i]);
+      const T u = keep == nullptr ? T(1) : keep[j + i];
+      p[j + i] = u * weight;
+      ds[j + i] = weight * (u * ds[j + i] - delta[i]) * (T(1) - share * share);
+    }
+  }
+}
+
 template <class T> struct Backward {
   const AttentionGradients<T>& grads;
   RowView<const T> dout, o;
@@ -86,7 +101,11 @@ template <class T> struct Backward {
     tile_product<Major::m, T>(ds, {v, in.v.stride}, {t.dot + at * HD, kTileQueries}, keys, lanes, HD, false);
     const bool drops = shape.drop_below > 0;
     if (drops) fill_keep(t.keep, shape, seg, h, i0, n, j0, keys);
-    softmax_gradient(t.p, t.ds, drops ? t.keep : nullptr, t.lse + at, t.delta + at, keys, lanes);
+    const T *keep = drops ? t.keep : nullptr, cap = static_cast<T>(shape.soft_cap);
+    if (cap > T(0))
+      capped_softmax_gradient(t.p, t.ds, keep, t.lse + at, t.delta + at, cap, keys, lanes);
+    else
+      softmax_gradient(t.p, t.ds, keep, t.lse + at, t.delta + at, keys, lanes);
     if (shape.causal) {
       for (int64_t j = 0; j < keys; ++j)
         for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)

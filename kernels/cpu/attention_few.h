@@ -42,10 +42,11 @@ LL_INLINE void add_values(T* sum, const T* p, RowView<const T> v, int64_t keys, 
   }
 }
 
-// o (HD) and the log of the sum of exp of one query over nk >= 1 keys; q and the scratch memory scaled_q hold HD.
+// o (HD) and the log of the sum of exp of one query over nk >= 1 keys; q and the scratch memory scaled_q hold HD. cap: of
+// the scores, 0 for none.
 template <class T>
 inline T attend_row(T* o, T* scaled_q, const T* q, RowView<const T> k, RowView<const T> v, int64_t nk, int64_t HD,
-                    T scale) {
+                    T scale, T cap) {
   T s[kTileKeys], top = -std::numeric_limits<T>::infinity(), weight = T(0);
   for (int64_t c = 0; c < HD; ++c) {
     scaled_q[c] = scale * q[c];
@@ -54,6 +55,10 @@ inline T attend_row(T* o, T* scaled_q, const T* q, RowView<const T> k, RowView<c
   for (int64_t j0 = 0; j0 < nk; j0 += kTileKeys) {
     const int64_t keys = nk - j0 < kTileKeys ? nk - j0 : kTileKeys;
     scores_of<T>(s, scaled_q, {k.data + j0 * k.stride, k.stride}, keys, HD);
+    if (cap > T(0)) {
+#pragma omp simd
+      for (int64_t j = 0; j < keys; ++j) s[j] = capped(s[j], cap);
+    }
     T greatest = top;
 #pragma omp simd reduction(max : greatest)
     for (int64_t j = 0; j < keys; ++j) greatest = s[j] > greatest ? s[j] : greatest;

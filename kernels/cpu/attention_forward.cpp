@@ -58,6 +58,14 @@ template <class T> void online_softmax(T* scores, T* top, T* weight, T* rescale,
   }
 }
 
+template <class T> void cap_scores(T* scores, T cap, int64_t keys, int64_t lanes) {
+  for (int64_t j = 0; j < keys; ++j) {
+    T* row = scores + j * kTileQueries;
+#pragma omp simd
+    for (int64_t i = 0; i < lanes; ++i) row[i] = capped(row[i], cap);
+  }
+}
+
 template <class T> struct Forward {
   RowView<T> o;
   T* lse;
@@ -71,6 +79,7 @@ template <class T> struct Forward {
     const T* k = in.k.data + (seg.k0 + j0) * in.k.stride + h / (shape.NH / shape.NKV) * HD;
     tile_product<Major::m, T>({t.scores, kTileQueries}, {k, in.k.stride}, {t.qt + at * HD, kTileQueries}, keys, lanes,
                               HD, false);
+    if (shape.soft_cap > 0) cap_scores(t.scores, static_cast<T>(shape.soft_cap), keys, lanes);
     if (shape.causal) {
       for (int64_t j = 0; j < keys; ++j)
         for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)
@@ -146,7 +155,8 @@ template <class T> struct Forward {
       lse[row * shape.NH + h] =
           attend_row<T>(o.data + row * o.stride + h * HD, t.qt, in.q.data + row * in.q.stride + h * HD,
                         {k.data + first * k.stride, k.stride}, {v.data + first * v.stride, v.stride},
-                        visible_keys(seg, shape.causal, i + 1) - first, HD, static_cast<T>(shape.scale));
+                        visible_keys(seg, shape.causal, i + 1) - first, HD, static_cast<T>(shape.scale),
+                        static_cast<T>(shape.soft_cap));
     }
   }
 

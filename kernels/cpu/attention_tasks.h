@@ -63,6 +63,9 @@ LL_INLINE float exp_weight(float x) {
 }
 LL_INLINE double exp_weight(double x) { return vexp(x); }
 
+// Scores below a cap.
+template <class T> LL_INLINE T capped(T s, T cap) { return cap * vtanh(s / cap); }
+
 // Causal mask: the first column that sees key j in a tile whose first query is i0.
 inline int64_t first_query(const Segment& seg, int64_t i0, int64_t j) {
   const int64_t i = j - (seg.nk - seg.nq) - i0;

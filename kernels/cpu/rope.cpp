@@ -18,15 +18,15 @@ template <class T> double angle(int32_t position, float f) {
 // direction 1: forward, -1: back.
 template <class T>
 void rotate(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& s, double direction) {
-  const int64_t half = s.HD / 2;
-  parallel_for(ctx, s.N, row_grain(s.heads * s.HD + kAngleCost * half), [&](int64_t begin, int64_t end) {
+  const int64_t half = rope_width(s) / 2;
+  parallel_for(ctx, s.N, row_grain(2 * s.heads * half + kAngleCost * half), [&](int64_t begin, int64_t end) {
     T cosine[kRopeMaxWidth / 2], sine[kRopeMaxWidth / 2];
     for (int64_t n = begin; n < end; ++n) {
       const float* of_row = f + (s.table != nullptr ? s.table[n] * half : 0);
       for (int64_t i = 0; i < half; ++i) {
         const double a = angle<T>(position[n], of_row[i]);
-        cosine[i] = static_cast<T>(std::cos(a));
-        sine[i] = static_cast<T>(direction * std::sin(a));
+        cosine[i] = static_cast<T>(s.factor * std::cos(a));
+        sine[i] = static_cast<T>(direction * s.factor * std::sin(a));
       }
       for (int64_t h = 0; h < s.heads; ++h) {
         T* low = x + n * s.stride + h * s.HD;

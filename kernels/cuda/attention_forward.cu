@@ -1,3 +1,4 @@
+#include "kernels/common/error.h"
 #include "kernels/cuda/attention_forward_fma.h"
 #include "kernels/cuda/attention_launch.cuh"
 
@@ -32,6 +33,7 @@ template <class T>
 void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInputs<T>& in,
                        const AttentionShape& shape) {
   check_head_size(shape.HD);
+  if (shape.soft_cap > 0) fail("[attention] capped scores (attn_logit_softcapping) are computed on the CPU only");
   launch_attention_forward(ctx, {o, lse, in, shape, 0, rows_vectorise(in, shape.HD) && rows_vectorise(o)});
 }
 

@@ -21,7 +21,7 @@ template <class T>
 void rotate(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& s, int direction) {
   if (s.heads == 0 || s.HD == 0) return;
   const RopeRows<T> args{x, position, f, s, 0, static_cast<acc_t<T>>(direction)};
-  if (all_vectorise(s.HD / 2, x) && s.stride % kVector<T> == 0) {
+  if (all_vectorise(rope_width(s) / 2, x) && all_vectorise(s.HD, x) && s.stride % kVector<T> == 0) {
     launch<kVector<T>>(ctx, args);
   } else {
     launch<1>(ctx, args);

@@ -23,10 +23,12 @@ template <class T> struct RopeRows {
 };
 
 // Cosines, then sines, of `rows` rows.
-template <class T> size_t rope_shared_bytes(const RopeShape& s, int64_t rows) { return rows * s.HD * sizeof(acc_t<T>); }
+template <class T> size_t rope_shared_bytes(const RopeShape& s, int64_t rows) {
+  return rows * rope_width(s) * sizeof(acc_t<T>);
+}
 // As many rows as give each thread one round of chunks, and 32 KB of cosines and sines at most; one at least.
 template <class T, int W> int64_t rope_rows_per_block(const RopeShape& s) {
-  const int64_t chunks = std::max<int64_t>(s.heads * (s.HD / 2 / W), 1);
+  const int64_t chunks = std::max<int64_t>(s.heads * (rope_width(s) / 2 / W), 1);
   const int64_t most = int64_t{32768} / static_cast<int64_t>(rope_shared_bytes<T>(s, 1));
   return std::clamp<int64_t>(kRopeThreads * kRopeAtOnce / chunks, 1, most);
 }
@@ -53,7 +55,8 @@ template <class T, int W> struct RopeRound { RopePairs<T, W> pairs[kRopeAtOnce];
 
 // The thread's pairs of a round which begins at pair `first` of the block's rows.
 template <int W, class T> LL_HD void load_round(RopeRound<T, W>& to, T* x, const RopeShape& s, int first, int count) {
-  const int HD = static_cast<int>(s.HD), half = HD / 2, chunks = half / W, of_row = static_cast<int>(s.heads) * chunks;
+  const int HD = static_cast<int>(s.HD), half = static_cast<int>(rope_width(s) / 2), chunks = half / W,
+            of_row = static_cast<int>(s.heads) * chunks;
   LL_UNROLL
   for (int i = 0; i < kRopeAtOnce; ++i) {
     RopePairs<T, W>& p = to.pairs[i];
@@ -89,7 +92,7 @@ LL_HD void rotate_pairs(const RopePairs<T, W>& p, const acc_t<T>* cosines, const
 template <int W, class Block, class T> LL_HD void rope_rows(Block& b, acc_t<T>* shared, const RopeRows<T>& a) {
   using A = acc_t<T>;
   const int64_t begin = b.index() * a.rows, left = a.shape.N - begin;
-  const int rows = static_cast<int>(left < a.rows ? left : a.rows), half = static_cast<int>(a.shape.HD / 2);
+  const int rows = static_cast<int>(left < a.rows ? left : a.rows), half = static_cast<int>(rope_width(a.shape) / 2);
   const int count = rows * static_cast<int>(a.shape.heads) * (half / W);
   T* x = a.x + begin * a.shape.stride;
   A *cosines = shared, *sines = shared + a.rows * half;
@@ -100,8 +103,8 @@ template <int W, class Block, class T> LL_HD void rope_rows(Block& b, acc_t<T>* 
       A sine, cosine;
       const int64_t n = begin + k / half, table = a.shape.table != nullptr ? a.shape.table[n] : 0;
       sine_cosine(rope_angle(a.position[n], a.f[table * half + k % half], A()), sine, cosine);
-      cosines[k] = cosine;
-      sines[k] = a.direction * sine;
+      cosines[k] = static_cast<A>(a.shape.factor) * cosine;
+      sines[k] = static_cast<A>(a.shape.factor) * a.direction * sine;
     }
   });
   b.sync();

@@ -48,6 +48,11 @@ void add_to(Values& y, int64_t j, double alpha, const Values& x, int64_t i, int6
   for (int64_t c = 0; c < HD; ++c) y[j * HD + c] += alpha * x[i * HD + c];
 }
 
+double attention_score(const AttentionShape& a, double product) {
+  const double s = a.scale * product;
+  return a.soft_cap > 0 ? a.soft_cap * std::tanh(s / a.soft_cap) : s;
+}
+
 }  // namespace
 
 Attention attention_forward(const Values& q, const Values& k, const Values& v, const AttentionShape& a) {
@@ -56,7 +61,7 @@ Attention attention_forward(const Values& q, const Values& k, const Values& v, c
   for (const Query& at : queries_of(a)) {
     const int64_t i = at.n * a.NH + at.h, j = at.first * a.NKV + at.h / (a.NH / a.NKV);
     Values s;
-    for (int64_t m = 0; m < at.keys; ++m) s.push_back(a.scale * dot(q, i, k, j + m * a.NKV, HD));
+    for (int64_t m = 0; m < at.keys; ++m) s.push_back(attention_score(a, dot(q, i, k, j + m * a.NKV, HD)));
     const double top = *std::max_element(s.begin(), s.end());
     double sum = 0;
     for (const double s_ij : s) sum += std::exp(s_ij - top);
@@ -75,8 +80,10 @@ AttentionGradients attention_backward(const Values& dout, const Attention& saved
     const double D = dot(dout, i, saved.o, i, HD);
     for (int64_t m = 0; m < at.keys; ++m) {
       const int64_t j = (at.first + m) * a.NKV + at.h / (a.NH / a.NKV);
-      const double p = std::exp(a.scale * dot(q, i, k, j, HD) - saved.lse[i]), up = u(a, at, m) * p;
-      const double g = up * dot(dout, i, v, j, HD) - p * D;
+      const double s = attention_score(a, dot(q, i, k, j, HD));
+      const double p = std::exp(s - saved.lse[i]), up = u(a, at, m) * p;
+      const double slope = a.soft_cap > 0 ? 1 - s * s / (a.soft_cap * a.soft_cap) : 1;
+      const double g = (up * dot(dout, i, v, j, HD) - p * D) * slope;
       add_to(dq, i, a.scale * g, k, j, HD);
       add_to(dk, j, a.scale * g, q, i, HD);
       add_to(dv, j, up, dout, i, HD);

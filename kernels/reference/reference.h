@@ -12,6 +12,7 @@
 #include "kernels/attention.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
+#include "kernels/head_norm.h"
 #include "kernels/lora_linear.h"
 #include "kernels/matmul.h"
 #include "kernels/patchify.h"
@@ -37,6 +38,12 @@ struct RmsNormGradients {
 RmsNorm rms_norm_forward(const Values& x, const Values& w, int64_t N, int64_t C, double eps);
 RmsNormGradients rms_norm_backward(const Values& dy, const Values& x, const Values& w, const Values& rstd, int64_t N,
                                    int64_t C);
+struct HeadNormGradients {
+  Values dx, dwq, dwk;
+};
+RmsNorm head_norm_forward(const Values& x, const Values& wq, const Values& wk, const HeadNormShape& shape);
+HeadNormGradients head_norm_backward(const Values& dy, const Values& x, const Values& wq, const Values& wk,
+                                     const Values& rstd, const HeadNormShape& shape);
 struct LayerNorm {
   Values y, h, mean, rstd;
 };
@@ -68,6 +75,12 @@ Values silu_forward(const Values& x);  // of swiglu's gate
 Values silu_backward(const Values& dy, const Values& x);
 Values swiglu_forward(const Values& x, int64_t N, int64_t F);
 Values swiglu_backward(const Values& dy, const Values& x, int64_t N, int64_t F);
+Values gelu_tanh_forward(const Values& x);  // of geglu's gate
+Values gelu_tanh_backward(const Values& dy, const Values& x);
+Values geglu_forward(const Values& x, int64_t N, int64_t F);
+Values geglu_backward(const Values& dy, const Values& x, int64_t N, int64_t F);
+Values soft_cap_forward(const Values& x, double cap);
+Values soft_cap_backward(const Values& dy, const Values& y, double cap);
 Values add(const Values& a, const Values& b);
 Values mul(const Values& a, const Values& b);
 Values scale(const Values& x, double alpha);
@@ -173,9 +186,9 @@ CrossEntropy cross_entropy_forward(const Values& x, const Ids& target, const Cro
 Values cross_entropy_backward(double dloss, const Values& x, const Ids& target, const Values& lse,
                               const CrossEntropyShape& shape);
 double linear_cross_entropy_forward(const Values& x, const Values& W, const Ids& target, int64_t C,
-                                    const CrossEntropyShape& shape);
+                                    const CrossEntropyShape& shape, double cap = 0);
 MatmulGradients linear_cross_entropy_backward(double dloss, const Values& x, const Values& W, const Ids& target,
-                                              int64_t C, const CrossEntropyShape& shape);
+                                              int64_t C, const CrossEntropyShape& shape, double cap = 0);
 
 // The update. EFlat-LoRA: kernels/reference/eflat.h.
 void adamw_step(Values& p, Values& m, Values& v, const Values& g, const AdamWOptions& options, const StepScalars& s);

@@ -9,7 +9,7 @@ namespace {
 
 Values rotated(Values x, const Ids& position, const std::vector<float>& f, const RopeShape& shape, double direction,
                bool rounded) {
-  const int64_t HD = shape.HD, half = HD / 2;
+  const int64_t HD = shape.HD, half = (shape.turned > 0 ? shape.turned : HD) / 2;
   for (int64_t n = 0; n < shape.N; ++n) {
     const float* fn = f.data() + (shape.table != nullptr ? shape.table[n] * half : 0);
     for (int64_t h = 0; h < shape.heads; ++h)
@@ -18,7 +18,7 @@ Values rotated(Values x, const Ids& position, const std::vector<float>& f, const
         if (rounded) a = double(float(position[n]) * fn[i]);
         double& u = x[n * shape.stride + h * HD + i];
         double& v = x[n * shape.stride + h * HD + i + half];
-        const double cosine = std::cos(a), sine = direction * std::sin(a), before = u;
+        const double cosine = shape.factor * std::cos(a), sine = shape.factor * direction * std::sin(a), before = u;
         u = before * cosine - v * sine;
         v = v * cosine + before * sine;
       }

@@ -31,6 +31,7 @@ constexpr Unsupported kUnsupported[] = {
     {"compression_config", 0, "quantised weights are"},
     {"dual_chunk_attention_config", 0, "dual chunk attention is"},
     {"attention_chunk_size", 0, "attention in chunks is"},
+    {"use_bidirectional_attention", 0, "attention in both directions is"},
     {"add_cross_attention", 0, "cross-attention is"},
     {"pruned_heads", 0, "pruned heads are"},
     {"partial_rotary_factor", 1, "rotary positions on a part of each head are"},
@@ -73,10 +74,10 @@ void change(nlohmann::ordered_json& to, const nlohmann::json& before, const nloh
 
 }  // namespace
 
-void refuse_unsupported_keys(const JsonKeys& keys) {
+void refuse_unsupported_keys(const JsonKeys& keys, std::initializer_list<std::string_view> computed) {
   for (const Unsupported& u : kUnsupported) {
     const char* key = u.key.data();
-    if (!keys.has(key)) continue;
+    if (std::find(computed.begin(), computed.end(), u.key) != computed.end() || !keys.has(key)) continue;
     const auto& value = keys.at(key);
     if (is_off(value) || (value.is_number() && value == u.neutral)) continue;
     if (!value.is_object()) keys.refuse(key, fmt::format("is {}: {} not supported", value.dump(), u.what));

@@ -2,7 +2,9 @@
 // nobody here knows, which transformers ignores too and a note lists; and those that change the computation in a way
 // that Lowland does not compute, which are refused by name.
 #pragma once
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -10,8 +12,8 @@
 
 namespace lowland {
 
-// Throws Error that names the first key of the third class which is on.
-void refuse_unsupported_keys(const JsonKeys& keys);
+// Throws Error that names the first key of the third class which is on, but for those that the model computes.
+void refuse_unsupported_keys(const JsonKeys& keys, std::initializer_list<std::string_view> computed = {});
 
 // "FILE: not used: a, b" on the keys that were not asked for so far, or nothing. Left out are those that are off (null,
 // false, empty) and those that transformers writes into every file and that say nothing about a computation.

@@ -1,13 +1,15 @@
-// LlamaConfig: config.json of a folder of Llama 2, 3, 3.1, 3.2, TinyLlama, Mistral, Qwen2 or Qwen2.5, in the
-// spellings of transformers 4 and 5. Keys that the file omits have transformers' defaults for its model_type.
-// A setting that would change the network in a way Lowland does not compute is refused by name; of a key that it does
-// not know, and transformers neither, a note is kept.
+// LlamaConfig: config.json of a folder of Llama 2 to 3.2, TinyLlama, Mistral, Qwen2, Qwen2.5, Qwen3, Phi-3, Gemma 2 or
+// Gemma 3 (text), in the spellings of transformers 4 and 5. Keys that the file omits have transformers' defaults for
+// its model_type. A setting that would change the network in a way Lowland does not compute is refused by name; of a
+// key that it does not know, and transformers neither, a note is kept.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
+
+#include "models/llama/kind.h"
 
 namespace lowland {
 
@@ -25,7 +27,7 @@ struct RopeScaling {
 };
 
 struct LlamaConfig {
-  std::string model_type = "llama";  // llama | mistral | qwen2
+  std::string model_type = "llama";  // one of models/llama/kind.cpp
   int64_t vocab_size = 32000;
   int64_t hidden_size = 4096;
   int64_t intermediate_size = 11008;
@@ -37,6 +39,11 @@ struct LlamaConfig {
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000;
   RopeScaling rope_scaling;
+  double partial_rotary_factor = 1;    // of each head's columns, the first ones, that are rotated
+  double rope_local_base_freq = 0;     // theta of the layers that have the window, unscaled; 0: as of all others
+  double query_pre_attn_scalar = 0;    // scores are divided by its root; 0: head_dim
+  double attn_logit_softcapping = 0;   // cap of the scores; 0: none
+  double final_logit_softcapping = 0;  // cap of the logits; 0: none
   bool tie_word_embeddings = false;
   bool qkv_bias = false,
        output_bias = false;  // attention's: Qwen2 has the first, Llama's attention_bias means both
@@ -61,17 +68,20 @@ struct LlamaConfig {
   std::string to_json() const;
   nlohmann::json own_json() const;  // the second of these in any case
 
+  const LlamaKind& kind() const { return *llama_kind(model_type); }
   bool own_head() const { return !tie_word_embeddings || head_apart; }
   int64_t max_tokens() const;              // longest segment
   int64_t window_of(int64_t layer) const;  // sliding_window of a layer; 0: none
   int64_t rope_limit() const;              // longer texts have frequencies of their own
+  int64_t rotary_dim() const;              // columns of a head that are rotated
+  bool local(int64_t layer) const;         // its rope is that of rope_local_base_freq
 };
 
-// f_i of kernels/rope.h for a text of `length` tokens, i < head_dim / 2, rounded to f32 as in transformers. With
-// theta_i = theta^(2 i / head_dim):
+// f_i of kernels/rope.h for a text of `length` tokens, i < HD / 2, rounded to f32 as in transformers. With HD the
+// rotary_dim() and theta_i = theta^(2 i / HD):
 //   default   1 / theta_i      linear   1 / (factor theta_i)
 //   dynamic   beyond max_position_embeddings M (the rope_limit) theta grows by
-//             (factor length / M - factor + 1)^(head_dim / (head_dim - 2))
+//             (factor length / M - factor + 1)^(HD / (HD - 2))
 //   llama3    wave length 2 pi theta_i: shorter than original / high as it is, longer than original / low over
 //             `factor`, between them blended by t = (original / length - low) / (high - low)
 //   yarn      blended from 1 / theta_i to 1 / (factor theta_i), between the i whose waves turn beta_fast and beta_slow
@@ -79,5 +89,6 @@ struct LlamaConfig {
 //   longrope  1 / (s_i theta_i), s short_factor up to `original` (the rope_limit), long_factor beyond
 // Lengths up to rope_limit() give the same.
 std::vector<float> rope_frequencies(const LlamaConfig& config, int64_t length = 0);
+std::vector<float> local_rope_frequencies(const LlamaConfig& config);  // of the layers that have rope_local_base_freq
 
 }  // namespace lowland

@@ -33,20 +33,50 @@ nlohmann::json rope_json(const LlamaConfig& c) {
 // Version 4 knows max_window_layers, version 5 layer_types as well.
 void put_windows(const LlamaConfig& c, nlohmann::json& j) {
   j["sliding_window"] = c.sliding_window > 0 ? nlohmann::json(c.sliding_window) : nlohmann::json(nullptr);
-  if (c.model_type != "qwen2") return;
+  const auto put_types = [&] {
+    j["layer_types"] = nlohmann::json::array();
+    for (int64_t i = 0; i < c.num_hidden_layers; ++i)
+      j["layer_types"].push_back(c.slides.empty() || c.slides[i] ? "sliding_attention" : "full_attention");
+  };
+  if (c.kind().gelu && !c.slides.empty()) put_types();
+  if (c.model_type != "qwen2" && c.model_type != "qwen3") return;
   j["use_sliding_window"] = c.sliding_window > 0;
   if (c.sliding_window == 0) return;
   int64_t first = c.num_hidden_layers;
   while (first > 0 && c.window_of(first - 1) > 0) --first;
   j["max_window_layers"] = first;
-  j["layer_types"] = nlohmann::json::array();
-  for (int64_t i = 0; i < c.num_hidden_layers; ++i)
-    j["layer_types"].push_back(c.window_of(i) > 0 ? "sliding_attention" : "full_attention");
+  put_types();
 }
 
-std::string class_of(const std::string& model_type) {
-  if (model_type == "mistral") return "MistralForCausalLM";
-  return model_type == "qwen2" ? "Qwen2ForCausalLM" : "LlamaForCausalLM";
+// Version 4 has one object and a theta for the layers with a window, version 5 an object for each kind of layers.
+void put_rope(const LlamaConfig& c, nlohmann::json& j) {
+  const nlohmann::json rope = rope_json(c);
+  nlohmann::json with_theta = rope;
+  with_theta["rope_theta"] = c.rope_theta;
+  if (c.model_type == "phi3") with_theta["partial_rotary_factor"] = c.partial_rotary_factor;
+  j["rope_theta"] = c.rope_theta;
+  j["rope_scaling"] = c.rope_scaling.type == "default" ? nlohmann::json(nullptr) : rope;
+  j["rope_parameters"] = with_theta;
+  if (c.model_type == "phi3") {
+    j["partial_rotary_factor"] = c.partial_rotary_factor;
+    const bool scaled = c.rope_scaling.type != "default";
+    j["original_max_position_embeddings"] =
+        scaled ? c.rope_scaling.original_max_position_embeddings : c.max_position_embeddings;
+  }
+  if (c.rope_local_base_freq == 0) return;
+  j["rope_local_base_freq"] = c.rope_local_base_freq;
+  j["rope_parameters"] = {{"full_attention", with_theta},
+                          {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", c.rope_local_base_freq}}}};
+}
+
+void put_gemma(const LlamaConfig& c, nlohmann::json& j) {
+  const auto or_null = [](double x) { return x > 0 ? nlohmann::json(x) : nlohmann::json(nullptr); };
+  j["hidden_activation"] = "gelu_pytorch_tanh";
+  const auto whole = static_cast<int64_t>(c.query_pre_attn_scalar);  // transformers takes no other
+  j["query_pre_attn_scalar"] = whole;
+  if (static_cast<double>(whole) != c.query_pre_attn_scalar) j["query_pre_attn_scalar"] = c.query_pre_attn_scalar;
+  j["final_logit_softcapping"] = or_null(c.final_logit_softcapping);
+  j["attn_logit_softcapping"] = or_null(c.attn_logit_softcapping);
 }
 
 }  // namespace
@@ -58,7 +88,7 @@ std::string LlamaConfig::to_json() const {
 
 nlohmann::json LlamaConfig::own_json() const {
   nlohmann::json j;
-  j["architectures"] = architectures.empty() ? std::vector{class_of(model_type)} : architectures;
+  j["architectures"] = architectures.empty() ? std::vector<std::string>{kind().architecture} : architectures;
   j["model_type"] = model_type;
   j["vocab_size"] = vocab_size;
   j["hidden_size"] = hidden_size;
@@ -67,24 +97,20 @@ nlohmann::json LlamaConfig::own_json() const {
   j["num_attention_heads"] = num_attention_heads;
   j["num_key_value_heads"] = num_key_value_heads;
   j["head_dim"] = head_dim;
-  j["hidden_act"] = "silu";
+  if (kind().gelu)
+    put_gemma(*this, j);
+  else
+    j["hidden_act"] = "silu";
   j["max_position_embeddings"] = max_position_embeddings;
   j["rms_norm_eps"] = rms_norm_eps;
-  j["rope_theta"] = rope_theta;
-  const nlohmann::json rope = rope_json(*this);
-  j["rope_scaling"] = rope_scaling.type == "default" ? nlohmann::json(nullptr) : rope;
-  j["rope_parameters"] = rope;
-  j["rope_parameters"]["rope_theta"] = rope_theta;
+  put_rope(*this, j);
   j["tie_word_embeddings"] = tie_word_embeddings;
   j["attention_dropout"] = attention_dropout;
   j["initializer_range"] = initializer_range;
   j["use_cache"] = true;
-  if (model_type == "llama") {
-    j["attention_bias"] = qkv_bias;
-    j["mlp_bias"] = mlp_bias;
-  } else {
-    put_windows(*this, j);
-  }
+  if (model_type == "llama") j["mlp_bias"] = mlp_bias;
+  if (model_type == "llama" || kind().head_norms || kind().gelu) j["attention_bias"] = qkv_bias;
+  if (model_type != "llama") put_windows(*this, j);
   const auto id = [](int64_t i) { return i < 0 ? nlohmann::json(nullptr) : nlohmann::json(i); };
   j["bos_token_id"] = id(bos_token_id);
   j["pad_token_id"] = id(pad_token_id);

@@ -8,7 +8,7 @@ namespace lowland {
 HubFamily llama_family(const LlamaConfig& config) {
   HubFamily family;
   family.base_prefix = "model";
-  family.default_targets = "q_proj,v_proj";
+  family.default_targets = config.kind().targets;
   family.tied = config.tie_word_embeddings ? kLlamaEmbedding : "";
   family.task_type = "CAUSAL_LM";
   family.outline = [prefix = family.base_prefix](const std::string& folder, LoadedAdapter& adapter) {

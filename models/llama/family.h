@@ -5,7 +5,8 @@
 
 namespace lowland {
 
-// Of the configuration only tie_word_embeddings counts, and only for what may be trained in full.
+// Of the configuration count tie_word_embeddings, for what may be trained in full, and model_type, for the default
+// targets.
 HubFamily llama_family(const LlamaConfig& config = {});
 
 }  // namespace lowland

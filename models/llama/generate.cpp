@@ -34,6 +34,13 @@ void remember_and_forbid(const Sampling& sampling, const std::vector<int32_t>& f
   if (sampling.no_repeat_ngram > 0) forbid_repeated_ngrams(logits, seen, sampling.no_repeat_ngram);
 }
 
+// A Phi-3 whose text outgrows the short factors of its rope is read again as a whole with the long ones, as in
+// transformers.
+bool outgrows_rope(const LlamaConfig& config, int64_t length, size_t more) {
+  const int64_t limit = config.rope_limit();
+  return config.kind().fused && length > 0 && length <= limit && length + static_cast<int64_t>(more) > limit;
+}
+
 }  // namespace
 
 void add_stop(GenerateOptions& options, int32_t id) {
@@ -65,6 +72,13 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
     for (size_t i = 0; i < next.size(); ++i)
       if (!next[i].empty()) running.push_back(i);
     if (running.empty()) return out;
+    for (const size_t i : running) {
+      if (embed || !outgrows_rope(model.config(), cache.length(i), next[i].size())) continue;
+      next[i] = prompts[i];
+      next[i].insert(next[i].end(), out[i].begin(), out[i].end());
+      cache.cut(i, 0);
+      seen[i].clear();
+    }
     const nn::Rows rows = cache.append(next);
     const Tensor x = first && embed ? embed(rows) : model.embed(rows.ids);          // (N, C)
     const Tensor h = model.decode(x, rows, nn::Mode::evaluation(), &cache);         // (K, C)

@@ -1,13 +1,11 @@
 #include "models/llama/llama.h"
 
-#include <algorithm>
-#include <numeric>
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
@@ -31,28 +29,49 @@ Llama::Llama(LlamaConfig config, nn::Model* whole, const std::string& base)
   const int64_t C = config_.hidden_size, V = config_.vocab_size;
   tokens_ = own(std::make_unique<nn::Embedding>(parameters_, base + ".embed_tokens", V, C));
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(base, i));
-  norm_ = std::make_unique<nn::RmsNorm>(parameters_, base + ".norm", C, config_.rms_norm_eps);
+  norm_ = std::make_unique<nn::RmsNorm>(parameters_, base + ".norm", C, config_.rms_norm_eps, config_.kind().plus_one);
   head_ = own_output(config_.own_head() ? std::make_unique<Linear>(parameters_, "lm_head", V, C, Bias::none)
                                         : std::make_unique<Linear>(parameters_, "lm_head", tokens_->weight()));
 }
 
+Linear* Llama::make_qkv(const std::string& attention) {
+  const int64_t q = config_.num_attention_heads * config_.head_dim;
+  const int64_t kv = config_.num_key_value_heads * config_.head_dim;
+  std::vector<Linear::Part> parts{{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}};
+  if (config_.kind().fused) parts = {{attention + "qkv_proj", q + 2 * kv}};
+  return own(std::make_unique<Linear>(parameters_, parts, config_.hidden_size, bias_if(config_.qkv_bias)));
+}
+
+Linear* Llama::make_gate_up(const std::string& mlp) {
+  const int64_t F = config_.intermediate_size;
+  std::vector<Linear::Part> parts{{mlp + "gate_proj", F}, {mlp + "up_proj", F}};
+  if (config_.kind().fused) parts = {{mlp + "gate_up_proj", 2 * F}};
+  return own(std::make_unique<Linear>(parameters_, parts, config_.hidden_size, bias_if(config_.mlp_bias)));
+}
+
 Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
+  const LlamaKind& kind = config_.kind();
   const int64_t C = config_.hidden_size, F = config_.intermediate_size, HD = config_.head_dim;
-  const int64_t q = config_.num_attention_heads * HD, kv = config_.num_key_value_heads * HD;
+  const int64_t q = config_.num_attention_heads * HD;
   const std::string prefix = fmt::format("{}.layers.{}.", base, index);
   const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
-  const double eps = config_.rms_norm_eps;
-  const Bias mlp_bias = bias_if(config_.mlp_bias);
   nn::ParameterSet& set = parameters_;
-  using Parts = std::vector<Linear::Part>;
-  return {nn::RmsNorm(set, prefix + "input_layernorm", C, eps),
-          own(std::make_unique<Linear>(
-              set, Parts{{attention + "q_proj", q}, {attention + "k_proj", kv}, {attention + "v_proj", kv}}, C,
-              bias_if(config_.qkv_bias))),
+  const auto norm = [&](const std::string& module, int64_t width) {
+    return nn::RmsNorm(set, module, width, config_.rms_norm_eps, kind.plus_one);
+  };
+  const auto if_after = [&](const char* module) {
+    return kind.norms_after ? std::optional(norm(prefix + module, C)) : std::nullopt;
+  };
+  const auto head_norms = [&] { return HeadNorms{norm(attention + "q_norm", HD), norm(attention + "k_norm", HD)}; };
+  return {norm(prefix + "input_layernorm", C),
+          make_qkv(attention),
+          kind.head_norms ? std::optional(head_norms()) : std::nullopt,
           own(std::make_unique<Linear>(set, attention + "o_proj", C, q, bias_if(config_.output_bias))),
-          nn::RmsNorm(set, prefix + "post_attention_layernorm", C, eps),
-          own(std::make_unique<Linear>(set, Parts{{mlp + "gate_proj", F}, {mlp + "up_proj", F}}, C, mlp_bias)),
-          own(std::make_unique<Linear>(set, mlp + "down_proj", C, F, mlp_bias)),
+          if_after("post_attention_layernorm"),
+          norm(prefix + (kind.norms_after ? "pre_feedforward_layernorm" : "post_attention_layernorm"), C),
+          make_gate_up(mlp),
+          own(std::make_unique<Linear>(set, mlp + "down_proj", C, F, bias_if(config_.mlp_bias))),
+          if_after("post_feedforward_layernorm"),
           set.next_op()};
 }
 
@@ -60,7 +79,7 @@ Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
 // it were alone; with a cache, of what is cached and the new tokens: keys keep what they were turned by. The batch's
 // bound on lengths decides whether the host looks, which it cannot do in a captured graph: the bound is in its key.
 Llama::Rope Llama::rope_of(const Rows& rows, const KvCache* cache) const {
-  const int64_t half = config_.head_dim / 2, limit = config_.rope_limit();
+  const int64_t half = config_.rotary_dim() / 2, limit = config_.rope_limit();
   if (!frequencies_) frequencies_ = Tensor::from<float>(context(), {half}, rope_frequencies(config_));  // (HD/2)
   const int32_t* bounds = rows.cu_seqlens.host();
   const auto length_of = [&](int64_t s) -> int64_t { return cache ? cache->length(s) : bounds[s + 1] - bounds[s]; };
@@ -84,24 +103,42 @@ Llama::Rope Llama::rope_of(const Rows& rows, const KvCache* cache) const {
           Tensor::from<int32_t>(context(), {rows.N}, table)};                                        // (N)
 }
 
+Llama::Rope Llama::local_rope() const {
+  if (config_.rope_local_base_freq == 0) return {};
+  if (!local_frequencies_)
+    local_frequencies_ = Tensor::from<float>(context(), {config_.rotary_dim() / 2}, local_rope_frequencies(config_));
+  return {local_frequencies_, {}};
+}
+
 Tensor Llama::embed(const Tensor& ids) const {
-  arena().refresh();                      // the table may be trained
-  return tokens_->forward(ids, dtype());  // (N, C)
+  arena().refresh();                                // the table may be trained
+  const Tensor x = tokens_->forward(ids, dtype());  // (N, C)
+  if (!config_.kind().scaled_embedding) return x;
+  const auto root = static_cast<float>(std::sqrt(static_cast<double>(config_.hidden_size)));
+  // Rounded to what the forward computes in, as in transformers.
+  return ops::scale(x, dtype() == DType::bf16 ? static_cast<float>(bf16(root)) : root);  // (N, C)
 }
 
 Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Rope& rope, const Mode& mode,
                      const KvCache* cache) const {
   const int64_t NH = config_.num_attention_heads, NKV = config_.num_key_value_heads, HD = config_.head_dim;
-  qkv = ops::rope(std::move(qkv), rows.all.position, rope.frequencies, NH + NKV, rope.table);  // (N, (NH + 2 NKV) HD)
+  const bool local = config_.local(static_cast<int64_t>(index)), part = config_.rotary_dim() != HD;
+  const double factor = local ? 1 : config_.rope_scaling.attention_factor;  // of all cosines and sines
+  if (const auto& norms = layers_[index].head_norms)
+    qkv = norms->query.forward_heads(qkv, NH, norms->key, NKV);  // (N, (NH + 2 NKV) HD)
+  qkv = ops::rope(std::move(qkv), rows.all.position, rope.frequencies, NH + NKV, rope.table, HD,
+                  part ? factor : 1);  // (N, (NH + 2 NKV) HD)
   AttentionOptions options;
   options.heads = NH;
   options.kv_heads = NKV;
   options.head_dim = HD;
   options.causal = true;
   options.window = config_.window_of(static_cast<int64_t>(index));
-  // A factor of all cosines and sines is a factor of queries and of keys.
-  const double factor = config_.rope_scaling.attention_factor;
-  if (factor != 1) options.scale = factor * factor / std::sqrt(static_cast<double>(HD));
+  options.soft_cap = config_.attn_logit_softcapping;
+  const double width = config_.query_pre_attn_scalar > 0 ? config_.query_pre_attn_scalar : static_cast<double>(HD);
+  options.scale = 1 / std::sqrt(width);
+  // Where all of a head is rotated, that factor is one of queries and of keys.
+  if (factor != 1 && !part) options.scale = factor * factor / std::sqrt(width);
   options.dropout = mode.dropout(config_.attention_dropout, layers_[index].attention_op, rows.all);
   if (cache == nullptr) {
     options.cu_q = rows.cu_seqlens;
@@ -126,10 +163,12 @@ Tensor Llama::block(size_t index, const Tensor& x, const Rows& rows, const Rope&
   Tensor o = attend(index, layer.qkv->forward(h, rows.all, mode), rows, rope, mode, cache);  // (N, NH HD)
   if (narrow) o = ops::gather_rows(o, rows.select);                                          // (K, NH HD)
   o = layer.output->forward(o, out_rows, mode);                                              // (K or N, C)
+  if (layer.after_attention) o = layer.after_attention->forward(o);                          // (K or N, C)
   h = ops::add(narrow ? ops::gather_rows(x, rows.select) : x, o);                            // (K or N, C)
-  o = layer.gate_up->forward(layer.post_norm.forward(h), out_rows, mode);                    // (K or N, 2 F)
-  o = ops::swiglu(o);                                                                        // (K or N, F)
+  o = layer.gate_up->forward(layer.mlp_norm.forward(h), out_rows, mode);                     // (K or N, 2 F)
+  o = config_.kind().gelu ? ops::geglu(o) : ops::swiglu(o);                                  // (K or N, F)
   o = layer.down->forward(o, out_rows, mode);                                                // (K or N, C)
+  if (layer.after_mlp) o = layer.after_mlp->forward(o);                                      // (K or N, C)
   return ops::add(h, o);                                                                     // (K or N, C)
 }
 
@@ -147,9 +186,10 @@ Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const 
   check_rows(x, rows);
   arena().refresh();
   Tensor h = x;  // (N, C)
-  const Rope rope = rope_of(rows, cache);
+  const Rope far = rope_of(rows, cache), near = local_rope();
   for (size_t i = 0; i < layers_.size(); ++i) {
     const nvtx::Range range(fmt::format("layer.{}", i).c_str());
+    const Rope& rope = config_.local(static_cast<int64_t>(i)) ? near : far;
     const auto run = [this, i, rows, rope, mode, cache](const Tensor& in) {
       return block(i, in, rows, rope, mode, cache);
     };
@@ -160,13 +200,18 @@ Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const 
 }
 
 Tensor Llama::logits(const Tensor& x, const nn::RowIds& ids, const Mode& mode) const {
-  return head_->forward(x, ids, mode);  // (K, V)
+  const Tensor y = head_->forward(x, ids, mode);  // (K, V)
+  const double cap = config_.final_logit_softcapping;
+  return cap > 0 ? ops::soft_cap(y, cap) : y;  // (K, V)
 }
 
 Tensor Llama::loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options,
                    const nn::RowIds& ids, const Mode& mode) const {
-  if (!head_->adapted() && !head_->probe())
-    return ops::linear_cross_entropy(x, head_->weight().value, targets, options);  // (1)
+  if (!head_->adapted() && !head_->probe()) {
+    LinearCrossEntropyOptions capped = options;
+    capped.soft_cap = config_.final_logit_softcapping;
+    return ops::linear_cross_entropy(x, head_->weight().value, targets, capped);  // (1)
+  }
   // With a pair the logits of some rows at a time are made, and made again in the backward pass.
   const int64_t K = x.dim(0), as_usual = std::max<int64_t>(1, (int64_t{1} << 25) / config_.vocab_size);
   const int64_t chunk = options.chunk_rows > 0 ? options.chunk_rows : as_usual;
@@ -177,7 +222,7 @@ Tensor Llama::loss(const Tensor& x, const Tensor& targets, const LinearCrossEntr
     const nn::RowIds rows{some(ids.example), some(ids.position)};
     const Tensor wanted = some(targets);
     const auto run = [this, rows, mode, wanted, options](const Tensor& in) {
-      return ops::cross_entropy(head_->forward(in, rows, mode), wanted, options);  // (1)
+      return ops::cross_entropy(logits(in, rows, mode), wanted, options);  // (1)
     };
     if (end - begin == K) return run(x);
     std::vector<int32_t> which(end - begin);

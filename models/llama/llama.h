@@ -1,11 +1,13 @@
-// Llama: a causal decoder over packed rows, for Llama 2 to 3.2, TinyLlama, Mistral and Qwen2/2.5: RMSNorm,
-// rotary positions, grouped-query attention, SwiGLU. paper: Touvron et al. 2023, arXiv:2302.13971. Parameter
-// names are Hugging Face's; q, k, v are one matrix, and so are gate and up.
+// Llama: a causal decoder over packed rows, for Llama 2 to 3.2, TinyLlama, Mistral, Qwen2 to 3, Phi-3, Gemma 2 and 3:
+// RMSNorm, rotary positions, grouped-query attention, a gated MLP. Where these part, LlamaKind says so
+// (models/llama/kind.h). Parameter names are Hugging Face's; q, k, v are one matrix, and so are gate and up.
+// paper: Touvron et al. 2023, arXiv:2302.13971; Gemma Team 2024, arXiv:2408.00118.
 //
 //   ids --embed--> rows (N, C) --decode--> the selected rows (K, C) --logits--> (K, V), or --loss--> (1)
 // The parts are separate, so that rows of another kind (images) can be put among the embedded tokens.
 #pragma once
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "models/llama/config.h"
@@ -21,7 +23,7 @@ class Llama final : public nn::Model {
   // As a part of another model its names begin with `base` instead of "model"; the head is lm_head in either.
   explicit Llama(LlamaConfig config, nn::Model* whole = nullptr, const std::string& base = "model");
 
-  // ids (N) i32 -> (N, C). Throws Error on an id at or above vocab_size.
+  // ids (N) i32 -> (N, C), scaled where the kind says so. Throws Error on an id at or above vocab_size.
   Tensor embed(const Tensor& ids) const;
   // x (N, C), one row for each of `rows` (whose ids are not read) -> the selected rows after the last norm,
   // (K, C). With a cache: the rows are those that KvCache::append gave, and see the cached ones before them.
@@ -41,13 +43,19 @@ class Llama final : public nn::Model {
   const LlamaConfig& config() const { return config_; }
 
  private:
+  struct HeadNorms {
+    nn::RmsNorm query, key;
+  };
   struct Layer {
     nn::RmsNorm input_norm;
     nn::Linear* qkv;
+    std::optional<HeadNorms> head_norms;
     nn::Linear* output;
-    nn::RmsNorm post_norm;
+    std::optional<nn::RmsNorm> after_attention;
+    nn::RmsNorm mlp_norm;
     nn::Linear* gate_up;
     nn::Linear* down;
+    std::optional<nn::RmsNorm> after_mlp;
     uint64_t attention_op;
   };
   // What a batch's rows are turned by: frequencies of all, or of texts of several lengths with the table of each row.
@@ -55,6 +63,8 @@ class Llama final : public nn::Model {
     Tensor frequencies;  // (HD/2) or (tables, HD/2) f32
     Tensor table;        // (N) i32, or absent
   };
+  nn::Linear* make_qkv(const std::string& attention);
+  nn::Linear* make_gate_up(const std::string& mlp);
   Layer make_layer(const std::string& base, int64_t index);
   Tensor block(size_t index, const Tensor& x, const nn::Rows& rows, const Rope& rope, const nn::Mode& mode,
                const KvCache* cache) const;
@@ -62,13 +72,14 @@ class Llama final : public nn::Model {
                 const KvCache* cache) const;
   void check_rows(const Tensor& x, const nn::Rows& rows) const;
   Rope rope_of(const nn::Rows& rows, const KvCache* cache) const;
+  Rope local_rope() const;
 
   LlamaConfig config_;
   nn::Embedding* tokens_;
   std::vector<Layer> layers_;
   std::unique_ptr<nn::RmsNorm> norm_;
-  nn::Linear* head_ = nullptr;  // over lm_head.weight, or the embedding's
-  mutable Tensor frequencies_;  // (HD/2) f32, made at first use
+  nn::Linear* head_ = nullptr;                      // over lm_head.weight, or the embedding's
+  mutable Tensor frequencies_, local_frequencies_;  // (HD/2) f32, made at first use
 };
 
 inline constexpr const char* kLlamaEmbedding = "model.embed_tokens";

@@ -18,7 +18,7 @@ double llama3_frequency(const RopeScaling& s, double plain) {
 
 double yarn_frequency(const LlamaConfig& c, int64_t i, double plain) {
   const RopeScaling& s = c.rope_scaling;
-  const auto width = static_cast<double>(c.head_dim);
+  const auto width = static_cast<double>(c.rotary_dim());
   const auto turning = [&](double times) {  // the i whose wave turns so often within the original positions
     const double length = static_cast<double>(s.original_max_position_embeddings) / (times * 2 * M_PI);
     return width * std::log(length) / (2 * std::log(c.rope_theta));
@@ -36,8 +36,8 @@ double yarn_frequency(const LlamaConfig& c, int64_t i, double plain) {
 }
 
 double theta_for(const LlamaConfig& c, int64_t length) {
-  if (c.rope_scaling.type != "dynamic" || c.head_dim <= 2) return c.rope_theta;
-  const auto most = static_cast<double>(c.max_position_embeddings), width = static_cast<double>(c.head_dim);
+  if (c.rope_scaling.type != "dynamic" || c.rotary_dim() <= 2) return c.rope_theta;
+  const auto most = static_cast<double>(c.max_position_embeddings), width = static_cast<double>(c.rotary_dim());
   const double factor = c.rope_scaling.factor, n = std::max(static_cast<double>(length), most);
   return c.rope_theta * std::pow(factor * n / most - (factor - 1), width / (width - 2));
 }
@@ -56,6 +56,12 @@ int64_t LlamaConfig::max_tokens() const {
 
 int64_t LlamaConfig::window_of(int64_t layer) const { return slides.empty() || slides[layer] ? sliding_window : 0; }
 
+int64_t LlamaConfig::rotary_dim() const {
+  return static_cast<int64_t>(static_cast<double>(head_dim) * partial_rotary_factor);
+}
+
+bool LlamaConfig::local(int64_t layer) const { return rope_local_base_freq > 0 && (slides.empty() || slides[layer]); }
+
 int64_t LlamaConfig::rope_limit() const {
   if (rope_scaling.type == "dynamic") return max_position_embeddings;
   if (rope_scaling.type == "longrope") return rope_scaling.original_max_position_embeddings;
@@ -67,8 +73,9 @@ std::vector<float> rope_frequencies(const LlamaConfig& config, int64_t length) {
   const double theta = theta_for(config, length);
   const std::vector<double>& factors = length > config.rope_limit() ? s.long_factor : s.short_factor;
   std::vector<float> frequencies;
-  for (int64_t i = 0; i < config.head_dim / 2; ++i) {
-    const double plain = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim));
+  const int64_t HD = config.rotary_dim();
+  for (int64_t i = 0; i < HD / 2; ++i) {
+    const double plain = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(HD));
     double f = plain;
     if (s.type == "linear") f = plain / s.factor;
     if (s.type == "llama3") f = llama3_frequency(s, plain);
@@ -77,6 +84,13 @@ std::vector<float> rope_frequencies(const LlamaConfig& config, int64_t length) {
     frequencies.push_back(static_cast<float>(f));
   }
   return frequencies;
+}
+
+std::vector<float> local_rope_frequencies(const LlamaConfig& config) {
+  LlamaConfig local = config;
+  local.rope_theta = config.rope_local_base_freq;
+  local.rope_scaling = {};
+  return rope_frequencies(local);
 }
 
 }  // namespace lowland

@@ -192,6 +192,19 @@ TEST_CASE("memory plan: the peak of real steps") {
     }
 }
 
+TEST_CASE("memory plan: decoders of every kind") {
+  for (const char* type : {"qwen3", "phi3", "gemma2", "gemma3_text"}) {
+    LlamaConfig c = tiny_llama();
+    c.model_type = type;
+    if (c.kind().gelu) c.tie_word_embeddings = true;
+    if (c.kind().gelu) c.query_pre_attn_scalar = c.final_logit_softcapping = 30;
+    if (c.model_type == "gemma2") c.attn_logit_softcapping = 50;
+    for (const char* method : {"lora", "full"})
+      for (const char* recompute : {"none", "block"})
+        check_prediction(std::string("tiny ") + type, LlamaSteps(c, 40), settings_of(method, recompute));
+  }
+}
+
 TEST_CASE("memory plan: larger models, other settings") {
   Settings narrow = settings_of("lora", "none");
   narrow.batch.weights_dtype = "bf16";

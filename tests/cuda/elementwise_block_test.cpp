@@ -3,9 +3,11 @@
 
 #include "kernels/cuda/activations.h"
 #include "kernels/cuda/elementwise_block.h"
+#include "kernels/geglu.h"
 #include "kernels/gelu.h"
 #include "kernels/quick_gelu.h"
 #include "kernels/relu.h"
+#include "kernels/soft_cap.h"
 #include "kernels/swiglu.h"
 #include "kernels/tanh.h"
 #include "tests/cuda/cuda_values.h"
@@ -65,6 +67,12 @@ template <class T> void check_all(double tolerance) {
   check_activation<Gelu<M>, T>(kGelu, tolerance);
   check_activation<QuickGelu<M>, T>(kQuickGelu, tolerance);
   check_activation<Silu<M>, T>(kSilu, tolerance);
+  check_activation<GeluTanh<M>, T>(kGeluTanh, tolerance);
+  check_one<T>(
+      SoftCap<M>{A(1.5)}, [](const Values& x) { return reference::soft_cap_forward(x, 1.5); }, tolerance);
+  check_two<T>(
+      SoftCapGradient<A>{A(1.5)},
+      [](const Values& dy, const Values& y) { return reference::soft_cap_backward(dy, y, 1.5); }, tolerance);
   check_one<T>(ValueOf<Relu<M>>{}, reference::relu_forward, tolerance);
   check_two<T>(GradientOf<Relu<M>>{}, reference::relu_backward, tolerance);  // from y
   check_one<T>(ValueOf<Tanh<M>>{}, reference::tanh_forward, tolerance);
@@ -89,6 +97,7 @@ template <class T> void check_limits() {
   check_limits_of<Gelu<M>, acc_t<T>>(kGelu);
   check_limits_of<QuickGelu<M>, acc_t<T>>(kQuickGelu);
   check_limits_of<Silu<M>, acc_t<T>>(kSilu);
+  check_limits_of<GeluTanh<M>, acc_t<T>>(kGeluTanh);
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ def main():
     torch.set_num_threads(1)
     result = {"written_by": f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}",
               "roberta_tiny": bounds(Classifier("roberta_tiny"))}
-    for name in ("llama", "mistral", "qwen2"):
+    for name in ("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3"):
         result["llama_tiny/" + name] = bounds(Decoder(name))
     path = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "bf16_bounds.json")
     with open(path, "w") as f:

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/llama_tiny/NAME/ for NAME in llama, mistral, qwen2: tiny random models, a LoRA adapter each, and
-what they compute.
+"""Writes tests/golden/llama_tiny/NAME/ for NAME in llama, mistral, qwen2, qwen3, phi3, gemma2, gemma3: tiny random models,
+a LoRA adapter each, and what they compute.
 
-    python make_llama_golden.py [OUT]      (torch, transformers, peft, safetensors)
+    python make_llama_golden.py [OUT [NAME ...]]      (torch, transformers, peft, safetensors)
 
 Everything is computed by transformers and peft in float64 from weights that are exact in float32, one sequence at a
-time, without padding; Lowland's packed rows must give the same numbers. Two things are float32 in transformers whatever
-the model is in: the norms, and the rotary embedding's frequencies, angles and cosines. Here they are float64, but for the
-frequencies, which are rounded to float32 once; the difference is printed. llama_tiny/README.md tells the tensors' names.
+time, without padding; Lowland's packed rows must give the same numbers. Some things are float32 in transformers whatever
+the model is in: the norms, the softmax of its own attention, and the rotary embedding's frequencies, angles and cosines.
+Here they are float64, but for the frequencies, which are rounded to float32 once; the difference is printed.
+llama_tiny/README.md tells the tensors' names.
 """
 import json
 import math
@@ -31,6 +32,8 @@ SIZES = dict(vocab_size=VOCAB, hidden_size=16, intermediate_size=24, num_hidden_
              num_key_value_heads=2, max_position_embeddings=96, rms_norm_eps=1e-5, initializer_range=0.2)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=32, rope_theta=500.0)
+LONGROPE = dict(rope_type="longrope", rope_theta=100.0, partial_rotary_factor=0.75, short_factor=[1.0, 1.25, 1.5],
+                long_factor=[1.0, 2.0, 3.0])
 CONFIGS = {
     # heads wider than hidden_size / heads, untied head, every rope band of llama3, biases everywhere
     "llama": lambda: transformers.LlamaConfig(**SIZES, head_dim=8, rope_parameters=LLAMA3, tie_word_embeddings=False,
@@ -39,21 +42,45 @@ CONFIGS = {
                                                   rope_parameters=dict(rope_type="default", rope_theta=10000.0)),
     "qwen2": lambda: transformers.Qwen2Config(**SIZES, tie_word_embeddings=True, use_sliding_window=False,
                                               rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=1000.0)),
+    # heads normalised and wider than hidden_size / heads, a window in the second layer
+    "qwen3": lambda: transformers.Qwen3Config(**SIZES, head_dim=6, tie_word_embeddings=False, use_sliding_window=True,
+                                              sliding_window=5, max_window_layers=1,
+                                              rope_parameters=dict(rope_type="default", rope_theta=1000.0)),
+    # six of a head's eight columns rotated; the texts of more than 12 tokens by the long factors
+    "phi3": lambda: transformers.Phi3Config(**{**SIZES, "num_attention_heads": 2, "num_key_value_heads": 1},
+                                            original_max_position_embeddings=12, sliding_window=7,
+                                            tie_word_embeddings=False, rope_parameters=LONGROPE, pad_token_id=0,
+                                            eos_token_id=2),
+    "gemma2": lambda: transformers.Gemma2Config(**{**SIZES, "hidden_size": 20}, head_dim=6, query_pre_attn_scalar=10,
+                                                attn_logit_softcapping=2.0, final_logit_softcapping=3.0,
+                                                sliding_window=5,
+                                                rope_parameters=dict(rope_type="default", rope_theta=100.0)),
+    "gemma3": lambda: transformers.Gemma3TextConfig(
+        **{**SIZES, "hidden_size": 20}, head_dim=6, query_pre_attn_scalar=10, sliding_window=5,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_parameters={"full_attention": dict(rope_type="linear", factor=2.0, rope_theta=1000.0),
+                         "sliding_attention": dict(rope_type="default", rope_theta=50.0)}),
 }
 MODELS = {"llama": transformers.LlamaForCausalLM, "mistral": transformers.MistralForCausalLM,
-          "qwen2": transformers.Qwen2ForCausalLM}
+          "qwen2": transformers.Qwen2ForCausalLM, "qwen3": transformers.Qwen3ForCausalLM,
+          "phi3": transformers.Phi3ForCausalLM, "gemma2": transformers.Gemma2ForCausalLM,
+          "gemma3": transformers.Gemma3ForCausalLM}
 TARGETS = {"llama": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-           "mistral": ["q_proj", "v_proj"], "qwen2": ["k_proj", "up_proj", "down_proj"]}
+           "mistral": ["q_proj", "v_proj"], "qwen2": ["k_proj", "up_proj", "down_proj"],
+           "qwen3": ["q_proj", "k_proj", "o_proj", "gate_proj"], "phi3": ["qkv_proj", "gate_up_proj", "o_proj"],
+           "gemma2": ["q_proj", "v_proj", "down_proj"],
+           "gemma3": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]}
 
 
-def frequencies(config):
-    rope, half = config.rope_parameters, config.head_dim // 2 if getattr(config, "head_dim", None) else None
-    half = half or config.hidden_size // config.num_attention_heads // 2
-    out = []
+def frequencies(rope, width, length=0):
+    """Of `width` columns, for a text of `length` tokens."""
+    half, out = width // 2, []
     for i in range(half):
         f = rope["rope_theta"] ** (-i / half)
         if rope["rope_type"] == "linear":
             f /= rope["factor"]
+        if rope["rope_type"] == "longrope":
+            f /= rope["long_factor" if length > rope["original_max_position_embeddings"] else "short_factor"][i]
         if rope["rope_type"] == "llama3":
             length, old = 2 * math.pi / f, rope["original_max_position_embeddings"]
             low, high = rope["low_freq_factor"], rope["high_freq_factor"]
@@ -66,35 +93,66 @@ def frequencies(config):
     return torch.tensor(out, dtype=torch.float64).float()
 
 
+def is_gemma(model):
+    return model.config.model_type.startswith("gemma")
+
+
 def exact_norms(model):
     for module in model.modules():
         if type(module).__name__.endswith("RMSNorm"):
-            def forward(x, m=module):
-                return m.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + m.variance_epsilon))
+            def forward(x, m=module, one=1.0 if is_gemma(model) else 0.0):
+                eps = m.eps if hasattr(m, "eps") else m.variance_epsilon
+                return (one + m.weight) * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps))
             module.forward = forward
+
+
+def exact_softmax():
+    softmax = torch.nn.functional.softmax
+
+    def forward(x, dim=None, dtype=None, **_):
+        return softmax(x, dim=dim, dtype=None if x.dtype == torch.float64 else dtype)
+    torch.nn.functional.softmax = forward
+
+
+def cosines(x, position_ids, f, factor):
+    angle = position_ids[..., None].double() * f.double()
+    both = torch.cat((angle, angle), dim=-1)
+    return (both.cos() * factor).to(x.dtype), (both.sin() * factor).to(x.dtype)
+
+
+def near(mine, theirs):
+    error = ((mine - theirs.float()).abs() / theirs.float()).max()
+    print("  frequencies against transformers', relative:", float(error))
+    assert error < 5e-7
+    return mine
 
 
 def exact_rope(model):
     """Float64 angles and cosines, from frequencies that are rounded to float32 once."""
-    rotary = model.model.rotary_emb
-    mine = frequencies(model.config)
-    theirs = rotary.inv_freq.float()
-    error = ((mine - theirs).abs() / theirs).max()
-    print("  frequencies against transformers', relative:", float(error))
-    assert error < 5e-7
-    f = mine.double()
+    rotary, config = model.model.rotary_emb, model.config
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    rope = config.rope_parameters
+    if config.model_type == "gemma3_text":
+        of = {kind: near(frequencies(rope[kind], width), getattr(rotary, kind + "_inv_freq")) for kind in rope}
+        rotary.forward = lambda x, position_ids, layer_type: cosines(x, position_ids, of[layer_type], 1.0)
+        return
+    if config.model_type == "phi3":
+        width = int(width * rope["partial_rotary_factor"])
+        near(frequencies(rope, width), rotary.inv_freq)
 
-    def forward(x, position_ids):
-        angle = position_ids[..., None].double() * f
-        both = torch.cat((angle, angle), dim=-1)
-        return both.cos().to(x.dtype), both.sin().to(x.dtype)
-    rotary.forward = forward
+        def by_length(x, position_ids):
+            f = frequencies(rope, width, position_ids.shape[-1])
+            return cosines(x, position_ids, f, rotary.attention_scaling)
+        rotary.forward = by_length
+        return
+    f = near(frequencies(rope, width), rotary.inv_freq)
+    rotary.forward = lambda x, position_ids: cosines(x, position_ids, f, 1.0)
 
 
 def scatter_parameters(model, std=0.2):
     with torch.no_grad():
         for name, p in model.named_parameters():
-            mean = 1.0 if "norm" in name else 0.0
+            mean = 1.0 if "norm" in name and not is_gemma(model) else 0.0
             p.copy_(mean + std * torch.randn(p.shape))
 
 
@@ -244,11 +302,12 @@ def versions_of():
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "llama_tiny")
+    exact_softmax()
     versions = versions_of()
     print(versions)
     torch.set_num_threads(1)
     os.makedirs(out, exist_ok=True)
-    for name in CONFIGS:
+    for name in sys.argv[2:] or CONFIGS:
         make(name, os.path.join(out, name), {"seed": str(SEED), **versions})
 
 

@@ -84,7 +84,7 @@ TEST_CASE("adapter: trained, saved and loaded again, a BERT and a DistilBERT com
 }
 
 TEST_CASE("adapter: trained, saved and loaded again, a Llama computes the same") {
-  for (const char* name : {"llama_tiny/llama", "llama_tiny/mistral", "llama_tiny/qwen2"}) {
+  for (const char* name : kLlamas) {
     const std::string base = tiny(name);
     const HubFamily family = llama_family(LlamaConfig::from_folder(base));
     round_trip(tiny_llama, base, family, {});
@@ -112,8 +112,7 @@ TEST_CASE("adapter: what peft wrote is collected as peft wrote it") {
   same(tiny_roberta, tiny("roberta_tiny"), roberta_family());
   same(tiny_roberta, tiny("bert_tiny"), roberta_family("bert"));
   same(tiny_roberta, tiny("distilbert_tiny"), roberta_family("distilbert"));
-  for (const char* name : {"llama_tiny/llama", "llama_tiny/mistral", "llama_tiny/qwen2"})
-    same(tiny_llama, tiny(name), llama_family());
+  for (const char* name : kLlamas) same(tiny_llama, tiny(name), llama_family());
 }
 
 TEST_CASE("adapter: pairs sit on the targets, but not on what is trained in full") {

@@ -17,6 +17,11 @@ namespace lowland::test {
 
 inline std::string tiny(const std::string& name) { return std::string(LL_SOURCE_DIR) + "/tests/golden/" + name; }
 
+// Decoders of every kind.
+inline constexpr const char* kLlamas[] = {"llama_tiny/llama", "llama_tiny/mistral", "llama_tiny/qwen2",
+                                          "llama_tiny/qwen3", "llama_tiny/phi3",    "llama_tiny/gemma2",
+                                          "llama_tiny/gemma3"};
+
 inline std::unique_ptr<Roberta> tiny_roberta(const std::string& folder) {
   return std::make_unique<Roberta>(RobertaConfig::from_folder(folder), RobertaHead::classification);
 }

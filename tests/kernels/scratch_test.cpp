@@ -9,6 +9,7 @@
 #include "kernels/bias.h"
 #include "kernels/dropout_add_layer_norm.h"
 #include "kernels/frozen_matmul.h"
+#include "kernels/head_norm.h"
 #include "kernels/layer_norm.h"
 #include "kernels/lora_linear.h"
 #include "kernels/rms_norm.h"
@@ -65,6 +66,11 @@ template <class T> void check_sums(int threads, int64_t N, int64_t C) {
           cpu_v3::rms_norm_backward<T>(ctx, dx.data(), dw.data(), rows.data(), rows.data(), w.data(), each.data(), N,
                                        C);
         }) == sizeof(T) * cpu_v3::rms_norm_backward_scratch(N, C));
+  const HeadNormShape heads{.N = N, .stride = C, .HD = C, .QH = 1};
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::head_norm_backward<T>(ctx, dx.data(), {dw.data(), nullptr}, rows.data(), rows.data(),
+                                        {w.data(), nullptr}, each.data(), heads);
+        }) == sizeof(T) * cpu_v3::head_norm_backward_scratch(heads));
   CHECK(taken(threads, [&](Ctx& ctx) {
           cpu_v3::layer_norm_backward<T>(ctx, {.dx = dx.data(),
                                                .dw = dw.data(),

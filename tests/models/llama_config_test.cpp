@@ -37,6 +37,86 @@ TEST_CASE("LlamaConfig: what a file omits is transformers' default of its model_
   CHECK(qwen.eos_token_ids.empty());
 }
 
+TEST_CASE("LlamaConfig: defaults of Qwen3, Phi-3 and Gemma") {
+  const LlamaConfig qwen = read(R"({"model_type": "qwen3", "hidden_size": 1024})");
+  CHECK(qwen.head_dim == 128);  // whatever hidden_size is
+  CHECK(qwen.eos_token_ids.empty());
+  CHECK_FALSE(qwen.qkv_bias);
+  CHECK(read(R"({"model_type": "qwen3", "attention_bias": true})").output_bias);
+  const LlamaConfig phi = read(R"({"model_type": "phi3"})");
+  CHECK(phi.vocab_size == 32064);
+  CHECK(phi.head_dim == 96);
+  CHECK(phi.rms_norm_eps == 1e-5);
+  CHECK(phi.sliding_window == 0);
+  CHECK(phi.eos_token_ids == std::vector<int32_t>{32000});
+  const LlamaConfig two = read(R"({"model_type": "gemma2"})"), three = read(R"({"model_type": "gemma3_text"})");
+  for (const LlamaConfig* c : {&two, &three}) {
+    CHECK(c->tie_word_embeddings);
+    CHECK(c->head_dim == 256);
+    CHECK(c->query_pre_attn_scalar == 256);
+    CHECK(c->eos_token_ids == std::vector<int32_t>{1});
+    CHECK(c->window_of(0) == 4096);
+  }
+  CHECK(two.attn_logit_softcapping == 50);
+  CHECK(two.final_logit_softcapping == 30);
+  CHECK(two.window_of(1) == 0);
+  CHECK(two.window_of(2) == 4096);
+  CHECK_FALSE(two.local(0));
+  CHECK(three.attn_logit_softcapping == 0);
+  CHECK(three.final_logit_softcapping == 0);
+  CHECK(three.window_of(4) == 4096);
+  CHECK(three.window_of(5) == 0);
+  CHECK(three.local(4));
+  CHECK_FALSE(three.local(5));
+  CHECK(three.rope_theta == 1e6);
+  CHECK(three.rope_local_base_freq == 1e4);
+  CHECK(read(R"({"model_type": "gemma2", "attn_logit_softcapping": null})").attn_logit_softcapping == 0);
+  CHECK(read(R"({"model_type": "gemma3_text", "final_logit_softcapping": 25.0})").final_logit_softcapping == 25);
+}
+
+TEST_CASE("LlamaConfig: the two ropes of Gemma 3 in the spellings of version 4 and version 5") {
+  const LlamaConfig four =
+      read(R"({"model_type": "gemma3_text", "rope_theta": 500000.0, "rope_local_base_freq": 20000.0,
+      "rope_scaling": {"rope_type": "linear", "factor": 8.0}, "sliding_window_pattern": 2})");
+  const LlamaConfig five = read(R"({"model_type": "gemma3_text", "num_hidden_layers": 2, "rope_parameters": {
+      "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 500000.0},
+      "sliding_attention": {"rope_type": "default", "rope_theta": 20000.0}},
+      "layer_types": ["sliding_attention", "full_attention"]})");
+  CHECK(rope_frequencies(four) == rope_frequencies(five));
+  CHECK(local_rope_frequencies(four) == local_rope_frequencies(five));
+  CHECK(rope_frequencies(four)[0] == 0.125f);
+  CHECK(local_rope_frequencies(four)[0] == 1.0f);
+  CHECK(four.notes.empty());
+  for (const LlamaConfig* c : {&four, &five}) {
+    CHECK(c->local(0));
+    CHECK_FALSE(c->local(1));
+  }
+}
+
+TEST_CASE("LlamaConfig: Phi-3's rope by its names, and a part of each head") {
+  const auto phi = [](const char* type, const char* more) {
+    return read(std::string(R"({"model_type": "phi3", "hidden_size": 32, "num_attention_heads": 4,
+        "max_position_embeddings": 131072, "rope_scaling": {"short_factor": [1, 2, 3], "long_factor": [4, 5, 6],
+        "type": ")") +
+                type + R"("}, "partial_rotary_factor": 0.75)" + more + "}");
+  };
+  for (const char* type : {"su", "yarn", "longrope"}) {
+    const LlamaConfig c = phi(type, "");
+    CHECK(c.rope_scaling.type == "longrope");
+    CHECK(c.rotary_dim() == 6);
+    CHECK(rope_frequencies(c).size() == 3);
+    CHECK(c.rope_limit() == 4096);  // Phi3Config's own default
+    CHECK(c.rope_scaling.attention_factor == doctest::Approx(std::sqrt(1 + std::log(32.0) / std::log(4096.0))));
+  }
+  CHECK(phi("longrope", R"(, "original_max_position_embeddings": 8192)").rope_limit() == 8192);
+  CHECK_THROWS_WITH_AS(read(R"({"model_type": "phi3", "partial_rotary_factor": 0.01})"),
+                       "config.json: partial_rotary_factor is 0.01, which is no even number of a head's 96 columns",
+                       Error);
+  CHECK_THROWS_WITH_AS(read(R"({"model_type": "phi3", "resid_pdrop": 0.1})"),
+                       "config.json: resid_pdrop is 0.1: dropout of what attention and MLP give is not supported",
+                       Error);
+}
+
 TEST_CASE("LlamaConfig: sliding windows") {
   CHECK(read(R"({"model_type": "mistral", "sliding_window": null})").sliding_window == 0);
   const LlamaConfig mistral = read(R"({"model_type": "mistral", "sliding_window": 100})");
@@ -187,7 +267,14 @@ TEST_CASE("LlamaConfig: what is written is read back as the same network") {
         R"({"model_type": "llama", "rope_scaling": {"type": "yarn", "factor": 3, "mscale": 0.7, "mscale_all_dim": 0.4,
             "truncate": false, "beta_slow": 2, "original_max_position_embeddings": 100}})",
         R"({"model_type": "llama", "head_dim": 4, "rope_scaling": {"type": "longrope", "short_factor": [1, 2],
-            "long_factor": [2, 3], "original_max_position_embeddings": 100}})"}) {
+            "long_factor": [2, 3], "original_max_position_embeddings": 100}})",
+        R"({"model_type": "qwen3", "attention_bias": true, "use_sliding_window": true, "max_window_layers": 2})",
+        R"({"model_type": "phi3", "sliding_window": 2047})",
+        R"({"model_type": "phi3", "head_dim": 8, "partial_rotary_factor": 0.5, "rope_scaling": {"type": "longrope",
+            "short_factor": [1, 2], "long_factor": [2, 3]}, "original_max_position_embeddings": 100})",
+        R"({"model_type": "gemma2", "query_pre_attn_scalar": 144, "attn_logit_softcapping": null})",
+        R"({"model_type": "gemma3_text", "sliding_window": 512, "sliding_window_pattern": 3,
+            "rope_scaling": {"rope_type": "linear", "factor": 8.0}, "rope_local_base_freq": 5000.0})"}) {
     LlamaConfig once = read(text);
     for (const bool whole : {false, true}) {  // with the file's own text, and without
       if (whole) once.source.clear();
@@ -196,6 +283,8 @@ TEST_CASE("LlamaConfig: what is written is read back as the same network") {
       CHECK(once.sliding_window == twice.sliding_window);
       for (int64_t i = 0; i < once.num_hidden_layers; ++i) CHECK(once.window_of(i) == twice.window_of(i));
       for (const int64_t length : {0, 10000}) CHECK(rope_frequencies(once, length) == rope_frequencies(twice, length));
+      for (int64_t i = 0; i < once.num_hidden_layers; ++i) CHECK(once.local(i) == twice.local(i));
+      if (once.rope_local_base_freq > 0) CHECK(local_rope_frequencies(once) == local_rope_frequencies(twice));
       CHECK(once.qkv_bias == twice.qkv_bias);
       CHECK(once.output_bias == twice.output_bias);
       CHECK(twice.notes.empty());
@@ -207,9 +296,12 @@ TEST_CASE("LlamaConfig: what is not computed is refused by name") {
   const auto refused = [](const std::string& fields, const std::string& message) {
     CHECK_THROWS_WITH_AS(read(R"({"model_type": "llama", )" + fields + "}"), message.c_str(), Error);
   };
-  CHECK_THROWS_WITH_AS(read(R"({"model_type": "gemma"})"),
-                       "config.json: model_type is gemma; llama, mistral and qwen2 are supported", Error);
-  CHECK_THROWS_WITH_AS(read("{}"), "config.json: model_type is missing; llama, mistral and qwen2 are supported", Error);
+  CHECK_THROWS_WITH_AS(
+      read(R"({"model_type": "gemma"})"),
+      "config.json: model_type is gemma; llama, mistral, qwen2, qwen3, phi3, gemma2 and gemma3_text are supported",
+      Error);
+  CHECK_THROWS_WITH_AS(read("{}"), doctest::Contains("config.json: model_type is missing; llama, mistral, qwen2"),
+                       Error);
   refused(R"("rope_scaling": {"rope_type": "mrope", "factor": 4})",
           "config.json: rope_scaling: rope_type is mrope; default, linear, dynamic, llama3, yarn and longrope are "
           "supported");
@@ -230,6 +322,10 @@ TEST_CASE("LlamaConfig: what is not computed is refused by name") {
   refused(R"("hidden_act": "gelu")", "config.json: hidden_act is gelu; only silu is supported");
   refused(R"("quantization_config": {"bits": 4})",
           "config.json: quantization_config is set: quantised weights are not supported");
+  refused(R"("use_bidirectional_attention": true)",
+          "config.json: use_bidirectional_attention is true: attention in both directions is not supported");
+  CHECK_THROWS_WITH_AS(read(R"({"model_type": "gemma2", "hidden_activation": "gelu"})"),
+                       "config.json: hidden_activation is gelu; only gelu_pytorch_tanh is supported", Error);
   refused(R"("num_key_value_heads": 5)",
           "config.json: num_key_value_heads is 5, which does not divide num_attention_heads, 32");
   refused(R"("head_dim": 7)", "config.json: head_dim is 7, not an even number up to 1024");

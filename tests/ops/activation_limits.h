@@ -19,6 +19,7 @@ struct Curve {
 inline constexpr Curve kGelu{reference::gelu_forward, reference::gelu_backward, 0, kInfinity, 0, 1};
 inline constexpr Curve kQuickGelu{reference::quick_gelu_forward, reference::quick_gelu_backward, 0, kInfinity, 0, 1};
 inline constexpr Curve kSilu{reference::silu_forward, reference::silu_backward, 0, kInfinity, 0, 1};
+inline constexpr Curve kGeluTanh{reference::gelu_tanh_forward, reference::gelu_tanh_backward, 0, kInfinity, 0, 1};
 inline constexpr Curve kRelu{reference::relu_forward,
                              [](const reference::Values& dy, const reference::Values& x) {
                                return reference::relu_backward(dy, reference::relu_forward(x));

@@ -17,7 +17,17 @@ struct Row {
   Tensor (*op)(const Tensor&);
   const Curve& curve;
 };
+constexpr double kCap = 1.5;
+constexpr Curve kCapped{[](const Values& x) { return reference::soft_cap_forward(x, kCap); },
+                        [](const Values& dy, const Values& x) {
+                          return reference::soft_cap_backward(dy, reference::soft_cap_forward(x, kCap), kCap);
+                        },
+                        -kCap,
+                        kCap,
+                        0,
+                        0};
 const Row kPlain[] = {{"gelu", ops::gelu, kGelu},
+                      {"soft_cap", [](const Tensor& x) { return ops::soft_cap(x, kCap); }, kCapped},
                       {"quick_gelu", ops::quick_gelu, kQuickGelu},
                       {"relu", ops::relu, kRelu},
                       {"tanh", ops::tanh, kTanh}};
@@ -28,7 +38,8 @@ struct GatedRow {
   Values (*backward)(const Values& dy, const Values& x, int64_t N, int64_t F);
   const Curve& curve;  // of the gate
 };
-const GatedRow kGated[] = {{"swiglu", ops::swiglu, reference::swiglu_forward, reference::swiglu_backward, kSilu}};
+const GatedRow kGated[] = {{"swiglu", ops::swiglu, reference::swiglu_forward, reference::swiglu_backward, kSilu},
+                           {"geglu", ops::geglu, reference::geglu_forward, reference::geglu_backward, kGeluTanh}};
 
 struct Result {
   Values x, y, dx;  // x: as rounded
@@ -133,6 +144,11 @@ TEST_CASE("gated activations: the gate's limits and NaN, in every lane of a vect
       check(kNaN, kNaN, kNaN);
       check(0, row.curve.value(0), row.curve.slope(0));
     }
+}
+
+TEST_CASE("soft_cap: a cap that is not above 0 is refused") {
+  CHECK_THROWS_WITH_AS(ops::soft_cap(Tensor::zeros(cpu(), {2}, DType::f32), 0),
+                       "[soft_cap] the cap must be above 0, got 0", Error);
 }
 
 TEST_CASE("activations: integers are refused") {

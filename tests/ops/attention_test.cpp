@@ -24,6 +24,7 @@ struct Batch {
   int64_t tail = 0;  // rows after the last segment
   int32_t first_example = 0;
   int32_t window = 0;
+  double cap = 0;
 
   static std::vector<int32_t> bounds(const std::vector<int32_t>& n) {
     std::vector<int32_t> cu{0};
@@ -40,6 +41,7 @@ struct Batch {
     o.head_dim = HD;
     o.causal = causal;
     o.window = window;
+    o.soft_cap = cap;
     const auto cu = [&](const std::vector<int32_t>& n) {
       return Tensor::from<int32_t>(context, {static_cast<int64_t>(n.size()) + 1}, bounds(n));
     };
@@ -82,6 +84,7 @@ struct HostShape {
              .causal = b.causal,
              .window = b.window,
              .scale = 1 / std::sqrt(static_cast<double>(b.HD)),
+             .soft_cap = b.cap,
              .drop_below = drop_threshold(b.p),
              .keep_scale = 1 / (1 - b.p),
              .draws = dropout.draws()};
@@ -219,6 +222,17 @@ TEST_CASE("attention: a sliding window that hides nothing changes no bit") {
   const Run with = run(cpu(), b, x, dy, DType::f32);
   CHECK(with.y == without.y);
   CHECK(with.dqkv == without.dqkv);
+}
+
+TEST_CASE("attention: capped scores" * doctest::skip(test_device() == "cuda")) {
+  for (const double cap : {0.3, 2.0, 50.0}) {
+    const std::string name = "cap " + std::to_string(cap);
+    check_packed(name, {.nq = {1, 31, 70}, .nk = {1, 31, 70}, .NKV = 1, .causal = true, .cap = cap});
+    check_packed(name + ", dropout, both directions", {.nq = {9, 33}, .nk = {9, 33}, .p = 0.3, .cap = cap});
+    check_separate(name + ", a decoder's step",
+                   {.nq = {1, 0, 3}, .nk = {67, 9, 70}, .NH = 4, .NKV = 2, .HD = 8, .causal = true, .cap = cap});
+    check_packed(name + ", window", {.nq = {90}, .nk = {90}, .NKV = 1, .causal = true, .window = 20, .cap = cap});
+  }
 }
 
 TEST_CASE("attention: queries of their own") {

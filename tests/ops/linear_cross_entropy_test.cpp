@@ -34,23 +34,25 @@ LinearCrossEntropyOptions options(int64_t chunk) {
   return o;
 }
 
-OpCase case_of(int64_t N, int64_t C, int64_t V, bool all, int64_t chunk, bool train_w) {
+OpCase case_of(int64_t N, int64_t C, int64_t V, bool all, int64_t chunk, bool train_w, double cap = 0) {
   const std::vector<int32_t> t = some_targets(N, V, all);
-  const LinearCrossEntropyOptions o = options(chunk);
+  LinearCrossEntropyOptions o = options(chunk);
+  o.soft_cap = cap;
   const CrossEntropyShape shape{N, V, o.ignore_index, o.label_smoothing, o.scale};
-  return {
-      .name = fmt::format("N {} C {} V {} all {} chunk {} train_w {}", N, C, V, all, chunk, train_w),
-      .inputs = {{{N, C}}, {{V, C}, train_w}},
-      .run = [=](const Tensors& in) { return ops::linear_cross_entropy(in[0], in[1], targets_of(t), o); },
-      .forward =
-          [=](const Arrays& in) { return Values{reference::linear_cross_entropy_forward(in[0], in[1], t, C, shape)}; },
-      .backward =
-          [=](const Arrays& in, const Values& dy) {
-            const auto [dx, dw] = reference::linear_cross_entropy_backward(dy[0], in[0], in[1], t, C, shape);
-            return Arrays{dx, dw};
-          },
-      .tolerance_f32 = 1e-5,
-      .tolerance_backward_f32 = 1e-5};
+  return {.name = fmt::format("N {} C {} V {} all {} chunk {} train_w {}", N, C, V, all, chunk, train_w),
+          .inputs = {{{N, C}}, {{V, C}, train_w}},
+          .run = [=](const Tensors& in) { return ops::linear_cross_entropy(in[0], in[1], targets_of(t), o); },
+          .forward =
+              [=](const Arrays& in) {
+                return Values{reference::linear_cross_entropy_forward(in[0], in[1], t, C, shape, cap)};
+              },
+          .backward =
+              [=](const Arrays& in, const Values& dy) {
+                const auto [dx, dw] = reference::linear_cross_entropy_backward(dy[0], in[0], in[1], t, C, shape, cap);
+                return Arrays{dx, dw};
+              },
+          .tolerance_f32 = 1e-5,
+          .tolerance_backward_f32 = 1e-5};
 }
 
 }  // namespace
@@ -61,6 +63,12 @@ TEST_CASE("linear_cross_entropy: values and gradients, whatever the chunks, with
     for (const bool all : {true, false})
       for (const bool train_w : {true, false})
         for (const int64_t chunk : {0, 1, 4, 23}) check_op(case_of(N, C, V, all, chunk, train_w));
+}
+
+TEST_CASE("linear_cross_entropy: capped logits") {
+  for (const double cap : {0.5, 3.0})
+    for (const bool train_w : {true, false})
+      for (const int64_t chunk : {0, 4}) check_op(case_of(11, 5, 33, false, chunk, train_w, cap));
 }
 
 TEST_CASE("linear_cross_entropy: with a frozen head in bf16") {

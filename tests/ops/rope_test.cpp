@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 
 #include "engine/autograd.h"
@@ -77,6 +78,28 @@ TEST_CASE("rope: rows with frequencies of their own") {
        .tolerance_backward_f32 = 1e-5});
   CHECK_THROWS_WITH_AS(ops::rope(Tensor::zeros(cpu(), {N, HD}, DType::f32), position_tensor(N), tables, 1),
                        doctest::Contains("frequencies must be (HD/2) f32, or (tables, HD/2)"), Error);
+}
+
+TEST_CASE("rope: a part of each head, and a factor") {
+  for (const auto& [heads, HD, turned] : {std::array<int64_t, 3>{2, 8, 6}, {3, 96, 72}, {5, 33, 2}}) {
+    const int64_t N = 31, width = heads * HD + 7, many = heads, of_head = HD, some = turned;
+    const RopeShape shape{.N = N, .stride = width, .heads = heads, .HD = HD, .turned = turned, .factor = 1.25};
+    check_op(
+        {.name = "HD " + std::to_string(HD),
+         .inputs = {{{N, width}}},
+         .run =
+             [=](const Tensors& in) {
+               return ops::rope(in[0], position_tensor(N), frequency_tensor(some), many, {}, of_head, 1.25);
+             },
+         .forward =
+             [=](const Arrays& in) { return reference::rope_forward(in[0], positions(N), frequencies(some), shape); },
+         .backward =
+             [=](const Arrays&, const Values& dy) {
+               return Arrays{reference::rope_backward(dy, positions(N), frequencies(some), shape)};
+             },
+         .tolerance_f32 = 1e-5,
+         .tolerance_backward_f32 = 1e-5});
+  }
 }
 
 TEST_CASE("rope: a product of rotated rows depends on the distance of their positions only") {

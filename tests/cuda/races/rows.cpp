@@ -2,6 +2,7 @@
 #include "kernels/cuda/dropout_add_layer_norm_block.h"
 #include "kernels/cuda/embedding_block.h"
 #include "kernels/cuda/gather_rows_block.h"
+#include "kernels/cuda/head_norm_block.h"
 #include "kernels/cuda/lora_linear_block.h"
 #include "kernels/cuda/mse_block.h"
 #include "kernels/cuda/rms_norm_block.h"
@@ -53,6 +54,23 @@ template <class Plan> void rms_norm_back(Run& run) {
   const PartialSums<float> to{run.results<float>(2 * kC), kRowsOfBlock};
   run.blocks<Plan::kThreads>(2, kC * sizeof(float), [&](auto& b, void* shared) {
     rms_norm_backward_rows<Plan, true>(b, static_cast<float*>(shared), a, to);
+  });
+}
+
+constexpr HeadNormShape kHeads{.N = 2, .stride = 5 * kC, .HD = kC, .QH = 3, .KH = 2, .eps = 1e-5f, .offset = 1};
+
+template <class Plan> void head_norm(Run& run) {
+  const float *x = run.numbers<float>(kN * kC), *w = run.numbers<float>(kC);
+  const HeadNormForward<float> a{run.results<float>(kN * kC), run.results<float>(kN), x, {w, w}, kHeads};
+  run.blocks<Plan::kThreads>(2, 0, [&](auto& b, void*) { head_norm_forward_heads<Plan>(b, a); });
+}
+
+template <class Plan> void head_norm_back(Run& run) {
+  const float *x = run.numbers<float>(kN * kC), *dy = run.numbers<float>(kN * kC), *w = run.numbers<float>(kC);
+  const HeadNormBackward<float> a{run.results<float>(kN * kC), dy, x, {w, w}, run.numbers<float>(kN), kHeads};
+  const PartialSums<float> to{run.results<float>(2 * 2 * kC), kRowsOfBlock};
+  run.blocks<Plan::kThreads>(2, 2 * kC * sizeof(float), [&](auto& b, void* shared) {
+    head_norm_backward_heads<Plan, true>(b, static_cast<float*>(shared), a, to);
   });
 }
 
@@ -178,6 +196,10 @@ std::vector<RaceCase> row_cases() {
           {"rms_norm forward, block", rms_norm<BlockRows>},
           {"rms_norm backward, warps", rms_norm_back<WarpRows>},
           {"rms_norm backward, block", rms_norm_back<BlockRows>},
+          {"head_norm forward, warps", head_norm<WarpRows>},
+          {"head_norm forward, block", head_norm<BlockRows>},
+          {"head_norm backward, warps", head_norm_back<WarpRows>},
+          {"head_norm backward, block", head_norm_back<BlockRows>},
           {"dropout_add_layer_norm forward, warps", dropout_add_layer_norm<WarpRows>},
           {"dropout_add_layer_norm forward, block", dropout_add_layer_norm<BlockRows>},
           {"dropout_add_layer_norm backward, warps", dropout_add_layer_norm_back<WarpRows>},
