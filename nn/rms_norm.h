@@ -12,6 +12,10 @@ class RmsNorm {
 
   // x (N, C) -> (N, C)
   Tensor forward(const Tensor& x) const { return ops::rms_norm(x, weight_->value, eps_); }
+  // residual + x, and its norm   x, residual (N, C)
+  AddNorm forward(const Tensor& x, const Tensor& residual) const {
+    return ops::add_rms_norm(x, residual, weight_->value, eps_);
+  }
 
  private:
   Parameter* weight_;

@@ -56,6 +56,11 @@ struct AttentionOptions {
   Dropout dropout;               // on the probabilities; example, position: of the query rows
 };
 
+// A residual sum, which goes on, and its norm, which the next part of a block reads.
+struct AddNorm {
+  Tensor sum, norm;  // (N, C)
+};
+
 struct CrossEntropyOptions {
   int64_t ignore_index = -100;
   double label_smoothing = 0;
@@ -95,6 +100,9 @@ Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Ten
                               const Dropout& dropout);
 // y = w * x / sqrt(mean(x^2) + eps).   x (N, C), w (C) -> (N, C)
 Tensor rms_norm(const Tensor& x, const Tensor& w, double eps);
+// residual + x, and its norm, as one op.   x, residual (N, C)
+AddNorm add_rms_norm(const Tensor& x, const Tensor& residual, const Tensor& w, double eps);
+AddNorm add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& w, const Tensor& b, double eps);
 // Rotates the first `heads` heads of each row by its position, in x's own memory if the caller moved its only handle
 // in. frequencies (HD/2) f32, or (tables, HD/2) with each row's table (N) i32, which is not checked.
 // x (N, heads HD or more), position (N) i32 -> as x

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -115,22 +116,22 @@ Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Rope& rop
   return ops::attention(qkv, kv, options);  // (N, NH HD)
 }
 
-Tensor Llama::block(size_t index, const Tensor& x, const Rows& rows, const Rope& rope, const Mode& mode,
-                    const KvCache* cache) const {
+AddNorm Llama::block(size_t index, AddNorm x, const Rows& rows, const Rope& rope, const Mode& mode,
+                     const KvCache* cache, const nn::RmsNorm* next) const {
   const Layer& layer = layers_[index];
   // After the last attention only the selected rows are read by the head: from there on, only they are
   // computed.
   const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;
   const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;
-  Tensor h = layer.input_norm.forward(x);                                                    // (N, C)
-  Tensor o = attend(index, layer.qkv->forward(h, rows.all, mode), rows, rope, mode, cache);  // (N, NH HD)
-  if (narrow) o = ops::gather_rows(o, rows.select);                                          // (K, NH HD)
-  o = layer.output->forward(o, out_rows, mode);                                              // (K or N, C)
-  h = ops::add(narrow ? ops::gather_rows(x, rows.select) : x, o);                            // (K or N, C)
-  o = layer.gate_up->forward(layer.post_norm.forward(h), out_rows, mode);                    // (K or N, 2 F)
-  o = ops::swiglu(o);                                                                        // (K or N, F)
-  o = layer.down->forward(o, out_rows, mode);                                                // (K or N, C)
-  return ops::add(h, o);                                                                     // (K or N, C)
+  if (!x.norm) x.norm = layer.input_norm.forward(x.sum);                                          // (N, C)
+  Tensor o = attend(index, layer.qkv->forward(x.norm, rows.all, mode), rows, rope, mode, cache);  // (N, NH HD)
+  if (narrow) o = ops::gather_rows(o, rows.select);                                               // (K, NH HD)
+  o = layer.output->forward(o, out_rows, mode);                                                   // (K or N, C)
+  x = layer.post_norm.forward(o, narrow ? ops::gather_rows(x.sum, rows.select) : x.sum);          // (K or N, C)
+  o = layer.gate_up->forward(std::exchange(x.norm, {}), out_rows, mode);                          // (K or N, 2 F)
+  o = ops::swiglu(o);                                                                             // (K or N, F)
+  o = layer.down->forward(o, out_rows, mode);                                                     // (K or N, C)
+  return next != nullptr ? next->forward(o, x.sum) : AddNorm{ops::add(x.sum, o), {}};             // (K or N, C)
 }
 
 void Llama::check_rows(const Tensor& x, const Rows& rows) const {
@@ -146,17 +147,23 @@ void Llama::check_rows(const Tensor& x, const Rows& rows) const {
 Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
   check_rows(x, rows);
   arena().refresh();
-  Tensor h = x;  // (N, C)
+  AddNorm h{x, {}};  // (N, C)
   const Rope rope = rope_of(rows, cache);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const nvtx::Range range(fmt::format("layer.{}", i).c_str());
-    const auto run = [this, i, rows, rope, mode, cache](const Tensor& in) {
-      return block(i, in, rows, rope, mode, cache);
+    const nn::RmsNorm* last = rows.K < rows.N ? norm_.get() : nullptr;  // not where rows are gathered before it
+    const nn::RmsNorm* next = i + 1 < layers_.size() ? &layers_[i + 1].input_norm : last;
+    const auto run = [this, i, rows, rope, mode](const Tensor& in) {
+      return block(i, {in, {}}, rows, rope, mode, nullptr, nullptr).sum;
     };
-    h = recompute() && cache == nullptr ? checkpoint(run, h) : run(h);  // (N, C); last: (K, C)
+    if (recompute() && cache == nullptr) {
+      h.sum = checkpoint(run, h.sum);  // (N, C); last: (K, C)
+    } else {
+      h = block(i, std::move(h), rows, rope, mode, cache, next);  // (N, C); last: (K, C)
+    }
   }
-  if (rows.K == rows.N) h = ops::gather_rows(h, rows.select);  // (K, C)
-  return norm_->forward(h);                                    // (K, C)
+  if (rows.K == rows.N) h.sum = ops::gather_rows(h.sum, rows.select);  // (K, C)
+  return h.norm ? h.norm : norm_->forward(h.sum);                      // (K, C)
 }
 
 Tensor Llama::logits(const Tensor& x, const nn::RowIds& ids, const Mode& mode) const {

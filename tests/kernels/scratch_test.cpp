@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/add_layer_norm.h"
+#include "kernels/add_rms_norm.h"
 #include "kernels/attention.h"
 #include "kernels/bias.h"
 #include "kernels/dropout_add_layer_norm.h"
@@ -65,6 +67,23 @@ template <class T> void check_sums(int threads, int64_t N, int64_t C) {
           cpu_v3::rms_norm_backward<T>(ctx, dx.data(), dw.data(), rows.data(), rows.data(), w.data(), each.data(), N,
                                        C);
         }) == sizeof(T) * cpu_v3::rms_norm_backward_scratch(N, C));
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::add_rms_norm_backward<T>(
+              ctx, {dz.data(), dw.data(), rows.data(), rows.data(), w.data(), each.data(), N, C, true});
+        }) == sizeof(T) * cpu_v3::add_rms_norm_backward_scratch(N, C));
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::add_layer_norm_backward<T>(ctx, {.dz = dz.data(),
+                                                   .dw = dw.data(),
+                                                   .db = db.data(),
+                                                   .dy = rows.data(),
+                                                   .z = rows.data(),
+                                                   .w = w.data(),
+                                                   .mean = each.data(),
+                                                   .rstd = each.data(),
+                                                   .N = N,
+                                                   .C = C,
+                                                   .adds = true});
+        }) == sizeof(T) * cpu_v3::add_layer_norm_backward_scratch(N, C));
   CHECK(taken(threads, [&](Ctx& ctx) {
           cpu_v3::layer_norm_backward<T>(ctx, {.dx = dx.data(),
                                                .dw = dw.data(),

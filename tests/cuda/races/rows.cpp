@@ -1,10 +1,11 @@
+#include "kernels/cuda/add_layer_norm_block.h"
+#include "kernels/cuda/add_rms_norm_block.h"
 #include "kernels/cuda/cross_entropy_block.h"
 #include "kernels/cuda/dropout_add_layer_norm_block.h"
 #include "kernels/cuda/embedding_block.h"
 #include "kernels/cuda/gather_rows_block.h"
 #include "kernels/cuda/lora_linear_block.h"
 #include "kernels/cuda/mse_block.h"
-#include "kernels/cuda/rms_norm_block.h"
 #include "kernels/cuda/rope_block.h"
 #include "tests/cuda/races/race_run.h"
 
@@ -53,6 +54,27 @@ template <class Plan> void rms_norm_back(Run& run) {
   const PartialSums<float> to{run.results<float>(2 * kC), kRowsOfBlock};
   run.blocks<Plan::kThreads>(2, kC * sizeof(float), [&](auto& b, void* shared) {
     rms_norm_backward_rows<Plan, true>(b, static_cast<float*>(shared), a, to);
+  });
+}
+
+template <class Plan> void add_layer_norm(Run& run) {
+  AddLayerNormForward<float> a{};
+  a.N = kN, a.C = kC, a.eps = 1e-5;
+  a.x = run.numbers<float>(kN * kC), a.residual = run.numbers<float>(kN * kC);
+  a.w = run.numbers<float>(kC), a.b = run.numbers<float>(kC);
+  a.z = run.results<float>(kN * kC), a.y = run.results<float>(kN * kC);
+  run.blocks<Plan::kThreads>(2, 0, [&](auto& b, void*) { add_layer_norm_forward_rows<Plan>(b, a); });
+}
+
+template <class Plan> void add_rms_norm_back(Run& run) {
+  AddRmsNormBackward<float> a{};
+  a.N = kN, a.C = kC, a.adds = true;
+  a.z = run.numbers<float>(kN * kC), a.dy = run.numbers<float>(kN * kC), a.w = run.numbers<float>(kC);
+  a.rstd = run.numbers<float>(kN);
+  a.dz = run.numbers<float>(kN * kC);
+  const PartialSums<float> to{run.results<float>(2 * kC), kRowsOfBlock};
+  run.blocks<Plan::kThreads>(2, kC * sizeof(float), [&](auto& b, void* shared) {
+    add_rms_norm_backward_rows<Plan, true>(b, static_cast<float*>(shared), a, to);
   });
 }
 
@@ -178,6 +200,10 @@ std::vector<RaceCase> row_cases() {
           {"rms_norm forward, block", rms_norm<BlockRows>},
           {"rms_norm backward, warps", rms_norm_back<WarpRows>},
           {"rms_norm backward, block", rms_norm_back<BlockRows>},
+          {"add_layer_norm forward, warps", add_layer_norm<WarpRows>},
+          {"add_layer_norm forward, block", add_layer_norm<BlockRows>},
+          {"add_rms_norm backward, warps", add_rms_norm_back<WarpRows>},
+          {"add_rms_norm backward, block", add_rms_norm_back<BlockRows>},
           {"dropout_add_layer_norm forward, warps", dropout_add_layer_norm<WarpRows>},
           {"dropout_add_layer_norm forward, block", dropout_add_layer_norm<BlockRows>},
           {"dropout_add_layer_norm backward, warps", dropout_add_layer_norm_back<WarpRows>},
