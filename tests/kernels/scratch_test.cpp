@@ -121,7 +121,7 @@ template <class T> void check_lora(int threads, int64_t N, int64_t M, double p) 
           cpu_v3::lora_linear_down_forward<T>(ctx, xa.data(), x.data(), a.data(), in);
         }) == sizeof(T) * cpu_v3::lora_linear_down_forward_scratch(threads, in));
   CHECK(taken(threads, [&](Ctx& ctx) {
-          cpu_v3::lora_linear_down_backward<T>(ctx, dx.data(), da.data(), xa.data(), x.data(), a.data(), in);
+          cpu_v3::lora_linear_down_backward<T>(ctx, dx.data(), da.data(), xa.data(), x.data(), a.data(), in, T(0));
         }) == sizeof(T) * cpu_v3::lora_linear_down_backward_scratch(threads, in));
 }
 

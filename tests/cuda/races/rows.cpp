@@ -183,7 +183,7 @@ void lora_down_back(Run& run) {
   const float *x = run.numbers<float>(kLoraN * kLoraM), *a = run.numbers<float>(kLoraRanks16 * kLoraM);
   const LoraDown<float> in{x, a, drops_of<float>(draws(run)), kLoraN, kLoraM, kLoraRanks16};
   const LoraBack<float> out{run.numbers<float>(kLoraN * kLoraM), run.results<float>(kLoraRanks16 * kLoraM),
-                            run.numbers<float>(kLoraN * kLoraRanks16), 32};
+                            run.numbers<float>(kLoraN * kLoraRanks16), 32, true};
   run.blocks<kLoraThreads>(2, kLoraShared<16> * sizeof(float), [&](auto& b, void* shared) {
     lora_down_backward_tile<4, 16>(b, static_cast<float*>(shared), out, in, 0);
   });
