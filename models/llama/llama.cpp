@@ -175,8 +175,9 @@ Tensor Llama::loss(const Tensor& x, const Tensor& targets, const LinearCrossEntr
   if (!head_->adapted() && !head_->probe())
     return ops::linear_cross_entropy(x, head_->weight().value, targets, options);  // (1)
   // With a pair the logits of some rows at a time are made, and made again in the backward pass.
-  const int64_t K = x.dim(0), as_usual = std::max<int64_t>(1, (int64_t{1} << 25) / config_.vocab_size);
-  const int64_t chunk = options.chunk_rows > 0 ? options.chunk_rows : as_usual;
+  const int64_t K = x.dim(0);
+  const int64_t chunk =
+      options.chunk_rows > 0 ? options.chunk_rows : ops::logits_rows(context(), K, config_.vocab_size);
   Tensor sum;  // (1)
   for (int64_t begin = 0; begin < K; begin += chunk) {
     const int64_t end = std::min(begin + chunk, K);
