@@ -15,7 +15,7 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
   LL_HD BackwardFma(Block& b, const BackwardArgs<T>& args, uint8_t* shared)
       : b_(b),
         args_(args),
-        task_(args, work_of(b.index(), args.tiles, BackwardTask<T, kForKeys>::heads(args.shape))),
+        task_(args, b.index()),
         own_(reinterpret_cast<T*>(shared)),
         other_(own_ + 2 * kSize),
         p_(other_ + 2 * kSize),
@@ -25,8 +25,8 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
 
   LL_HD void run() {
     if (drops()) key_ = key_of(args_.shape.draws);
-    const int64_t tile = work_of(b_.index(), args_.tiles, 1).tile;
-    for (int64_t at = tile * kOwn; at < task_.own_rows(); at += args_.tiles * kOwn) own_tile(static_cast<int>(at));
+    for (int64_t at = task_.first_tile * kOwn; at < task_.own_rows(); at += args_.tiles * kOwn)
+      own_tile(static_cast<int>(at));
   }
 
  private:

@@ -15,7 +15,7 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
   LL_HD BackwardMma(Block& b, const BackwardArgs<bf16>& args, uint8_t* shared)
       : b_(b),
         args_(args),
-        task_(args, work_of(b.index(), args.tiles, BackwardTask<bf16, kForKeys>::heads(args.shape))),
+        task_(args, b.index()),
         own_(reinterpret_cast<bf16*>(shared)),
         other_(own_ + 2 * kOwn * kLd),
         statistics_(reinterpret_cast<float*>(other_ + 4 * kOther * kLd)),
@@ -23,8 +23,8 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
 
   LL_HD void run() {
     if (kDrops) key_ = key_of(args_.shape.draws);
-    const int64_t tile = work_of(b_.index(), args_.tiles, 1).tile;
-    for (int64_t at = tile * kOwn; at < task_.own_rows(); at += args_.tiles * kOwn) own_tile(static_cast<int>(at));
+    for (int64_t at = task_.first_tile * kOwn; at < task_.own_rows(); at += args_.tiles * kOwn)
+      own_tile(static_cast<int>(at));
   }
 
  private:

@@ -25,13 +25,16 @@ template <class T> struct BackwardArgs {
 template <class T, bool kForKeys> struct BackwardTask {
   const BackwardArgs<T>& args;
   Segment seg;
-  int64_t head;  // of the keys for dk and dv, else of the queries
+  int64_t head;        // of the keys for dk and dv, else of the queries
+  int64_t first_tile;  // of own rows; the block takes every args.tiles-th from it on
 
+  LL_HD BackwardTask(const BackwardArgs<T>& a, int64_t block)
+      : BackwardTask(a, work_of(block, a.tiles, kForKeys ? a.shape.NKV : a.shape.NH, a.shape, kForKeys)) {}
   LL_HD BackwardTask(const BackwardArgs<T>& a, const Work& work)
       : args(a),
         seg(kForKeys ? key_segment(a.shape, work.segment) : query_segment(a.shape, work.segment)),
-        head(work.head) {}
-  static LL_HD int64_t heads(const AttentionShape& shape) { return kForKeys ? shape.NKV : shape.NH; }
+        head(work.head),
+        first_tile(work.tile) {}
 
   LL_HD int64_t group() const { return args.shape.NH / args.shape.NKV; }
   LL_HD int own_rows() const { return kForKeys ? seg.nk : seg.nq; }
