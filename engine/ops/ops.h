@@ -139,8 +139,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
 // x (N, C), w (V, C), targets (N) i32 -> (1)
 Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targets,
                             const LinearCrossEntropyOptions& options);
-// How many of N rows of V logits a loss makes at a time: 32 million numbers; on a GPU 1,024 to 2,048 rows, for each chunk
-// reads all of W, as equal as whole tiles of a product can be.
+// How many of N rows of V logits a loss makes at a time: 32 million numbers; on a GPU 1,024 to 2,048 rows, for each
+// chunk reads all of W, as equal as whole tiles of a product can be.
 int64_t logits_rows(const Context& context, int64_t N, int64_t V);
 // scale * sum of (x - target)^2.   x (N, 1) or (N), target of the same size -> (1)
 Tensor mse(const Tensor& x, const Tensor& target, double scale);

@@ -21,8 +21,8 @@ template <int W, int MT, bool kForKeys, bool kDrops> void launch_mma(Ctx& ctx, B
                  args);
 }
 
-// 128 own rows where registers and the longest segment allow it, and heads are wide enough to gain: heads of up to 64 in
-// both passes; of 128 for dq, which has one result where the other pass has two, on devices with the shared memory.
+// 128 own rows where registers and the longest segment allow it, and heads are wide enough to gain: heads of up to 64
+// in both passes; of 128 for dq, which has one result where the other pass has two, on devices with the shared memory.
 template <int W, bool kForKeys, bool kDrops> void launch_width(Ctx& ctx, const BackwardArgs<bf16>& args) {
   const AttentionShape& shape = args.shape;
   const int64_t longest =

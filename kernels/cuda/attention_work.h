@@ -64,11 +64,11 @@ inline int64_t tiles_of(int64_t longest, int64_t all, int64_t rows) {
 }
 
 // Blocks of a grid over (segment, head, tile), the rows after the last segment a segment among them. A causal segment's
-// last tiles of queries see most keys, and its first tiles of keys are seen by most queries: those tiles of all segments
-// and heads come first, and the small ones fill the gaps at the end. On 264 places for blocks, 2 x 4096 tokens in 32
+// last tiles of queries see most keys, and its first tiles of keys are seen by most queries: those of all segments and
+// heads come first, and the small ones fill the gaps at the end. On 264 places for blocks, 2 x 4096 tokens with 32
 // heads and 8 of keys, this order keeps 0.99 of them busy in all three passes; a head at a time it is 0.87 in the
-// forward, 0.93 for dq and 0.76 for dk and dv (a count of tiles, not a measurement). Elsewhere all tiles weigh the same,
-// and a head's come together: its keys are in the cache.
+// forward, 0.93 for dq and 0.76 for dk and dv (a count of tiles, not a measurement). Elsewhere all tiles weigh the
+// same, and a head's come together: its keys are in the cache.
 struct Work {
   int64_t segment, head, tile;
 };
