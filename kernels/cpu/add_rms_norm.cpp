@@ -1,5 +1,6 @@
 #include "kernels/add_rms_norm.h"
 
+#include "kernels/cpu/rms_norm_row.h"
 #include "kernels/cpu/row_blocks.h"
 #include "kernels/rms_norm.h"
 
@@ -29,10 +30,7 @@ template <class T> void add_rms_norm_backward(Ctx& ctx, const AddRmsNormBackward
       for (int64_t c = 0; c < C; ++c) partial[c] += dy[c] * z[c] * r;
     }
     if (a.dz == nullptr) return;
-    T dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (int64_t c = 0; c < C; ++c) dot += w[c] * dy[c] * z[c];
-    const T k = r * r * dot / T(C);
+    const T k = r * r * rms_norm_dot(w, dy, z, C) / T(C);
     write_row(a.dz + n * C, C, a.adds, [=](int64_t c) { return r * (w[c] * dy[c] - z[c] * k); });
   });
 }

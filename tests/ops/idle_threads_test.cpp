@@ -39,7 +39,6 @@ std::vector<float> block(DType frozen, int idle) {
   LoraGroup lora;
   lora.a = a;
   lora.parts = {{.b = b, .b_perturbation = {}, .row_begin = 0}};
-  lora.rank = 8;
   const Tensor y = ops::gelu(ops::attention(ops::lora_linear(h, qkv, Tensor(), lora), options));
   const Tensor loss =
       ops::linear_cross_entropy(ops::add(x, y), head, Tensor::from<int32_t>(context, {kRows}, targets), {});
