@@ -51,14 +51,13 @@ template <class T> void check_added(int64_t N, int64_t C, bool wide_rows) {
   using A = acc_t<T>;
   CAPTURE(N);
   CAPTURE(C);
-  const std::vector<T> x = random_typed<T>(N * C, 1, 2.0), residual = random_typed<T>(N * C, 2),
-                       w = random_typed<T>(C, 3);
+  const std::vector<T> x = random_typed<T>(N * C, 1), residual = random_typed<T>(N * C, 2), w = random_typed<T>(C, 3);
   const std::vector<T> dy = random_typed<T>(N * C, 4), before = random_typed<T>(N * C, 5);
   std::vector<T> z(x.size(), T(99.0f)), y = z, dz = before, alone = dy;
   std::vector<A> rstd(N, A(99)), dw(w.size(), A(0.5));
   for (size_t i = 0; i < z.size(); ++i) z[i] = T(A(residual[i]) + A(x[i]));
   const Values sum = to_double(z);
-  const auto o = reference::rms_norm_forward(sum, to_double(w), N, C, 1e-5);
+  const auto o = reference::rms_norm_forward(sum, to_double(w), N, C, 1e-5f);
   const auto want = reference::add_rms_norm_backward(to_double(before), to_double(dy), sum, to_double(w), o.rstd, N, C);
   const auto want_alone = reference::rms_norm_backward(to_double(dy), sum, to_double(w), o.rstd, N, C);
   with_row_plan<T>(C, wide_rows, [&](auto plan) {
@@ -80,7 +79,7 @@ template <class T> void check_added(int64_t N, int64_t C, bool wide_rows) {
   CHECK(error_of(rstd, o.rstd) <= rounding<A>(32));
   CHECK(error_of(dz, want.dx) <= rounding<T>(64));
   CHECK(error_of(alone, want_alone.dx) <= rounding<T>(64));
-  CHECK(error_of(dw, added_to(0.5, want.dw)) <= rounding<A>(64));
+  CHECK(error_of(dw, added_to(0.5, want.dw)) <= rounding<A>(128));
 }
 
 }  // namespace
