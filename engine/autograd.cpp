@@ -32,10 +32,11 @@ void give(const Tensor& x, Tensor dx) {
   LL_LAUNCH(to, add_into, to.data<T>(), dx.data<T>(), to.numel());
 }
 
-Sink sink(const Tensor& x) {
+Sink sink(const Tensor& x, const Tensor& spare) {
   GradSlot& slot = *x.grad_slot();
   if (!slot.grad) {
-    slot.grad = Tensor::empty(x.context(), x.shape(), slot.dtype);
+    const bool serves = spare && spare.sole_owner() && spare.shape() == x.shape() && spare.dtype() == slot.dtype;
+    slot.grad = serves ? spare.detach() : Tensor::empty(x.context(), x.shape(), slot.dtype);
     return {slot.grad, 0.0};
   }
   if (!slot.bound) unshare(slot.grad);

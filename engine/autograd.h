@@ -6,7 +6,8 @@
 //
 // Inside a node's function the gradient of an input x goes back by one of
 //   give(x, dx)        the op made a fresh dx: moved in, or added to what is there
-//   sink(x)            for kernels with a beta: {tensor, beta}, beta 0 into new memory, 1 into what is there
+//   sink(x)            for kernels with a beta: {tensor, beta}, beta 0 into new memory, 1 into what is there;
+//                      sink(x, dy) takes dy's memory for new where nobody else holds it
 //   accumulator(x)     for kernels whose contract is `+=`: a buffer that is already zero or holds a sum
 // Each does nothing useful for an x that needs no gradient: ask x.requires_grad() first.
 #pragma once
@@ -26,7 +27,7 @@ struct Sink {
 };
 
 void give(const Tensor& x, Tensor dx);
-Sink sink(const Tensor& x);
+Sink sink(const Tensor& x, const Tensor& spare = {});
 Tensor accumulator(const Tensor& x);
 
 class Tape {

@@ -1,6 +1,7 @@
 // convert: the same numbers in another element type, and the sums that a forward in bf16 reads.
 //   convert        y_i = To(x_i)
-//   compute_view   y_i = bf16(x_i + e_i)   e null: bf16(x_i).  An adapter at its centre or its perturbed point
+//   compute_view   y_i = bf16(x_i + e_i)   e null: bf16(x_i).  An adapter at its centre or its perturbed point; e in
+//                  f32 or in bf16
 // shapes     all (n)
 // writes     y =   (y must not overlap x or e)
 // numerics   to bf16 through f32, to nearest, ties to even; the sum of compute_view in f32, rounded once. From a
@@ -12,8 +13,10 @@
 // clang-format off
 LL_KERNELS(
 template <class To, class From> void convert(Ctx&, To* y, const From* x, int64_t n);
-void compute_view(Ctx&, bf16* y, const float* x, const float* e, int64_t n);
+template <class E> void compute_view(Ctx&, bf16* y, const float* x, const E* e, int64_t n);
 )
+
+#define LL_INSTANTIATE_VIEW(E) template decltype(compute_view<E>) compute_view<E>;
 
 // Every pair of element types.
 #define LL_INSTANTIATE_PAIR(To, From) template decltype(convert<To, From>) convert<To, From>;

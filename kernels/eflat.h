@@ -20,6 +20,9 @@
 // numerics   Gram matrices and everything r x r in f64. K^+ drops eigenvalues at or under rcond^2 * lambda_max.
 //            ||g|| = 0 or not finite gives E_B = 0; B = 0 makes the second term 0. Independent of the thread count
 // REQUIRES   scale != 0, 0 < beta <= 1; on CUDA r <= 512
+//            eflat_perturbation_rounded keeps e in bf16 beside masters in f32, for half the memory; its arithmetic is
+//            the same, and e is rounded to nearest where it is written. From the same gradients that adds at most
+//            2^-8 max|e| / beta to what e is in f32: a rounding a step, of which 1 - beta reaches the next
 //            With `rounded_view` A and B are taken as the bf16 numbers that the forward read: bf16(A), bf16(B + e)
 // CUDA plan  three launches whatever the number of adapters: partial Gram matrices, a block per `chunk` positions of A
 //            or of B; a block per adapter adds them in order and does the r x r part (kernels/cuda/
@@ -69,4 +72,6 @@ LL_KERNELS(
 template <class T> void eflat_perturbation(Ctx&, T* e, double* g_norm, const T* values, const T* grads,
                                            const EflatTable& table, const EflatOptions& options,
                                            const StepScalars* s);
+void eflat_perturbation_rounded(Ctx&, bf16* e, double* g_norm, const float* values, const float* grads,
+                                const EflatTable& table, const EflatOptions& options, const StepScalars* s);
 )

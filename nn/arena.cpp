@@ -130,12 +130,12 @@ Tensor Arena::stacked(const std::string& first, int64_t count) const {
   return t;
 }
 
-void Arena::want_perturbation(Role role) {
+void Arena::want_perturbation(Role role, bool narrow) {
   LL_CHECK(role == Role::lora_a || role == Role::lora_b, "only A and B are perturbed, not {}", name_of(role));
   Tensor& t = role == Role::lora_a ? perturbation_a_ : perturbation_b_;
   if (t) return;
   const PhaseScope phase(context().memory(), "optimizer");
-  t = Tensor::zeros(context(), {range(role).size()}, dtype());
+  t = Tensor::zeros(context(), {range(role).size()}, narrow ? DType::bf16 : dtype());
 }
 
 const Tensor& Arena::perturbation(Role role) const {
@@ -153,7 +153,7 @@ Tensor Arena::perturbation(const std::string& name) const {
 Tensor Arena::forward_perturbation(const std::string& name) const {
   const ArenaSlot& s = slot(name);
   const bool any = s.role == Role::lora_a || s.role == Role::lora_b;
-  return perturbed_ && !view_ && any && perturbation(s.role) ? perturbation(name) : Tensor();
+  return perturbed_ && !view_ && any && perturbation(s.role) ? perturbation(name).to(dtype()) : Tensor();
 }
 
 Tensor Arena::forward_perturbation_stacked(const std::string& first, int64_t count) const {
@@ -167,8 +167,13 @@ void Arena::refresh() const {
   if (!view_ || !stale_) return;
   const auto update = [&](int64_t begin, int64_t end, const Tensor& e) {
     if (begin == end) return;
-    LL_LAUNCH_UNTYPED(values_, compute_view, view_.data<bf16>() + begin, values_.data<float>() + begin, e.data<float>(),
-                      end - begin);
+    bf16* const y = view_.data<bf16>() + begin;
+    const float* const x = values_.data<float>() + begin;
+    if (e && e.dtype() == DType::bf16) {
+      LL_LAUNCH_UNTYPED(values_, compute_view<bf16>, y, x, e.data<bf16>(), end - begin);
+    } else {
+      LL_LAUNCH_UNTYPED(values_, compute_view<float>, y, x, e.data<float>(), end - begin);
+    }
   };
   const Range a = range(Role::lora_a), b = range(Role::lora_b);
   const Tensor none;

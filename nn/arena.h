@@ -99,8 +99,8 @@ class Arena {
   Tensor stacked(const std::string& first, int64_t count) const;
 
   // --- perturbation
-  // Gives zeroed memory to the perturbation of a role (lora_a or lora_b), once.
-  void want_perturbation(Role role);
+  // Gives zeroed memory to the perturbation of a role (lora_a or lora_b), once. narrow: in bf16, not as the masters.
+  void want_perturbation(Role role, bool narrow = false);
   // The whole array of a role (absent if not asked for), and one tensor's part of it.
   const Tensor& perturbation(Role role) const;
   Tensor perturbation(const std::string& name) const;

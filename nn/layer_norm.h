@@ -14,6 +14,10 @@ class LayerNorm {
 
   // x (N, C) -> (N, C)
   Tensor forward(const Tensor& x) const { return ops::layer_norm(x, weight_->value, bias_->value, eps_); }
+  // residual + x, and its norm   x, residual (N, C)
+  AddNorm forward(const Tensor& x, const Tensor& residual) const {
+    return ops::add_layer_norm(x, residual, weight_->value, bias_->value, eps_);
+  }
   // layer_norm(residual + dropout(x))   x, residual (N, C) -> (N, C)
   Tensor forward(const Tensor& x, const Tensor& residual, const Dropout& dropout) const {
     return ops::dropout_add_layer_norm(x, residual, weight_->value, bias_->value, eps_, dropout);

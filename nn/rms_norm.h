@@ -16,6 +16,12 @@ class RmsNorm {
   Tensor forward(const Tensor& x) const {
     return plus_one_ ? ops::head_norm(x, {weight_->value, {}, 1, 0}, eps_, 1) : ops::rms_norm(x, weight_->value, eps_);
   }
+  // residual + x, and its norm   x, residual (N, C)
+  AddNorm forward(const Tensor& x, const Tensor& residual) const {
+    if (!plus_one_) return ops::add_rms_norm(x, residual, weight_->value, eps_);
+    const Tensor sum = ops::add(residual, x);
+    return {sum, forward(sum)};
+  }
   // Of the heads of packed rows: the first `heads` by this weight, the next by that of `keys`.   x (N, W) -> (N, W)
   Tensor forward_heads(const Tensor& x, int64_t heads, const RmsNorm& keys, int64_t key_heads) const {
     return ops::head_norm(x, {weight_->value, keys.weight_->value, heads, key_heads}, eps_, plus_one_ ? 1 : 0);

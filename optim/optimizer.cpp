@@ -95,6 +95,7 @@ std::unique_ptr<Optimizer> make_optimizer(Arena& arena, const OptimizerOptions& 
 
 double sum_squares(const Tensor& x) {
   if (x.numel() == 0) return 0;
+  if (x.dtype() == DType::bf16) return sum_squares(x.to(DType::f32));
   const Tensor sum = Tensor::empty(x.context(), {1}, DType::f64);
   LL_LAUNCH_MASTER(x, sum_squares, sum.data<double>(), x.data<T>(), x.numel());
   return sum.item();

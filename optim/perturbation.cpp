@@ -8,7 +8,7 @@ namespace lowland::optim {
 
 EflatPerturbation::EflatPerturbation(nn::Arena& arena, const std::string& norm, double rcond) : arena_(arena) {
   LL_CHECK(norm.empty() || norm == "layer" || norm == "global", "unknown norm '{}': one of layer, global", norm);
-  arena.want_perturbation(nn::Role::lora_b);
+  arena.want_perturbation(nn::Role::lora_b, arena.rounded());
   const int64_t origin = arena.range(nn::Role::lora_b).begin;
   std::vector<EflatAdapter> rows;
   for (const nn::Adapter& a : arena.adapters())
@@ -27,6 +27,11 @@ void EflatPerturbation::update(const StepState& s, double beta, bool grads_at_pe
   options_.beta = beta;
   options_.grads_at_perturbed_b = grads_at_perturbed_b;
   const Tensor& e = arena_.perturbation(nn::Role::lora_b);
+  if (e.dtype() == DType::bf16) {
+    LL_LAUNCH_UNTYPED(e, eflat_perturbation_rounded, e.data<bf16>(), g_norms_.data<double>(),
+                      arena_.values().data<float>(), arena_.grads().data<float>(), table_, options_, s.scalars());
+    return;
+  }
   LL_LAUNCH_MASTER(e, eflat_perturbation, e.data<T>(), g_norms_.data<double>(), arena_.values().data<T>(),
                    arena_.grads().data<T>(), table_, options_, s.scalars());
 }

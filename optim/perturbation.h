@@ -11,7 +11,7 @@ namespace lowland::optim {
 
 class EflatPerturbation {
  public:
-  // norm: "layer" (or empty) or "global". Asks the arena for a perturbation of B.
+  // norm: "layer" (or empty) or "global". Asks the arena for a perturbation of B, in bf16 where the forward reads bf16.
   EflatPerturbation(nn::Arena& arena, const std::string& norm, double rcond);
 
   // e <- (1 - beta) e + beta E_B (at the first step e <- E_B) from the arena's gradients, taken at B + e or at B. rho

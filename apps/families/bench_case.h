@@ -20,8 +20,9 @@ class BenchCase {
   std::string preset;
   int64_t sequences = 8, length = 128;
 
-  virtual void add_flags(Flags& flags) = 0;  // of preset and shape
-  virtual void check() = 0;                  // and reads what the flags name
+  virtual void add_flags(Flags& flags) = 0;    // of preset and shape
+  virtual void check() = 0;                    // and reads what the flags name
+  virtual void set_blocks(int64_t count) = 0;  // of the model's own, in place of the preset's
   // What the preset's model is, with what the method trains chosen; without memory. Keys for each JSON line.
   virtual std::unique_ptr<nn::Model> new_model(const MethodSettings& method) const = 0;
   virtual double random_std() const = 0;

@@ -55,6 +55,8 @@ class LlamaBench final : public BenchCase {
     check_word("preset", preset, names);
   }
 
+  void set_blocks(int64_t count) override { config_.num_hidden_layers = count; }
+
   std::unique_ptr<nn::Model> new_model(const MethodSettings& method) const override {
     auto model = std::make_unique<Llama>(config_);
     if (method.full()) {

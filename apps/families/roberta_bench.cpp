@@ -34,6 +34,8 @@ class RobertaBench final : public BenchCase {
     read_lengths();
   }
 
+  void set_blocks(int64_t count) override { config_.num_hidden_layers = count; }
+
   std::unique_ptr<nn::Model> new_model(const MethodSettings& method) const override {
     auto model = std::make_unique<Roberta>(config_, RobertaHead::classification);
     if (method.full()) {

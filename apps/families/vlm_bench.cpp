@@ -37,6 +37,8 @@ class VlmBench final : public BenchCase {
     config_ = VlmConfig::from_json(preset == "vlm-small" ? kSmall : kLlava, preset);
   }
 
+  void set_blocks(int64_t count) override { config_.text.num_hidden_layers = count; }
+
   std::unique_ptr<nn::Model> new_model(const MethodSettings& method) const override {
     auto model = std::make_unique<Vlm>(config_);
     if (method.full()) {

@@ -9,6 +9,7 @@
 #include "apps/bench/bench.h"
 #include "apps/bench/gpu_state.h"
 #include "apps/bench/random_weights.h"
+#include "apps/bench/roofline.h"
 #include "apps/common/process.h"
 #include "apps/common/progress.h"
 #include "apps/train/step.h"
@@ -25,7 +26,7 @@ namespace {
 struct BenchSettings {
   std::string methods = "lora,eflat-lora";
   int64_t steps = 30, warmup = 10, profile = 0;
-  bool json = false, by_op = false, isolate = false, profile_graphs = false;
+  bool json = false, by_op = false, isolate = false, profile_graphs = false, roofline = false;
   void add_flags(Flags& flags);
   void check() const;
 };
@@ -37,6 +38,7 @@ void BenchSettings::add_flags(Flags& f) {
   f.add("warmup", &warmup, "Steps before them");
   f.add("json", &json, "One JSON object per method");
   f.add("by-op", &by_op, "Time by op as well");
+  f.add("roofline", &roofline, "Time nothing: what each launch of a block must take on a GPU at least; needs none");
   f.add("isolate", &isolate, "Each method in a process of its own: their memory peaks as the system counts them");
   f.add("profile", &profile, "After the warm-up run N steps between cudaProfilerStart and Stop, and end");
   f.add("profile-graphs", &profile_graphs, "Keep captured graphs while profiling: the ranges inside them are not seen");
@@ -214,6 +216,15 @@ void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
       bytes_text(peaks).c_str(), bytes_text(held).c_str(), bytes_text(process_peak_bytes()).c_str());
 }
 
+void print_roofline(BenchVerb& verb) {
+  const std::vector<RooflineRow> rows = roofline(*verb.subject);
+  if (!verb.settings.json) {
+    std::printf("%s", to_table(rows, *verb.subject).c_str());
+    return;
+  }
+  for (const RooflineRow& r : rows) std::printf("%s\n", to_json(r).dump().c_str());
+}
+
 void run(BenchVerb& verb) {
   const BenchSettings& settings = verb.settings;
   settings.check();
@@ -221,6 +232,7 @@ void run(BenchVerb& verb) {
   check(verb.subject->lora);
   verb.subject->batch.check();
   verb.subject->check();
+  if (settings.roofline) return print_roofline(verb);
   const std::vector<std::string> methods = split_names(settings.methods);
   LL_CHECK(!methods.empty(), "--methods is empty");
   if (settings.isolate) return run_isolated(settings, methods);

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "engine/device/allocator.h"
-#include "kernels/common/launch.h"
 
 namespace lowland {
 namespace {
@@ -16,14 +16,7 @@ class NoWork final : public CapturedWork {
 
 class MetaDevice final : public Accelerator, public LaunchObserver {
  public:
-  explicit MetaDevice(const Accelerator* like) {
-    if (like != nullptr) {
-      info_ = like->info();
-    } else {
-      info_.name = "cpu";
-      info_.captures = false;
-      info_.alignment = kCpuAlignment;
-    }
+  MetaDevice(AcceleratorInfo info, MetaListener* listener) : info_(std::move(info)), listener_(listener) {
     info_.meta = true;
   }
 
@@ -37,6 +30,7 @@ class MetaDevice final : public Accelerator, public LaunchObserver {
   void* allocate(size_t bytes) override {
     char* const block = reinterpret_cast<char*>(next_);
     next_ += bytes;
+    if (listener_ != nullptr) listener_->block(block, bytes);
     return block;
   }
   void release(void*) override {}
@@ -58,15 +52,37 @@ class MetaDevice final : public Accelerator, public LaunchObserver {
   double ms_between(size_t, size_t) override { return 0; }
   void clear_marks() override {}
 
-  void launch(Ctx&, const char*, const Run&, const Run&) override {}
+  void argument(const char* kernel, const void* bytes, size_t size) override {
+    if (listener_ != nullptr) listener_->argument(kernel, bytes, size);
+  }
+  void unclear_argument(const char* kernel, const void* bytes, size_t size) override { argument(kernel, bytes, size); }
+  void launch(Ctx& ctx, const char* kernel, const Run& device, const Run& cpu) override {
+    if (listener_ != nullptr) listener_->launch(ctx, kernel, device, cpu);
+  }
 
  private:
   AcceleratorInfo info_;
-  uintptr_t next_ = uintptr_t{1} << 12;
+  MetaListener* listener_;
+  uintptr_t next_ = uintptr_t{1} << 46;  // no number among the arguments of a launch looks like one
 };
+
+AcceleratorInfo info_like(const Accelerator* like) {
+  if (like != nullptr) return like->info();
+  AcceleratorInfo info;
+  info.name = "cpu";
+  info.captures = false;
+  info.alignment = kCpuAlignment;
+  return info;
+}
 
 }  // namespace
 
-std::unique_ptr<Accelerator> make_meta_device(const Accelerator* like) { return std::make_unique<MetaDevice>(like); }
+std::unique_ptr<Accelerator> make_meta_device(const Accelerator* like) {
+  return make_meta_device(info_like(like), nullptr);
+}
+
+std::unique_ptr<Accelerator> make_meta_device(AcceleratorInfo info, MetaListener* listener) {
+  return std::make_unique<MetaDevice>(std::move(info), listener);
+}
 
 }  // namespace lowland

@@ -7,7 +7,8 @@ Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias) {
   check_linear(op, x, w, bias);
   const double product = product_flops(x, w.data.dim(0));
   op.computes(product, (x.requires_grad() ? product : 0) + (w.data.requires_grad() ? product : 0));
-  Tensor y = linear_forward(x, w.data, bias);  // (N, O)
+  Tensor y = Tensor::empty(x.context(), {x.dim(0), w.data.dim(0)}, x.dtype());  // (N, O)
+  linear_forward(y, x, w.data, bias, 0);
   if (!op.records()) return y;
   op.record(y, [x = keep(x, w.data.requires_grad()), w = keep(w.data, x.requires_grad()),
                 bias = keep(bias, false)](Tensor dy) { linear_backward(x, w, bias, dy); });

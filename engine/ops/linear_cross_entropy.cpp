@@ -43,8 +43,7 @@ Chunks cut(const OpScope& op, const Tensor& x, const Tensor& w, const Tensor& ta
     c.index = Tensor::from<int32_t>(x.context(), {c.K}, index);
     c.targets = Tensor::from<int32_t>(x.context(), {c.K}, kept);
   }
-  constexpr int64_t kElements = 1 << 25, kLeastRows = 64;  // of a chunk of logits
-  c.rows = options.chunk_rows > 0 ? options.chunk_rows : std::max(kLeastRows, kElements / V);
+  c.rows = options.chunk_rows > 0 ? options.chunk_rows : logits_rows(x.context(), c.K, V);
   c.rows = std::min(c.rows, std::max<int64_t>(c.K, 1));
   c.shape = {.N = c.K,
              .V = V,
@@ -156,6 +155,14 @@ void backward(const Tensor& x, const Tensor& w, const Chunks& chunks, const Tens
 }
 
 }  // namespace
+
+int64_t logits_rows(const Context& context, int64_t N, int64_t V) {
+  if (!context.captures_steps()) return std::max<int64_t>(64, (int64_t{1} << 25) / V);
+  constexpr int64_t kTile = 128, kLeast = 8 * kTile, kMost = 16 * kTile;
+  const int64_t most = std::clamp((int64_t{1} << 27) / V / kTile * kTile, kLeast, kMost);
+  const int64_t chunks = std::max<int64_t>(1, (N + most - 1) / most);
+  return std::max(kTile, (N + chunks * kTile - 1) / (chunks * kTile) * kTile);
+}
 
 Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targets,
                             const LinearCrossEntropyOptions& options) {

@@ -32,17 +32,16 @@ inline void multiply_weight(const Tensor& y, const Tensor& x, const Tensor& w, c
   }
 }
 
-// y = x W^T + bias
-inline Tensor linear_forward(const Tensor& x, const Tensor& w, const Tensor& bias) {
+// y = x W^T + bias + beta y
+inline void linear_forward(const Tensor& y, const Tensor& x, const Tensor& w, const Tensor& bias, double beta) {
   const int64_t N = x.dim(0), M = x.dim(1), O = w.dim(0);
-  Tensor y = Tensor::empty(x.context(), {N, O}, x.dtype());  // (N, O)
   if (w.dtype() == x.dtype()) {
-    LL_LAUNCH(x, linear_forward, y.data<T>(), x.data<T>(), w.data<T>(), bias.data<T>(), N, M, O);
-    return y;
+    LL_LAUNCH(x, linear_forward, y.data<T>(), x.data<T>(), w.data<T>(), bias.data<T>(), N, M, O,
+              static_cast<acc_t<T>>(beta));
+    return;
   }
-  multiply_weight(y, x, w, {.trans_b = Trans::yes, .M = N, .N = O, .K = M, .lda = M, .ldb = M, .ldc = O}, 0);
+  multiply_weight(y, x, w, {.trans_b = Trans::yes, .M = N, .N = O, .K = M, .lda = M, .ldb = M, .ldc = O}, beta);
   if (bias) LL_LAUNCH(x, bias_forward, y.data<T>(), bias.data<T>(), N, O);
-  return y;
 }
 
 // Gives dx, dW and db to those that require them. The values of x are read only if w is trained.

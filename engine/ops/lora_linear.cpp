@@ -46,8 +46,18 @@ void check_lora(const OpScope& op, const Tensor& x, const Tensor& w, const LoraG
            "the perturbation of a must have its shape and dtype");
 }
 
-// y[:, rows of k] += scale * xa_k B'^T
-void add_parts(const Tensor& y, const Tensor& xa, const LoraGroup& lora) {
+// True if the parts' rows, in their order, are all of w's.
+bool parts_cover(const LoraGroup& lora, int64_t O) {
+  int64_t next = 0;
+  for (const LoraPart& part : lora.parts) {
+    if (part.row_begin != next) return false;
+    next += part.b.dim(0);
+  }
+  return next == O;
+}
+
+// y[:, rows of k] = scale * xa_k B'^T + beta y
+void multiply_parts(const Tensor& y, const Tensor& xa, const LoraGroup& lora, double beta) {
   const int64_t N = y.dim(0), O = y.dim(1), KR = xa.dim(1);
   int64_t first = 0;  // of the part's columns in xa
   for (const LoraPart& part : lora.parts) {
@@ -55,7 +65,7 @@ void add_parts(const Tensor& y, const Tensor& xa, const LoraGroup& lora) {
     const Tensor b = perturbed(part.b, part.b_perturbation);  // (n, R)
     const MatmulShape shape{.trans_b = Trans::yes, .M = N, .N = b.dim(0), .K = R, .lda = KR, .ldb = R, .ldc = O};
     LL_LAUNCH(y, matmul, y.data<T>() + part.row_begin, xa.data<T>() + first, b.data<T>(), shape,
-              static_cast<acc_t<T>>(part.scale), acc_t<T>(1));
+              static_cast<acc_t<T>>(part.scale), static_cast<acc_t<T>>(beta));
     first += R;
   }
 }
@@ -89,9 +99,9 @@ void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, con
   if (!down) return;
   const Tensor a = perturbed(lora.a, lora.a_perturbation);                    // (KR, M)
   const Tensor da = lora.a.requires_grad() ? accumulator(lora.a) : Tensor();  // (KR, M)
-  const Tensor dx = x.requires_grad() ? accumulator(x) : Tensor();            // (N, M), holds dy W already
-  LL_LAUNCH(dy, lora_linear_down_backward, dx.data<T>(), da.data<acc_t<T>>(), dxa.data<T>(), x.data<T>(), a.data<T>(),
-            in);
+  const Sink dx = x.requires_grad() ? sink(x) : Sink{};                       // (N, M)
+  LL_LAUNCH(dy, lora_linear_down_backward, dx.into.data<T>(), da.data<acc_t<T>>(), dxa.data<T>(), x.data<T>(),
+            a.data<T>(), in, static_cast<acc_t<T>>(dx.beta));
 }
 
 void count_work(OpScope& op, const Tensor& x, const Tensor& w, const LoraGroup& lora) {
@@ -112,17 +122,20 @@ Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const L
   count_work(op, x, w.data, lora);
   const LoraInput in{
       .N = x.dim(0), .M = x.dim(1), .KR = lora.a.dim(0), .dropout = dropout_rows(op, lora.dropout, x.dim(0))};
-  Tensor y = linear_forward(x, w.data, bias);                        // (N, O)
-  Tensor xa = Tensor::empty(x.context(), {in.N, in.KR}, x.dtype());  // (N, KR)
-  const Tensor a = perturbed(lora.a, lora.a_perturbation);           // (KR, M)
+  Tensor y = Tensor::empty(x.context(), {in.N, w.data.dim(0)}, x.dtype());  // (N, O)
+  Tensor xa = Tensor::empty(x.context(), {in.N, in.KR}, x.dtype());         // (N, KR)
+  const Tensor a = perturbed(lora.a, lora.a_perturbation);                  // (KR, M)
   LL_LAUNCH(x, lora_linear_down_forward, xa.data<T>(), x.data<T>(), a.data<T>(), in);
-  add_parts(y, xa, lora);
+  const bool first = parts_cover(lora, w.data.dim(0));
+  if (first) multiply_parts(y, xa, lora, 0);
+  linear_forward(y, x, w.data, bias, first ? 1 : 0);
+  if (!first) multiply_parts(y, xa, lora, 1);
   const bool b_trained = any_b_requires_grad(lora);
   if (!op.records() && !(b_trained && x.context().tape().recording())) return y;
   op.record(y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w.data, x.requires_grad()),
                 bias = keep(bias, false), xa = keep(xa, b_trained), lora, in](Tensor dy) {
-    linear_backward(x, w, bias, dy);
     lora_backward(x, xa, lora, in, dy);
+    linear_backward(x, w, bias, dy);  // dx += dy W
   });
   return y;
 }

@@ -63,6 +63,11 @@ struct AttentionOptions {
   Dropout dropout;               // on the probabilities; example, position: of the query rows
 };
 
+// A residual sum, which goes on, and its norm, which the next part of a block reads.
+struct AddNorm {
+  Tensor sum, norm;  // (N, C)
+};
+
 struct CrossEntropyOptions {
   int64_t ignore_index = -100;
   double label_smoothing = 0;
@@ -71,7 +76,7 @@ struct CrossEntropyOptions {
 
 struct LinearCrossEntropyOptions : CrossEntropyOptions {
   double soft_cap = 0;     // of the logits; 0: none
-  int64_t chunk_rows = 0;  // rows of logits that exist at a time; 0: as many as make 32 million of them
+  int64_t chunk_rows = 0;  // rows of logits that exist at a time; 0: ops::logits_rows
 };
 
 namespace ops {
@@ -110,6 +115,9 @@ Tensor rms_norm(const Tensor& x, const Tensor& w, double eps);
 // rms_norm of each of the first heads of the rows, by offset + weight; other columns stay as they are.
 // x (N, heads HD or more) -> as x
 Tensor head_norm(const Tensor& x, const HeadNorm& norm, double eps, double offset = 0);
+// residual + x, and its norm, as one op.   x, residual (N, C)
+AddNorm add_rms_norm(const Tensor& x, const Tensor& residual, const Tensor& w, double eps);
+AddNorm add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& w, const Tensor& b, double eps);
 // Rotates the first `heads` heads of each row by its position, in x's own memory if the caller moved its only handle
 // in. frequencies (HD/2) f32, or (tables, HD/2) with each row's table (N) i32, which is not checked. Where a head has
 // more columns (head_dim) than frequencies turn, the first ones are rotated. factor: of all cosines and sines.
@@ -148,6 +156,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
 // x (N, C), w (V, C), targets (N) i32 -> (1)
 Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targets,
                             const LinearCrossEntropyOptions& options);
+// How many of N rows of V logits a loss makes at a time: 32 million numbers; on a GPU 1,024 to 2,048 rows, for each
+// chunk reads all of W, as equal as whole tiles of a product can be.
+int64_t logits_rows(const Context& context, int64_t N, int64_t V);
 // scale * sum of (x - target)^2.   x (N, 1) or (N), target of the same size -> (1)
 Tensor mse(const Tensor& x, const Tensor& target, double scale);
 

@@ -18,6 +18,8 @@ class LaunchObserver {
   // The bytes of one argument of the launch that follows; what the compiler puts between its members is zero, where it
   // can be made so, and the argument is left out elsewhere.
   virtual void argument(const char* /*kernel*/, const void* /*bytes*/, size_t /*size*/) {}
+  // The same of an argument that is left out there: what is between its members is anything.
+  virtual void unclear_argument(const char* /*kernel*/, const void* /*bytes*/, size_t /*size*/) {}
   // device, cpu: the launch with its arguments, absent where this build has no such kernel. May run or keep either.
   virtual void launch(Ctx& ctx, const char* kernel, const Run& device, const Run& cpu) = 0;
 };
@@ -34,7 +36,11 @@ template <class A> void show_argument(LaunchObserver& observer, const char* kern
   return;
 #endif
 #endif
-  if constexpr (std::is_pointer_v<A>) observer.argument(kernel, &copy, sizeof copy);
+  if constexpr (std::is_pointer_v<A>) {
+    observer.argument(kernel, &copy, sizeof copy);
+  } else {
+    observer.unclear_argument(kernel, &copy, sizeof copy);
+  }
 }
 
 // cpu, device: null where this build has no such kernel.

@@ -1,6 +1,7 @@
 #include "kernels/eflat.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/small_matrix.h"
@@ -17,6 +18,14 @@ template <class T> double as_read(T x, const EflatOptions& o) {
   return static_cast<double>(static_cast<float>(bf16(static_cast<float>(x))));
 }
 
+// B + e of the masters' type, as the forward's sum.
+template <class T, class E> T shifted(T b, E e) {
+  if constexpr (std::is_same_v<E, bf16>)
+    return b + static_cast<T>(static_cast<float>(e));
+  else
+    return b + e;
+}
+
 // Where one adapter's r x r results lie between the two passes.
 template <class T> struct Solved {
   double* for_grad;  // K_A^+               multiplies G_B
@@ -31,8 +40,8 @@ template <class T> const T* a_as_read(const EflatAdapter& d, const T* values, co
 }
 
 // Pass 1: the Gram matrices, ||g||^2 and the two r x r factors of E_B. work: 8 r^2 doubles; rows: (2 kRows, r).
-template <class T>
-double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e, const EflatOptions& o, Solved<T> out,
+template <class T, class E>
+double solve(const EflatAdapter& d, const T* values, const T* grads, const E* e, const EflatOptions& o, Solved<T> out,
              double* work, double* rows, T* rounded) {
   const int64_t r = d.r, rr = r * r;
   const T *A = a_as_read(d, values, o, rounded), *B = values + d.b, *GA = grads + d.a, *GB = grads + d.b;
@@ -48,9 +57,10 @@ double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e,
   for (int64_t n = 0; n < d.n; n += kRows) {
     const int64_t count = n + kRows < d.n ? kRows : d.n - n;
     double *b = rows, *g = rows + kRows * r;  // what the forward read, and its gradient
-    const T *from = B + n * r, *shift = e + d.e + n * r;
+    const T* from = B + n * r;
+    const E* shift = e + d.e + n * r;
     for (int64_t i = 0; i < count * r; ++i) {
-      b[i] = as_read(o.grads_at_perturbed_b ? static_cast<T>(from[i] + shift[i]) : from[i], o);
+      b[i] = as_read(o.grads_at_perturbed_b ? shifted(from[i], shift[i]) : from[i], o);
       g[i] = static_cast<double>(GB[n * r + i]);
     }
     gram_columns_into(kb, b, b, count, r);
@@ -68,37 +78,36 @@ double solve(const EflatAdapter& d, const T* values, const T* grads, const T* e,
 }
 
 // Pass 2 for rows [begin, end): e <- (1 - blend) e + blend factor (G_B K_A^+ + B K_B^+ C K_A^+). row: r doubles.
-template <class T>
-void blend_rows(const EflatAdapter& d, const T* values, const T* grads, T* e, const EflatOptions& o, Solved<T> x,
+template <class T, class E>
+void blend_rows(const EflatAdapter& d, const T* values, const T* grads, E* e, const EflatOptions& o, Solved<T> x,
                 double blend, double factor, int64_t begin, int64_t end, double* row) {
   const int64_t r = d.r;
   const double add = blend * factor, keep = 1 - blend;
   for (int64_t n = begin; n < end; ++n) {
     const T *b = values + d.b + n * r, *g = grads + d.b + n * r;
-    T* out = e + d.e + n * r;
+    E* out = e + d.e + n * r;
     for (int64_t j = 0; j < r; ++j) row[j] = 0;
     if (factor != 0) {  // nothing of a matrix that may be NaN is touched
       for (int64_t i = 0; i < r; ++i) {
         const double gi = static_cast<double>(g[i]);
-        const double bi = as_read(o.grads_at_perturbed_b ? static_cast<T>(b[i] + out[i]) : b[i], o);
+        const double bi = as_read(o.grads_at_perturbed_b ? shifted(b[i], out[i]) : b[i], o);
         const double *mg = x.for_grad + i * r, *mb = x.for_b + i * r;
 #pragma omp simd
         for (int64_t j = 0; j < r; ++j) row[j] += gi * mg[j] + bi * mb[j];
       }
     }
     if (blend == 1) {
-      for (int64_t j = 0; j < r; ++j) out[j] = static_cast<T>(add * row[j]);
+      for (int64_t j = 0; j < r; ++j) out[j] = E(static_cast<T>(add * row[j]));
     } else {
-      for (int64_t j = 0; j < r; ++j) out[j] = static_cast<T>(keep * static_cast<double>(out[j]) + add * row[j]);
+      for (int64_t j = 0; j < r; ++j)
+        out[j] = E(static_cast<T>(keep * static_cast<double>(shifted(T(0), out[j])) + add * row[j]));
     }
   }
 }
 
-}  // namespace
-
-template <class T>
-void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
-                        const EflatOptions& o, const StepScalars* s) {
+template <class T, class E>
+void perturb(Ctx& ctx, E* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
+             const EflatOptions& o, const StepScalars* s) {
   const EflatAdapter* adapters = table.adapters;
   const int64_t count = table.count, most = table.most_r;
   if (count == 0 || s->finite == 0) return;
@@ -156,6 +165,19 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
       }
     }
   });
+}
+
+}  // namespace
+
+template <class T>
+void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
+                        const EflatOptions& o, const StepScalars* s) {
+  perturb(ctx, e, g_norm, values, grads, table, o, s);
+}
+
+void eflat_perturbation_rounded(Ctx& ctx, bf16* e, double* g_norm, const float* values, const float* grads,
+                                const EflatTable& table, const EflatOptions& o, const StepScalars* s) {
+  perturb(ctx, e, g_norm, values, grads, table, o, s);
 }
 
 LL_INSTANTIATE(eflat_perturbation);

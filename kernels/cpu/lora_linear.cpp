@@ -89,7 +89,7 @@ namespace {
 // One tile of the backward: f is drawn once and serves both gradients. `work` has room for a tile.
 template <class T>
 void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a, const LoraInput& in, const Tile& t,
-                   T* f, T* work) {
+                   T beta, T* f, T* work) {
   const int64_t M = in.M, KR = in.KR, ld = kBackwardColumns;
   for (int64_t i = 0; i < t.rows; ++i) row_factors(f + i * ld, in, t, i);
   if (da != nullptr) {
@@ -106,8 +106,13 @@ void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a,
            {.M = t.rows, .N = t.columns, .K = KR, .lda = KR, .ldb = M, .ldc = ld}, T(1), T(0));
     for (int64_t i = 0; i < t.rows; ++i) {
       T* to = dx + (t.row + i) * M + t.column;
+      if (beta == T(0)) {
 #pragma omp simd
-      for (int64_t c = 0; c < t.columns; ++c) to[c] += f[i * ld + c] * work[i * ld + c];
+        for (int64_t c = 0; c < t.columns; ++c) to[c] = f[i * ld + c] * work[i * ld + c];
+      } else {
+#pragma omp simd
+        for (int64_t c = 0; c < t.columns; ++c) to[c] += f[i * ld + c] * work[i * ld + c];
+      }
     }
   }
 }
@@ -115,14 +120,14 @@ void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a,
 }  // namespace
 
 template <class T>
-void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a,
-                               const LoraInput& in) {
+void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a, const LoraInput& in,
+                               acc_t<T> beta) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
   if (in.dropout.p == 0) {
     if (da != nullptr)
       matmul(ctx, da, dxa, x, {.trans_a = Trans::yes, .M = KR, .N = M, .K = N, .lda = KR, .ldb = M, .ldc = M}, T(1),
              T(1));
-    if (dx != nullptr) matmul(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, T(1), T(1));
+    if (dx != nullptr) matmul(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, T(1), beta);
     return;
   }
   if (da == nullptr && dx == nullptr) return;
@@ -133,7 +138,7 @@ void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, cons
     const int64_t column = strip * kBackwardColumns, columns = least(kBackwardColumns, M - column);
     for (int64_t row = 0; row < N; row += kBackwardRows) {
       const Tile t{row, least(kBackwardRows, N - row), column, columns};
-      backward_tile(one, dx, da, dxa, x, a, in, t, memory, memory + kBackwardRows * kBackwardColumns);
+      backward_tile(one, dx, da, dxa, x, a, in, t, beta, memory, memory + kBackwardRows * kBackwardColumns);
     }
   });
 }

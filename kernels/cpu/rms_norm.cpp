@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/cpu/rms_norm_row.h"
 #include "kernels/cpu/row_blocks.h"
 
 namespace lowland::LL_CPU {
@@ -32,9 +33,7 @@ void rms_norm_backward(Ctx& ctx, T* dx, acc_t<T>* dw, const T* dy, const T* x, c
       for (int64_t c = 0; c < C; ++c) partial[c] += gy[c] * row[c] * r;
     }
     if (dx == nullptr) return;
-    T dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (int64_t c = 0; c < C; ++c) dot += w[c] * gy[c] * row[c];
+    const T dot = rms_norm_dot(w, gy, row, C);
     const T k = r * r * dot / T(C);
     T* out = dx + n * C;
 #pragma omp simd

@@ -52,4 +52,23 @@ inline void sum_rows_into(Ctx& ctx, T* out, int64_t N, int64_t C, const AddRow& 
   sum_rows_into_each(ctx, outs, N, C, add_row);
 }
 
+// out_c = value(c), or += where it adds. What is added is rounded before, as if it had been an array: no product of
+// value's is fused with the sum.
+template <class T, class Value> inline void write_row(T* out, int64_t C, bool adds, const Value& value) {
+  if (!adds) {
+#pragma omp simd
+    for (int64_t c = 0; c < C; ++c) out[c] = value(c);
+    return;
+  }
+  constexpr int64_t kPart = 512;
+  T part[kPart];
+  for (int64_t first = 0; first < C; first += kPart) {
+    const int64_t columns = C - first < kPart ? C - first : kPart;
+#pragma omp simd
+    for (int64_t c = 0; c < columns; ++c) part[c] = value(first + c);
+#pragma omp simd
+    for (int64_t c = 0; c < columns; ++c) out[first + c] += part[c];
+  }
+}
+
 }  // namespace lowland::LL_CPU

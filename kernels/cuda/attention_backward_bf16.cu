@@ -21,13 +21,15 @@ template <int W, int MT, bool kForKeys, bool kDrops> void launch_mma(Ctx& ctx, B
                  args);
 }
 
-// 128 own rows where registers (heads of up to 64) and the longest segment allow it, and heads are wide enough to gain.
+// 128 own rows where registers and the longest segment allow it, and heads are wide enough to gain: heads of up to 64
+// in both passes; of 128 for dq, which has one result where the other pass has two, on devices with the shared memory.
 template <int W, bool kForKeys, bool kDrops> void launch_width(Ctx& ctx, const BackwardArgs<bf16>& args) {
   const AttentionShape& shape = args.shape;
   const int64_t longest =
       kForKeys ? (shape.max_k > 0 ? shape.max_k : shape.NK) : (shape.max_q > 0 ? shape.max_q : shape.NQ);
-  if constexpr (W == 64) {
-    if (longest > 64) return launch_mma<W, 2, kForKeys, kDrops>(ctx, args);
+  if constexpr (W == 64 || (W == 128 && !kForKeys && !kDrops)) {
+    constexpr int kShared = BackwardMma<DeviceBlock<kMmaThreads>, W, 2, 32, kForKeys, kDrops>::kShared;
+    if (longest > 64 && kShared <= shared_limit()) return launch_mma<W, 2, kForKeys, kDrops>(ctx, args);
   }
   launch_mma<W, 1, kForKeys, kDrops>(ctx, args);
 }

@@ -15,7 +15,7 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
   LL_HD BackwardFma(Block& b, const BackwardArgs<T>& args, uint8_t* shared)
       : b_(b),
         args_(args),
-        task_(args, work_of(b.index(), args.tiles, BackwardTask<T, kForKeys>::heads(args.shape))),
+        task_(args, b.index()),
         own_(reinterpret_cast<T*>(shared)),
         other_(own_ + 2 * kSize),
         p_(other_ + 2 * kSize),
@@ -25,8 +25,8 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
 
   LL_HD void run() {
     if (drops()) key_ = key_of(args_.shape.draws);
-    const int64_t tile = work_of(b_.index(), args_.tiles, 1).tile;
-    for (int64_t at = tile * kOwn; at < task_.own_rows(); at += args_.tiles * kOwn) own_tile(static_cast<int>(at));
+    const int step = static_cast<int>(args_.tiles) * kOwn;
+    for (int at = task_.first_tile * kOwn; at < task_.own_rows(); at += step) own_tile(at);
   }
 
  private:
@@ -44,7 +44,7 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
       load(t, own_, kForKeys, own, rows, task_.head);
       if (!kForKeys) load_statistics(t, own, task_.head);
     });
-    for (int64_t h = task_.first_head(), last = h + task_.head_count(); h < last; ++h)
+    for (int h = task_.first_head(), last = h + task_.head_count(); h < last; ++h)
       for (int other = begin; other < end; other += kRows) step(first, second, own, other, h);
     b_.each([&](int t) {
       const auto& grads = args_.grads;
@@ -54,12 +54,11 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
         kept[i] = drops() ? static_cast<T>(args_.shape.keep_scale) : T(1);
       }
       const RowView<T>& to = kForKeys ? grads.dk : grads.dq;
-      T* out = kForKeys ? task_.key_at(to, own, task_.head) : task_.query_at(to, own, task_.head);
+      T* out = kForKeys ? task_.key_at(to, own) : task_.query_at(to, own, task_.head);
       const int HD = static_cast<int>(args_.shape.HD);
       Tile::store(t, out, to.stride, rows, HD, args_.vectors, first[t], scale);
       if (kForKeys)
-        Tile::store(t, task_.key_at(grads.dv, own, task_.head), grads.dv.stride, rows, HD, args_.vectors, second[t],
-                    kept);
+        Tile::store(t, task_.key_at(grads.dv, own), grads.dv.stride, rows, HD, args_.vectors, second[t], kept);
     });
   }
 
@@ -94,9 +93,8 @@ template <class Block, class T, int W, bool kForKeys> class BackwardFma {
     const auto& in = args_.in;
     const RowView<const T> a = keys ? in.k : in.q, d = keys ? in.v : args_.dout;
     const int HD = static_cast<int>(args_.shape.HD);
-    Tile::load(t, to, keys ? task_.key_at(a, at, h) : task_.query_at(a, at, h), a.stride, rows, HD, args_.vectors);
-    Tile::load(t, to + kSize, keys ? task_.key_at(d, at, h) : task_.query_at(d, at, h), d.stride, rows, HD,
-               args_.vectors);
+    Tile::load(t, to, keys ? task_.key_at(a, at) : task_.query_at(a, at, h), a.stride, rows, HD, args_.vectors);
+    Tile::load(t, to + kSize, keys ? task_.key_at(d, at) : task_.query_at(d, at, h), d.stride, rows, HD, args_.vectors);
   }
 
   LL_HD void load_statistics(int t, int i0, int64_t h) {

@@ -15,7 +15,7 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
   LL_HD BackwardMma(Block& b, const BackwardArgs<bf16>& args, uint8_t* shared)
       : b_(b),
         args_(args),
-        task_(args, work_of(b.index(), args.tiles, BackwardTask<bf16, kForKeys>::heads(args.shape))),
+        task_(args, b.index()),
         own_(reinterpret_cast<bf16*>(shared)),
         other_(own_ + 2 * kOwn * kLd),
         statistics_(reinterpret_cast<float*>(other_ + 4 * kOther * kLd)),
@@ -23,8 +23,8 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
 
   LL_HD void run() {
     if (kDrops) key_ = key_of(args_.shape.draws);
-    const int64_t tile = work_of(b_.index(), args_.tiles, 1).tile;
-    for (int64_t at = tile * kOwn; at < task_.own_rows(); at += args_.tiles * kOwn) own_tile(static_cast<int>(at));
+    const int step = static_cast<int>(args_.tiles) * kOwn;
+    for (int at = task_.first_tile * kOwn; at < task_.own_rows(); at += step) own_tile(at);
   }
 
  private:
@@ -48,7 +48,7 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
         fetch_other(t, own, begin, task_.first_head(), 0);
       });
       int buffer = 0;
-      for (int64_t h = task_.first_head(), last = h + task_.head_count(); h < last; ++h)
+      for (int h = task_.first_head(), last = h + task_.head_count(); h < last; ++h)
         for (int other = begin; other < end; other += kOther, buffer ^= 1) {
           b_.each([&](int t) { copies_.template wait<0>(t); });
           b_.sync();
@@ -79,8 +79,8 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
   LL_HD void fetch_own(int t, int own, int rows) {
     const int64_t h = task_.head;
     const auto& in = args_.in;
-    const bf16* a = kForKeys ? task_.key_at(in.k, own, h) : task_.query_at(in.q, own, h);
-    const bf16* d = kForKeys ? task_.key_at(in.v, own, h) : task_.query_at(args_.dout, own, h);
+    const bf16* a = kForKeys ? task_.key_at(in.k, own) : task_.query_at(in.q, own, h);
+    const bf16* d = kForKeys ? task_.key_at(in.v, own) : task_.query_at(args_.dout, own, h);
     const int HD = static_cast<int>(args_.shape.HD);
     fetch_tile<Block, kOwn, W>(copies_, t, own_, a, kForKeys ? in.k.stride : in.q.stride, rows, HD, args_.vectors);
     fetch_tile<Block, kOwn, W>(copies_, t, own_ + kOwn * kLd, d, kForKeys ? in.v.stride : args_.dout.stride, rows, HD,
@@ -99,8 +99,8 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
   // Asks for the other rows from `other` on as head h has them, and draws who is dropped.
   LL_HD void fetch_other(int t, int own, int other, int64_t h, int buffer) {
     const auto& in = args_.in;
-    const bf16* a = kForKeys ? task_.query_at(in.q, other, h) : task_.key_at(in.k, other, h);
-    const bf16* d = kForKeys ? task_.query_at(args_.dout, other, h) : task_.key_at(in.v, other, h);
+    const bf16* a = kForKeys ? task_.query_at(in.q, other, h) : task_.key_at(in.k, other);
+    const bf16* d = kForKeys ? task_.query_at(args_.dout, other, h) : task_.key_at(in.v, other);
     const int HD = static_cast<int>(args_.shape.HD), rows = (kForKeys ? task_.seg.nq : task_.seg.nk) - other;
     bf16* to = other_at(buffer);
     fetch_tile<Block, kOther, W>(copies_, t, to, a, kForKeys ? in.q.stride : in.k.stride, rows, HD, args_.vectors);
@@ -163,12 +163,12 @@ template <class Block, int W, int MT, int kOther, bool kForKeys, bool kDrops> cl
     const float scale = static_cast<float>(args_.shape.scale);
     const float kept_scale = kDrops ? static_cast<float>(args_.shape.keep_scale) : 1.0f;
     const RowView<bf16>& to = kForKeys ? grads.dk : grads.dq;
-    bf16* out = kForKeys ? task_.key_at(to, own, task_.head) : task_.query_at(to, own, task_.head);
+    bf16* out = kForKeys ? task_.key_at(to, own) : task_.query_at(to, own, task_.head);
     const int HD = static_cast<int>(args_.shape.HD);
     store_sums<MT, W>(b_, first, own_, out, to.stride, rows, HD, args_.vectors, [&](int, int) { return scale; });
     if (kForKeys)
-      store_sums<MT, W>(b_, second, own_ + kOwn * kLd, task_.key_at(grads.dv, own, task_.head), grads.dv.stride, rows,
-                        HD, args_.vectors, [&](int, int) { return kept_scale; });
+      store_sums<MT, W>(b_, second, own_ + kOwn * kLd, task_.key_at(grads.dv, own), grads.dv.stride, rows, HD,
+                        args_.vectors, [&](int, int) { return kept_scale; });
   }
 
   Block& b_;

@@ -25,19 +25,24 @@ template <class T> struct BackwardArgs {
 template <class T, bool kForKeys> struct BackwardTask {
   const BackwardArgs<T>& args;
   Segment seg;
-  int64_t head;  // of the keys for dk and dv, else of the queries
+  int head;        // of the keys for dk and dv, else of the queries
+  int key_head;    // of the keys
+  int first_tile;  // of own rows; the block takes every args.tiles-th from it on
 
+  LL_HD BackwardTask(const BackwardArgs<T>& a, int64_t block)
+      : BackwardTask(a, work_of(block, a.tiles, kForKeys ? a.shape.NKV : a.shape.NH, a.shape, kForKeys)) {}
   LL_HD BackwardTask(const BackwardArgs<T>& a, const Work& work)
       : args(a),
         seg(kForKeys ? key_segment(a.shape, work.segment) : query_segment(a.shape, work.segment)),
-        head(work.head) {}
-  static LL_HD int64_t heads(const AttentionShape& shape) { return kForKeys ? shape.NKV : shape.NH; }
+        head(static_cast<int>(work.head)),
+        key_head(kForKeys ? head : head / group()),
+        first_tile(static_cast<int>(work.tile)) {}
 
-  LL_HD int64_t group() const { return args.shape.NH / args.shape.NKV; }
+  LL_HD int group() const { return static_cast<int>(args.shape.NH) / static_cast<int>(args.shape.NKV); }
   LL_HD int own_rows() const { return kForKeys ? seg.nk : seg.nq; }
   // Heads of the queries, [first, first + count).
-  LL_HD int64_t first_head() const { return kForKeys ? head * group() : head; }
-  LL_HD int64_t head_count() const { return kForKeys ? group() : 1; }
+  LL_HD int first_head() const { return kForKeys ? head * group() : head; }
+  LL_HD int head_count() const { return kForKeys ? group() : 1; }
   // Other rows that own rows [begin, end) have to do with.
   LL_HD int other_begin(int begin) const {
     return kForKeys ? first_query(seg, args.shape.causal, begin) : first_key(seg, args.shape.window, begin, 8);
@@ -60,8 +65,8 @@ template <class T, bool kForKeys> struct BackwardTask {
   template <class R> LL_HD R* query_at(const RowView<R>& rows, int i, int64_t h) const {
     return rows.data + (seg.q0 + i) * rows.stride + h * args.shape.HD;
   }
-  template <class R> LL_HD R* key_at(const RowView<R>& rows, int j, int64_t h) const {
-    return rows.data + (seg.k0 + j) * rows.stride + (kForKeys ? head : h / group()) * args.shape.HD;
+  template <class R> LL_HD R* key_at(const RowView<R>& rows, int j) const {
+    return rows.data + (seg.k0 + j) * rows.stride + key_head * args.shape.HD;
   }
   LL_HD int64_t statistic(int i, int64_t h) const { return (seg.q0 + i) * args.shape.NH + h; }
 };

@@ -22,7 +22,7 @@ template <class Block, class T, int W> class ForwardFma {
         keep_(reinterpret_cast<uint8_t*>(p_ + kRows * Tile::kScoreLd)) {}
 
   LL_HD void run() {
-    const Work work = work_of(b_.index(), args_.tiles, args_.shape.NH);
+    const Work work = work_of(b_.index(), args_.tiles, args_.shape.NH, args_.shape, false);
     seg_ = query_segment(args_.shape, work.segment);
     head_ = work.head;
     if (drops()) key_ = key_of(args_.shape.draws);

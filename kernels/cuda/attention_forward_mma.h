@@ -21,7 +21,7 @@ template <class Block, int W, int MT, bool kDrops> class ForwardMma {
 
   LL_HD void run() {
     const AttentionShape& shape = args_.shape;
-    const Work work = work_of(b_.index(), args_.tiles, shape.NH);
+    const Work work = work_of(b_.index(), args_.tiles, shape.NH, shape, false);
     seg_ = query_segment(shape, work.segment);
     head_ = work.head;
     if (kDrops) key_ = key_of(shape.draws);

@@ -63,12 +63,19 @@ inline int64_t tiles_of(int64_t longest, int64_t all, int64_t rows) {
   return n == 0 ? 0 : (n + rows - 1) / rows;
 }
 
-// Blocks of a grid over (segment, head, tile). Of a causal segment, the last tiles see most keys: they come first.
+// Blocks of a grid over (segment, head, tile), the rows after the last segment a segment among them. A causal segment's
+// last tiles of queries see most keys, and its first tiles of keys are seen by most queries: those of all segments and
+// heads come first, and the small ones fill the gaps at the end. On 264 places for blocks, 2 x 4096 tokens with 32
+// heads and 8 of keys, this order keeps 0.99 of them busy in all three passes; a head at a time it is 0.87 in the
+// forward, 0.93 for dq and 0.76 for dk and dv (a count of tiles, not a measurement). Elsewhere all tiles weigh the
+// same, and a head's come together: its keys are in the cache.
 struct Work {
   int64_t segment, head, tile;
 };
-LL_HD inline Work work_of(int64_t block, int64_t tiles, int64_t heads) {
-  return {block / tiles / heads, block / tiles % heads, tiles - 1 - block % tiles};
+LL_HD inline Work work_of(int64_t block, int64_t tiles, int64_t heads, const AttentionShape& shape, bool for_keys) {
+  if (!shape.causal) return {block / tiles / heads, block / tiles % heads, block % tiles};
+  const int64_t pairs = (shape.S + 1) * heads, rank = block / pairs, pair = block % pairs;
+  return {pair / heads, pair % heads, for_keys ? rank : tiles - 1 - rank};
 }
 
 // keep (kQueries, kKeys / 8) bytes: bit j % 8 of byte (i, j / 8) says that query i0 + i keeps key j0 + j. 8 divides j0.

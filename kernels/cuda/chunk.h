@@ -69,8 +69,8 @@ LL_HD inline uint32_t two_bf16(float low, float high) {
 #endif
 }
 
-// p_j = fn(j), rounded once.
-template <int W, class T, class F> LL_HD void store_each(T* p, const F& fn) {
+// The chunk of fn(j), each rounded once.
+template <class T, int W, class F> LL_HD Chunk<T, W> chunk_of(const F& fn) {
   Chunk<T, W> out;
   if constexpr (sizeof(T) == 2 && W % 2 == 0) {
     LL_UNROLL
@@ -79,7 +79,14 @@ template <int W, class T, class F> LL_HD void store_each(T* p, const F& fn) {
     LL_UNROLL
     for (int j = 0; j < W; ++j) out.v[j] = static_cast<T>(fn(j));
   }
-  store_chunk(p, out);
+  return out;
+}
+
+// p_j = fn(j), or p_j += fn(j) where it adds, rounded once.
+template <int W, class T, class F> LL_HD void store_each(T* p, const F& fn, bool adds = false) {
+  if (!adds) return store_chunk(p, chunk_of<T, W>(fn));
+  const auto before = load_chunk<W>(p);
+  store_chunk(p, chunk_of<T, W>([&](int j) { return before[j] + fn(j); }));
 }
 
 template <class T> LL_HD acc_t<T> wide(T x) { return static_cast<acc_t<T>>(x); }

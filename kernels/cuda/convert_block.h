@@ -27,8 +27,8 @@ template <class T> LL_HD void store_eight(T* p, const T (&x)[8]) {
 }
 
 // wide: all three pointers are multiples of 16 bytes.
-template <class To, class From, class Block>
-LL_HD void convert_tile(Block& b, To* y, const From* x, const From* e, int64_t n, bool wide) {
+template <class To, class From, class E, class Block>
+LL_HD void convert_tile(Block& b, To* y, const From* x, const E* e, int64_t n, bool wide) {
   b.each([&](int t) {
     const int64_t first = b.index() * kConvertTile + int64_t{t} * 8;
     if (wide && first + 8 <= n) {
@@ -36,9 +36,9 @@ LL_HD void convert_tile(Block& b, To* y, const From* x, const From* e, int64_t n
       load_eight(in, x + first);
       if constexpr (std::is_same_v<From, float>) {
         if (e != nullptr) {
-          From add[8];
+          E add[8];
           load_eight(add, e + first);
-          for (int i = 0; i < 8; ++i) in[i] += add[i];
+          for (int i = 0; i < 8; ++i) in[i] += static_cast<From>(add[i]);
         }
       }
       To out[8];
@@ -49,7 +49,7 @@ LL_HD void convert_tile(Block& b, To* y, const From* x, const From* e, int64_t n
     for (int64_t i = first; i < n && i < first + 8; ++i) {
       From sum = x[i];
       if constexpr (std::is_same_v<From, float>) {
-        if (e != nullptr) sum += e[i];
+        if (e != nullptr) sum += static_cast<From>(e[i]);
       }
       y[i] = lowland::LL_HD_NAMESPACE::convert_number<To>(sum);
     }

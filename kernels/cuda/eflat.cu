@@ -11,9 +11,9 @@ namespace {
 constexpr int kMostRank = 512;
 constexpr int64_t kOwnShared = 1024;  // of eflat_solve's reductions, beside what it asks for
 
-template <class T>
+template <class T, class E>
 __global__ void __launch_bounds__(kGramThreads)
-    eflat_gram_kernel(double* partial, EflatArrays<T> in, EflatTable table, EflatOptions o, const StepScalars* s) {
+    eflat_gram_kernel(double* partial, EflatArrays<T, E> in, EflatTable table, EflatOptions o, const StepScalars* s) {
   __shared__ alignas(16) double z[kGramShared];
   __shared__ int64_t row;
   if (s->finite == 0) return;
@@ -31,9 +31,9 @@ __global__ void __launch_bounds__(kSolveThreads)
   eflat_solve(b, out, partial, table, o, spill == nullptr ? shared : spill + b.index() * solve_work(table.most_r));
 }
 
-template <class T>
+template <class T, class E>
 __global__ void __launch_bounds__(kBlendThreads)
-    eflat_blend_kernel(T* e, double* g_norm, EflatArrays<T> in, EflatSolved solved, EflatTable table, EflatOptions o,
+    eflat_blend_kernel(E* e, double* g_norm, EflatArrays<T, E> in, EflatSolved solved, EflatTable table, EflatOptions o,
                        const StepScalars* s) {
   __shared__ alignas(16) double shared[kBlendRows + kBlendFactors];
   __shared__ int64_t row;
@@ -52,11 +52,9 @@ void launch_solve(Ctx& ctx, const EflatSolved& out, const double* partial, const
   LL_CUDA_LAUNCH(ctx, table.count, kSolveThreads, shared, eflat_solve_kernel, out, partial, table, o, s, spill);
 }
 
-}  // namespace
-
-template <class T>
-void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
-                        const EflatOptions& o, const StepScalars* s) {
+template <class T, class E>
+void perturb(Ctx& ctx, E* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
+             const EflatOptions& o, const StepScalars* s) {
   if (table.count == 0) return;
   if (table.most_r > kMostRank)
     fail("[eflat] rank " + std::to_string(table.most_r) + " is above the " + std::to_string(kMostRank) +
@@ -65,10 +63,25 @@ void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T
   Scratch scratch(ctx);
   double* partial = scratch.array<double>(table.gram_blocks * 3 * rr);
   const EflatSolved solved{scratch.array<double>(table.count * 2 * rr), scratch.array<double>(table.count)};
-  const EflatArrays<T> in{values, grads, e};
-  LL_CUDA_LAUNCH(ctx, table.gram_blocks, kGramThreads, 0, eflat_gram_kernel<T>, partial, in, table, o, s);
+  const EflatArrays<T, E> in{values, grads, e};
+  const auto eflat_gram = eflat_gram_kernel<T, E>;
+  const auto eflat_blend = eflat_blend_kernel<T, E>;
+  LL_CUDA_LAUNCH(ctx, table.gram_blocks, kGramThreads, 0, eflat_gram, partial, in, table, o, s);
   launch_solve(ctx, solved, partial, table, o, s, scratch);
-  LL_CUDA_LAUNCH(ctx, table.row_blocks, kBlendThreads, 0, eflat_blend_kernel<T>, e, g_norm, in, solved, table, o, s);
+  LL_CUDA_LAUNCH(ctx, table.row_blocks, kBlendThreads, 0, eflat_blend, e, g_norm, in, solved, table, o, s);
+}
+
+}  // namespace
+
+template <class T>
+void eflat_perturbation(Ctx& ctx, T* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
+                        const EflatOptions& o, const StepScalars* s) {
+  perturb(ctx, e, g_norm, values, grads, table, o, s);
+}
+
+void eflat_perturbation_rounded(Ctx& ctx, bf16* e, double* g_norm, const float* values, const float* grads,
+                                const EflatTable& table, const EflatOptions& o, const StepScalars* s) {
+  perturb(ctx, e, g_norm, values, grads, table, o, s);
 }
 
 LL_INSTANTIATE_MASTER(eflat_perturbation);

@@ -64,20 +64,20 @@ LL_HD void eflat_solve(Block& b, const EflatSolved& out, const double* partial, 
 }
 
 // The rows of B of one block, and of G_B, as doubles in shared memory.
-template <class T> struct BlendRows {
+template <class T, class E> struct BlendRows {
   const T *x, *g;
-  T* e;
+  E* e;
   int count, r, pitch;
   bool wide;
 };
 
-template <int W, class Block, class T>
-LL_HD void load_rows(Block& b, double* g, double* x, const BlendRows<T>& rows, const EflatOptions& o) {
+template <int W, class Block, class T, class E>
+LL_HD void load_rows(Block& b, double* g, double* x, const BlendRows<T, E>& rows, const EflatOptions& o) {
   const int per = rows.r / W;
   over(b, rows.count * per, [&](int at) {
     const int row = at / per, i = at % per * W, from = row * rows.r + i;
     const Chunk<T, W> cg = load_chunk<W>(rows.g + from), cx = load_chunk<W>(rows.x + from);
-    Chunk<T, W> shift{};
+    Chunk<E, W> shift{};
     if (o.grads_at_perturbed_b) shift = load_chunk<W>(rows.e + from);
     LL_UNROLL
     for (int k = 0; k < W; ++k) {
@@ -107,25 +107,23 @@ LL_HD inline void add_terms(BlendTile& tile, const double* g, const double* x, i
   }
 }
 
-// e <- (1 - blend) e + add v, four columns (fewer at the right edge).
-template <class T> LL_HD void blend_four(T* e, const double* v, double blend, double add, int columns, bool wide) {
-  const auto mix = [&](double old, double fresh) {
-    return static_cast<T>(blend == 1 ? add * fresh : (1 - blend) * old + add * fresh);
+// e <- (1 - blend) e + add v, four columns (fewer at the right edge); W at a time where wide_rows.
+template <int W, class E>
+LL_HD void blend_four(E* e, const double* v, double blend, double add, int columns, bool wide_rows) {
+  const auto mix = [&](acc_t<E> old, double fresh) {
+    return static_cast<acc_t<E>>(blend == 1 ? add * fresh : (1 - blend) * static_cast<double>(old) + add * fresh);
   };
-  if (wide) {
-    constexpr int W = kVector<T>;
+  if (wide_rows) {
     LL_UNROLL
     for (int h = 0; h < 4; h += W) {
-      Chunk<T, W> part = load_chunk<W>(e + h);
-      LL_UNROLL
-      for (int j = 0; j < W; ++j) part.v[j] = mix(static_cast<double>(part.v[j]), v[h + j]);
-      store_chunk(e + h, part);
+      const Chunk<E, W> part = load_chunk<W>(e + h);
+      store_chunk(e + h, chunk_of<E, W>([&](int j) { return mix(part[j], v[h + j]); }));
     }
     return;
   }
   LL_UNROLL
   for (int j = 0; j < 4; ++j)
-    if (j < columns) e[j] = mix(static_cast<double>(e[j]), v[j]);
+    if (j < columns) e[j] = static_cast<E>(mix(wide(e[j]), v[j]));
 }
 
 // rho / (2 s^2 ||g||), zero where ||g|| is zero or not finite.
@@ -137,8 +135,8 @@ LL_HD double eflat_factor(Block& b, const EflatAdapter& d, double own, const dou
 }
 
 // shared: kBlendRows + kBlendFactors doubles, aligned to 16 bytes. row: find_row's.
-template <class Block, class T>
-LL_HD void eflat_blend(Block& b, T* e, double* g_norm, const EflatArrays<T>& in, const EflatSolved& solved,
+template <class Block, class T, class E>
+LL_HD void eflat_blend(Block& b, E* e, double* g_norm, const EflatArrays<T, E>& in, const EflatSolved& solved,
                        const EflatTable& table, const EflatOptions& o, const StepScalars* s, double* shared,
                        int64_t* row) {
   const int64_t k = find_row(
@@ -147,7 +145,7 @@ LL_HD void eflat_blend(Block& b, T* e, double* g_norm, const EflatArrays<T>& in,
   const int r = static_cast<int>(d.r), groups = (r + 3) / 4, width = groups * 4;
   const int per_block = static_cast<int>(eflat_rows_per_block(d.r));
   const int64_t first = (b.index() - d.row_block) * per_block, at = d.b + first * r;
-  BlendRows<T> rows{in.values + at, in.grads + at, e + d.e + first * r, per_block, r, r + 1, false};
+  BlendRows<T, E> rows{in.values + at, in.grads + at, e + d.e + first * r, per_block, r, r + 1, false};
   if (d.n - first < per_block) rows.count = static_cast<int>(d.n - first);
   rows.wide = r % 4 == 0 && aligned16(rows.x) && aligned16(rows.g) && aligned16(rows.e);
   const double own = solved.norm2[k], factor = eflat_factor(b, d, own, solved.norm2, table, o, s);
@@ -184,7 +182,8 @@ LL_HD void eflat_blend(Block& b, T* e, double* g_norm, const EflatArrays<T>& in,
     LL_UNROLL
     for (int i = 0; i < 2; ++i)
       if (pair + i < rows.count)
-        blend_four(rows.e + (pair + i) * r + column, tiles[t].v + 4 * i, blend, blend * factor, r - column, rows.wide);
+        blend_four<kVector<T>>(rows.e + (pair + i) * r + column, tiles[t].v + 4 * i, blend, blend * factor, r - column,
+                               rows.wide);
   });
 }
 

@@ -14,7 +14,10 @@ namespace lowland::cuda {
 inline constexpr int kGramThreads = 256;
 inline constexpr int kGramShared = 4096;  // doubles: 16 a thread, for the last sum
 
-template <class T> struct EflatArrays { const T *values, *grads, *e; };
+template <class T, class E = T> struct EflatArrays {
+  const T *values, *grads;
+  const E* e;
+};
 
 LL_HD inline int ceil4(int r) { return (r + 3) / 4 * 4; }
 
@@ -25,19 +28,20 @@ template <class T> LL_HD T as_read(T x, const EflatOptions& o) {
 
 // A block's share of one adapter's A or B: `count` positions of r numbers. Element i of position p is at
 // p * step + i * stride.
-template <class T> struct GramSide {
-  const T *x, *shift, *g;  // shift: e, or null
+template <class T, class E> struct GramSide {
+  const T *x, *g;
+  const E* shift;  // e, or null
   int64_t step, stride;
   int count, r;
 };
 
-template <class T>
-LL_HD GramSide<T> gram_side(const EflatAdapter& d, const EflatArrays<T>& in, const EflatOptions& o, int64_t block,
-                            int64_t chunk) {
+template <class T, class E>
+LL_HD GramSide<T, E> gram_side(const EflatAdapter& d, const EflatArrays<T, E>& in, const EflatOptions& o, int64_t block,
+                               int64_t chunk) {
   const int64_t a_blocks = (d.m + chunk - 1) / chunk;
   const bool of_a = block < a_blocks;
   const int64_t first = (of_a ? block : block - a_blocks) * chunk, rest = (of_a ? d.m : d.n) - first;
-  GramSide<T> side{};
+  GramSide<T, E> side{};
   side.step = of_a ? 1 : d.r;
   side.stride = of_a ? d.m : 1;
   side.x = in.values + (of_a ? d.a : d.b) + first * side.step;
@@ -78,8 +82,8 @@ LL_HD inline TilePlace tile_place(int unit) {
 }
 
 // z of positions [p0, p0 + n), W elements a load along the direction that is contiguous.
-template <int W, class Block, class T>
-LL_HD void load_positions(Block& b, double* z, const GramSide<T>& s, const GramPlan& plan, int p0, int n,
+template <int W, class Block, class T, class E>
+LL_HD void load_positions(Block& b, double* z, const GramSide<T, E>& s, const GramPlan& plan, int p0, int n,
                           const EflatOptions& o) {
   const bool rows = s.stride == 1;  // of B: a position is contiguous
   const int half = plan.width / 2, per = (rows ? s.r : n) / W, count = (rows ? n : s.r) * per;
@@ -93,7 +97,7 @@ LL_HD void load_positions(Block& b, double* z, const GramSide<T>& s, const GramP
       const int p = rows ? at / per : at / s.r * W, i = rows ? at % per * W : at % s.r;
       const int64_t from = (p0 + p) * s.step + i * s.stride;
       const Chunk<T, W> x = load_chunk<W>(s.x + from), g = load_chunk<W>(s.g + from);
-      Chunk<T, W> shift{};
+      Chunk<E, W> shift{};
       if (s.shift != nullptr) shift = load_chunk<W>(s.shift + from);
       LL_UNROLL
       for (int k = 0; k < W; ++k) put(rows ? p : p + k, rows ? i + k : i, x[k] + shift[k], g[k]);
@@ -127,15 +131,15 @@ LL_HD inline void put_gram(double* out, int row, int column, double value, int r
   out[((g_column ? 2 : g_row ? 1 : 0) * r + i) * r + j] = value;
 }
 
-template <class T> LL_HD bool wide_loads(const GramSide<T>& s, const GramPlan& plan) {
+template <class T, class E> LL_HD bool wide_loads(const GramSide<T, E>& s, const GramPlan& plan) {
   constexpr int W = kVector<T>;
   if (!aligned16(s.x) || !aligned16(s.g) || !aligned16(s.shift)) return false;
   return s.stride == 1 ? s.r % W == 0 : s.stride % W == 0 && plan.positions % W == 0;
 }
 
 // Tiles pass, pass + 1 .. of z z^T, at most one a thread, over all positions of the block.
-template <class Block, class T>
-LL_HD void gram_pass(Block& b, double* out, const GramSide<T>& side, const GramPlan& plan, int pass, double* z,
+template <class Block, class T, class E>
+LL_HD void gram_pass(Block& b, double* out, const GramSide<T, E>& side, const GramPlan& plan, int pass, double* z,
                      const EflatOptions& o) {
   const int units = plan.units - pass < kGramThreads ? plan.units - pass : kGramThreads;
   const bool wide = wide_loads(side, plan);
@@ -179,14 +183,14 @@ LL_HD void gram_pass(Block& b, double* out, const GramSide<T>& side, const GramP
 }
 
 // partial: (gram_blocks, 3, most_r, most_r). z: kGramShared doubles, aligned to 16 bytes. row: find_row's.
-template <class Block, class T>
-LL_HD void gram_partials(Block& b, double* partial, const EflatArrays<T>& in, const EflatTable& table,
+template <class Block, class T, class E>
+LL_HD void gram_partials(Block& b, double* partial, const EflatArrays<T, E>& in, const EflatTable& table,
                          const EflatOptions& o, double* z, int64_t* row) {
   const int64_t k = find_row(b, row, table.count, [&](int64_t i) {
     return i < table.count ? table.adapters[i].gram_block : table.gram_blocks;
   });
   const EflatAdapter d = table.adapters[k];
-  const GramSide<T> side = gram_side(d, in, o, b.index() - d.gram_block, table.chunk);
+  const GramSide<T, E> side = gram_side(d, in, o, b.index() - d.gram_block, table.chunk);
   const GramPlan plan = gram_plan(side.r);
   double* out = partial + b.index() * 3 * table.most_r * table.most_r;
   for (int pass = 0; pass < plan.units; pass += kGramThreads) gram_pass(b, out, side, plan, pass, z, o);

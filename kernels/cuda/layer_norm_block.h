@@ -30,15 +30,16 @@ LL_HD void row_moments(Block& b, PerThread<Block, typename Plan::A>& mean, PerTh
   b.each([&](int t) { rstd[t] = rsqrt_of(rstd[t] / width + eps); });
 }
 
-template <class Plan, class Block>
-LL_HD void layer_norm_forward_rows(Block& b, const LayerNormForward<typename Plan::Element>& a) {
+// load(piece, n, t) brings thread t's share of row n.
+template <class Plan, class Block, class Load>
+LL_HD void layer_norm_forward_rows(Block& b, const LayerNormForward<typename Plan::Element>& a, const Load& load) {
   using A = typename Plan::A;
   const int64_t first = b.index() * Plan::kRows;
   PerThread<Block, Piece<Plan>> x;
   PerThread<Block, A> mean, rstd;
   b.each([&](int t) {
     const int64_t n = first + t / Plan::kLanes;
-    if (n < a.N) load_row<Plan>(x[t], a.x + n * a.C, t, a.C);
+    if (n < a.N) load(x[t], n, t);
   });
   row_moments<Plan>(b, mean, rstd, a.N - first, a.C, static_cast<A>(a.eps),
                     [&](int t, int i, int j) { return x[t].part[i][j]; });
@@ -55,6 +56,12 @@ LL_HD void layer_norm_forward_rows(Block& b, const LayerNormForward<typename Pla
       store_each<Plan::W>(a.y + n * a.C + c, [&](int j) { return w[j] * ((x[t].part[i][j] - m) * r) + bias[j]; });
     });
   });
+}
+
+template <class Plan, class Block>
+LL_HD void layer_norm_forward_rows(Block& b, const LayerNormForward<typename Plan::Element>& a) {
+  layer_norm_forward_rows<Plan>(b, a,
+                                [&](Piece<Plan>& x, int64_t n, int t) { load_row<Plan>(x, a.x + n * a.C, t, a.C); });
 }
 
 // What the backward of a layer norm reads: `saved` is x, or the normalised h.
@@ -116,10 +123,11 @@ LL_HD void norm_backward_rows(Block& b, typename Plan::A* shared, const NormGrad
   if constexpr (kSums) write_partial<Plan, 2>(b, to.partial, shared, terms, a.C);
 }
 
+// adds: dx +=
 template <class Plan, bool kSums, class Block>
 LL_HD void layer_norm_backward_rows(Block& b, typename Plan::A* shared,
                                     const LayerNormBackward<typename Plan::Element>& a,
-                                    const PartialSums<typename Plan::A>& to) {
+                                    const PartialSums<typename Plan::A>& to, bool adds = false) {
   using A = typename Plan::A;
   const auto normal = [&](int64_t n) {
     const A m = a.mean[n], r = a.rstd[n];
@@ -127,7 +135,7 @@ LL_HD void layer_norm_backward_rows(Block& b, typename Plan::A* shared,
   };
   norm_backward_rows<Plan, kSums>(
       b, shared, {a.dy, a.x, a.w, a.rstd, a.N, a.C}, to, a.dx != nullptr, normal,
-      [&](int64_t n, int c, const auto& dz) { store_each<Plan::W>(a.dx + n * a.C + c, dz); });
+      [&](int64_t n, int c, const auto& dz) { store_each<Plan::W>(a.dx + n * a.C + c, dz, adds); });
 }
 
 }  // namespace lowland::cuda

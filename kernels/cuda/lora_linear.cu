@@ -53,12 +53,13 @@ int64_t rows_of_run(int64_t N, int64_t M) {
 }
 
 template <class T>
-void dropped_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a, const LoraInput& in) {
+void dropped_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a, const LoraInput& in,
+                      bool adds) {
   const LoraDown<T> down = down_of(x, a, in);
   const int64_t rows = rows_of_run(in.N, in.M), runs = blocks_for(in.N, rows), size = in.KR * in.M;
   Scratch scratch(ctx);
   acc_t<T>* partial = da == nullptr ? nullptr : scratch.array<acc_t<T>>(runs * size);
-  const LoraBack<T> out{dx, partial, dxa, rows};
+  const LoraBack<T> out{dx, partial, dxa, rows, adds};
   const int64_t grid = runs * blocks_for(in.M, kLoraColumns);
   over_ranks<T>(in.KR, all_vectorise(in.M, x, a, dx), [&](auto tiles, int64_t k0) {
     using P = decltype(tiles);
@@ -85,16 +86,16 @@ template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, co
 }
 
 template <class T>
-void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a,
-                               const LoraInput& in) {
+void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a, const LoraInput& in,
+                               acc_t<T> beta) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
   const acc_t<T> one(1);
   if (N == 0 || (da == nullptr && dx == nullptr)) return;
-  if (in.dropout.p != 0) return dropped_backward(ctx, dx, da, dxa, x, a, in);
+  if (in.dropout.p != 0) return dropped_backward(ctx, dx, da, dxa, x, a, in, beta != acc_t<T>(0));
   if (da != nullptr)
     matmul_acc<T>(ctx, da, dxa, x, {.trans_a = Trans::yes, .M = KR, .N = M, .K = N, .lda = KR, .ldb = M, .ldc = M}, one,
                   one);
-  if (dx != nullptr) matmul<T>(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, one, one);
+  if (dx != nullptr) matmul<T>(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, one, beta);
 }
 
 LL_INSTANTIATE(lora_linear_down_forward);

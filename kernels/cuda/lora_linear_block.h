@@ -155,6 +155,7 @@ template <class T> struct LoraBack {
   acc_t<T>* partial;
   const T* dxa;
   int64_t rows;
+  bool adds;  // dx +=; ranks after the first KT of them add in any case
 };
 
 template <class A, int K> struct RankSums {
@@ -164,7 +165,7 @@ template <class A, int W> struct TileFactors {
   A f[kLoraChunks<W>][W] = {};
 };
 
-// dx += f (dxa A) for the chunks of thread t.
+// dx = old + f (dxa A) for the chunks of thread t.
 template <int W, int KT, class T>
 LL_HD void update_dx(T* dx, const TileChunks<T, W>& old, const TileFactors<acc_t<T>, W>& factors, const acc_t<T>* ds,
                      const acc_t<T>* as, int t, int64_t row0, int64_t end, int64_t c0, int64_t M) {
@@ -205,7 +206,8 @@ LL_HD void lora_down_backward_tile(Block& b, acc_t<T>* shared, const LoraBack<T>
     b.sync();
     b.each([&](int t) {
       if (out.partial != nullptr) load_tile<W>(x[t], in.x, t, row0, end, c0, in.M);
-      if (out.dx != nullptr) load_tile<W>(dx[t], static_cast<const T*>(out.dx), t, row0, end, c0, in.M);
+      if (out.dx != nullptr && (out.adds || k0 > 0))  // else zeros
+        load_tile<W>(dx[t], static_cast<const T*>(out.dx), t, row0, end, c0, in.M);
       for (int at = t; at < kLoraRows * KT; at += kLoraThreads) {
         const int64_t n = row0 + at / KT, k = k0 + at % KT;
         ds[at] = n < end && k < in.KR ? wide(out.dxa[n * in.KR + k]) : A(0);

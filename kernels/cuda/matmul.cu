@@ -149,11 +149,12 @@ void matmul_acc(Ctx& ctx, acc_t<T>* C, const T* A, const T* B, const MatmulShape
 }
 
 template <class T>
-void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t N, int64_t M, int64_t O) {
+void linear_forward(Ctx& ctx, T* y, const T* x, const T* w, const T* b, int64_t N, int64_t M, int64_t O,
+                    acc_t<T> beta) {
   const MatmulShape shape{.trans_b = Trans::yes, .M = N, .N = O, .K = M, .lda = M, .ldb = M, .ldc = O};
   const bool fuses = b != nullptr && M > 0 && !std::is_same_v<T, double> && alignment_of(b) == 16;
-  if (fuses && product<T, T>(ctx, y, x, w, b, shape, acc_t<T>(1), acc_t<T>(0))) return;
-  product<T, T>(ctx, y, x, w, nullptr, shape, acc_t<T>(1), acc_t<T>(0));
+  if (fuses && product<T, T>(ctx, y, x, w, b, shape, acc_t<T>(1), beta)) return;
+  product<T, T>(ctx, y, x, w, nullptr, shape, acc_t<T>(1), beta);
   if (b != nullptr) bias_forward(ctx, y, b, N, O);
 }
 

@@ -19,10 +19,12 @@ template <class T> struct RmsNormBackward {
   const T *dy, *x, *w;
   const acc_t<T>* rstd;
   int64_t N, C;
+  bool adds = false;  // dx +=
 };
 
-template <class Plan, class Block>
-LL_HD void rms_norm_forward_rows(Block& b, const RmsNormForward<typename Plan::Element>& a) {
+// load(piece, n, t) brings thread t's share of row n.
+template <class Plan, class Block, class Load>
+LL_HD void rms_norm_forward_rows(Block& b, const RmsNormForward<typename Plan::Element>& a, const Load& load) {
   using A = typename Plan::A;
   const int64_t first = b.index() * Plan::kRows;
   PerThread<Block, Piece<Plan>> x;
@@ -31,7 +33,7 @@ LL_HD void rms_norm_forward_rows(Block& b, const RmsNormForward<typename Plan::E
     const int64_t n = first + t / Plan::kLanes;
     sum[t] = 0;
     if (n >= a.N) return;
-    load_row<Plan>(x[t], a.x + n * a.C, t, a.C);
+    load(x[t], n, t);
     each_held<Plan>(t, a.C, [&](int i, int, int j) { sum[t] += x[t].part[i][j] * x[t].part[i][j]; });
   });
   row_sum<Plan>(b, sum);
@@ -45,6 +47,12 @@ LL_HD void rms_norm_forward_rows(Block& b, const RmsNormForward<typename Plan::E
       store_each<Plan::W>(a.y + n * a.C + c, [&](int j) { return w[j] * x[t].part[i][j] * r; });
     });
   });
+}
+
+template <class Plan, class Block>
+LL_HD void rms_norm_forward_rows(Block& b, const RmsNormForward<typename Plan::Element>& a) {
+  rms_norm_forward_rows<Plan>(b, a,
+                              [&](Piece<Plan>& x, int64_t n, int t) { load_row<Plan>(x, a.x + n * a.C, t, a.C); });
 }
 
 // kSums: also the block's share of dw, to `to`; shared: C numbers.
@@ -82,8 +90,8 @@ LL_HD void rms_norm_backward_rows(Block& b, typename Plan::A* shared, const RmsN
       const A r = a.rstd[n], k = r * r * dot[t] / static_cast<A>(a.C);
       each_part<Plan>(t, a.C, [&](int i, int c) {
         const auto w = load_chunk<Plan::W>(a.w + c);
-        store_each<Plan::W>(a.dx + n * a.C + c,
-                            [&](int j) { return r * (w[j] * dy[t].part[i][j] - x[t].part[i][j] * k); });
+        store_each<Plan::W>(
+            a.dx + n * a.C + c, [&](int j) { return r * (w[j] * dy[t].part[i][j] - x[t].part[i][j] * k); }, a.adds);
       });
     });
   }

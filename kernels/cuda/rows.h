@@ -71,6 +71,18 @@ template <class Plan> LL_HD void load_row(Piece<Plan>& to, const typename Plan::
   each_part<Plan>(t, C, [&](int i, int c) { to.part[i] = load_chunk<Plan::W>(row + c); });
 }
 
+// The row residual + x as it is rounded, which is also stored at z.
+template <class Plan, class T = typename Plan::Element>
+LL_HD void load_sum(Piece<Plan>& to, T* z, const T* x, const T* residual, int t, int64_t C) {
+  Piece<Plan> more;
+  load_row<Plan>(to, x, t, C);
+  load_row<Plan>(more, residual, t, C);
+  each_part<Plan>(t, C, [&](int i, int c) {
+    to.part[i] = chunk_of<T, Plan::W>([&](int j) { return more.part[i][j] + to.part[i][j]; });
+    store_chunk(z + c, to.part[i]);
+  });
+}
+
 // Over the threads of each row; every one of them gets the sum.
 template <class Plan, class Block> LL_HD void row_sum(Block& b, PerThread<Block, typename Plan::A>& v) {
   if constexpr (Plan::kLanes == kWarp) {

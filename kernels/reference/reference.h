@@ -53,6 +53,21 @@ struct LayerNormGradients {
 LayerNorm layer_norm_forward(const Values& x, const Values& w, const Values& b, int64_t N, int64_t C, double eps);
 LayerNormGradients layer_norm_backward(const Values& dy, const Values& h, const Values& w, const Values& rstd,
                                        int64_t N, int64_t C);
+// Of z = residual + x, which goes on: dz, what its other readers gave, is in the gradient of both.
+struct AddRmsNorm {
+  Values z, y, rstd;
+};
+AddRmsNorm add_rms_norm_forward(const Values& x, const Values& residual, const Values& w, int64_t N, int64_t C,
+                                double eps);
+RmsNormGradients add_rms_norm_backward(const Values& dz, const Values& dy, const Values& z, const Values& w,
+                                       const Values& rstd, int64_t N, int64_t C);
+struct AddLayerNorm {
+  Values z, y, h, mean, rstd;
+};
+AddLayerNorm add_layer_norm_forward(const Values& x, const Values& residual, const Values& w, const Values& b,
+                                    int64_t N, int64_t C, double eps);
+LayerNormGradients add_layer_norm_backward(const Values& dz, const Values& dy, const Values& h, const Values& w,
+                                           const Values& rstd, int64_t N, int64_t C);
 struct DropoutAddLayerNormGradients {
   Values dx, dresidual, dw, db;
 };

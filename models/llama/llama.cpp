@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
@@ -152,24 +153,24 @@ Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Rope& rop
   return ops::attention(qkv, kv, options);  // (N, NH HD)
 }
 
-Tensor Llama::block(size_t index, const Tensor& x, const Rows& rows, const Rope& rope, const Mode& mode,
-                    const KvCache* cache) const {
+AddNorm Llama::block(size_t index, AddNorm x, const Rows& rows, const Rope& rope, const Mode& mode,
+                     const KvCache* cache, const nn::RmsNorm* next) const {
   const Layer& layer = layers_[index];
   // After the last attention only the selected rows are read by the head: from there on, only they are
   // computed.
   const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;
   const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;
-  Tensor h = layer.input_norm.forward(x);                                                    // (N, C)
-  Tensor o = attend(index, layer.qkv->forward(h, rows.all, mode), rows, rope, mode, cache);  // (N, NH HD)
-  if (narrow) o = ops::gather_rows(o, rows.select);                                          // (K, NH HD)
-  o = layer.output->forward(o, out_rows, mode);                                              // (K or N, C)
-  if (layer.after_attention) o = layer.after_attention->forward(o);                          // (K or N, C)
-  h = ops::add(narrow ? ops::gather_rows(x, rows.select) : x, o);                            // (K or N, C)
-  o = layer.gate_up->forward(layer.mlp_norm.forward(h), out_rows, mode);                     // (K or N, 2 F)
-  o = config_.kind().gelu ? ops::geglu(o) : ops::swiglu(o);                                  // (K or N, F)
-  o = layer.down->forward(o, out_rows, mode);                                                // (K or N, C)
-  if (layer.after_mlp) o = layer.after_mlp->forward(o);                                      // (K or N, C)
-  return ops::add(h, o);                                                                     // (K or N, C)
+  if (!x.norm) x.norm = layer.input_norm.forward(x.sum);                                          // (N, C)
+  Tensor o = attend(index, layer.qkv->forward(x.norm, rows.all, mode), rows, rope, mode, cache);  // (N, NH HD)
+  if (narrow) o = ops::gather_rows(o, rows.select);                                               // (K, NH HD)
+  o = layer.output->forward(o, out_rows, mode);                                                   // (K or N, C)
+  if (layer.after_attention) o = layer.after_attention->forward(o);                               // (K or N, C)
+  x = layer.mlp_norm.forward(o, narrow ? ops::gather_rows(x.sum, rows.select) : x.sum);           // (K or N, C)
+  o = layer.gate_up->forward(std::exchange(x.norm, {}), out_rows, mode);                          // (K or N, 2 F)
+  o = config_.kind().gelu ? ops::geglu(o) : ops::swiglu(o);                                       // (K or N, F)
+  o = layer.down->forward(o, out_rows, mode);                                                     // (K or N, C)
+  if (layer.after_mlp) o = layer.after_mlp->forward(o);                                           // (K or N, C)
+  return next != nullptr ? next->forward(o, x.sum) : AddNorm{ops::add(x.sum, o), {}};             // (K or N, C)
 }
 
 void Llama::check_rows(const Tensor& x, const Rows& rows) const {
@@ -185,18 +186,24 @@ void Llama::check_rows(const Tensor& x, const Rows& rows) const {
 Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
   check_rows(x, rows);
   arena().refresh();
-  Tensor h = x;  // (N, C)
+  AddNorm h{x, {}};  // (N, C)
   const Rope far = rope_of(rows, cache), near = local_rope();
   for (size_t i = 0; i < layers_.size(); ++i) {
     const nvtx::Range range(fmt::format("layer.{}", i).c_str());
     const Rope& rope = config_.local(static_cast<int64_t>(i)) ? near : far;
-    const auto run = [this, i, rows, rope, mode, cache](const Tensor& in) {
-      return block(i, in, rows, rope, mode, cache);
+    const nn::RmsNorm* last = rows.K < rows.N ? norm_.get() : nullptr;  // not where rows are gathered before it
+    const nn::RmsNorm* next = i + 1 < layers_.size() ? &layers_[i + 1].input_norm : last;
+    const auto run = [this, i, rows, rope, mode](const Tensor& in) {
+      return block(i, {in, {}}, rows, rope, mode, nullptr, nullptr).sum;
     };
-    h = recompute() && cache == nullptr ? checkpoint(run, h) : run(h);  // (N, C); last: (K, C)
+    if (recompute() && cache == nullptr) {
+      h.sum = checkpoint(run, h.sum);  // (N, C); last: (K, C)
+    } else {
+      h = block(i, std::move(h), rows, rope, mode, cache, next);  // (N, C); last: (K, C)
+    }
   }
-  if (rows.K == rows.N) h = ops::gather_rows(h, rows.select);  // (K, C)
-  return norm_->forward(h);                                    // (K, C)
+  if (rows.K == rows.N) h.sum = ops::gather_rows(h.sum, rows.select);  // (K, C)
+  return h.norm ? h.norm : norm_->forward(h.sum);                      // (K, C)
 }
 
 Tensor Llama::logits(const Tensor& x, const nn::RowIds& ids, const Mode& mode) const {
@@ -213,8 +220,9 @@ Tensor Llama::loss(const Tensor& x, const Tensor& targets, const LinearCrossEntr
     return ops::linear_cross_entropy(x, head_->weight().value, targets, capped);  // (1)
   }
   // With a pair the logits of some rows at a time are made, and made again in the backward pass.
-  const int64_t K = x.dim(0), as_usual = std::max<int64_t>(1, (int64_t{1} << 25) / config_.vocab_size);
-  const int64_t chunk = options.chunk_rows > 0 ? options.chunk_rows : as_usual;
+  const int64_t K = x.dim(0);
+  const int64_t chunk =
+      options.chunk_rows > 0 ? options.chunk_rows : ops::logits_rows(context(), K, config_.vocab_size);
   Tensor sum;  // (1)
   for (int64_t begin = 0; begin < K; begin += chunk) {
     const int64_t end = std::min(begin + chunk, K);

@@ -66,8 +66,9 @@ class Llama final : public nn::Model {
   nn::Linear* make_qkv(const std::string& attention);
   nn::Linear* make_gate_up(const std::string& mlp);
   Layer make_layer(const std::string& base, int64_t index);
-  Tensor block(size_t index, const Tensor& x, const nn::Rows& rows, const Rope& rope, const nn::Mode& mode,
-               const KvCache* cache) const;
+  // From rows and their norm, made here where it is absent, to the next ones: their norm is by `next` unless null.
+  AddNorm block(size_t index, AddNorm x, const nn::Rows& rows, const Rope& rope, const nn::Mode& mode,
+                const KvCache* cache, const nn::RmsNorm* next) const;
   Tensor attend(size_t index, Tensor qkv, const nn::Rows& rows, const Rope& rope, const nn::Mode& mode,
                 const KvCache* cache) const;
   void check_rows(const Tensor& x, const nn::Rows& rows) const;

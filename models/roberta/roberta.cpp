@@ -67,8 +67,7 @@ Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
   }
   Tensor x = words_->forward(rows.ids);  // (N, C)
   if (types_ != nullptr) x = ops::add(x, type);
-  x = ops::add(x, position);
-  return ops::dropout(embedding_norm_->forward(x),
+  return ops::dropout(embedding_norm_->forward(position, x).norm,
                       mode.dropout(config_.hidden_dropout_prob, embedding_op_, rows.all));  // (N, C)
 }
 

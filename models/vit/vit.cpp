@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
@@ -107,22 +108,25 @@ Tensor Vit::embed(const ImageBatch& images, const ImageRows& rows) const {
   const Tensor first = Tensor::zeros(context(), {rows.N}, DType::i32);        // (N)
   Tensor x = ops::embedding(first, class_embedding_->value.reshape({1, C}));  // (N, C): class tokens
   x = ops::replace_rows(std::move(x), patches, rows.patches);                 // (N, C)
-  return pre_norm_->forward(ops::add(x, position_rows(rows)));                // (N, C)
+  return pre_norm_->forward(position_rows(rows), x).norm;                     // (N, C)
 }
 
-Tensor Vit::block(const Layer& layer, const Tensor& x, const ImageRows& rows, const Mode& mode) const {
+AddNorm Vit::block(const Layer& layer, AddNorm x, const ImageRows& rows, const Mode& mode,
+                   const nn::LayerNorm* next) const {
   AttentionOptions options;
   options.heads = options.kv_heads = config_.num_attention_heads;
   options.head_dim = config_.head_dim();
   options.cu_q = rows.cu;
   options.max_q = options.max_k = 1 + rows.NP;
   options.dropout = mode.dropout(config_.attention_dropout, layer.attention_op, rows.ids);
-  Tensor o = layer.qkv->forward(layer.norm1.forward(x), rows.ids, mode);          // (N, 3 C)
-  o = layer.output->forward(ops::attention(o, options), rows.ids, mode);          // (N, C)
-  const Tensor h = ops::add(x, o);                                                // (N, C)
-  o = layer.fc1->forward(layer.norm2.forward(h), rows.ids, mode);                 // (N, F)
-  o = config_.activation == GeluForm::quick ? ops::quick_gelu(o) : ops::gelu(o);  // (N, F)
-  return ops::add(h, layer.fc2->forward(o, rows.ids, mode));                      // (N, C)
+  if (!x.norm) x.norm = layer.norm1.forward(x.sum);                                    // (N, C)
+  Tensor o = layer.qkv->forward(std::exchange(x.norm, {}), rows.ids, mode);            // (N, 3 C)
+  o = layer.output->forward(ops::attention(o, options), rows.ids, mode);               // (N, C)
+  x = layer.norm2.forward(o, x.sum);                                                   // (N, C)
+  o = layer.fc1->forward(std::exchange(x.norm, {}), rows.ids, mode);                   // (N, F)
+  o = config_.activation == GeluForm::quick ? ops::quick_gelu(o) : ops::gelu(o);       // (N, F)
+  o = layer.fc2->forward(o, rows.ids, mode);                                           // (N, C)
+  return next != nullptr ? next->forward(o, x.sum) : AddNorm{ops::add(x.sum, o), {}};  // (N, C)
 }
 
 bool Vit::learns() const {
@@ -136,13 +140,20 @@ Tensor Vit::run(const ImageBatch& images, const ImageRows& rows, int64_t blocks,
   arena().refresh();
   std::optional<NoGrad> frozen;  // recomputed blocks would be recorded, whether they learn or not
   if (!learns()) frozen.emplace(context());
-  Tensor x = embed(images, rows);  // (N, C)
+  AddNorm x{embed(images, rows), {}};  // (N, C)
   for (int64_t i = 0; i < blocks; ++i) {
     const Layer& layer = layers_[i];
-    const auto one = [this, &layer, rows, mode](const Tensor& in) { return block(layer, in, rows, mode); };
-    x = recompute() ? checkpoint(one, x) : one(x);  // (N, C)
+    const nn::LayerNorm* next = i + 1 < blocks ? &layers_[i + 1].norm1 : nullptr;
+    const auto one = [this, &layer, rows, mode](const Tensor& in) {
+      return block(layer, {in, {}}, rows, mode, nullptr).sum;
+    };
+    if (recompute()) {
+      x.sum = checkpoint(one, x.sum);  // (N, C)
+    } else {
+      x = block(layer, std::move(x), rows, mode, next);  // (N, C)
+    }
   }
-  return x;
+  return x.sum;
 }
 
 int64_t Vit::blocks_before(int64_t layer) const {

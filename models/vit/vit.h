@@ -66,7 +66,9 @@ class Vit final : public nn::Model {
   ImageRows pack(const ImageBatch& images) const;
   Tensor embed(const ImageBatch& images, const ImageRows& rows) const;
   Tensor position_rows(const ImageRows& rows) const;
-  Tensor block(const Layer& layer, const Tensor& x, const ImageRows& rows, const nn::Mode& mode) const;
+  // From rows and their norm, made here where it is absent, to the next ones: their norm is by `next` unless null.
+  AddNorm block(const Layer& layer, AddNorm x, const ImageRows& rows, const nn::Mode& mode,
+                const nn::LayerNorm* next) const;
   Tensor run(const ImageBatch& images, const ImageRows& rows, int64_t blocks, const nn::Mode& mode) const;
 
   VitConfig config_;

@@ -1,7 +1,9 @@
 // attention's CUDA bodies on the host, block by block, against kernels/reference and the CPU kernel.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <functional>
+#include <set>
 
 #include "kernels/cuda/attention_backward_fma.h"
 #include "kernels/cuda/attention_backward_mma.h"
@@ -262,6 +264,27 @@ template <class T> void check_fma(double bound) {
 }
 
 }  // namespace
+
+TEST_CASE("attention on the GPU: every tile has one block, and a causal segment's heaviest come first") {
+  for (const bool causal : {false, true})
+    for (const bool for_keys : {false, true}) {
+      AttentionShape shape;
+      shape.S = 3;
+      shape.causal = causal;
+      const int64_t tiles = 5, heads = 4, blocks = (shape.S + 1) * heads * tiles;
+      std::set<std::array<int64_t, 3>> seen;
+      int64_t before = for_keys ? 0 : tiles - 1;
+      for (int64_t i = 0; i < blocks; ++i) {
+        const cuda::Work w = cuda::work_of(i, tiles, heads, shape, for_keys);
+        CHECK(
+            (w.segment >= 0 && w.segment <= shape.S && w.head >= 0 && w.head < heads && w.tile >= 0 && w.tile < tiles));
+        seen.insert({w.segment, w.head, w.tile});
+        if (causal) CHECK((for_keys ? w.tile >= before : w.tile <= before));
+        before = w.tile;
+      }
+      CHECK(static_cast<int64_t>(seen.size()) == blocks);
+    }
+}
 
 TEST_CASE("attention in float and double: forward and backward") {
   check_fma<float>(1e-5);

@@ -48,7 +48,8 @@ template <class T> struct Problem {
   }
 };
 
-template <class T> std::vector<double> by_blocks(const Problem<T>& p, std::vector<T>& e, const EflatOptions& o) {
+template <class T, class E>
+std::vector<double> by_blocks(const Problem<T>& p, std::vector<E>& e, const EflatOptions& o) {
   const EflatTable& table = p.table;
   const int64_t rr = table.most_r * table.most_r, count = table.count;
   const int64_t words = std::max<int64_t>(kGramShared, kBlendRows + kBlendFactors);
@@ -56,7 +57,7 @@ template <class T> std::vector<double> by_blocks(const Problem<T>& p, std::vecto
   auto* memory = reinterpret_cast<double*>(shared.data());
   std::vector<double> partial(table.gram_blocks * 3 * rr, NAN), factors(count * 2 * rr, NAN);
   std::vector<double> norm2(count, NAN), g_norm(count, NAN), work(solve_work(table.most_r), NAN);
-  const EflatArrays<T> in{p.values.data(), p.grads.data(), e.data()};
+  const EflatArrays<T, E> in{p.values.data(), p.grads.data(), e.data()};
   int64_t row = -1;
   for (int64_t i = 0; i < table.gram_blocks; ++i) {
     HostBlock<kGramThreads> b(i, table.gram_blocks);
@@ -119,6 +120,28 @@ TEST_CASE("eflat on the GPU: shapes of models, and the view that a bf16 forward 
   check<float>(kReal, 16, o, 1e-6);
   o.beta = 1;
   check<float>(kReal, 16, o, 1e-6);
+}
+
+TEST_CASE("eflat on the GPU: e in bf16 is what the same arithmetic gives, rounded once") {
+  for (const std::vector<Size>& sizes : {kOdd, kReal})
+    for (const int64_t gap : {0, 1, 16})
+      for (const double beta : {1.0, 0.3}) {
+        EflatOptions o;
+        o.beta = beta;
+        o.grads_at_perturbed_b = true;
+        o.rounded_view = gap == 16;
+        Problem<float> p(sizes, gap);
+        std::vector<bf16> narrow;
+        for (float& x : p.e) {
+          narrow.emplace_back(x);
+          x = static_cast<float>(narrow.back());
+        }
+        std::vector<float> e = p.e;
+        CHECK(by_blocks(p, narrow, o) == by_blocks(p, e, o));
+        bool same = true;
+        for (size_t i = 0; i < e.size(); ++i) same = same && narrow[i].bits == bf16(e[i]).bits;
+        CHECK(same);
+      }
 }
 
 TEST_CASE("eflat on the GPU: gradients that are not finite or zero leave zeros") {

@@ -106,6 +106,7 @@ TEST_CASE("large shapes: grids, rows and shared memory of every preset") {
   CHECK(std::max({most_shared_fma<float, 32>(), most_shared_fma<float, 64>(), most_shared_fma<float, 96>(),
                   most_shared_fma<float, 128>()}) <= kEverywhere);
   CHECK(std::max(most_shared_fma<double, 64>(), most_shared_fma<double, 128>()) <= kLarge);
+  CHECK(BackwardMma<MmaBlock, 128, 2, 32, false, false>::kShared <= kLarge);  // elsewhere dq goes with one m-tile
   CHECK(std::max({most_shared_mma<32, 1>(), most_shared_mma<64, 1>(), most_shared_mma<64, 2>(),
                   most_shared_mma<80, 1>(), most_shared_mma<96, 1>(), most_shared_mma<128, 1>()}) <= kEverywhere);
 }

@@ -1,6 +1,7 @@
-// The kernels of layer_norm and dropout_add_layer_norm, block by block, against kernels/reference.
+// The kernels of layer_norm, add_layer_norm and dropout_add_layer_norm, block by block, against kernels/reference.
 #include <doctest/doctest.h>
 
+#include "kernels/cuda/add_layer_norm_block.h"
 #include "kernels/cuda/dropout_add_layer_norm_block.h"
 #include "tests/cuda/row_launch.h"
 
@@ -61,6 +62,48 @@ template <class T> void check_layer_norm(int64_t N, int64_t C, bool wide_rows) {
   CHECK(error_of(t.mean, o.mean) <= rounding<A>(32));
   CHECK(error_of(t.rstd, o.rstd) <= rounding<A>(64));
   CHECK(error_of(t.dx, want.dx) <= rounding<T>(128));
+  CHECK(error_of(t.dw, added_to(0.5, want.dw)) <= rounding<A>(128));
+  CHECK(error_of(t.db, added_to(-0.5, want.db)) <= rounding<A>(128));
+}
+
+template <class T> void check_added(int64_t N, int64_t C, bool wide_rows) {
+  using A = acc_t<T>;
+  CAPTURE(N);
+  CAPTURE(C);
+  Case<T> t(N, C);
+  const std::vector<T> residual = random_typed<T>(N * C, 5), before = random_typed<T>(N * C, 6);
+  std::vector<T> z(t.x.size()), alone = t.dy;
+  for (size_t i = 0; i < z.size(); ++i) z[i] = T(A(residual[i]) + A(t.x[i]));
+  const Values sum = to_double(z), dy = to_double(t.dy), w = to_double(t.w);
+  const auto o = reference::layer_norm_forward(sum, w, to_double(t.b), N, C, kEps);
+  const auto want = reference::add_layer_norm_backward(to_double(before), dy, o.h, w, o.rstd, N, C);
+  const auto want_alone = reference::layer_norm_backward(dy, o.h, w, o.rstd, N, C);
+  z.assign(z.size(), T(99.0f));
+  t.dx = before;
+  with_row_plan<T>(C, wide_rows, [&](auto plan) {
+    using Plan = decltype(plan);
+    const AddLayerNormForward<T> to{
+        z.data(), t.y.data(), t.mean.data(), t.rstd.data(), t.x.data(), residual.data(), t.w.data(), t.b.data(),
+        N,        C,          kEps};
+    host_over_rows<Plan>(N, [&](auto& b) { add_layer_norm_forward_rows<Plan>(b, to); });
+    CHECK(to_double(z) == sum);
+    AddLayerNormBackward<T> back{t.dx.data(),   nullptr,       nullptr, t.dy.data(), z.data(), t.w.data(),
+                                 t.mean.data(), t.rstd.data(), N,       C,           true};
+    host_sum_over_rows<Plan, A, 2>({t.dw.data(), t.db.data()}, N, C, [&](auto& b, A* shared, const auto& sums) {
+      add_layer_norm_backward_rows<Plan, true>(b, shared, back, sums);
+    });
+    back.dy = back.dz = alone.data();  // dz over dy
+    back.adds = false;
+    host_over_rows<Plan>(N, [&](auto& b) {
+      add_layer_norm_backward_rows<Plan, false>(b, static_cast<A*>(nullptr), back,
+                                                PartialSums<A>{nullptr, Plan::kRows});
+    });
+  });
+  CHECK(error_of(t.y, o.y) <= rounding<T>(64));
+  CHECK(error_of(t.mean, o.mean) <= rounding<A>(32));
+  CHECK(error_of(t.rstd, o.rstd) <= rounding<A>(64));
+  CHECK(error_of(t.dx, want.dx) <= rounding<T>(128));
+  CHECK(error_of(alone, want_alone.dx) <= rounding<T>(128));
   CHECK(error_of(t.dw, added_to(0.5, want.dw)) <= rounding<A>(128));
   CHECK(error_of(t.db, added_to(-0.5, want.db)) <= rounding<A>(128));
 }
@@ -153,6 +196,12 @@ TEST_CASE("cuda layer_norm: every block, forward and backward") {
   over_row_shapes<float>(check_layer_norm<float>);
   over_row_shapes<double>(check_layer_norm<double>);
   over_row_shapes<bf16>(check_layer_norm<bf16>);
+}
+
+TEST_CASE("cuda add_layer_norm: every block, forward and backward") {
+  over_row_shapes<float>(check_added<float>);
+  over_row_shapes<double>(check_added<double>);
+  over_row_shapes<bf16>(check_added<bf16>);
 }
 
 TEST_CASE("cuda dropout_add_layer_norm: every block, forward and backward, with the CPU's masks") {

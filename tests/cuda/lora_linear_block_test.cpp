@@ -51,6 +51,7 @@ template <int W, int KT, class T> void check(const Case& c, double tolerance) {
   const Values xa_ref = reference::lora_linear_down_forward(to_double(x), to_double(a), shape);
   const auto ref = reference::lora_linear_down_backward(to_double(dxa), to_double(x), to_double(a), shape);
   const Values dx_ref = reference::add(to_double(dx), ref.dx);
+  std::vector<T> written(dx.size(), T(NAN));
   const LoraDown<T> in{x.data(), a.data(), drops_of<A>(rows), c.N, c.M, c.KR};
   const LoraDown<T> no_x{nullptr, a.data(), in.drops, c.N, c.M, c.KR};
   Shared<A> shared(kLoraShared<KT>);
@@ -65,8 +66,9 @@ template <int W, int KT, class T> void check(const Case& c, double tolerance) {
     }
     for (int64_t i = 0; i < runs * across; ++i) {
       HostBlock<kLoraThreads> b(i, runs * across);
-      lora_down_backward_tile<W, KT>(b, shared.data(), {dx.data(), partial.data(), dxa.data(), run}, in, k0);
-      lora_down_backward_tile<W, KT>(b, shared.data(), {alone.data(), nullptr, dxa.data(), run}, no_x, k0);
+      lora_down_backward_tile<W, KT>(b, shared.data(), {dx.data(), partial.data(), dxa.data(), run, true}, in, k0);
+      lora_down_backward_tile<W, KT>(b, shared.data(), {alone.data(), nullptr, dxa.data(), run, true}, no_x, k0);
+      lora_down_backward_tile<W, KT>(b, shared.data(), {written.data(), nullptr, dxa.data(), run, false}, no_x, k0);
     }
   }
   std::vector<A> da(a.size());
@@ -74,6 +76,7 @@ template <int W, int KT, class T> void check(const Case& c, double tolerance) {
   CHECK(error_to_largest(xa, xa_ref) <= tolerance);
   CHECK(error_to_largest(da, ref.dA) <= (sizeof(T) == 2 ? 1e-5 : tolerance));  // exact products, sums in f32
   CHECK(error_to_largest(dx, dx_ref) <= tolerance);
+  CHECK(error_to_largest(written, ref.dx) <= tolerance);
   CHECK(to_double(alone) == to_double(dx));
 }
 

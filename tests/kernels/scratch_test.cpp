@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/add_layer_norm.h"
+#include "kernels/add_rms_norm.h"
 #include "kernels/attention.h"
 #include "kernels/bias.h"
 #include "kernels/dropout_add_layer_norm.h"
@@ -72,6 +74,23 @@ template <class T> void check_sums(int threads, int64_t N, int64_t C) {
                                         {w.data(), nullptr}, each.data(), heads);
         }) == sizeof(T) * cpu_v3::head_norm_backward_scratch(heads));
   CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::add_rms_norm_backward<T>(
+              ctx, {dz.data(), dw.data(), rows.data(), rows.data(), w.data(), each.data(), N, C, true});
+        }) == sizeof(T) * cpu_v3::add_rms_norm_backward_scratch(N, C));
+  CHECK(taken(threads, [&](Ctx& ctx) {
+          cpu_v3::add_layer_norm_backward<T>(ctx, {.dz = dz.data(),
+                                                   .dw = dw.data(),
+                                                   .db = db.data(),
+                                                   .dy = rows.data(),
+                                                   .z = rows.data(),
+                                                   .w = w.data(),
+                                                   .mean = each.data(),
+                                                   .rstd = each.data(),
+                                                   .N = N,
+                                                   .C = C,
+                                                   .adds = true});
+        }) == sizeof(T) * cpu_v3::add_layer_norm_backward_scratch(N, C));
+  CHECK(taken(threads, [&](Ctx& ctx) {
           cpu_v3::layer_norm_backward<T>(ctx, {.dx = dx.data(),
                                                .dw = dw.data(),
                                                .db = db.data(),
@@ -108,7 +127,7 @@ template <class T> void check_lora(int threads, int64_t N, int64_t M, double p) 
           cpu_v3::lora_linear_down_forward<T>(ctx, xa.data(), x.data(), a.data(), in);
         }) == sizeof(T) * cpu_v3::lora_linear_down_forward_scratch(threads, in));
   CHECK(taken(threads, [&](Ctx& ctx) {
-          cpu_v3::lora_linear_down_backward<T>(ctx, dx.data(), da.data(), xa.data(), x.data(), a.data(), in);
+          cpu_v3::lora_linear_down_backward<T>(ctx, dx.data(), da.data(), xa.data(), x.data(), a.data(), in, T(0));
         }) == sizeof(T) * cpu_v3::lora_linear_down_backward_scratch(threads, in));
 }
 

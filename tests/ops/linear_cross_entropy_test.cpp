@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "tests/emulator.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;
@@ -82,6 +83,24 @@ TEST_CASE("linear_cross_entropy: with a frozen head in bf16") {
   const Arrays in = {host(x), host(w)};
   CHECK(std::abs(loss.item() - c.forward(in)[0]) <= 1e-5 * c.forward(in)[0]);
   CHECK(max_abs_diff(host(x.grad()), c.backward(in, {1})[0]) <= 1e-6);
+}
+
+TEST_CASE("linear_cross_entropy: how many rows of logits at a time, on the CPU and where steps are captured") {
+  Context on_cpu({}, 1), gpu(1, make_emulator(1));
+  CHECK(ops::logits_rows(on_cpu, 8192, 128256) == 261);
+  CHECK(ops::logits_rows(on_cpu, 8192, 1 << 20) == 64);
+  for (const int64_t V : {2, 32000, 50265, 128256, 1 << 20})
+    for (const int64_t N : {1, 127, 128, 1000, 1024, 1025, 2048, 2049, 4097, 8190, 8192, 131072}) {
+      CAPTURE(V);
+      CAPTURE(N);
+      const int64_t rows = ops::logits_rows(gpu, N, V), chunks = (N + rows - 1) / rows;
+      CHECK(rows % 128 == 0);
+      CHECK(rows <= 2048);
+      if (N >= 2048) CHECK(rows > 640);         // 1,025 to 2,048 rows may be two chunks
+      CHECK(chunks * rows - N < 128 * chunks);  // no chunk is less than a tile short
+    }
+  CHECK(ops::logits_rows(gpu, 8192, 128256) == 1024);
+  CHECK(ops::logits_rows(gpu, 8192, 32000) == 2048);
 }
 
 TEST_CASE("linear_cross_entropy: the logits are never whole") {

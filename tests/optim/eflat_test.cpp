@@ -152,19 +152,47 @@ TEST_CASE("eflat on the CPU: in bf16 A and B + e are the rounded numbers that th
   optim::EflatPerturbation of_narrow(*narrow, "layer", 1e-3), of_wide(*wide, "layer", 1e-3);
   update(of_narrow, 0.05, 1.0, true);  // e = 0
   update(of_wide, 0.05, 1.0, true);
-  const auto e = [](const Arena& a) { return a.perturbation(Role::lora_b).to_vector<float>(); };
+  // e is kept in bf16 there: the same numbers, rounded to nearest.
+  const auto e = [](const Arena& a) {
+    return a.perturbation(Role::lora_b).to(DType::bf16).to(DType::f32).to_vector<float>();
+  };
+  CHECK(narrow->perturbation(Role::lora_b).dtype() == DType::bf16);
+  CHECK(wide->perturbation(Role::lora_b).dtype() == DType::f32);
   CHECK(e(*narrow) == e(*wide));
   CHECK(of_narrow.g_norms() == of_wide.g_norms());
   // Then B + e rounded as a sum, which the other arena holds as its B.
   for (const nn::Adapter& d : wide->adapters()) {
     const Tensor b = wide->master(d.b);
     b.copy_from(narrow->master(d.b));
-    b.copy_from(ops::add(b.detach(), wide->perturbation(d.b)));
+    b.copy_from(ops::add(b.detach(), narrow->perturbation(d.b).to(DType::f32)));
     rounded(b);
   }
   update(of_narrow, 0.02, 1.0, true);
   update(of_wide, 0.02, 1.0, false);
   CHECK(e(*narrow) == e(*wide));
+}
+
+TEST_CASE("eflat: e in bf16 stays within 2^-8 max|e| / beta of e in f32") {
+  Context context;
+  for (const double beta : {0.9, 0.3, 0.05}) {
+    CAPTURE(beta);
+    const auto narrow = make_arena(context, DType::f32, kCases, 8), wide = make_arena(context, DType::f32, kCases, 8);
+    narrow->want_perturbation(Role::lora_b, true);
+    optim::EflatPerturbation of_narrow(*narrow, "layer", 1e-3), of_wide(*wide, "layer", 1e-3);
+    Difference worst;  // of gradients that change from step to step, at the centre: both see the same
+    double largest = 0;
+    for (int step = 0; step < 40; ++step) {
+      const Values g = random_values(wide->size(), 700 + step, 0.01);
+      for (const Arena* arena : {narrow.get(), wide.get()}) arena->grads().assign(g);
+      update(of_narrow, 0.05, beta, false);
+      update(of_wide, 0.05, beta, false);
+      const Values e = doubles(wide->perturbation(Role::lora_b));
+      worst.absolute = std::max(worst.absolute, difference(doubles(narrow->perturbation(Role::lora_b)), e).absolute);
+      for (const double x : e) largest = std::max(largest, std::abs(x));
+    }
+    CHECK(worst.absolute <= 0x1p-8 * largest / beta);
+    CHECK(worst.absolute > 0);
+  }
 }
 
 TEST_CASE("eflat: ||g|| is that of the n x m matrix, and ||E_W|| is rho") {

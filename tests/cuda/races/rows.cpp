@@ -1,3 +1,5 @@
+#include "kernels/cuda/add_layer_norm_block.h"
+#include "kernels/cuda/add_rms_norm_block.h"
 #include "kernels/cuda/cross_entropy_block.h"
 #include "kernels/cuda/dropout_add_layer_norm_block.h"
 #include "kernels/cuda/embedding_block.h"
@@ -5,7 +7,6 @@
 #include "kernels/cuda/head_norm_block.h"
 #include "kernels/cuda/lora_linear_block.h"
 #include "kernels/cuda/mse_block.h"
-#include "kernels/cuda/rms_norm_block.h"
 #include "kernels/cuda/rope_block.h"
 #include "tests/cuda/races/race_run.h"
 
@@ -71,6 +72,27 @@ template <class Plan> void head_norm_back(Run& run) {
   const PartialSums<float> to{run.results<float>(2 * 2 * kC), kRowsOfBlock};
   run.blocks<Plan::kThreads>(2, 2 * kC * sizeof(float), [&](auto& b, void* shared) {
     head_norm_backward_heads<Plan, true>(b, static_cast<float*>(shared), a, to);
+  });
+}
+
+template <class Plan> void add_layer_norm(Run& run) {
+  AddLayerNormForward<float> a{};
+  a.N = kN, a.C = kC, a.eps = 1e-5;
+  a.x = run.numbers<float>(kN * kC), a.residual = run.numbers<float>(kN * kC);
+  a.w = run.numbers<float>(kC), a.b = run.numbers<float>(kC);
+  a.z = run.results<float>(kN * kC), a.y = run.results<float>(kN * kC);
+  run.blocks<Plan::kThreads>(2, 0, [&](auto& b, void*) { add_layer_norm_forward_rows<Plan>(b, a); });
+}
+
+template <class Plan> void add_rms_norm_back(Run& run) {
+  AddRmsNormBackward<float> a{};
+  a.N = kN, a.C = kC, a.adds = true;
+  a.z = run.numbers<float>(kN * kC), a.dy = run.numbers<float>(kN * kC), a.w = run.numbers<float>(kC);
+  a.rstd = run.numbers<float>(kN);
+  a.dz = run.numbers<float>(kN * kC);
+  const PartialSums<float> to{run.results<float>(2 * kC), kRowsOfBlock};
+  run.blocks<Plan::kThreads>(2, kC * sizeof(float), [&](auto& b, void* shared) {
+    add_rms_norm_backward_rows<Plan, true>(b, static_cast<float*>(shared), a, to);
   });
 }
 
@@ -179,7 +201,7 @@ void lora_down_back(Run& run) {
   const float *x = run.numbers<float>(kLoraN * kLoraM), *a = run.numbers<float>(kLoraRanks16 * kLoraM);
   const LoraDown<float> in{x, a, drops_of<float>(draws(run)), kLoraN, kLoraM, kLoraRanks16};
   const LoraBack<float> out{run.numbers<float>(kLoraN * kLoraM), run.results<float>(kLoraRanks16 * kLoraM),
-                            run.numbers<float>(kLoraN * kLoraRanks16), 32};
+                            run.numbers<float>(kLoraN * kLoraRanks16), 32, true};
   run.blocks<kLoraThreads>(2, kLoraShared<16> * sizeof(float), [&](auto& b, void* shared) {
     lora_down_backward_tile<4, 16>(b, static_cast<float*>(shared), out, in, 0);
   });
@@ -200,6 +222,10 @@ std::vector<RaceCase> row_cases() {
           {"head_norm forward, block", head_norm<BlockRows>},
           {"head_norm backward, warps", head_norm_back<WarpRows>},
           {"head_norm backward, block", head_norm_back<BlockRows>},
+          {"add_layer_norm forward, warps", add_layer_norm<WarpRows>},
+          {"add_layer_norm forward, block", add_layer_norm<BlockRows>},
+          {"add_rms_norm backward, warps", add_rms_norm_back<WarpRows>},
+          {"add_rms_norm backward, block", add_rms_norm_back<BlockRows>},
           {"dropout_add_layer_norm forward, warps", dropout_add_layer_norm<WarpRows>},
           {"dropout_add_layer_norm forward, block", dropout_add_layer_norm<BlockRows>},
           {"dropout_add_layer_norm backward, warps", dropout_add_layer_norm_back<WarpRows>},
