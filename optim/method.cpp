@@ -46,8 +46,10 @@ void Method::step(double lr, double rho, const Tensor& loss) {
 }
 
 RhoSchedule Method::rho_schedule(int64_t total_steps) const {
-  if (row_.option("rho") == nullptr) return {RhoKind::constant, 0, total_steps};
-  return {parse_rho_kind(options_.word("rho-schedule")), options_.number("rho"), total_steps};
+  if (row_.option("rho") != nullptr)
+    return {parse_rho_kind(options_.word("rho-schedule")), options_.number("rho"), total_steps};
+  if (row_.strength.empty()) return {RhoKind::constant, 0, total_steps};
+  return {row_.strength_kind, options_.number(row_.strength), total_steps};
 }
 
 StepStats Method::stats() const {
@@ -160,6 +162,8 @@ std::unique_ptr<Method> make_method(const std::string& name, Arena& arena, const
   } else {
     LL_CHECK(!arena.adapters().empty(), "{} trains adapters, but none is attached", name);
   }
+  LL_CHECK(!row.reads_momentum || options.optimizer.name != "sgd" || options.optimizer.momentum != 0,
+           "{} perturbs along the optimizer's momentum, and sgd with momentum 0 has none", name);
   MethodOptions whole = options;
   whole.values = complete(row, options.values);
   return row.make(row, arena, whole);

@@ -62,7 +62,7 @@ class Method {
   int64_t steps() const { return state_.read().t; }  // taken; waits
   const StepState& step_state() const { return state_; }
   const std::string& loss_name() const { return row_.loss_name; }
-  RhoSchedule rho_schedule(int64_t total_steps) const;  // by the options rho and rho-schedule; 0 of a method without
+  RhoSchedule rho_schedule(int64_t total_steps) const;  // of rho or of the row's `strength`; 0 without either
 
   // Keep the result alive for the forward and backward of the pass under way.
   virtual nn::PerturbedView training_view() { return {}; }
@@ -91,13 +91,14 @@ class Method {
   // Before the optimizer moves anything. What it launches must move nothing where the step is not finite.
   virtual void before_update() {}
   virtual NamedTensors own_state() const { return {}; }
+  // Of the perturbation that the next or second pass reads, over all adapters.
+  virtual double perturbation_norm() const;
+  const Tensor& momentum() const { return optimizer_->momentum(); }
   const StepScalars* scalars() const { return state_.scalars(); }
 
   nn::Arena& arena_;
 
  private:
-  double perturbation_norm() const;
-
   const MethodRow& row_;
   MethodOptions options_;
   StepState state_;

@@ -33,6 +33,7 @@ class AdamW final : public Optimizer {
                      options_, s.scalars());
   }
   NamedTensors state() const override { return {{"optimizer.m", m_}, {"optimizer.v", v_}}; }
+  const Tensor& momentum() const override { return m_; }
 
  private:
   Arena& arena_;
@@ -52,6 +53,7 @@ class Sgd final : public Optimizer {
                      options_, s.scalars());
   }
   NamedTensors state() const override { return d_ ? NamedTensors{{"optimizer.d", d_}} : NamedTensors{}; }
+  const Tensor& momentum() const override { return d_; }
 
  private:
   Arena& arena_;

@@ -28,6 +28,8 @@ class Optimizer {
   virtual void step(const StepState& s) = 0;
   // The state, as views: to be saved, or to be written into when a run goes on.
   virtual NamedTensors state() const = 0;
+  // A decaying sum of past gradients, in the arena's layout; absent where the optimizer keeps none.
+  virtual const Tensor& momentum() const = 0;
 };
 
 // The arena by learning rate and weight decay: neighbours with the same settings are one group.

@@ -9,6 +9,21 @@
 
 namespace lowland::optim {
 
+// The adapters of an arena as kernels read them.
+class AdapterTable {
+ public:
+  explicit AdapterTable(const nn::Arena& arena);
+  const EflatTable& table() const { return table_; }
+  // Squared norms of s B A, or where x is there (the arena's layout) of what it changes by: kernels/adapter_norms.h.
+  void norms(const Tensor& out, const Tensor& values, const Tensor& x = {}) const;
+  double norm_of_all(const Tensor& values) const;  // sqrt(sum of ||s B A||_F^2); waits
+  Tensor numbers() const;  // (adapters) f64, zero: room for norms
+
+ private:
+  Tensor rows_;  // of table_, as words of 8 bytes
+  EflatTable table_;
+};
+
 class EflatPerturbation {
  public:
   // norm: "layer" (or empty) or "global". Asks the arena for a perturbation of B.
@@ -22,8 +37,7 @@ class EflatPerturbation {
 
  private:
   nn::Arena& arena_;
-  Tensor adapters_;  // the rows of table_, as words of 8 bytes
-  EflatTable table_;
+  AdapterTable adapters_;
   Tensor g_norms_;  // (adapters) f64
   EflatOptions options_;
 };

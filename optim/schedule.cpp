@@ -64,6 +64,7 @@ double RhoSchedule::at(int64_t t) const {
     case RhoKind::linear: return rho * (1 - progress);
     case RhoKind::cosine: return rho * half_cosine(progress);
     case RhoKind::inv_sqrt: return rho / std::sqrt(real(t));
+    case RhoKind::rising: return rho * (1 - half_cosine(real(t) / real(std::max<int64_t>(1, total_steps))));
   }
   return rho;
 }

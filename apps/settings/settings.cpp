@@ -214,7 +214,7 @@ void TrainingSettings::fill_in_defaults(const MethodSettings& method) {
   if (lr == 0) lr = method.row().learning_rate;
 }
 
-optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m) const {
+optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m, int64_t seed) const {
   optim::MethodOptions o;
   for (const optim::MethodOption& option : m.row().options) o.values[option.name] = m.values.at(option.name);
   o.optimizer = {.name = optimizer,
@@ -225,6 +225,7 @@ optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m) c
                  .weight_decay = weight_decay,
                  .lora_plus_ratio = lora_plus_ratio};
   o.max_grad_norm = max_grad_norm;
+  o.seed = static_cast<uint64_t>(seed);
   return o;
 }
 

@@ -76,7 +76,7 @@ struct TrainingSettings {
   void add_flags(Flags& flags, BatchSettings& batch, double& label_smoothing);
   void check() const;
   void fill_in_defaults(const MethodSettings& method);  // the learning rate by method
-  optim::MethodOptions method_options(const MethodSettings& method) const;
+  optim::MethodOptions method_options(const MethodSettings& method, int64_t seed = 0) const;
   int64_t total_steps(int64_t steps_per_epoch) const { return max_steps > 0 ? max_steps : epochs * steps_per_epoch; }
 };
 

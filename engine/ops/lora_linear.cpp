@@ -94,35 +94,58 @@ void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, con
             in);
 }
 
-void count_work(OpScope& op, const Tensor& x, const Tensor& w, const LoraGroup& lora) {
-  const double whole = product_flops(x, w.dim(0)), down = product_flops(x, lora.a.dim(0));
+// Of the pairs of one group.
+void count_work(const Tensor& x, const LoraGroup& lora, double& forward, double& backward) {
+  const double down = product_flops(x, lora.a.dim(0));
   double up = 0;
   for (const LoraPart& part : lora.parts)
     up += 2.0 * static_cast<double>(x.dim(0)) * static_cast<double>(part.b.numel());
-  const double of_x = x.requires_grad() ? whole + down : 0, of_w = w.requires_grad() ? whole : 0;
-  op.computes(whole + down + up, of_x + of_w + down + 2 * up);
+  forward += down + up;
+  backward += (x.requires_grad() ? down : 0) + down + 2 * up;
+}
+
+// A group with what its backward reads.
+struct Pairs {
+  LoraGroup lora;
+  LoraInput in;
+  Tensor xa;  // (N, KR)
+};
+
+// y += the pairs of x
+Pairs add_pairs(const Tensor& y, const Tensor& x, const LoraGroup& lora, const DropoutRows& dropout) {
+  Pairs pairs{lora, {.N = x.dim(0), .M = x.dim(1), .KR = lora.a.dim(0), .dropout = dropout}, {}};
+  const Tensor xa = Tensor::empty(x.context(), {pairs.in.N, pairs.in.KR}, x.dtype());  // (N, KR)
+  const Tensor a = perturbed(lora.a, lora.a_perturbation);                             // (KR, M)
+  LL_LAUNCH(x, lora_linear_down_forward, xa.data<T>(), x.data<T>(), a.data<T>(), pairs.in);
+  add_parts(y, xa, lora);
+  pairs.xa = keep(xa, any_b_requires_grad(lora));
+  return pairs;
 }
 
 }  // namespace
 
-Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora) {
+Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora,
+                   const LoraGroup& beside) {
   OpScope op("lora_linear", {{"x", &x}, {"w", &w.data}, {"bias", &bias}, {"a", &lora.a}});
   check_linear(op, x, w, bias);
   check_lora(op, x, w.data, lora);
-  count_work(op, x, w.data, lora);
-  const LoraInput in{
-      .N = x.dim(0), .M = x.dim(1), .KR = lora.a.dim(0), .dropout = dropout_rows(op, lora.dropout, x.dim(0))};
-  Tensor y = linear_forward(x, w.data, bias);                        // (N, O)
-  Tensor xa = Tensor::empty(x.context(), {in.N, in.KR}, x.dtype());  // (N, KR)
-  const Tensor a = perturbed(lora.a, lora.a_perturbation);           // (KR, M)
-  LL_LAUNCH(x, lora_linear_down_forward, xa.data<T>(), x.data<T>(), a.data<T>(), in);
-  add_parts(y, xa, lora);
-  const bool b_trained = any_b_requires_grad(lora);
-  if (!op.records() && !(b_trained && x.context().tape().recording())) return y;
+  const double whole = product_flops(x, w.data.dim(0));
+  double forward = whole, backward = (x.requires_grad() ? whole : 0) + (w.data.requires_grad() ? whole : 0);
+  count_work(x, lora, forward, backward);
+  if (!beside.parts.empty()) {
+    check_lora(op, x, w.data, beside);
+    count_work(x, beside, forward, backward);
+  }
+  op.computes(forward, backward);
+  const DropoutRows dropout = dropout_rows(op, lora.dropout, x.dim(0));
+  Tensor y = linear_forward(x, w.data, bias);  // (N, O)
+  std::vector<Pairs> all = {add_pairs(y, x, lora, dropout)};
+  if (!beside.parts.empty()) all.push_back(add_pairs(y, x, beside, dropout));
+  if (!op.records() && !(any_b_requires_grad(lora) && x.context().tape().recording())) return y;
   op.record(y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w.data, x.requires_grad()),
-                bias = keep(bias, false), xa = keep(xa, b_trained), lora, in](Tensor dy) {
+                bias = keep(bias, false), all = std::move(all)](Tensor dy) {
     linear_backward(x, w, bias, dy);
-    lora_backward(x, xa, lora, in, dy);
+    for (const Pairs& pairs : all) lora_backward(x, pairs.xa, pairs.lora, pairs.in, dy);
   });
   return y;
 }

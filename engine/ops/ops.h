@@ -73,7 +73,9 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a = false, bool trans
 // y = x W^T + bias.   x (N, M), w (O, M), bias (O) or absent -> (N, O)
 Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias);
 // linear plus its low-rank adapters, as one op: saves x and the rank product only.   -> (N, O)
-Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora);
+// beside: more pairs on the same input, of other ranks; it may be empty. Its dropout is that of `lora`.
+Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora,
+                   const LoraGroup& beside = {});
 
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);

@@ -5,6 +5,7 @@
 
 namespace lowland::cuda {
 
+inline constexpr int kMostEflatRank = 512;
 inline constexpr int kSolveThreads = 256;
 inline constexpr int kBlendThreads = 128;
 inline constexpr int kBlendRows = 2560;     // doubles: rows of G_B and of B, see eflat_rows_per_block
