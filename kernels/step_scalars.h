@@ -1,6 +1,6 @@
 // step_scalars: the numbers of a training step that change from step to step. They live in the backend's memory, and
 // the kernels of the update read them there: on a GPU nothing waits for the host, and a captured step can be replayed.
-//   set_step       step, lr, rho = as told; new_window: window_loss = window_steps = 0
+//   set_step       step, lr, rho = as told; finite = 1; new_window: window_loss = window_steps = 0
 //   add_loss       pending_loss += loss                                   the part of one micro-batch
 //   begin_ascent   finite = is_finite(grad_squares)                       of a first pass, before the perturbation
 //   begin_update   grad_norm = sqrt(grad_squares)      loss = pending_loss

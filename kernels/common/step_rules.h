@@ -18,6 +18,7 @@ LL_HD inline void set_step_of(StepScalars& s, uint64_t step, double lr, double r
   s.step = step;
   s.lr = lr;
   s.rho = rho;
+  s.finite = 1;
   if (new_window) s.window_loss = 0;
   if (new_window) s.window_steps = 0;
 }

@@ -182,6 +182,7 @@ void adamw_step(Values& p, Values& m, Values& v, const Values& g, const AdamWOpt
 void sgd_step(Values& p, Values& d, const Values& g, const SgdOptions& options, const StepScalars& s);
 // Returns the squares of each segment.
 Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint,
-                        const StepScalars& s);
+                        double along, const StepScalars& s);
+void balance(Values& values, const Values& grads, const SamTable& table, bool by_gradient, const StepScalars& s);
 
 }  // namespace lowland::reference
