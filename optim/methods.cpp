@@ -1,9 +1,13 @@
 #include "optim/methods.h"
 
 #include "engine/error.h"
+#include "optim/bar.h"
+#include "optim/bi_lora.h"
 #include "optim/eflat_lora.h"
 #include "optim/flat_lora.h"
 #include "optim/lora_sam.h"
+#include "optim/mgpo.h"
+#include "optim/msam.h"
 
 namespace lowland::optim {
 namespace {
@@ -31,6 +35,12 @@ MethodOption rcond() {
           .range = "[0, 1)",
           .help = "relative cut-off of the pseudo-inverses of A and B",
           .on_card = false};
+}
+MethodOption alpha() {
+  return {.name = "bar-alpha",
+          .initial = 0.5,
+          .range = "[0, inf)",
+          .help = "strength of the balancing at the first step, which goes to 0 as half a cosine"};
 }
 
 }  // namespace
@@ -70,6 +80,55 @@ const std::vector<MethodRow>& methods() {
        .extra_memory = "one array like A, one like B",
        .options = {rho(), rho_schedule(), norm({"joint", "factor"})},
        .make = make<LoraSam>},
+      {.name = "bi-lora",
+       .summary = "A second pair beside each adapter climbs the loss while the first descends, in one pass.",
+       .perturbs = Perturbs::beside,
+       .gradient_at = "(A, B) and (A2, B2) together",
+       .extra_memory = "values and gradients of a second pair",
+       .loss_name = "loss_perturbed",
+       .options = {rho(),
+                   rho_schedule(),
+                   {.name = "aux-rank", .initial = 8.0, .range = "[1, 512]", .help = "rank of the second pairs"},
+                   {.name = "aux-lr-ratio",
+                    .initial = 1.0,
+                    .range = "(0, inf)",
+                    .help = "learning rate of the second pairs, over that of the first"}},
+       .make = make<BiLora>},
+      {.name = "lora-obar",
+       .summary = "Balancedness-aware regularisation: the larger of A and B shrinks, the smaller grows.",
+       .gradient_at = "(A, B)",
+       .options = {alpha()},
+       .strength = "bar-alpha",
+       .make = make<Bar>},
+      {.name = "lora-nbar",
+       .summary = "Balancedness-aware regularisation by gradients: of A and B the one with the larger gradient grows.",
+       .gradient_at = "(A, B)",
+       .options = {alpha()},
+       .strength = "bar-alpha",
+       .make = make<Bar>},
+      {.name = "msam",
+       .summary = "Momentum-SAM: A and B are moved back along the optimizer's momentum, which costs no pass.",
+       .perturbs = Perturbs::a_and_b,
+       .gradient_at = "(A + E_A, B + E_B)",
+       .extra_memory = "one array like A, one like B",
+       .loss_name = "loss_perturbed",
+       .reads_momentum = true,
+       .options = {rho(), rho_schedule()},
+       .make = make<Msam>},
+      {.name = "lora-mgpo",
+       .summary = "Momentum-guided perturbation: W is moved against the direction in which the momentum moves B A.",
+       .perturbs = Perturbs::beside,
+       .gradient_at = "(A, B) at W + E",
+       .extra_memory = "two arrays like A, two like B",
+       .loss_name = "loss_perturbed",
+       .reads_momentum = true,
+       .options = {rho(),
+                   rho_schedule(),
+                   {.name = "gradient-beta",
+                    .initial = 0.9,
+                    .range = "[0, 1)",
+                    .help = "weight of the past in the moving average of gradient norms"}},
+       .make = make<Mgpo>},
       {.name = "full",
        .summary = "Every weight is trained, without an adapter.",
        .trains = Trains::all_weights,

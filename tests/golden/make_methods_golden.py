@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Writes methods.json: a two-layer network trained for 50 steps by each method beside those of make_eflat_golden.py.
+
+Everything is double precision and literal: perturbations are n x m matrices that are added to W. tests/optim/
+methods_golden_test.cpp starts from the same numbers and must follow. Layout:
+  settings  {sizes, rank, s, lr, wd, steps, samples, pinv_rcond}
+  layers    [{W0 (n, m), A (r, m), B (n, r), A2 (r2, m)}]        A2: of bi-lora, whose B2 begins at zero
+  batches   [{x (N, m), y (N)}], one after another, then from the first again
+  runs      [{name, method, options, optimizer, steps: [{t, loss, rho, A, B}]}], of some steps; A and B as they are after
+
+    make_methods_golden.py      writes the file beside this script
+"""
+import json
+import math
+import pathlib
+
+import numpy as np
+
+from make_eflat_golden import ADAM, Net, flat_perturbation
+
+KEPT = (1, 2, 5, 20, 50)
+
+
+def norm(*arrays):
+    return math.sqrt(sum((x * x).sum() for x in arrays))
+
+
+class SideNet(Net):
+    """Net at W0 + s B A + extra, and the gradients of W itself."""
+
+    def gradients_at(self, pairs, extra, x, y):
+        moved = Net([w + e for w, e in zip(self.frozen, extra)], self.s)
+        return moved.gradients(pairs, x, y)
+
+    def weight_gradients(self, pairs, extra, x, y):
+        whole = [w + self.s * b @ a + e for w, (a, b), e in zip(self.frozen, pairs, extra)]
+        ones = [(np.eye(w.shape[1]), np.zeros(w.shape)) for w in whole]  # dL/dB of a pair with A = 1 and s = 1
+        return [gb for _, gb in Net(whole, 1.0).gradients(ones, x, y)[1]]
+
+
+def rho_at(o, t):
+    progress = (t - 1) / o["steps"]
+    return dict(constant=lambda r: r, cosine=lambda r: r * (1 + math.cos(math.pi * progress)) / 2,
+                linear=lambda r: r * (1 - progress), rising=lambda r: r * (1 - math.cos(math.pi * t / o["steps"])) / 2,
+                )[o["schedule"]](o["rho"])
+
+
+class Rule:
+    """What differs between methods. read: where the gradient is taken, as an n x m matrix for each layer."""
+
+    def __init__(self, net, pairs, o):
+        self.net, self.o, self.zero = net, o, [np.zeros_like(w) for w in net.frozen]
+
+    def gradients(self, pairs, moments, x, y, t):
+        return self.net.gradients_at(pairs, self.zero, x, y)
+
+    def before_update(self, pairs, grads, t):
+        pass
+
+
+class BiLora(Rule):
+    def __init__(self, net, pairs, o):
+        super().__init__(net, pairs, o)
+        self.pairs = [(a.copy(), np.zeros((w.shape[0], a.shape[0]))) for a, w in zip(o["A2"], net.frozen)]
+
+    def gradients(self, pairs, moments, x, y, t):
+        s = self.net.s
+        extra = [s * b @ a for a, b in self.pairs]
+        loss, grads = self.net.gradients_at(pairs, extra, x, y)
+        d_w = self.net.weight_gradients(pairs, extra, x, y)
+        self.grads = [(s * b.T @ d, s * d @ a.T) for d, (a, b) in zip(d_w, self.pairs)]
+        return loss, grads
+
+    def before_update(self, pairs, grads, t):
+        eta = self.o["lr"] * self.o["ratio"]
+        self.pairs = [(a + eta * ga, b + eta * gb) for (a, b), (ga, gb) in zip(self.pairs, self.grads)]
+        c = norm(*[self.net.s * b @ a for a, b in self.pairs])
+        if c > self.o["rho_t"]:
+            shrink = math.sqrt(self.o["rho_t"] / c)
+            self.pairs = [(a * shrink, b * shrink) for a, b in self.pairs]
+
+
+class Bar(Rule):
+    def before_update(self, pairs, grads, t):
+        step = self.o["rho_t"] * self.o["lr"]
+        for (a, b), (ga, gb) in zip(pairs, grads):
+            if self.o["by_gradient"]:
+                grow, shrink = (b, a) if norm(gb) >= norm(ga) else (a, b)
+            else:
+                grow, shrink = (a, b) if norm(b) >= norm(a) else (b, a)
+            grow *= 1 + step
+            shrink *= 1 - step
+
+
+class Msam(Rule):
+    def gradients(self, pairs, moments, x, y, t):
+        v = [m for pair in moments for m, _ in pair]
+        length = norm(*v)
+        by = -self.o["rho_t"] / length if length > 0 else 0.0
+        moved = [tuple(p + by * m for p, (m, _) in zip(pair, mv)) for pair, mv in zip(pairs, moments)]
+        return self.net.gradients(moved, x, y)
+
+
+class Mgpo(Rule):
+    gbar = None
+
+    def gradients(self, pairs, moments, x, y, t):
+        extra = []
+        for k, ((a, b), ((ma, _), (mb, _))) in enumerate(zip(pairs, moments)):
+            d = self.net.s * (mb @ a + b @ ma)
+            by = self.o["rho_t"] * min(1 / self.gbar[k], 10.0) / norm(d) if norm(d) > 0 else 0.0
+            extra.append(-by * d)
+        return self.net.gradients_at(pairs, extra, x, y)
+
+    def before_update(self, pairs, grads, t):
+        lengths = [norm(self.net.s * (gb @ a + b @ ga)) for (a, b), (ga, gb) in zip(pairs, grads)]
+        keep = self.o["keep"]
+        self.gbar = lengths if t == 1 else [keep * old + (1 - keep) * new for old, new in zip(self.gbar, lengths)]
+
+
+def run(name, method, rule, net, pairs, batches, options=None, optimizer=None, **settings):
+    o = dict(settings)
+    pairs = [(a.copy(), b.copy()) for a, b in pairs]
+    moments = [[[np.zeros_like(p), np.zeros_like(p)] for p in pair] for pair in pairs]
+    method_rule = rule(net, pairs, o)
+    steps = []
+    for t in range(1, o["steps"] + 1):
+        batch = batches[(t - 1) % len(batches)]
+        o["rho_t"] = rho_at(o, t)
+        loss, grads = method_rule.gradients(pairs, moments, *batch, t)
+        method_rule.before_update(pairs, grads, t)
+        for pair, pair_grads, pair_moments in zip(pairs, grads, moments):
+            for p, g, mv in zip(pair, pair_grads, pair_moments):
+                mv[0] = ADAM["b1"] * mv[0] + (1 - ADAM["b1"]) * g
+                mv[1] = ADAM["b2"] * mv[1] + (1 - ADAM["b2"]) * g * g
+                p -= o["lr"] * o["wd"] * p
+                p -= o["lr"] * (mv[0] / (1 - ADAM["b1"] ** t)) / (np.sqrt(mv[1] / (1 - ADAM["b2"] ** t)) + ADAM["eps"])
+        if t in KEPT:
+            steps.append(dict(t=t, loss=float(loss), rho=o["rho_t"], A=[a.tolist() for a, _ in pairs],
+                              B=[b.tolist() for _, b in pairs]))
+    return dict(name=name, method=method, options=options or {}, optimizer=optimizer or {}, steps=steps)
+
+
+def main():
+    rng = np.random.default_rng(11)
+    o = dict(sizes=[7, 6, 4], rank=2, s=2.0, lr=1e-2, wd=0.01, steps=50, samples=5, pinv_rcond=1e-3)
+    shapes = [(o["sizes"][i + 1], o["sizes"][i]) for i in (0, 1)]
+    frozen = [rng.normal(size=s) / math.sqrt(s[1]) for s in shapes]
+    pairs = [(rng.uniform(-1, 1, (o["rank"], m)) / math.sqrt(m), np.zeros((n, o["rank"]))) for n, m in shapes]
+    second = [rng.uniform(-1, 1, (3, m)) / math.sqrt(m) for _, m in shapes]
+    batches = [(rng.normal(size=(o["samples"], o["sizes"][0])), rng.integers(0, o["sizes"][2], o["samples"]))
+               for _ in range(3)]
+    net = SideNet(frozen, o["s"])
+    base = dict(lr=o["lr"], wd=o["wd"], steps=o["steps"])
+
+    def go(name, method, rule, options=None, optimizer=None, rho=0.05, schedule="constant", **more):
+        return run(name, method, rule, net, pairs, batches, options, optimizer, **base, rho=rho, schedule=schedule, **more)
+
+    runs = [
+        go("bi-lora", "bi-lora", BiLora, {"rho": 0.05, "aux-rank": 3}, ratio=1.0, A2=second),
+        go("bi-lora, faster and shrinking", "bi-lora", BiLora,
+           {"rho": 0.2, "rho-schedule": "linear", "aux-rank": 3, "aux-lr-ratio": 30}, rho=0.2, schedule="linear",
+           ratio=30.0, A2=second),
+        go("lora-obar", "lora-obar", Bar, {"bar-alpha": 2}, rho=2.0, schedule="cosine", by_gradient=False),
+        go("lora-nbar", "lora-nbar", Bar, {"bar-alpha": 0.5}, rho=0.5, schedule="cosine", by_gradient=True),
+        go("msam", "msam", Msam, {"rho": 0.3}, rho=0.3),
+        go("lora-mgpo", "lora-mgpo", Mgpo, {"rho": 0.1, "gradient-beta": 0.8}, rho=0.1, keep=0.8),
+    ]
+    out = dict(settings=o, layers=[dict(W0=w.tolist(), A=a.tolist(), B=b.tolist(), A2=a2.tolist())
+                                   for w, (a, b), a2 in zip(frozen, pairs, second)],
+               batches=[dict(x=x.tolist(), y=y.tolist()) for x, y in batches], runs=runs)
+    path = pathlib.Path(__file__).with_name("methods.json")
+    path.write_text(json.dumps(out, separators=(",", ":")))
+    print(path.name, path.stat().st_size, [r["steps"][-1]["loss"] for r in runs])
+
+
+if __name__ == "__main__":
+    main()
