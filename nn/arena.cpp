@@ -214,7 +214,8 @@ void Arena::require_centre(const char* what) const {
 
 PerturbedView::PerturbedView(Arena& arena) {
   arena.require_centre("a new perturbed view");
-  LL_CHECK(arena.perturbation_a_ || arena.perturbation_b_ || arena.side_, "a perturbed view of an arena without perturbations");
+  LL_CHECK(arena.perturbation_a_ || arena.perturbation_b_ || arena.side_ || arena.noise_ != nullptr,
+           "a perturbed view of an arena without perturbations");
   arena.perturbed_ = true;
   arena.touch();
   arena_ = &arena;

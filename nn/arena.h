@@ -116,6 +116,11 @@ class Arena {
   Arena& want_side(const std::function<int64_t(const Adapter&)>& rank, bool learns);
   const Arena* forward_side() const { return perturbed_ ? side_.get() : nullptr; }
 
+  // Noise on the adapted rows of frozen weights, for the forward while a PerturbedView is alive: rho in the backend's
+  // memory, draws by the pass's seed and step.
+  void want_noise(const double* rho) { noise_ = rho; }
+  const double* forward_noise() const { return perturbed_ ? noise_ : nullptr; }
+
   // Brings what the forward reads up to date: nothing but in bf16, and there only after a change.
   void refresh() const;
   void touch() const { stale_ = true; }  // masters may have changed
@@ -139,6 +144,7 @@ class Arena {
   mutable bool stale_ = true;
   Tensor perturbation_a_, perturbation_b_;
   std::unique_ptr<Arena> side_;
+  const double* noise_ = nullptr;
   bool perturbed_ = false;
 };
 

@@ -15,6 +15,9 @@ std::vector<NamedRows> named_rows(const std::vector<Linear::Part>& parts, const 
   return rows;
 }
 
+// Draws of noise on a weight: not those of the dropout before it.
+uint64_t noise_stream(uint64_t op) { return op | uint64_t{1} << 40; }
+
 }  // namespace
 
 Linear::Linear(ParameterSet& set, std::vector<Part> parts, int64_t in, Bias bias) : parts_(std::move(parts)), in_(in) {
@@ -76,6 +79,8 @@ LoraGroup Linear::group(const Arena& arena, size_t first, size_t count, const Ro
   const int64_t pairs = group.parts.size();
   group.a = arena.stacked(first_pair->a, pairs);  // (KR, in)
   group.a_perturbation = arena.forward_perturbation_stacked(first_pair->a, pairs);
+  if (const double* rho = arena.forward_noise())
+    group.noise = {.rho = rho, .draws = mode.draws(noise_stream(op_)), .first_row = origin};
   return group;
 }
 

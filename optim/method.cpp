@@ -16,7 +16,10 @@ Method::Method(const MethodRow& row, Arena& arena, const MethodOptions& options)
       row_(row),
       options_(options),
       state_(arena.context()),
-      optimizer_(make_optimizer(arena, options.optimizer)) {}
+      optimizer_(make_optimizer(arena, options.optimizer)) {
+  if (row.option("rho-max") != nullptr && rho_schedule(1).kind == RhoKind::le_sam) most_rho_ = options.number("rho-max");
+  if (options.optimizer.precondition) preconditioner_ = std::make_unique<Preconditioner>(arena);
+}
 
 void Method::ascend() { fail("{} takes one pass: there is nothing to ascend", name()); }
 void Method::restore() { fail("{} takes one pass: there is nothing to restore", name()); }
@@ -25,8 +28,14 @@ void Method::step() {
   arena_.require_centre("an optimizer step");
   arena_.drop_held_gradients();
   state_.begin_update(arena_.grads(), options_.max_grad_norm);
+  if (row_.passes == 1) settle_rho();
   before_update();
+  if (preconditioner_) preconditioner_->apply(state_);
   optimizer_->step(state_);
+}
+
+void Method::settle_rho() const {
+  if (most_rho_ > 0) state_.divide_rho(most_rho_);
 }
 
 void Method::set_step(int64_t step, double lr, double rho, bool new_window) {
@@ -112,6 +121,7 @@ void TwoPassMethod::ascend() {
   arena_.require_centre("ascend");
   arena_.drop_held_gradients();
   step_state().begin_ascent(arena_.grads());
+  settle_rho();
   perturb();
   pass_ = Pass::second;
 }

@@ -25,6 +25,7 @@
 #include "nn/arena.h"
 #include "optim/methods.h"
 #include "optim/optimizer.h"
+#include "optim/preconditioner.h"
 #include "optim/schedule.h"
 
 namespace lowland::optim {
@@ -93,6 +94,7 @@ class Method {
   virtual NamedTensors own_state() const { return {}; }
   // Of the perturbation that the next or second pass reads, over all adapters.
   virtual double perturbation_norm() const;
+  void settle_rho() const;  // once the gradient is known that the perturbation is made from
   const Tensor& momentum() const { return optimizer_->momentum(); }
   const StepScalars* scalars() const { return state_.scalars(); }
 
@@ -101,9 +103,11 @@ class Method {
  private:
   const MethodRow& row_;
   MethodOptions options_;
+  double most_rho_ = 0;  // of le-sam, which divides rho by the gradient's norm; else 0
   StepState state_;
   int64_t next_step_ = 0;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Preconditioner> preconditioner_;  // null: none
 };
 
 // The methods that take the gradient twice.

@@ -5,6 +5,7 @@
 #include "optim/bi_lora.h"
 #include "optim/eflat_lora.h"
 #include "optim/flat_lora.h"
+#include "optim/flat_lora_random.h"
 #include "optim/lora_sam.h"
 #include "optim/mgpo.h"
 #include "optim/msam.h"
@@ -25,6 +26,22 @@ MethodOption rho_schedule() {
           .initial = "constant",
           .words = {"constant", "linear", "cosine", "inv-sqrt"},
           .help = "how the radius changes"};
+}
+// Of methods that know the gradient before they need the radius.
+MethodOption rho_schedule_by_gradient() {
+  MethodOption option = rho_schedule();
+  option.words.push_back("le-sam");
+  return option;
+}
+MethodOption rho_max() {
+  return {.name = "rho-max", .initial = 0.2, .range = "(0, inf)", .help = "with le-sam, the most that the radius is",
+          .on_card = false};
+}
+MethodOption rho_kind() {
+  return {.name = "rho-kind",
+          .initial = "absolute",
+          .words = {"absolute", "relative"},
+          .help = "what rho is a multiple of: 1, or of each matrix ||s B A||"};
 }
 MethodOption norm(const std::vector<std::string>& words) {
   return {.name = "norm", .initial = words.front(), .words = words, .help = "norm of the perturbation"};
@@ -56,7 +73,9 @@ const std::vector<MethodRow>& methods() {
        .loss_name = "loss_perturbed",
        .moving_average = true,
        .options = {rho(),
-                   rho_schedule(),
+                   rho_kind(),
+                   rho_schedule_by_gradient(),
+                   rho_max(),
                    norm({"layer", "global"}),
                    {.name = "beta",
                     .initial = 0.9,
@@ -70,7 +89,7 @@ const std::vector<MethodRow>& methods() {
        .perturbs = Perturbs::b,
        .gradient_at = "(A, B + E_B)",
        .extra_memory = "E_B: one array like B",
-       .options = {rho(), rho_schedule(), norm({"layer", "global"}), rcond()},
+       .options = {rho(), rho_kind(), rho_schedule_by_gradient(), rho_max(), norm({"layer", "global"}), rcond()},
        .make = make<FlatLora>},
       {.name = "lora-sam",
        .summary = "Sharpness-aware minimisation (SAM) by two passes: A and B are perturbed along their gradients.",
@@ -78,7 +97,7 @@ const std::vector<MethodRow>& methods() {
        .perturbs = Perturbs::a_and_b,
        .gradient_at = "(A + E_A, B + E_B)",
        .extra_memory = "one array like A, one like B",
-       .options = {rho(), rho_schedule(), norm({"joint", "factor"})},
+       .options = {rho(), rho_schedule_by_gradient(), rho_max(), norm({"joint", "factor"})},
        .make = make<LoraSam>},
       {.name = "bi-lora",
        .summary = "A second pair beside each adapter climbs the loss while the first descends, in one pass.",
@@ -106,6 +125,19 @@ const std::vector<MethodRow>& methods() {
        .options = {alpha()},
        .strength = "bar-alpha",
        .make = make<Bar>},
+      {.name = "flat-lora-random",
+       .summary = "W is perturbed by noise in proportion to its rows, drawn anew for each step and never stored.",
+       .perturbs = Perturbs::weights,
+       .gradient_at = "(A, B) at W + noise",
+       .extra_memory = "one weight matrix at a time",
+       .loss_name = "loss_perturbed",
+       .options = {{.name = "sigma",
+                    .initial = 0.05,
+                    .range = "[0, inf)",
+                    .help = "deviation of the noise at the last step, over a row's length; it rises from 0"}},
+       .strength = "sigma",
+       .strength_kind = RhoKind::rising,
+       .make = make<FlatLoraRandom>},
       {.name = "msam",
        .summary = "Momentum-SAM: A and B are moved back along the optimizer's momentum, which costs no pass.",
        .perturbs = Perturbs::a_and_b,

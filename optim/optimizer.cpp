@@ -90,6 +90,7 @@ std::unique_ptr<Optimizer> make_optimizer(Arena& arena, const OptimizerOptions& 
   const double ratio = options.lora_plus_ratio;
   LL_CHECK(std::isfinite(ratio) && ratio > 0, "lora-plus-ratio must be more than 0, got {}", ratio);
   LL_CHECK(ratio == 1 || arena.range(Role::lora_b).size() > 0, "lora-plus-ratio is of adapters, but none is attached");
+  LL_CHECK(!options.precondition || !arena.adapters().empty(), "precondition is of adapters, but none is attached");
   if (options.name == "adamw") return std::make_unique<AdamW>(arena, options);
   if (options.name == "sgd") return std::make_unique<Sgd>(arena, options);
   fail("unknown optimizer '{}': one of {}", options.name, fmt::join(optimizer_names(), ", "));

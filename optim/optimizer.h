@@ -16,6 +16,7 @@ struct OptimizerOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // adamw
   double momentum = 0;                            // sgd
   double weight_decay = 0;                        // on lora_a, lora_b and decayed; never on undecayed (biases, norms)
+  bool precondition = false;                      // adapters' gradients by r x r matrices: optim/preconditioner.h
   double lora_plus_ratio = 1;                     // B's learning rate over A's: LoRA+, arXiv:2402.12354, takes 16
 };
 

@@ -34,11 +34,13 @@ double AdapterTable::norm_of_all(const Tensor& values) const {
   return std::sqrt(sum);
 }
 
-EflatPerturbation::EflatPerturbation(nn::Arena& arena, const std::string& norm, double rcond)
+EflatPerturbation::EflatPerturbation(nn::Arena& arena, const std::string& norm, double rcond, bool relative)
     : arena_(arena), adapters_(arena) {
   LL_CHECK(norm.empty() || norm == "layer" || norm == "global", "unknown norm '{}': one of layer, global", norm);
   arena.want_perturbation(nn::Role::lora_b);
   g_norms_ = adapters_.numbers();
+  if (relative) radius2_ = adapters_.numbers();
+  options_.radius2 = radius2_.data<double>();
   options_.rcond = rcond;
   options_.global_norm = norm == "global";
   options_.rounded_view = arena.rounded();  // the gradients are those of the rounded numbers
@@ -47,6 +49,7 @@ EflatPerturbation::EflatPerturbation(nn::Arena& arena, const std::string& norm, 
 void EflatPerturbation::update(const StepState& s, double beta, bool grads_at_perturbed_b) {
   options_.beta = beta;
   options_.grads_at_perturbed_b = grads_at_perturbed_b;
+  if (radius2_) adapters_.norms(radius2_, arena_.values());
   const Tensor& e = arena_.perturbation(nn::Role::lora_b);
   LL_LAUNCH_MASTER(e, eflat_perturbation, e.data<T>(), g_norms_.data<double>(), arena_.values().data<T>(),
                    arena_.grads().data<T>(), adapters_.table(), options_, s.scalars());

@@ -26,8 +26,9 @@ class AdapterTable {
 
 class EflatPerturbation {
  public:
-  // norm: "layer" (or empty) or "global". Asks the arena for a perturbation of B.
-  EflatPerturbation(nn::Arena& arena, const std::string& norm, double rcond);
+  // norm: "layer" (or empty) or "global". relative: the radius of an adapter is rho ||s B A||_F of its own, at the
+  // centre. Asks the arena for a perturbation of B.
+  EflatPerturbation(nn::Arena& arena, const std::string& norm, double rcond, bool relative = false);
 
   // e <- (1 - beta) e + beta E_B (at the first step e <- E_B) from the arena's gradients, taken at B + e or at B. rho
   // and t are those of `s`; nothing moves where s is not finite.
@@ -39,6 +40,7 @@ class EflatPerturbation {
   nn::Arena& arena_;
   AdapterTable adapters_;
   Tensor g_norms_;  // (adapters) f64
+  Tensor radius2_;  // (adapters) f64, absent where radii are not relative
   EflatOptions options_;
 };
 

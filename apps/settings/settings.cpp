@@ -186,6 +186,7 @@ void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_s
   f.add("adam-epsilon", &adam_epsilon, "AdamW's epsilon");
   f.add("momentum", &momentum, "SGD's momentum");
   f.add("lora-plus-ratio", &lora_plus_ratio, "LoRA+: the learning rate of B is so many times that of A");
+  f.add("precondition", &precondition, "Multiply the gradient of A by (B^T B + d)^-1 and that of B by (A A^T + d)^-1");
   f.add("max-grad-norm", &max_grad_norm, "Clip the gradient to this norm (0: never)");
   f.add("label-smoothing,label-smoothing-factor", &label_smoothing, "Label smoothing of the cross-entropy");
   f.add("eval-steps", &eval_steps, "Evaluate every N steps (0: every epoch)");
@@ -223,6 +224,7 @@ optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m, i
                  .eps = adam_epsilon,
                  .momentum = momentum,
                  .weight_decay = weight_decay,
+                 .precondition = precondition,
                  .lora_plus_ratio = lora_plus_ratio};
   o.max_grad_norm = max_grad_norm;
   o.seed = static_cast<uint64_t>(seed);

@@ -142,7 +142,8 @@ void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
     verb->training.lr = session.pretraining_lr;
   }
   verb->training.add_flags(flags, session.batch, session.label_smoothing);
-  if (which == Verb::pretrain) flags.drop("lora-plus-ratio");
+  if (which == Verb::pretrain)
+    for (const char* of_adapters : {"lora-plus-ratio", "precondition"}) flags.drop(of_adapters);
   if (!session.smooths_labels) flags.drop("label-smoothing");
   session.system.add_flags(flags);
   verb->output.add_flags(flags);

@@ -3,6 +3,8 @@
 #include "engine/ops/dropout_rows.h"
 #include "engine/ops/linear_parts.h"
 #include "kernels/elementwise.h"
+#include "kernels/gram.h"
+#include "kernels/weight_noise.h"
 
 namespace lowland::ops {
 namespace {
@@ -122,6 +124,35 @@ Pairs add_pairs(const Tensor& y, const Tensor& x, const LoraGroup& lora, const D
   return pairs;
 }
 
+// The weight as the forward reads it: with noise on the rows of each part, whose lengths (n, f64) are taken where `q` has
+// none yet.
+Tensor noisy_weight(const Tensor& x, const Tensor& w, const LoraGroup& lora, std::vector<Tensor>& q) {
+  const int64_t M = w.dim(1);
+  Tensor y = w.dtype() == x.dtype() ? w.clone() : w.to(x.dtype());  // (O, M)
+  const bool first_time = q.empty();
+  int64_t first = 0;  // of the part's rows in a
+  for (size_t k = 0; k < lora.parts.size(); ++k) {
+    const LoraPart& part = lora.parts[k];
+    const int64_t n = part.b.dim(0), R = part.b.dim(1);
+    const Tensor rows = y.slice_rows(part.row_begin, part.row_begin + n);  // (n, M)
+    const NoiseShape shape{n, M, R, part.scale, lora.noise.first_row + part.row_begin};
+    if (first_time) {
+      const Tensor a = lora.a.slice_rows(first, first + R);                     // (R, M)
+      const Tensor p = Tensor::empty(x.context(), {R, n}, x.dtype());           // A W^T
+      const Tensor K = Tensor::empty(x.context(), {R, R}, DType::f64);          // A A^T
+      q.push_back(Tensor::empty(x.context(), {n}, DType::f64));
+      multiply_weight(p, a, rows, {.trans_b = Trans::yes, .M = R, .N = n, .K = M, .lda = M, .ldb = M, .ldc = n}, 0);
+      LL_LAUNCH(a, gram_rows, K.data<double>(), a.data<T>(), a.data<T>(), R, M);
+      LL_LAUNCH(x, row_lengths, q.back().data<double>(), rows.data<T>(), p.data<T>(), part.b.data<T>(),
+                K.data<double>(), shape);
+    }
+    LL_LAUNCH(x, weight_noise, rows.data<T>(), rows.data<T>(), q[k].data<double>(), lora.noise.rho, shape,
+              lora.noise.draws);
+    first += R;
+  }
+  return y;
+}
+
 }  // namespace
 
 Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora,
@@ -138,13 +169,17 @@ Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const L
   }
   op.computes(forward, backward);
   const DropoutRows dropout = dropout_rows(op, lora.dropout, x.dim(0));
-  Tensor y = linear_forward(x, w.data, bias);  // (N, O)
+  const bool noisy = lora.noise.rho != nullptr;
+  op.check(!noisy || !w.data.requires_grad(), "noise is for a frozen weight");
+  std::vector<Tensor> q;
+  Tensor y = linear_forward(x, noisy ? noisy_weight(x, w.data, lora, q) : w.data, bias);  // (N, O)
   std::vector<Pairs> all = {add_pairs(y, x, lora, dropout)};
   if (!beside.parts.empty()) all.push_back(add_pairs(y, x, beside, dropout));
   if (!op.records() && !(any_b_requires_grad(lora) && x.context().tape().recording())) return y;
   op.record(y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w.data, x.requires_grad()),
-                bias = keep(bias, false), all = std::move(all)](Tensor dy) {
-    linear_backward(x, w, bias, dy);
+                bias = keep(bias, false), all = std::move(all), q = std::move(q)](Tensor dy) mutable {
+    const bool again = !q.empty() && x.requires_grad();  // the same noise
+    linear_backward(x, again ? noisy_weight(x, w, all.front().lora, q) : w, bias, dy);
     for (const Pairs& pairs : all) lora_backward(x, pairs.xa, pairs.lora, pairs.in, dy);
   });
   return y;

@@ -38,11 +38,19 @@ struct LoraPart {
   double scale = 1;       // alpha / r, or alpha / sqrt(r)
 };
 
+// Noise on the rows of a frozen weight that pairs adapt: kernels/weight_noise.h.
+struct WeightNoise {
+  const double* rho = nullptr;  // in the backend's memory; null: no noise
+  PhiloxSource draws;
+  int64_t first_row = 0;  // the weight's first row among those that share the draws
+};
+
 // The adapters that read one input. Their A's are one stacked matrix: the rank product x A^T is taken once.
 struct LoraGroup {
   Tensor a;               // (KR, M): R rows for each part, in their order
   Tensor a_perturbation;  // (KR, M), absent at the centre
   std::vector<LoraPart> parts;
+  WeightNoise noise;
   Dropout dropout;  // on the adapters' input only; one mask for all parts, recomputed in the backward
 };
 

@@ -92,6 +92,41 @@ class Bar(Rule):
             shrink *= 1 - step
 
 
+def mix64(z):
+    z = (z + 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+def philox(key, c):
+    k, c = [key % 2**32, key >> 32], list(c)
+    for _ in range(10):
+        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(q >> 32) ^ c[1] ^ k[0], q % 2**32, (p >> 32) ^ c[3] ^ k[1], p % 2**32]
+        k = [(k[0] + 0x9E3779B9) % 2**32, (k[1] + 0xBB67AE85) % 2**32]
+    return c
+
+
+class Random(Rule):
+    SEED = 7
+
+    def gradients(self, pairs, moments, x, y, t):
+        extra = []
+        for layer, (w, (a, b)) in enumerate(zip(self.net.frozen, pairs)):
+            key = mix64(mix64(mix64(self.SEED) ^ (t - 1)) ^ layer)
+            z = np.zeros_like(w)
+            for i in range(w.shape[0]):
+                for j in range(w.shape[1]):
+                    v = philox(key, (i, 0, j // 4, 0))[j % 4 // 2 * 2:][:2]
+                    radius = math.sqrt(-2 * math.log(((v[0] >> 9) + 0.5) / 2**23))
+                    angle = 2 * math.pi * (v[1] >> 8) / 2**24
+                    z[i, j] = radius * (math.cos(angle) if j % 2 == 0 else math.sin(angle))
+            lengths = np.linalg.norm(w + self.net.s * b @ a, axis=1, keepdims=True)
+            extra.append(self.o["rho_t"] * lengths / math.sqrt(w.shape[1]) * z)
+        return self.net.gradients_at(pairs, extra, x, y)
+
+
 class Msam(Rule):
     def gradients(self, pairs, moments, x, y, t):
         v = [m for pair in moments for m, _ in pair]
@@ -118,6 +153,45 @@ class Mgpo(Rule):
         self.gbar = lengths if t == 1 else [keep * old + (1 - keep) * new for old, new in zip(self.gbar, lengths)]
 
 
+class Flat(Rule):
+    """Algorithms 1 and 2 of arXiv 2508.00522 with radii by layer, or divided by the gradient's norm."""
+
+    def perturbation(self, read, centre, grads):
+        o = dict(self.o, rho_t=1.0, norm=self.o["ball"], pinv_rcond=1e-3, s=self.net.s)
+        rho = self.o["rho_t"]
+        if self.o.get("rho_max"):
+            rho = min(rho / (norm(*[g for pair in grads for g in pair]) + 1e-12), self.o["rho_max"])
+        radius = [norm(self.net.s * b @ a) if self.o.get("relative") else 1.0 for a, b in centre]
+        return [rho * r * e for r, e in zip(radius, flat_perturbation(read, grads, o))]
+
+
+class FlatLora(Flat):
+    def gradients(self, pairs, moments, x, y, t):
+        loss, grads = self.net.gradients(pairs, x, y)
+        e = self.perturbation(pairs, pairs, grads)
+        return loss, self.net.gradients([(a, b + d) for (a, b), d in zip(pairs, e)], x, y)[1]
+
+
+class EflatLora(Flat):
+    e = None
+
+    def gradients(self, pairs, moments, x, y, t):
+        e = self.e or [np.zeros_like(b) for _, b in pairs]
+        self.read = [(a, b + d) for (a, b), d in zip(pairs, e)]
+        return self.net.gradients(self.read, x, y)
+
+    def before_update(self, pairs, grads, t):
+        fresh = self.perturbation(self.read, pairs, grads)
+        self.e = fresh if t == 1 else [0.1 * old + 0.9 * new for old, new in zip(self.e, fresh)]
+
+
+def preconditioned(pairs, grads):
+    def inverse(k):
+        largest = np.linalg.eigvalsh(k).max()
+        return np.linalg.inv(k + 1e-2 * largest * np.eye(len(k))) if largest > 0 else np.eye(len(k))
+    return [(inverse(b.T @ b) @ ga, gb @ inverse(a @ a.T)) for (a, b), (ga, gb) in zip(pairs, grads)]
+
+
 def run(name, method, rule, net, pairs, batches, options=None, optimizer=None, **settings):
     o = dict(settings)
     pairs = [(a.copy(), b.copy()) for a, b in pairs]
@@ -129,6 +203,8 @@ def run(name, method, rule, net, pairs, batches, options=None, optimizer=None, *
         o["rho_t"] = rho_at(o, t)
         loss, grads = method_rule.gradients(pairs, moments, *batch, t)
         method_rule.before_update(pairs, grads, t)
+        if (optimizer or {}).get("precondition"):
+            grads = preconditioned(pairs, grads)
         for pair, pair_grads, pair_moments in zip(pairs, grads, moments):
             for p, g, mv in zip(pair, pair_grads, pair_moments):
                 mv[0] = ADAM["b1"] * mv[0] + (1 - ADAM["b1"]) * g
@@ -163,8 +239,20 @@ def main():
            ratio=30.0, A2=second),
         go("lora-obar", "lora-obar", Bar, {"bar-alpha": 2}, rho=2.0, schedule="cosine", by_gradient=False),
         go("lora-nbar", "lora-nbar", Bar, {"bar-alpha": 0.5}, rho=0.5, schedule="cosine", by_gradient=True),
+        go("flat-lora-random", "flat-lora-random", Random, {"sigma": 0.4}, rho=0.4, schedule="rising"),
         go("msam", "msam", Msam, {"rho": 0.3}, rho=0.3),
         go("lora-mgpo", "lora-mgpo", Mgpo, {"rho": 0.1, "gradient-beta": 0.8}, rho=0.1, keep=0.8),
+        go("eflat-lora, relative radii", "eflat-lora", EflatLora, {"rho": 0.3, "rho-kind": "relative"}, rho=0.3,
+           ball="layer", relative=True),
+        go("flat-lora, relative radii and one norm", "flat-lora", FlatLora,
+           {"rho": 0.2, "rho-kind": "relative", "norm": "global", "rho-schedule": "cosine"}, rho=0.2, schedule="cosine",
+           ball="global", relative=True),
+        go("eflat-lora, le-sam", "eflat-lora", EflatLora, {"rho-schedule": "le-sam", "rho-max": 0.07}, schedule="cosine",
+           ball="layer", rho_max=0.07),
+        go("flat-lora, le-sam", "flat-lora", FlatLora, {"rho-schedule": "le-sam", "rho-max": 0.07}, schedule="cosine",
+           ball="layer", rho_max=0.07),
+        go("lora, preconditioned", "lora", Rule, optimizer={"precondition": True}),
+        go("eflat-lora, preconditioned", "eflat-lora", EflatLora, optimizer={"precondition": True}, ball="layer"),
     ]
     out = dict(settings=o, layers=[dict(W0=w.tolist(), A=a.tolist(), B=b.tolist(), A2=a2.tolist())
                                    for w, (a, b), a2 in zip(frozen, pairs, second)],

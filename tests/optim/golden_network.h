@@ -61,6 +61,7 @@ class Network {
     return ops::cross_entropy(x, targets, options);
   }
 
+  void at_step(int64_t step) { step_ = step; }  // of the draws
   nn::Arena& arena() const { return *arena_; }
   size_t depth() const { return weights_.size(); }
   const std::vector<Tensor>& weights() const { return weights_; }
@@ -68,15 +69,19 @@ class Network {
   static std::string b_name(size_t l) { return "layer" + std::to_string(l) + ".lora_B.weight"; }
 
  private:
+  static constexpr uint64_t kNoiseSeed = 7;
   LoraGroup group(const nn::Arena& arena, size_t l) const {
     LoraGroup lora;
     lora.a = arena.value(a_name(l));
     lora.a_perturbation = arena.forward_perturbation(a_name(l));
+    if (const double* rho = arena.forward_noise())
+      lora.noise = {.rho = rho, .draws = {.key = philox_key(kNoiseSeed, step_, l)}};
     lora.parts.push_back({arena.value(b_name(l)), arena.forward_perturbation(b_name(l)), 0, scale_});
     return lora;
   }
 
   double scale_;
+  int64_t step_ = 0;
   std::vector<Tensor> weights_;
   std::unique_ptr<nn::Arena> arena_;
 };

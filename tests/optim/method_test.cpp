@@ -222,7 +222,7 @@ TEST_CASE("make_method: refuses what it does not know") {
   refused("flat-lora", {{"rho", -0.1}}, "rho must lie in [0, inf), got -0.1");
   refused("flat-lora", {{"beta", 0.5}}, "beta is an option of eflat-lora, not of flat-lora");
   refused("lora", {{"rho", 0.5}}, "rho is an option of eflat-lora, flat-lora, lora-sam, bi-lora, msam, lora-mgpo, not of lora");
-  refused("lora", {{"sigma", 0.5}}, "no method has an option 'sigma'");
+  refused("lora", {{"tau", 0.5}}, "no method has an option 'tau'");
   refused("eflat-lora", {{"beta", "0.5"}}, "beta takes a number, not '0.5'");
   refused("eflat-lora", {{"norm", 2.0}}, "norm takes one of layer, global, not a number");
   refused("bi-lora", {{"aux-rank", 2.5}}, "aux-rank must be a whole number, got 2.5");

@@ -31,6 +31,7 @@ optim::MethodOptions options_of(const json& run) {
       o.values[name] = value.get<double>();
   }
   o.optimizer.weight_decay = golden().at("settings").at("wd");
+  o.optimizer.precondition = run.at("optimizer").contains("precondition");
   o.max_grad_norm = 0;
   return o;
 }
@@ -56,7 +57,7 @@ void begin_beside(const Network& network, optim::Method& method) {
 
 void follow(const json& run) {
   const json& settings = golden().at("settings");
-  const Network network(cpu(), DType::f64, golden().at("layers"), settings.at("s"));
+  Network network(cpu(), DType::f64, golden().at("layers"), settings.at("s"));
   const auto before = frozen(network);
   const auto method = optim::make_method(run.at("method"), network.arena(), options_of(run));
   begin_beside(network, *method);
@@ -69,6 +70,7 @@ void follow(const json& run) {
     const auto targets = batch.at("y").get<std::vector<int32_t>>();
     const Tensor x = matrix(cpu(), batch.at("x"));
     const Tensor y = Tensor::from<int32_t>(cpu(), {static_cast<int64_t>(targets.size())}, targets);
+    network.at_step(t - 1);
     method->set_step(t - 1, settings.at("lr"), rho.at(t));
     const Tensor loss = pass(network, *method, x, y);
     method->add_loss(loss);
