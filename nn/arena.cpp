@@ -156,8 +156,7 @@ Arena& Arena::want_side(const std::function<int64_t(const Adapter&)>& rank, bool
   }
   std::vector<ArenaSpec> specs;  // in this arena's order: those that read one input are adjacent there, too
   for (const ArenaSlot& s : slots_)
-    if (const auto shape = shapes.find(s.name); shape != shapes.end())
-      specs.push_back({s.name, shape->second, s.role});
+    if (const auto shape = shapes.find(s.name); shape != shapes.end()) specs.push_back({s.name, shape->second, s.role});
   const PhaseScope phase(context().memory(), "optimizer");
   side_ = std::make_unique<Arena>(context(), rounded() ? DType::bf16 : dtype(), specs, adapters, learns);
   return *side_;

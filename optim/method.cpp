@@ -17,7 +17,8 @@ Method::Method(const MethodRow& row, Arena& arena, const MethodOptions& options)
       options_(options),
       state_(arena.context()),
       optimizer_(make_optimizer(arena, options.optimizer)) {
-  if (row.option("rho-max") != nullptr && rho_schedule(1).kind == RhoKind::le_sam) most_rho_ = options.number("rho-max");
+  if (row.option("rho-max") != nullptr && rho_schedule(1).kind == RhoKind::le_sam)
+    most_rho_ = options.number("rho-max");
   if (options.optimizer.precondition) preconditioner_ = std::make_unique<Preconditioner>(arena);
 }
 

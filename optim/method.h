@@ -123,6 +123,7 @@ class TwoPassMethod : public Method {
   using Method::step;
 
  protected:
+  bool in_second_pass() const { return pass_ == Pass::second; }
   virtual void perturb() = 0;  // from the gradients at the centre; as before_update, nothing where they are not finite
 
  private:

@@ -6,6 +6,7 @@
 #include "optim/eflat_lora.h"
 #include "optim/flat_lora.h"
 #include "optim/flat_lora_random.h"
+#include "optim/lora_functional_sam.h"
 #include "optim/lora_sam.h"
 #include "optim/mgpo.h"
 #include "optim/msam.h"
@@ -34,14 +35,17 @@ MethodOption rho_schedule_by_gradient() {
   return option;
 }
 MethodOption rho_max() {
-  return {.name = "rho-max", .initial = 0.2, .range = "(0, inf)", .help = "with le-sam, the most that the radius is",
+  return {.name = "rho-max",
+          .initial = 0.2,
+          .range = "(0, inf)",
+          .help = "with le-sam, the most that the radius is",
           .on_card = false};
 }
 MethodOption rho_kind() {
   return {.name = "rho-kind",
           .initial = "absolute",
           .words = {"absolute", "relative"},
-          .help = "what rho is a multiple of: 1, or of each matrix ||s B A||"};
+          .help = "what rho is a multiple of, 1 or the norm of each matrix's s B A"};
 }
 MethodOption norm(const std::vector<std::string>& words) {
   return {.name = "norm", .initial = words.front(), .words = words, .help = "norm of the perturbation"};
@@ -161,6 +165,16 @@ const std::vector<MethodRow>& methods() {
                     .range = "[0, 1)",
                     .help = "weight of the past in the moving average of gradient norms"}},
        .make = make<Mgpo>},
+      {.name = "lora-functional-sam",
+       .summary =
+           "As flat-lora, but the second pass is under the loss's gradient of the first: the Jacobian alone moves.",
+       .passes = 2,
+       .perturbs = Perturbs::b,
+       .gradient_at = "(A, B + E_B), loss at (A, B)",
+       .extra_memory = "E_B: one array like B; the gradient of the outputs",
+       .keeps_loss_gradients = true,
+       .options = {rho(), rho_kind(), rho_schedule_by_gradient(), rho_max(), norm({"layer", "global"}), rcond()},
+       .make = make<LoraFunctionalSam>},
       {.name = "full",
        .summary = "Every weight is trained, without an adapter.",
        .trains = Trains::all_weights,

@@ -17,8 +17,8 @@ Mgpo::Mgpo(const MethodRow& row, nn::Arena& arena, const MethodOptions& options)
 nn::PerturbedView Mgpo::training_view() {
   const Tensor &values = arena_.values(), &m = momentum();
   adapters_.norms(norm2_, values, m);
-  LL_LAUNCH_MASTER(values, mgpo_pairs, pairs_.values().data<T>(), values.data<T>(), m.data<T>(),
-                   norm2_.data<double>(), gbar_.data<double>(), adapters_.table(), beside_.table(), scalars());
+  LL_LAUNCH_MASTER(values, mgpo_pairs, pairs_.values().data<T>(), values.data<T>(), m.data<T>(), norm2_.data<double>(),
+                   gbar_.data<double>(), adapters_.table(), beside_.table(), scalars());
   return nn::PerturbedView(arena_);
 }
 

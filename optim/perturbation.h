@@ -17,7 +17,7 @@ class AdapterTable {
   // Squared norms of s B A, or where x is there (the arena's layout) of what it changes by: kernels/adapter_norms.h.
   void norms(const Tensor& out, const Tensor& values, const Tensor& x = {}) const;
   double norm_of_all(const Tensor& values) const;  // sqrt(sum of ||s B A||_F^2); waits
-  Tensor numbers() const;  // (adapters) f64, zero: room for norms
+  Tensor numbers() const;                          // (adapters) f64, zero: room for norms
 
  private:
   Tensor rows_;  // of table_, as words of 8 bytes

@@ -106,8 +106,8 @@ void run(TrainVerb& verb) {
   const MemoryPlan plan =
       log_memory_plan(session.planned(verb.training), session.batch, *session.context, verb.output.verbose);
   const std::unique_ptr<nn::Model> model = filled_model(session, true);
-  const auto method =
-      optim::make_method(session.method.name, model->arena(), verb.training.method_options(session.method, session.system.seed));
+  const auto method = optim::make_method(session.method.name, model->arena(),
+                                         verb.training.method_options(session.method, session.system.seed));
 
   // Everything that can be refused has been: from here on the run's folder is written.
   nlohmann::json settings = verb.flags.to_json();

@@ -137,9 +137,9 @@ Tensor noisy_weight(const Tensor& x, const Tensor& w, const LoraGroup& lora, std
     const Tensor rows = y.slice_rows(part.row_begin, part.row_begin + n);  // (n, M)
     const NoiseShape shape{n, M, R, part.scale, lora.noise.first_row + part.row_begin};
     if (first_time) {
-      const Tensor a = lora.a.slice_rows(first, first + R);                     // (R, M)
-      const Tensor p = Tensor::empty(x.context(), {R, n}, x.dtype());           // A W^T
-      const Tensor K = Tensor::empty(x.context(), {R, R}, DType::f64);          // A A^T
+      const Tensor a = lora.a.slice_rows(first, first + R);             // (R, M)
+      const Tensor p = Tensor::empty(x.context(), {R, n}, x.dtype());   // A W^T
+      const Tensor K = Tensor::empty(x.context(), {R, R}, DType::f64);  // A A^T
       q.push_back(Tensor::empty(x.context(), {n}, DType::f64));
       multiply_weight(p, a, rows, {.trans_b = Trans::yes, .M = R, .N = n, .K = M, .lda = M, .ldb = M, .ldc = n}, 0);
       LL_LAUNCH(a, gram_rows, K.data<double>(), a.data<T>(), a.data<T>(), R, M);

@@ -11,7 +11,9 @@ namespace lowland::LL_HD_NAMESPACE {
 
 template <class T> struct NormalPair { T x, y; };
 
-LL_HD inline float uniform_of(uint32_t word) { return (static_cast<float>(static_cast<int32_t>(word >> 9)) + 0.5f) * 0x1p-23f; }
+LL_HD inline float uniform_of(uint32_t word) {
+  return (static_cast<float>(static_cast<int32_t>(word >> 9)) + 0.5f) * 0x1p-23f;
+}
 LL_HD inline float turn_of(uint32_t word) { return static_cast<float>(static_cast<int32_t>(word >> 8)) * 0x1p-24f; }
 
 // ln x, x in (0, 1].

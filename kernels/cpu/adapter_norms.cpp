@@ -32,8 +32,7 @@ template <class T> double tangent_norm(const EflatAdapter& d, const T* values, c
 
 }  // namespace
 
-template <class T>
-void adapter_norms(Ctx& ctx, double* out, const T* values, const T* x, const EflatTable& table) {
+template <class T> void adapter_norms(Ctx& ctx, double* out, const T* values, const T* x, const EflatTable& table) {
   const int64_t count = table.count, slots = count < ctx.threads ? count : ctx.threads;
   if (count == 0) return;
   const int64_t size = 2 * table.most_r * table.most_r;

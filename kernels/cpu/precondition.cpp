@@ -44,7 +44,8 @@ template <class T> void one_adapter(const EflatAdapter& d, T* grads, const T* va
     for (int64_t i = 0; i < r * kColumns; ++i) row[i] = 0;
     for (int64_t i = 0; i < r; ++i)
       for (int64_t j = 0; j < r; ++j)
-        for (int64_t k = 0; k < columns; ++k) row[i * kColumns + k] += PB[i * r + j] * static_cast<double>(g[j * d.m + k]);
+        for (int64_t k = 0; k < columns; ++k)
+          row[i * kColumns + k] += PB[i * r + j] * static_cast<double>(g[j * d.m + k]);
     for (int64_t i = 0; i < r; ++i)
       for (int64_t k = 0; k < columns; ++k) g[i * d.m + k] = static_cast<T>(row[i * kColumns + k]);
   }

@@ -12,8 +12,7 @@ __global__ void __launch_bounds__(kSolveThreads)
 
 }  // namespace
 
-template <class T>
-void adapter_norms(Ctx& ctx, double* out, const T* values, const T* x, const EflatTable& table) {
+template <class T> void adapter_norms(Ctx& ctx, double* out, const T* values, const T* x, const EflatTable& table) {
   if (table.count == 0) return;
   Scratch scratch(ctx);
   const double* partial = launch_grams(ctx, scratch, "adapter_norms", values, x == nullptr ? values : x, table);

@@ -19,7 +19,8 @@ template <class T>
 void balance(Ctx& ctx, T* values, double* squares, const T* grads, const SamTable& table, bool by_gradient,
              const StepScalars* s) {
   squares_of_segments(ctx, squares, by_gradient ? grads : values, table, s);
-  LL_CUDA_LAUNCH(ctx, table.blocks, kSquaresThreads, 0, balance_scale_kernel<T>, values, squares, table, by_gradient, s);
+  LL_CUDA_LAUNCH(ctx, table.blocks, kSquaresThreads, 0, balance_scale_kernel<T>, values, squares, table, by_gradient,
+                 s);
 }
 
 LL_INSTANTIATE_MASTER(balance);

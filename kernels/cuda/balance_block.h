@@ -11,7 +11,8 @@ LL_HD void balance_scale(Block& b, T* values, const double* squares, const SamTa
                          const StepScalars* s, int64_t* row) {
   const SamPart part = sam_part(b, table, row);
   const int64_t a = part.segment / 2 * 2;
-  const double factor = balance_factor(squares[a], squares[a + 1], part.segment != a, by_gradient, *s);
+  const double factor =
+      lowland::LL_HD_NAMESPACE::balance_factor(squares[a], squares[a + 1], part.segment != a, by_gradient, *s);
   T* x = values + table.segments[part.segment].begin + part.first;
   if (aligned16(x))
     scale_tile<kVector<T>>(b, x, x, static_cast<T>(factor), part.size);

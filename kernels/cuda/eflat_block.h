@@ -134,7 +134,8 @@ template <class Block>
 LL_HD double eflat_factor(Block& b, int64_t k, const double* norm2, const EflatTable& table, const EflatOptions& o,
                           const StepScalars* s) {
   const EflatAdapter& d = table.adapters[k];
-  const double used = o.global_norm ? sum_over(b, static_cast<int>(table.count), [&](int i) { return norm2[i]; }) : norm2[k];
+  const double used =
+      o.global_norm ? sum_over(b, static_cast<int>(table.count), [&](int i) { return norm2[i]; }) : norm2[k];
   const double rho = o.radius2 == nullptr ? s->rho : s->rho * sqrt(o.radius2[k]);
   return used > 0 && used - used == 0 ? rho / (2 * d.scale * d.scale * sqrt(used)) : 0.0;
 }

@@ -13,7 +13,7 @@ LL_HD void mgpo_pair(Block& b, T* pairs, const T* values, const T* m, const doub
                      const EflatTable& from, const EflatTable& to, const StepScalars* s) {
   const int64_t k = b.index();
   const EflatAdapter d = from.adapters[k], p = to.adapters[k];
-  const T f = static_cast<T>(mgpo_factor(norm2[k], gbar[k], *s));
+  const T f = static_cast<T>(lowland::LL_HD_NAMESPACE::mgpo_factor(norm2[k], gbar[k], *s));
   const int64_t half = d.r * d.m;
   b.each([&](int t) {
     for (int64_t i = t; i < half; i += Block::kThreads) {

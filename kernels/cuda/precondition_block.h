@@ -52,8 +52,7 @@ LL_HD void precondition_adapter(Block& b, T* grads, const T* before, const doubl
   b.each([&](int t) {
     for (int64_t i = t; i < r * d.m; i += Block::kThreads) {
       double sum = 0;
-      for (int64_t j = 0; j < r; ++j)
-        sum += PB[i / d.m * r + j] * static_cast<double>(before[d.a + j * d.m + i % d.m]);
+      for (int64_t j = 0; j < r; ++j) sum += PB[i / d.m * r + j] * static_cast<double>(before[d.a + j * d.m + i % d.m]);
       grads[d.a + i] = static_cast<T>(sum);
     }
     for (int64_t i = t; i < d.n * r; i += Block::kThreads) {

@@ -39,9 +39,9 @@ LL_HD void noisy_row(Block& b, T* y, const T* w, const double* q, const double* 
   const A deviation = static_cast<A>(*rho / sqrt(static_cast<double>(d.M)) * q[n]);
   b.each([&](int t) {
     for (int64_t block = t; block * 4 < d.M; block += Block::kThreads) {
-      const PhiloxBlock v =
-          philox(key, static_cast<uint32_t>(d.first_row + n), 0, static_cast<uint32_t>(block), 0);
-      const NormalPair<A> front = normal_pair<A>(v.v[0], v.v[1]), back = normal_pair<A>(v.v[2], v.v[3]);
+      const PhiloxBlock v = philox(key, static_cast<uint32_t>(d.first_row + n), 0, static_cast<uint32_t>(block), 0);
+      const lowland::LL_HD_NAMESPACE::NormalPair<A> front = lowland::LL_HD_NAMESPACE::normal_pair<A>(v.v[0], v.v[1]),
+                                                    back = lowland::LL_HD_NAMESPACE::normal_pair<A>(v.v[2], v.v[3]);
       const A z[4] = {front.x, front.y, back.x, back.y};
       LL_UNROLL
       for (int k = 0; k < 4; ++k) {

@@ -181,8 +181,8 @@ MatmulGradients linear_cross_entropy_backward(double dloss, const Values& x, con
 void adamw_step(Values& p, Values& m, Values& v, const Values& g, const AdamWOptions& options, const StepScalars& s);
 void sgd_step(Values& p, Values& d, const Values& g, const SgdOptions& options, const StepScalars& s);
 // Returns the squares of each segment.
-Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint,
-                        double along, const StepScalars& s);
+Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint, double along,
+                        const StepScalars& s);
 void balance(Values& values, const Values& grads, const SamTable& table, bool by_gradient, const StepScalars& s);
 
 }  // namespace lowland::reference

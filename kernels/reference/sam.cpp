@@ -6,8 +6,8 @@
 
 namespace lowland::reference {
 
-Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint,
-                        double along, const StepScalars& s) {
+Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint, double along,
+                        const StepScalars& s) {
   Values squares(table.count);
   double all = 0;
   for (int64_t k = 0; k < table.count; ++k) {

@@ -22,12 +22,12 @@ struct Size {
 };
 
 // Arrays of pairs with `gap` elements between them, which belong to none.
-struct Pairs {
+struct PairArrays {
   std::vector<EflatAdapter> adapters;
   EflatTable table;
   int64_t end = 0;
 
-  Pairs(const std::vector<Size>& sizes, int64_t gap, int64_t rank_factor = 1) {
+  PairArrays(const std::vector<Size>& sizes, int64_t gap, int64_t rank_factor = 1) {
     end = gap;
     for (const Size& z : sizes) {
       const int64_t r = z.r * rank_factor;
@@ -49,7 +49,8 @@ StepScalars scalars(double rho) {
   return s;
 }
 
-template <class T> std::vector<double> norms_by_blocks(const Pairs& p, const std::vector<T>& x, const std::vector<T>& d) {
+template <class T>
+std::vector<double> norms_by_blocks(const PairArrays& p, const std::vector<T>& x, const std::vector<T>& d) {
   const EflatTable& table = p.table;
   std::vector<Vec<double>> shared(kGramShared / 2 + 1);
   std::vector<double> partial(table.gram_blocks * 3 * table.most_r * table.most_r, NAN);
@@ -68,7 +69,7 @@ template <class T> std::vector<double> norms_by_blocks(const Pairs& p, const std
 }
 
 template <class T> void check_norms(int64_t gap) {
-  const Pairs p(kSizes, gap);
+  const PairArrays p(kSizes, gap);
   const std::vector<T> x = random_typed<T>(p.end, 3, 0.3);
   for (const std::vector<T>& d : {std::vector<T>(), random_typed<T>(p.end, 4, 0.2)}) {
     const Values want = reference::adapter_norms(to_double(x), to_double(d), p.table);
@@ -83,7 +84,7 @@ template <class T> void check_norms(int64_t gap) {
 }
 
 template <class T> void check_bi_lora(double rho, double tolerance) {
-  const Pairs p(kSizes, 3);
+  const PairArrays p(kSizes, 3);
   const std::vector<T> g = random_typed<T>(p.end, 5);
   std::vector<T> x = random_typed<T>(p.end, 6);
   Values want = to_double(x);
@@ -130,7 +131,7 @@ template <class T> void check_balance(bool by_gradient, double tolerance) {
 }
 
 template <class T> void check_mgpo(double tolerance) {
-  const Pairs from(kSizes, 2), to(kSizes, 5, 2);
+  const PairArrays from(kSizes, 2), to(kSizes, 5, 2);
   const std::vector<T> x = random_typed<T>(from.end, 11), m = random_typed<T>(from.end, 12);
   const Values xd = to_double(x), md = to_double(m), norm2 = reference::adapter_norms(xd, md, from.table);
   Values gbar = random_values(from.table.count, 13, 1.0);
@@ -189,7 +190,7 @@ TEST_CASE("mgpo on the GPU and on the CPU: the pair is the printed matrix") {
 TEST_CASE("bi_lora, balance and mgpo: a step that is not finite moves nothing") {
   StepScalars s = scalars(0.1);
   s.finite = 0;
-  const Pairs p({{7, 5, 2}}, 0);
+  const PairArrays p({{7, 5, 2}}, 0);
   std::vector<double> x = random_values(p.end, 1), norm2(1), squares(2);
   const std::vector<double> before = x, g(x.size(), NAN);
   Ctx& ctx = cpu().kernels();

@@ -108,7 +108,8 @@ template <class T> void check_sam(bool joint, double tolerance) {
   std::vector<double> squares(5, NAN), squares2 = squares, partial(table.blocks, NAN);
   Values ra = to_double(a), rb = to_double(b);
   const Values rsquares = reference::sam_perturbation(ra, rb, to_double(g), table, joint, along, s);
-  cpu_v3::sam_perturbation<T>(cpu().kernels(), a2.data(), b2.data(), squares2.data(), g.data(), table, joint, along, &s);
+  cpu_v3::sam_perturbation<T>(cpu().kernels(), a2.data(), b2.data(), squares2.data(), g.data(), table, joint, along,
+                              &s);
   int64_t row = -1;
   for (int64_t i = 0; i < table.blocks; ++i) {
     HostBlock<kSquaresThreads> block(i, table.blocks);

@@ -1,7 +1,9 @@
 // Noise on weights and preconditioned gradients: on a GPU block by block and on the CPU, against kernels/reference.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <vector>
 
 #include "kernels/cuda/precondition_block.h"
@@ -23,7 +25,8 @@ template <class T> void check_noise(int64_t n, int64_t M, int64_t R, double tole
   const double rho = 0.3;
   PhiloxSource draws;
   draws.key = philox_key(3, 4, 5);
-  const std::vector<T> w = random_typed<T>(n * M, 1), a = random_typed<T>(R * M, 2, 0.3), b = random_typed<T>(n * R, 3, 0.4);
+  const std::vector<T> w = random_typed<T>(n * M, 1), a = random_typed<T>(R * M, 2, 0.3),
+                       b = random_typed<T>(n * R, 3, 0.4);
   const Matrix W(n, M, to_double(w).data()), A(R, M, to_double(a).data()), B(n, R, to_double(b).data());
   const std::vector<T> p = typed<T>(reference::product(A, reference::transposed(W)).x);
   const Values K = reference::product(A, reference::transposed(A)).x;
@@ -94,7 +97,8 @@ template <class T> void check_precondition(double tolerance) {
 }  // namespace
 
 TEST_CASE("weight_noise on the GPU and on the CPU: lengths of W + s B A, draws by index") {
-  for (const auto& [n, M, R] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {7, 5, 3}, {33, 257, 8}, {3, 700, 16}}) {
+  for (const auto& [n, M, R] :
+       {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {7, 5, 3}, {33, 257, 8}, {3, 700, 16}}) {
     check_noise<double>(n, M, R, 1e-13);
     check_noise<float>(n, M, R, 2e-6);
     check_noise<bf16>(n, M, R, 0.02);
@@ -106,8 +110,8 @@ TEST_CASE("normal_pair: f32 is f64 rounded, and the numbers are normal") {
   constexpr int kPairs = 1 << 17;
   for (uint32_t i = 0; i < kPairs; ++i) {
     const PhiloxBlock v = philox({1, 2}, i, 0, 0, 0);
-    const auto d = LL_HD_NAMESPACE::normal_pair<double>(v.v[0], v.v[1]);
-    const auto f = LL_HD_NAMESPACE::normal_pair<float>(v.v[0], v.v[1]);
+    const auto d = lowland::LL_HD_NAMESPACE::normal_pair<double>(v.v[0], v.v[1]);
+    const auto f = lowland::LL_HD_NAMESPACE::normal_pair<float>(v.v[0], v.v[1]);
     worst = std::max({worst, std::abs(d.x - double(f.x)), std::abs(d.y - double(f.y))});
     for (const double z : {d.x, d.y}) {
       sum += z;
@@ -120,7 +124,7 @@ TEST_CASE("normal_pair: f32 is f64 rounded, and the numbers are normal") {
   CHECK(std::abs(squares / (2 * kPairs) - 1) < 0.015);
   CHECK(std::abs(fourth / (2 * kPairs) - 3) < 0.1);
   for (const uint32_t edge : {0u, 0xffffffffu, 0x7fffffffu, 0x3fffffffu}) {
-    const auto f = LL_HD_NAMESPACE::normal_pair<float>(edge, edge);
+    const auto f = lowland::LL_HD_NAMESPACE::normal_pair<float>(edge, edge);
     CHECK(std::isfinite(f.x));
     CHECK(std::isfinite(f.y));
   }

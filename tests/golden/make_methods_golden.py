@@ -172,6 +172,26 @@ class FlatLora(Flat):
         return loss, self.net.gradients([(a, b + d) for (a, b), d in zip(pairs, e)], x, y)[1]
 
 
+class FunctionalSam(Flat):
+    def passed(self, pairs, x, y, d_logits=None):
+        """Loss, its gradient by the logits, and those of the pairs: under that gradient, or under one that is given."""
+        (w1, w2), s = [w0 + self.net.s * b @ a for w0, (a, b) in zip(self.net.frozen, pairs)], self.net.s
+        hidden = np.tanh(x @ w1.T)
+        logits = hidden @ w2.T
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        rows = np.arange(len(y))
+        own = (p - np.eye(p.shape[1])[y]) / len(y)
+        d_logits = own if d_logits is None else d_logits
+        d_w = [((d_logits @ w2) * (1 - hidden * hidden)).T @ x, d_logits.T @ hidden]
+        return -np.log(p[rows, y]).mean(), own, [(s * b.T @ d, s * d @ a.T) for d, (a, b) in zip(d_w, pairs)]
+
+    def gradients(self, pairs, moments, x, y, t):
+        loss, d_logits, grads = self.passed(pairs, x, y)
+        e = self.perturbation(pairs, pairs, grads)
+        return loss, self.passed([(a, b + d) for (a, b), d in zip(pairs, e)], x, y, d_logits)[2]
+
+
 class EflatLora(Flat):
     e = None
 
@@ -242,6 +262,7 @@ def main():
         go("flat-lora-random", "flat-lora-random", Random, {"sigma": 0.4}, rho=0.4, schedule="rising"),
         go("msam", "msam", Msam, {"rho": 0.3}, rho=0.3),
         go("lora-mgpo", "lora-mgpo", Mgpo, {"rho": 0.1, "gradient-beta": 0.8}, rho=0.1, keep=0.8),
+        go("lora-functional-sam", "lora-functional-sam", FunctionalSam, {"rho": 0.3}, rho=0.3, ball="layer"),
         go("eflat-lora, relative radii", "eflat-lora", EflatLora, {"rho": 0.3, "rho-kind": "relative"}, rho=0.3,
            ball="layer", relative=True),
         go("flat-lora, relative radii and one norm", "flat-lora", FlatLora,

@@ -125,7 +125,7 @@ TEST_CASE("methods: a step that is not finite changes nothing") {
       CHECK_FALSE(toy.take(0.01, 0.05, where == 2 ? NAN : 1.0).finite);
       CHECK(toy.bits() == before);
       CHECK(toy.method->steps() == 1);
-      for (size_t i = 0; i < saved.size(); ++i) 
+      for (size_t i = 0; i < saved.size(); ++i)
         CHECK(state.tensors[i].second.to(DType::f64).to_vector<double>() == saved[i]);
       CHECK(toy.step(2).finite);  // and the run goes on
       for (const float x : toy.bits()) CHECK(std::isfinite(x));
@@ -221,7 +221,10 @@ TEST_CASE("make_method: refuses what it does not know") {
   refused("flat-lora", {{"pinv-rcond", 1.0}}, "pinv-rcond must lie in [0, 1), got 1");
   refused("flat-lora", {{"rho", -0.1}}, "rho must lie in [0, inf), got -0.1");
   refused("flat-lora", {{"beta", 0.5}}, "beta is an option of eflat-lora, not of flat-lora");
-  refused("lora", {{"rho", 0.5}}, "rho is an option of eflat-lora, flat-lora, lora-sam, bi-lora, msam, lora-mgpo, not of lora");
+  refused("lora", {{"rho", 0.5}},
+
+          "rho is an option of eflat-lora, flat-lora, lora-sam, bi-lora, msam, lora-mgpo, lora-functional-sam, not of "
+          "lora");
   refused("lora", {{"tau", 0.5}}, "no method has an option 'tau'");
   refused("eflat-lora", {{"beta", "0.5"}}, "beta takes a number, not '0.5'");
   refused("eflat-lora", {{"norm", 2.0}}, "norm takes one of layer, global, not a number");

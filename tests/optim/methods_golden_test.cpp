@@ -36,9 +36,7 @@ optim::MethodOptions options_of(const json& run) {
   return o;
 }
 
-double error(const std::vector<double>& x, const json& expected) {
-  return difference(x, flat(expected)).to_largest();
-}
+double error(const std::vector<double>& x, const json& expected) { return difference(x, flat(expected)).to_largest(); }
 
 std::vector<std::vector<double>> frozen(const Network& network) {
   std::vector<std::vector<double>> all;

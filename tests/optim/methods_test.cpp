@@ -77,7 +77,8 @@ TEST_CASE("methods: the table is whole, and a method is what its row says") {
   CHECK_THROWS_WITH_AS(
       method_row("sam"),
       "unknown method 'sam': one of lora, eflat-lora, flat-lora, lora-sam, bi-lora, lora-obar, lora-nbar, "
-      "flat-lora-random, msam, lora-mgpo, full",
+      "flat-lora-random, msam, lora-mgpo, "
+      "lora-functional-sam, full",
       Error);
 }
 
