@@ -51,7 +51,8 @@ class Tape {
   enum class LossGradients : uint8_t { fresh, kept, reused };
   void use_loss_gradients(LossGradients how);  // fresh: forgets what was kept
   LossGradients loss_gradients() const { return how_; }
-  // What a loss's backward gives its input, where it would give `fresh`. Throws Error where nothing of its size was kept.
+  // What a loss's backward gives its input, where it would give `fresh`. Throws Error where nothing of its size was
+  // kept.
   Tensor loss_gradient(Tensor fresh);
 
   size_t size() const { return nodes_.size(); }

@@ -1,6 +1,6 @@
 // balance: the multiplication of each adapter's A and B by which balancedness-aware regularisation (BAR) acts.
 //   a = rho lr, rho: the strength of the step
-//   by size       ||B|| >= ||A||:       B <- (1 - a) B, A <- (1 + a) A, else the other way      (oBAR, overparametrised)
+//   by size       ||B|| >= ||A||:       B <- (1 - a) B, A <- (1 + a) A, else the other way      (oBAR)
 //   by gradient   ||G_B|| >= ||G_A||:   B <- (1 + a) B, A <- (1 - a) A, else the other way      (nBAR)
 // shapes     values, grads: an arena   table: two segments an adapter, its A and its B; `at` and `of_b` are not read
 //            squares: (count) double

@@ -1,5 +1,5 @@
-// mgpo: the perturbation of W along the optimizer's momentum, as a pair beside each adapter, and the average of gradient
-// norms that it is measured by.
+// mgpo: the perturbation of W along the optimizer's momentum, as a pair beside each adapter, and the average of
+// gradient norms that it is measured by.
 //   track   n = sqrt(norm2_k), norm2 = ||s (G_B A + B G_A)||_F^2      gbar <- keep gbar + (1 - keep) n; at t = 1: n
 //   pairs   D = s (m_B A + B m_A)      E = - rho min(1 / gbar, 10) D / ||D||_F = s B' A'
 //           A' = [A; m_A] (2r, m)      B' = f [m_B | B] (n, 2r)       f = - rho min(1 / gbar, 10) / ||D||_F

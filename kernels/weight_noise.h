@@ -1,5 +1,6 @@
 // weight_noise: rows of a weight with normal noise in proportion to their lengths, drawn and not stored.
-//   row_lengths    q_i^2 = ||W_i||^2 + 2 s b_i . p_i + s^2 b_i K b_i^T        ||(W + s B A)_i||^2,  p = A W^T, K = A A^T
+//   row_lengths    q_i^2 = ||W_i||^2 + 2 s b_i . p_i + s^2 b_i K b_i^T        ||(W + s B A)_i||^2
+//                  p = A W^T (R, n), K = A A^T (R, R)
 //   weight_noise   y_ij = w_ij + rho q_i / sqrt(M) z_ij
 //   z          from word pairs (v0, v1), (v2, v3) of the Philox block (first_row + i, 0, j / 4, 0) of the draws' key:
 //              u = (floor(v0 / 2^9) + 1/2) / 2^23, a = 2 pi floor(v1 / 2^8) / 2^24, z = sqrt(-2 ln u) (cos a, sin a)

@@ -112,7 +112,8 @@ class Arena {
   Tensor forward_perturbation_stacked(const std::string& first, int64_t count) const;
 
   // Pairs beside the adapters' own, of the same names and scales and of a rank that a method chooses: the forward reads
-  // W + s B A + s B' A' while a PerturbedView is alive. Makes them, zero, once; zero_grads() and refresh() are theirs too.
+  // W + s B A + s B' A' while a PerturbedView is alive. Makes them, zero, once; zero_grads() and refresh()
+  // are theirs, too.
   Arena& want_side(const std::function<int64_t(const Adapter&)>& rank, bool learns);
   const Arena* forward_side() const { return perturbed_ ? side_.get() : nullptr; }
 
@@ -148,8 +149,8 @@ class Arena {
   bool perturbed_ = false;
 };
 
-// While it lives, the forward reads B + E (and A + E_A, and pairs beside them, where asked for). Empty (default) means the centre. Movable, so
-// that a method can return the view its next pass needs. One at a time per arena.
+// While it lives, the forward reads B + E (and A + E_A, pairs beside them, noise, where asked for). Empty (default)
+// means the centre. Movable, so that a method can return the view its next pass needs. One at a time per arena.
 class [[nodiscard]] PerturbedView {
  public:
   PerturbedView() = default;

@@ -2,8 +2,8 @@
 // the same backward, taken at W0 + s B A + s B2 A2.
 //   A2 <- A2 + eta G_A2, B2 <- B2 + eta G_B2        eta: aux-lr-ratio times the step's learning rate
 //   c = sqrt(sum over layers of ||s B2 A2||_F^2);   c > rho: both times sqrt(rho / c)
-// The second pairs begin as adapters do, A2 uniform and B2 zero, and belong to no result: evaluation, saving and merging
-// see the first alone.
+// The second pairs begin as adapters do, A2 uniform and B2 zero, and belong to no result: evaluation, saving and
+// merging see the first alone.
 // cost       no pass; values and gradients of the second pairs; their products beside those of the first
 #pragma once
 #include "optim/method.h"

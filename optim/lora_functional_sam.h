@@ -1,6 +1,6 @@
-// Functional SAM (arXiv:2502.02407) over the perturbation of Flat-LoRA: the gradient J(A, B + E_B)^T dL/dF(A, B). The loss's
-// gradient by the model's outputs F is that of the centre, the Jacobian that of the perturbed point, so that what is made
-// flat is the function and not the loss alone.
+// Functional SAM (arXiv:2502.02407) over the perturbation of Flat-LoRA: the gradient J(A, B + E_B)^T dL/dF(A, B). The
+// loss's gradient by the model's outputs F is that of the centre, the Jacobian that of the perturbed point, so that
+// what is made flat is the function and not the loss alone.
 // cost       two passes, the first for E_B and dL/dF; an array like B, and dL/dF of the step
 #pragma once
 #include "engine/autograd.h"

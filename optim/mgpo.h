@@ -1,5 +1,5 @@
-// MGPO, momentum-guided perturbation (Findings of EMNLP 2025): one pass a step, at W0 + s B A + E, E against the direction
-// in which the optimizer's momentum moves s B A.
+// MGPO, momentum-guided perturbation (Findings of EMNLP 2025): one pass a step, at W0 + s B A + E, E against the
+// direction in which the optimizer's momentum moves s B A.
 //   D = s (m_B A + B m_A)      E = - rho D / ||D||_F min(1 / gbar, 10)      per layer
 //   gbar: moving average of ||s (G_B A + B G_A)||_F                         m: AdamW's first moment
 // E has rank 2r at most: it is a pair beside the adapter, not in it, so that G_A and G_B are those of A and B at W + E.

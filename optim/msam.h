@@ -1,5 +1,5 @@
-// Momentum-SAM (arXiv:2401.12033): one pass a step, at (A, B) moved back along the optimizer's momentum, which stands in
-// for the gradient that SAM would take a pass for.
+// Momentum-SAM (arXiv:2401.12033): one pass a step, at (A, B) moved back along the optimizer's momentum, which stands
+// in for the gradient that SAM would take a pass for.
 //   E = - rho v / ||v||     v: AdamW's first moment, SGD's momentum; one norm over all A and B
 // At the first step v and E are zero. The optimizer moves the centre.
 // cost       no pass; an array like A and one like B

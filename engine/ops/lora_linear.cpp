@@ -124,8 +124,8 @@ Pairs add_pairs(const Tensor& y, const Tensor& x, const LoraGroup& lora, const D
   return pairs;
 }
 
-// The weight as the forward reads it: with noise on the rows of each part, whose lengths (n, f64) are taken where `q` has
-// none yet.
+// The weight as the forward reads it: with noise on the rows of each part, whose lengths (n, f64) are taken where `q`
+// has none yet.
 Tensor noisy_weight(const Tensor& x, const Tensor& w, const LoraGroup& lora, std::vector<Tensor>& q) {
   const int64_t M = w.dim(1);
   Tensor y = w.dtype() == x.dtype() ? w.clone() : w.to(x.dtype());  // (O, M)

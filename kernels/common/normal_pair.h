@@ -1,5 +1,5 @@
-// Two standard normal numbers from two words, by Box and Muller: the contract of kernels/weight_noise.h. The uniform numbers
-// are exact in f32. In f32 by polynomials (those of Cephes, Moshier 1989), which compilers make vectors of.
+// Two standard normal numbers from two words, by Box and Muller: the contract of kernels/weight_noise.h. The uniform
+// numbers are exact in f32. In f32 by polynomials (those of Cephes, Moshier 1989), which compilers make vectors of.
 #pragma once
 #include <cmath>
 #include <cstdint>

@@ -9,8 +9,8 @@
 namespace lowland::LL_CPU {
 namespace {
 
-// z[j], j in [0, count), of columns first + j of a row; first is a multiple of 4, count at most kDrawColumns / 2, and z has
-// room for the next even number.
+// z[j], j in [0, count), of columns first + j of a row; first is a multiple of 4, count at most kDrawColumns / 2, and z
+// has room for the next even number.
 template <class T> void normals(T* z, const RowDraws& row, int64_t first, int64_t count) {
   alignas(64) uint16_t draws[kDrawColumns];
   alignas(64) uint32_t words[kDrawColumns / 2];

@@ -1,5 +1,5 @@
-// Blocks of kernels/precondition.h: P_A and P_B of an adapter, and its gradients. Gram matrices come from the first launch
-// of eflat.
+// Blocks of kernels/precondition.h: P_A and P_B of an adapter, and its gradients. Gram matrices come from the first
+// launch of eflat.
 #pragma once
 #include "kernels/cuda/eflat_block.h"
 #include "kernels/precondition.h"
