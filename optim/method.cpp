@@ -22,6 +22,8 @@ Method::Method(const MethodRow& row, Arena& arena, const MethodOptions& options)
   if (options.optimizer.precondition) preconditioner_ = std::make_unique<Preconditioner>(arena);
 }
 
+PerturbedView Method::training_view() { return optimizer_->sample(state_) ? PerturbedView(arena_) : PerturbedView(); }
+
 void Method::ascend() { fail("{} takes one pass: there is nothing to ascend", name()); }
 void Method::restore() { fail("{} takes one pass: there is nothing to restore", name()); }
 
@@ -173,6 +175,8 @@ std::unique_ptr<Method> make_method(const std::string& name, Arena& arena, const
   } else {
     LL_CHECK(!arena.adapters().empty(), "{} trains adapters, but none is attached", name);
   }
+  LL_CHECK(options.optimizer.name != "ivon" || (row.passes == 1 && row.perturbs == Perturbs::nothing),
+           "ivon chooses where the gradient is taken, and so does {}: take lora, lora-obar or lora-nbar with it", name);
   LL_CHECK(!row.reads_momentum || options.optimizer.name != "sgd" || options.optimizer.momentum != 0,
            "{} perturbs along the optimizer's momentum, and sgd with momentum 0 has none", name);
   MethodOptions whole = options;

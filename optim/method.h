@@ -66,7 +66,7 @@ class Method {
   RhoSchedule rho_schedule(int64_t total_steps) const;  // of rho or of the row's `strength`; 0 without either
 
   // Keep the result alive for the forward and backward of the pass under way.
-  virtual nn::PerturbedView training_view() { return {}; }
+  virtual nn::PerturbedView training_view();
   virtual bool wants_second_pass() const { return false; }
   virtual void ascend();
   virtual void restore();

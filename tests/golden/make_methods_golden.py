@@ -118,13 +118,57 @@ class Random(Rule):
             z = np.zeros_like(w)
             for i in range(w.shape[0]):
                 for j in range(w.shape[1]):
-                    v = philox(key, (i, 0, j // 4, 0))[j % 4 // 2 * 2:][:2]
-                    radius = math.sqrt(-2 * math.log(((v[0] >> 9) + 0.5) / 2**23))
-                    angle = 2 * math.pi * (v[1] >> 8) / 2**24
-                    z[i, j] = radius * (math.cos(angle) if j % 2 == 0 else math.sin(angle))
+                    z[i, j] = normal(key, (i, 0, j // 4, 0), j % 4)
             lengths = np.linalg.norm(w + self.net.s * b @ a, axis=1, keepdims=True)
             extra.append(self.o["rho_t"] * lengths / math.sqrt(w.shape[1]) * z)
         return self.net.gradients_at(pairs, extra, x, y)
+
+
+def normal(key, c, k):
+    """Number k (0 to 3) of a block: kernels/weight_noise.h."""
+    v = philox(key, c)[k // 2 * 2:][:2]
+    radius, angle = math.sqrt(-2 * math.log(((v[0] >> 9) + 0.5) / 2**23)), 2 * math.pi * (v[1] >> 8) / 2**24
+    return radius * (math.cos(angle) if k % 2 == 0 else math.sin(angle))
+
+
+class Ivon(Rule):
+    """The optimizer of arXiv 2402.17641. Places of A and B in the arena: those of one role one after another, B's and the
+    first B at multiples of 16."""
+    SEED, B1 = 5, 0.9
+
+    def __init__(self, net, pairs, o):
+        super().__init__(net, pairs, o)
+        self.h = [[np.full_like(p, o["h0"]) for p in pair] for pair in pairs]
+        self.m = [[np.zeros_like(p) for p in pair] for pair in pairs]
+        self.places, at = [], 0
+        for a, _ in pairs:
+            self.places.append([at, None])
+            at += a.size
+        for place, (_, b) in zip(self.places, pairs):
+            at = (at + 15) // 16 * 16
+            place[1] = at
+            at += b.size
+
+    def gradients(self, pairs, moments, x, y, t):
+        key = mix64(mix64(mix64(self.SEED) ^ (t - 1)) ^ 0x69766F6E)
+        self.e = []
+        for hs, places in zip(self.h, self.places):
+            e = []
+            for h, place in zip(hs, places):
+                z = [normal(key, ((place + i) // 4, 0, 0, 0), (place + i) % 4) for i in range(h.size)]
+                e.append(np.reshape(z, h.shape) / np.sqrt(self.o["ess"] * (h + self.o["wd"])))
+            self.e.append(e)
+        return self.net.gradients([(a + ea, b + eb) for (a, b), (ea, eb) in zip(pairs, self.e)], x, y)
+
+    def update(self, pairs, grads, t):
+        o, d = self.o, self.o["wd"]
+        for pair, gs, es, hs, ms in zip(pairs, grads, self.e, self.h, self.m):
+            for p, g, e, h, m in zip(pair, gs, es, hs, ms):
+                f = o["ess"] * e * g * (h + d)
+                m[:] = self.B1 * m + (1 - self.B1) * g
+                h[:] = o["beta2"] * h + (1 - o["beta2"]) * f + (1 - o["beta2"]) ** 2 * (h - f) ** 2 / (2 * (h + d))
+                step = (m / (1 - self.B1 ** t) + d * p) / (h + d)
+                p -= o["lr"] * np.clip(step, -o["most"], o["most"])
 
 
 class Msam(Rule):
@@ -225,7 +269,9 @@ def run(name, method, rule, net, pairs, batches, options=None, optimizer=None, *
         method_rule.before_update(pairs, grads, t)
         if (optimizer or {}).get("precondition"):
             grads = preconditioned(pairs, grads)
-        for pair, pair_grads, pair_moments in zip(pairs, grads, moments):
+        if rule is Ivon:
+            method_rule.update(pairs, grads, t)
+        for pair, pair_grads, pair_moments in zip(pairs, grads, moments) if rule is not Ivon else ():
             for p, g, mv in zip(pair, pair_grads, pair_moments):
                 mv[0] = ADAM["b1"] * mv[0] + (1 - ADAM["b1"]) * g
                 mv[1] = ADAM["b2"] * mv[1] + (1 - ADAM["b2"]) * g * g
@@ -272,6 +318,8 @@ def main():
            ball="layer", rho_max=0.07),
         go("flat-lora, le-sam", "flat-lora", FlatLora, {"rho-schedule": "le-sam", "rho-max": 0.07}, schedule="cosine",
            ball="layer", rho_max=0.07),
+        go("lora by ivon", "lora", Ivon, optimizer={"ivon": dict(ess=400, h0=0.1, beta2=0.9, clip=0.4)}, ess=400, h0=0.1,
+           beta2=0.9, most=0.4),
         go("lora, preconditioned", "lora", Rule, optimizer={"precondition": True}),
         go("eflat-lora, preconditioned", "eflat-lora", EflatLora, optimizer={"precondition": True}, ball="layer"),
     ]

@@ -32,6 +32,15 @@ optim::MethodOptions options_of(const json& run) {
   }
   o.optimizer.weight_decay = golden().at("settings").at("wd");
   o.optimizer.precondition = run.at("optimizer").contains("precondition");
+  if (run.at("optimizer").contains("ivon")) {
+    const json& ivon = run.at("optimizer").at("ivon");
+    o.optimizer.name = "ivon";
+    o.optimizer.ess = ivon.at("ess");
+    o.optimizer.h0 = ivon.at("h0");
+    o.optimizer.ivon_beta2 = ivon.at("beta2");
+    o.optimizer.ivon_most = ivon.at("clip");
+    o.optimizer.seed = 5;
+  }
   o.max_grad_norm = 0;
   return o;
 }
