@@ -234,6 +234,14 @@ TEST_CASE("make_method: refuses what it does not know") {
         make_method(method, toy.arena, {.optimizer = {.name = "sgd"}}),
         fmt::format("{} perturbs along the optimizer's momentum, and sgd with momentum 0 has none", method).c_str(),
         Error);
+  for (const char* method : {"eflat-lora", "flat-lora", "bi-lora", "flat-lora-random", "msam"})
+    CHECK_THROWS_WITH_AS(
+        make_method(method, toy.arena, {.optimizer = {.name = "ivon"}}),
+        fmt::format(
+            "ivon chooses where the gradient is taken, and so does {}: take lora, lora-obar or lora-nbar with it",
+            method)
+            .c_str(),
+        Error);
   CHECK_THROWS_AS(make_method("full", toy.arena, {}), Error);
   Arena bare(cpu(), DType::f32, {{"w", {3, 3}, Role::decayed}}, {});
   CHECK_THROWS_WITH_AS(make_method("eflat-lora", bare, {}), "eflat-lora trains adapters, but none is attached", Error);
