@@ -1,6 +1,6 @@
 // ivon: the improved variational online Newton method. Weights are the means of a normal distribution whose precision
 // is learnt; a pass is taken at a sample.
-//   sample   e_i = z_i / sqrt(ess (h_i + d))         z: standard normal, by index (kernels/weight_noise.h has the draws)
+//   sample   e_i = z_i / sqrt(ess (h_i + d))         z: standard normal, by index, as in kernels/weight_noise.h
 //   step     g <- clip_scale g           f = ess e g (h + d), 0 where e is null
 //            m <- beta1 m + (1 - beta1) g
 //            h <- beta2 h + (1 - beta2) f + (1 - beta2)^2 (h - f)^2 / (2 (h + d))
