@@ -98,8 +98,8 @@ TEST_CASE("methods: each option is one flag, of one type, with its methods and w
   };
   CHECK(help("beta") == "eflat-lora: weight of the new perturbation in the moving average");
   CHECK(help("norm") ==
-        "eflat-lora, flat-lora: norm of the perturbation, layer (default) or global; lora-sam: joint (default) or "
-        "factor");
+        "eflat-lora, flat-lora, lora-functional-sam: norm of the perturbation, layer (default) or global; lora-sam: "
+        "joint (default) or factor");
 }
 
 TEST_CASE("methods: rho follows its options") {
