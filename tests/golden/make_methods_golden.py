@@ -319,8 +319,8 @@ def main():
         go("flat-lora, le-sam", "flat-lora", FlatLora, {"rho-schedule": "le-sam", "rho-max": 0.07}, schedule="cosine",
            ball="layer", rho_max=0.07),
         go("lora by ivon", "lora", Ivon, optimizer={"ivon": dict(ess=400, h0=0.1, beta2=0.9, clip=0.4)}, ess=400, h0=0.1,
-           beta2=0.9, most=0.4),
-        go("lora, preconditioned", "lora", Rule, optimizer={"precondition": True}),
+           beta2=0.9, most=0.4, rho=0.0),
+        go("lora, preconditioned", "lora", Rule, optimizer={"precondition": True}, rho=0.0),
         go("eflat-lora, preconditioned", "eflat-lora", EflatLora, optimizer={"precondition": True}, ball="layer"),
     ]
     out = dict(settings=o, layers=[dict(W0=w.tolist(), A=a.tolist(), B=b.tolist(), A2=a2.tolist())
