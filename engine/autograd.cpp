@@ -55,6 +55,20 @@ void Tape::record(const char* op, Tensor& y, Backward backward, OpWork work) {
   nodes_.push_back({op, y.grad_slot(), y.shape(), std::move(backward), work});
 }
 
+void Tape::use_loss_gradients(LossGradients how) {
+  if (how != LossGradients::reused) kept_.clear();
+  next_kept_ = 0;
+  how_ = how;
+}
+
+Tensor Tape::loss_gradient(Tensor fresh) {
+  if (how_ == LossGradients::fresh) return fresh;
+  if (how_ == LossGradients::kept) return kept_.push_back(fresh.clone()), fresh;
+  LL_CHECK(next_kept_ < kept_.size() && kept_[next_kept_].numel() == fresh.numel(),
+           "the passes of a step differ: loss {} of the second is {}", next_kept_, describe(fresh));
+  return std::move(kept_[next_kept_++]);
+}
+
 const Tensor& Tape::one(const Tensor& like) {
   for (const Tensor& t : ones_)
     if (t.dtype() == like.dtype()) return t;

@@ -47,6 +47,15 @@ class Tape {
   // The number 1 as `like` is (device, dtype), one tensor for the life of the tape: a captured step sends nothing.
   const Tensor& one(const Tensor& like);
 
+  // Gradients of losses by what they are losses of, in the order in which backward reaches them: kept beside, or those
+  // that were kept taken in the place of new ones. For the Jacobian of one point under the loss of another.
+  enum class LossGradients : uint8_t { fresh, kept, reused };
+  void use_loss_gradients(LossGradients how);  // fresh: forgets what was kept
+  LossGradients loss_gradients() const { return how_; }
+  // What a loss's backward gives its input, where it would give `fresh`. Throws Error where nothing of its size was
+  // kept.
+  Tensor loss_gradient(Tensor fresh);
+
   size_t size() const { return nodes_.size(); }
   void clear() { nodes_.clear(); }
 
@@ -63,6 +72,9 @@ class Tape {
   };
   std::vector<Node> nodes_;
   std::vector<Tensor> ones_;  // of each dtype that was asked for
+  std::vector<Tensor> kept_;
+  size_t next_kept_ = 0;
+  LossGradients how_ = LossGradients::fresh;
   bool recording_ = true;
 };
 

@@ -7,6 +7,7 @@
 //              ||g||_F^2 = (1 / 4s^2) [ tr(K_A^+ G_B^T G_B) + 2 tr(K_A^+ G_B^T B K_B^+ C) + tr(K_B^+ G_A G_A^T) ]
 //              E_B = rho / (2 s^2 ||g||_F) ( G_B K_A^+ + B K_B^+ C K_A^+ )
 //              e <- (1 - beta) e + beta E_B                                      Eq. 18; at t = 1: e = E_B
+// With squares of radii the rho of adapter k is rho sqrt(radius2_k): a share of its own ||s B A||_F, for example.
 // Both give the same numbers (docs/derivations/eflat_gram_form.md), but no (n, m) matrix is ever built: O((n + m) r^2)
 // time and O(r^2) memory per adapter instead of O(n m r) and O(n m).
 //
@@ -63,6 +64,7 @@ struct EflatOptions {
   bool global_norm = false;  // one ||g|| over all adapters instead of one for each
   bool grads_at_perturbed_b = false;
   bool rounded_view = false;
+  const double* radius2 = nullptr;  // (count), in the backend's memory; null: 1 for all
 };
 
 }  // namespace lowland

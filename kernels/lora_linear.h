@@ -12,6 +12,8 @@
 //   gradients of A and B are those at the point that the forward read; dA_k A_k'^T = B_k'^T dB_k holds there.
 // shapes     x, dx: (N, M)  W: (O, M)  y, dy: (N, O)  A, dA: (KR, M)  B_k, dB_k: (n_k, R_k)  xa, dxa: (N, KR)
 //            dA, dB in acc_t<T>
+//   A second group of pairs `beside` the first (what a method adds to W for a pass) is one more summand of the same
+//   form, under the same mask.
 // saves      xa, and x where A or W is trained; A' and B' are formed again in the backward
 // writes     xa =   da +=   dx = (beta 0) or += (beta 1)   (da, dx may be null)
 // numerics   with dropout, xd exists in tiles of a fixed size: no (N, M) temporary, no dependence on threads

@@ -1,8 +1,9 @@
 // step_scalars: the numbers of a training step that change from step to step. They live in the backend's memory, and
 // the kernels of the update read them there: on a GPU nothing waits for the host, and a captured step can be replayed.
-//   set_step       step, lr, rho = as told; new_window: window_loss = window_steps = 0
+//   set_step       step, lr, rho = as told; finite = 1; new_window: window_loss = window_steps = 0
 //   add_loss       pending_loss += loss                                   the part of one micro-batch
 //   begin_ascent   finite = is_finite(grad_squares)                       of a first pass, before the perturbation
+//   divide_rho     rho = min(rho / (sqrt(grad_squares) + 1e-12), most)    where finite
 //   begin_update   grad_norm = sqrt(grad_squares)      loss = pending_loss
 //                  finite = first_pass_finite and is_finite(loss) and is_finite(grad_norm)
 //                  clip_scale = min(1, max_grad_norm / (grad_norm + 1e-6)), or 1 where max_grad_norm is 0
@@ -42,5 +43,6 @@ LL_KERNELS(
 void set_step(Ctx&, StepScalars* s, uint64_t step, double lr, double rho, bool new_window);
 template <class T> void add_loss(Ctx&, StepScalars* s, const T* loss);
 void begin_ascent(Ctx&, StepScalars* s);
+void divide_rho(Ctx&, StepScalars* s, double most);
 void begin_update(Ctx&, StepScalars* s, double max_grad_norm);
 )

@@ -31,7 +31,8 @@ const char* name_of(Role role) {
   return "?";
 }
 
-Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::vector<AdapterSpec> adapters) {
+Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::vector<AdapterSpec> adapters,
+             bool learns) {
   LL_CHECK(dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16, "a model does not compute in {}",
            name_of(dtype));
   std::stable_sort(specs.begin(), specs.end(), [](const auto& x, const auto& y) { return x.role < y.role; });
@@ -50,7 +51,7 @@ Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::v
   {
     const PhaseScope phase(context.memory(), "weights");
     values_ = Tensor::zeros(context, {end}, acc_of(dtype));
-    grads_ = Tensor::zeros(context, {end}, acc_of(dtype));
+    if (learns) grads_ = Tensor::zeros(context, {end}, acc_of(dtype));
     if (dtype == DType::bf16) view_ = Tensor::zeros(context, {end}, dtype);
   }
   for (AdapterSpec& spec : adapters) {
@@ -68,6 +69,11 @@ Arena::Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::v
     const int64_t a_offset = a.offset, b_offset = b.offset;
     adapters_.push_back({std::move(spec), a_offset, b_offset});
   }
+}
+
+void Arena::zero_grads() const {
+  if (grads_) grads_.fill_zero();
+  if (side_) side_->zero_grads();
 }
 
 const ArenaSlot& Arena::slot(const std::string& name) const {
@@ -106,14 +112,14 @@ void Arena::drop_held_gradients() const {
 Tensor Arena::value(const std::string& name) const {
   const ArenaSlot& s = slot(name);
   Tensor t = part(view_ ? view_ : values_, s.offset, s.shape);
-  t.set_grad_buffer(part(grads_, s.offset, s.shape));
+  if (grads_) t.set_grad_buffer(part(grads_, s.offset, s.shape));
   return t;
 }
 
 Tensor Arena::master(const std::string& name) const {
   const ArenaSlot& s = slot(name);
   Tensor t = part(values(), s.offset, s.shape);
-  t.set_grad_buffer(part(grads_, s.offset, s.shape));
+  if (grads_) t.set_grad_buffer(part(grads_, s.offset, s.shape));
   return t;
 }
 
@@ -126,7 +132,7 @@ Tensor Arena::stacked(const std::string& first, int64_t count) const {
   Shape shape;
   const Range range = stack(first, count, shape);
   Tensor t = part(view_ ? view_ : values_, range.begin, shape);  // (sum of r, m)
-  t.set_grad_buffer(part(grads_, range.begin, shape));
+  if (grads_) t.set_grad_buffer(part(grads_, range.begin, shape));
   return t;
 }
 
@@ -136,6 +142,24 @@ void Arena::want_perturbation(Role role, bool narrow) {
   if (t) return;
   const PhaseScope phase(context().memory(), "optimizer");
   t = Tensor::zeros(context(), {range(role).size()}, narrow ? DType::bf16 : dtype());
+}
+
+Arena& Arena::want_side(const std::function<int64_t(const Adapter&)>& rank, bool learns) {
+  if (side_) return *side_;
+  std::vector<AdapterSpec> adapters(adapters_.begin(), adapters_.end());
+  std::map<std::string, Shape> shapes;
+  for (size_t k = 0; k < adapters.size(); ++k) {
+    AdapterSpec& a = adapters[k];
+    a.r = rank(adapters_[k]);
+    shapes[a.a] = {a.r, a.m};
+    shapes[a.b] = {a.n, a.r};
+  }
+  std::vector<ArenaSpec> specs;  // in this arena's order: those that read one input are adjacent there, too
+  for (const ArenaSlot& s : slots_)
+    if (const auto shape = shapes.find(s.name); shape != shapes.end()) specs.push_back({s.name, shape->second, s.role});
+  const PhaseScope phase(context().memory(), "optimizer");
+  side_ = std::make_unique<Arena>(context(), rounded() ? DType::bf16 : dtype(), specs, adapters, learns);
+  return *side_;
 }
 
 const Tensor& Arena::perturbation(Role role) const {
@@ -164,6 +188,7 @@ Tensor Arena::forward_perturbation_stacked(const std::string& first, int64_t cou
 }
 
 void Arena::refresh() const {
+  if (side_) side_->refresh();
   if (!view_ || !stale_) return;
   const auto update = [&](int64_t begin, int64_t end, const Tensor& e) {
     if (begin == end) return;
@@ -193,7 +218,8 @@ void Arena::require_centre(const char* what) const {
 
 PerturbedView::PerturbedView(Arena& arena) {
   arena.require_centre("a new perturbed view");
-  LL_CHECK(arena.perturbation_a_ || arena.perturbation_b_, "a perturbed view of an arena without perturbations");
+  LL_CHECK(arena.perturbation_a_ || arena.perturbation_b_ || arena.side_ || arena.noise_ != nullptr,
+           "a perturbed view of an arena without perturbations");
   arena.perturbed_ = true;
   arena.touch();
   arena_ = &arena;

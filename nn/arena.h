@@ -18,7 +18,9 @@
 // centre (evaluation, saving, merging) calls require_centre, which throws while a PerturbedView is alive.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -62,8 +64,9 @@ class Arena {
  public:
   // dtype: what the forward computes in: f32, bf16 (masters in f32), or f64 for tests. Values and gradients start at
   // zero. Throws Error on a name given twice, on an adapter whose A or B is missing or has another shape, and on a
-  // scale of zero or one that is not finite.
-  Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::vector<AdapterSpec> adapters);
+  // scale of zero or one that is not finite. learns: false leaves out the gradients.
+  Arena(Context& context, DType dtype, std::vector<ArenaSpec> specs, std::vector<AdapterSpec> adapters,
+        bool learns = true);
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -82,8 +85,8 @@ class Arena {
     touch();
     return values_;
   }
-  const Tensor& grads() const { return grads_; }
-  void zero_grads() const { grads_.fill_zero(); }
+  const Tensor& grads() const { return grads_; }  // absent where nothing learns
+  void zero_grads() const;
 
   // Rows [begin, end) of a tensor stay as they are: drop_held_gradients() sets what they were given to zero, before
   // an optimizer reads it.
@@ -108,6 +111,17 @@ class Arena {
   Tensor forward_perturbation(const std::string& name) const;
   Tensor forward_perturbation_stacked(const std::string& first, int64_t count) const;
 
+  // Pairs beside the adapters' own, of the same names and scales and of a rank that a method chooses: the forward reads
+  // W + s B A + s B' A' while a PerturbedView is alive. Makes them, zero, once; zero_grads() and refresh()
+  // are theirs, too.
+  Arena& want_side(const std::function<int64_t(const Adapter&)>& rank, bool learns);
+  const Arena* forward_side() const { return perturbed_ ? side_.get() : nullptr; }
+
+  // Noise on the adapted rows of frozen weights, for the forward while a PerturbedView is alive: rho in the backend's
+  // memory, draws by the pass's seed and step.
+  void want_noise(const double* rho) { noise_ = rho; }
+  const double* forward_noise() const { return perturbed_ ? noise_ : nullptr; }
+
   // Brings what the forward reads up to date: nothing but in bf16, and there only after a change.
   void refresh() const;
   void touch() const { stale_ = true; }  // masters may have changed
@@ -130,11 +144,13 @@ class Arena {
   Tensor view_;  // (size) bf16, absent where the forward reads values_
   mutable bool stale_ = true;
   Tensor perturbation_a_, perturbation_b_;
+  std::unique_ptr<Arena> side_;
+  const double* noise_ = nullptr;
   bool perturbed_ = false;
 };
 
-// While it lives, the forward reads B + E (and A + E_A where asked for). Empty (default) means the centre. Movable, so
-// that a method can return the view its next pass needs. One at a time per arena.
+// While it lives, the forward reads B + E (and A + E_A, pairs beside them, noise, where asked for). Empty (default)
+// means the centre. Movable, so that a method can return the view its next pass needs. One at a time per arena.
 class [[nodiscard]] PerturbedView {
  public:
   PerturbedView() = default;

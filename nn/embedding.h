@@ -29,7 +29,7 @@ class Embedding {
   void bind(const Arena& arena) { arena_ = &arena; }
 
  private:
-  Tensor low_rank(const Tensor& ids, int64_t first) const;
+  Tensor low_rank(const Arena& arena, const Tensor& ids, int64_t first) const;
 
   std::string module_;
   Parameter* weight_;

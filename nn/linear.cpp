@@ -15,6 +15,9 @@ std::vector<NamedRows> named_rows(const std::vector<Linear::Part>& parts, const 
   return rows;
 }
 
+// Draws of noise on a weight: not those of the dropout before it.
+uint64_t noise_stream(uint64_t op) { return op | uint64_t{1} << 40; }
+
 }  // namespace
 
 Linear::Linear(ParameterSet& set, std::vector<Part> parts, int64_t in, Bias bias) : parts_(std::move(parts)), in_(in) {
@@ -59,7 +62,7 @@ std::vector<std::pair<int64_t, int64_t>> Linear::adapted_rows() const {
   return rows;
 }
 
-LoraGroup Linear::group(size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
+LoraGroup Linear::group(const Arena& arena, size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
   LoraGroup group;
   group.dropout = mode.dropout(dropout_, op_, rows);
   const int64_t origin = row_of(first);
@@ -67,15 +70,17 @@ LoraGroup Linear::group(size_t first, size_t count, const RowIds& rows, const Mo
   for (const Pair& pair : pairs_) {
     if (pair.part < first || pair.part >= first + count) continue;
     if (first_pair == nullptr) first_pair = &pair;
-    group.parts.push_back({.b = arena_->value(pair.b),  // (n, R)
-                           .b_perturbation = arena_->forward_perturbation(pair.b),
+    group.parts.push_back({.b = arena.value(pair.b),  // (n, R)
+                           .b_perturbation = arena.forward_perturbation(pair.b),
                            .row_begin = row_of(pair.part) - origin,
                            .scale = pair.scale});
   }
   if (first_pair == nullptr) return group;
   const int64_t pairs = group.parts.size();
-  group.a = arena_->stacked(first_pair->a, pairs);  // (KR, in)
-  group.a_perturbation = arena_->forward_perturbation_stacked(first_pair->a, pairs);
+  group.a = arena.stacked(first_pair->a, pairs);  // (KR, in)
+  group.a_perturbation = arena.forward_perturbation_stacked(first_pair->a, pairs);
+  if (const double* rho = arena.forward_noise())
+    group.noise = {.rho = rho, .draws = mode.draws(noise_stream(op_)), .first_row = origin};
   return group;
 }
 
@@ -83,8 +88,14 @@ Tensor Linear::forward_parts(const Tensor& x, size_t first, size_t count, const 
   const int64_t begin = row_of(first), end = row_of(first + count);
   const Weight w = weight_->slice(begin, end);                                 // (end - begin, in)
   const Tensor bias = bias_ == nullptr ? Tensor() : bias_->slice(begin, end);  // (end - begin)
-  const LoraGroup lora = group(first, count, rows, mode);
-  Tensor y = lora.parts.empty() ? ops::linear(x, w, bias) : ops::lora_linear(x, w, bias, lora);  // (N, end - begin)
+  const LoraGroup lora = arena_ == nullptr ? LoraGroup() : group(*arena_, first, count, rows, mode);
+  Tensor y;  // (N, end - begin)
+  if (lora.parts.empty()) {
+    y = ops::linear(x, w, bias);
+  } else {
+    const Arena* const side = arena_->forward_side();
+    y = ops::lora_linear(x, w, bias, lora, side == nullptr ? LoraGroup() : group(*side, first, count, rows, mode));
+  }
   if (!probe_) return y;
   Tensor e = probe_.slice_rows(begin, end);
   if (probe_.requires_grad()) e.set_grad_buffer(probe_.grad().slice_rows(begin, end));

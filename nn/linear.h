@@ -59,7 +59,7 @@ class Linear {
     size_t part = 0;
     double scale = 0;
   };
-  LoraGroup group(size_t first, size_t count, const RowIds& rows, const Mode& mode) const;
+  LoraGroup group(const Arena& arena, size_t first, size_t count, const RowIds& rows, const Mode& mode) const;
   int64_t row_of(size_t part) const;
 
   std::vector<Part> parts_;

@@ -64,6 +64,7 @@ struct Mode {
   const uint64_t* live_step = nullptr;  // a captured graph reads the step here, in device memory
 
   static Mode evaluation() { return {}; }
+  PhiloxSource draws(uint64_t op) const { return {philox_key(seed, step, op), seed, op, live_step}; }
   Dropout dropout(double p, uint64_t op, const RowIds& rows) const {
     if (!training || p == 0) return {};
     return {.p = p,

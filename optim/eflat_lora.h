@@ -11,7 +11,8 @@ class EflatLora final : public Method {
   EflatLora(const MethodRow& row, nn::Arena& arena, const MethodOptions& options)
       : Method(row, arena, options),
         beta_(options.number("beta")),
-        perturbation_(arena, options.word("norm"), options.number("pinv-rcond")) {}
+        perturbation_(arena, options.word("norm"), options.number("pinv-rcond"),
+                      options.word("rho-kind") == "relative") {}
   nn::PerturbedView training_view() override { return nn::PerturbedView(arena_); }
 
  protected:

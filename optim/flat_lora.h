@@ -8,7 +8,9 @@ namespace lowland::optim {
 class FlatLora final : public TwoPassMethod {
  public:
   FlatLora(const MethodRow& row, nn::Arena& arena, const MethodOptions& options)
-      : TwoPassMethod(row, arena, options), perturbation_(arena, options.word("norm"), options.number("pinv-rcond")) {}
+      : TwoPassMethod(row, arena, options),
+        perturbation_(arena, options.word("norm"), options.number("pinv-rcond"),
+                      options.word("rho-kind") == "relative") {}
 
  protected:
   void perturb() override { perturbation_.update(step_state(), 1.0, false); }

@@ -3,23 +3,21 @@
 //   joint    E = rho G / ||G||, one norm over all A and B of all layers, as in SAM
 //   factor   a ball for each factor: E_A = rho G_A / ||G_A||, E_B = rho G_B / ||G_B||, for each A and each B
 #pragma once
-#include "kernels/sam.h"
 #include "optim/method.h"
+#include "optim/segments.h"
 
 namespace lowland::optim {
 
 class LoraSam final : public TwoPassMethod {
  public:
-  LoraSam(const MethodRow& row, nn::Arena& arena, const MethodOptions& options);
+  LoraSam(const MethodRow& row, nn::Arena& arena, const MethodOptions& options)
+      : TwoPassMethod(row, arena, options), perturbation_(arena, options.word("norm") == "joint") {}
 
  protected:
-  void perturb() override;
+  void perturb() override { perturbation_.update(arena_.grads(), step_state()); }
 
  private:
-  bool joint_;
-  Tensor segments_;  // the rows of table_, as words of 8 bytes
-  SamTable table_;
-  Tensor squares_;  // (segments) f64
+  VectorPerturbation perturbation_;
 };
 
 }  // namespace lowland::optim

@@ -16,7 +16,13 @@ Method::Method(const MethodRow& row, Arena& arena, const MethodOptions& options)
       row_(row),
       options_(options),
       state_(arena.context()),
-      optimizer_(make_optimizer(arena, options.optimizer)) {}
+      optimizer_(make_optimizer(arena, options.optimizer)) {
+  if (row.option("rho-max") != nullptr && rho_schedule(1).kind == RhoKind::le_sam)
+    most_rho_ = options.number("rho-max");
+  if (options.optimizer.precondition) preconditioner_ = std::make_unique<Preconditioner>(arena);
+}
+
+PerturbedView Method::training_view() { return optimizer_->sample(state_) ? PerturbedView(arena_) : PerturbedView(); }
 
 void Method::ascend() { fail("{} takes one pass: there is nothing to ascend", name()); }
 void Method::restore() { fail("{} takes one pass: there is nothing to restore", name()); }
@@ -25,8 +31,14 @@ void Method::step() {
   arena_.require_centre("an optimizer step");
   arena_.drop_held_gradients();
   state_.begin_update(arena_.grads(), options_.max_grad_norm);
+  if (row_.passes == 1) settle_rho();
   before_update();
+  if (preconditioner_) preconditioner_->apply(state_);
   optimizer_->step(state_);
+}
+
+void Method::settle_rho() const {
+  if (most_rho_ > 0) state_.divide_rho(most_rho_);
 }
 
 void Method::set_step(int64_t step, double lr, double rho, bool new_window) {
@@ -46,8 +58,10 @@ void Method::step(double lr, double rho, const Tensor& loss) {
 }
 
 RhoSchedule Method::rho_schedule(int64_t total_steps) const {
-  if (row_.option("rho") == nullptr) return {RhoKind::constant, 0, total_steps};
-  return {parse_rho_kind(options_.word("rho-schedule")), options_.number("rho"), total_steps};
+  if (row_.option("rho") != nullptr)
+    return {parse_rho_kind(options_.word("rho-schedule")), options_.number("rho"), total_steps};
+  if (row_.strength.empty()) return {RhoKind::constant, 0, total_steps};
+  return {row_.strength_kind, options_.number(row_.strength), total_steps};
 }
 
 StepStats Method::stats() const {
@@ -110,6 +124,7 @@ void TwoPassMethod::ascend() {
   arena_.require_centre("ascend");
   arena_.drop_held_gradients();
   step_state().begin_ascent(arena_.grads());
+  settle_rho();
   perturb();
   pass_ = Pass::second;
 }
@@ -160,6 +175,10 @@ std::unique_ptr<Method> make_method(const std::string& name, Arena& arena, const
   } else {
     LL_CHECK(!arena.adapters().empty(), "{} trains adapters, but none is attached", name);
   }
+  LL_CHECK(options.optimizer.name != "ivon" || (row.passes == 1 && row.perturbs == Perturbs::nothing),
+           "ivon chooses where the gradient is taken, and so does {}: take lora, lora-obar or lora-nbar with it", name);
+  LL_CHECK(!row.reads_momentum || options.optimizer.name != "sgd" || options.optimizer.momentum != 0,
+           "{} perturbs along the optimizer's momentum, and sgd with momentum 0 has none", name);
   MethodOptions whole = options;
   whole.values = complete(row, options.values);
   return row.make(row, arena, whole);

@@ -25,6 +25,7 @@
 #include "nn/arena.h"
 #include "optim/methods.h"
 #include "optim/optimizer.h"
+#include "optim/preconditioner.h"
 #include "optim/schedule.h"
 
 namespace lowland::optim {
@@ -62,10 +63,10 @@ class Method {
   int64_t steps() const { return state_.read().t; }  // taken; waits
   const StepState& step_state() const { return state_; }
   const std::string& loss_name() const { return row_.loss_name; }
-  RhoSchedule rho_schedule(int64_t total_steps) const;  // by the options rho and rho-schedule; 0 of a method without
+  RhoSchedule rho_schedule(int64_t total_steps) const;  // of rho or of the row's `strength`; 0 without either
 
   // Keep the result alive for the forward and backward of the pass under way.
-  virtual nn::PerturbedView training_view() { return {}; }
+  virtual nn::PerturbedView training_view();
   virtual bool wants_second_pass() const { return false; }
   virtual void ascend();
   virtual void restore();
@@ -91,18 +92,22 @@ class Method {
   // Before the optimizer moves anything. What it launches must move nothing where the step is not finite.
   virtual void before_update() {}
   virtual NamedTensors own_state() const { return {}; }
+  // Of the perturbation that the next or second pass reads, over all adapters.
+  virtual double perturbation_norm() const;
+  void settle_rho() const;  // once the gradient is known that the perturbation is made from
+  const Tensor& momentum() const { return optimizer_->momentum(); }
   const StepScalars* scalars() const { return state_.scalars(); }
 
   nn::Arena& arena_;
 
  private:
-  double perturbation_norm() const;
-
   const MethodRow& row_;
   MethodOptions options_;
+  double most_rho_ = 0;  // of le-sam, which divides rho by the gradient's norm; else 0
   StepState state_;
   int64_t next_step_ = 0;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Preconditioner> preconditioner_;  // null: none
 };
 
 // The methods that take the gradient twice.
@@ -118,6 +123,7 @@ class TwoPassMethod : public Method {
   using Method::step;
 
  protected:
+  bool in_second_pass() const { return pass_ == Pass::second; }
   virtual void perturb() = 0;  // from the gradients at the centre; as before_update, nothing where they are not finite
 
  private:

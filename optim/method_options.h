@@ -29,6 +29,7 @@ struct MethodOptions {
   OptionValues values = {};  // of the method's own options; those left out have their defaults
   OptimizerOptions optimizer = {};
   double max_grad_norm = 1.0;  // over everything trained; 0: no clipping
+  uint64_t seed = 0;           // of what a method draws
 
   // REQUIRES the value is there, as it is for every option of a method that make_method made.
   double number(const std::string& name) const { return std::get<double>(values.at(name)); }

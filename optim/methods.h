@@ -8,14 +8,15 @@
 #include <vector>
 
 #include "optim/method_options.h"
+#include "optim/schedule.h"
 
 namespace lowland::optim {
 
 class Method;
 struct MethodRow;
 
-enum class Trains : uint8_t { adapters, all_weights };  // adapters: and the task head beside them
-enum class Perturbs : uint8_t { nothing, b, a_and_b };
+enum class Trains : uint8_t { adapters, all_weights };                   // adapters: and the task head beside them
+enum class Perturbs : uint8_t { nothing, b, a_and_b, beside, weights };  // beside: by pairs beside the adapters
 
 using MethodFactory =
     std::function<std::unique_ptr<Method>(const MethodRow& row, nn::Arena& arena, const MethodOptions& options)>;
@@ -31,7 +32,11 @@ struct MethodRow {
   std::string loss_name = "loss";     // what a log calls the loss of the first pass: loss_perturbed off the centre
   bool moving_average = false;        // carries a moving average e of E_B: measure_ema_gap is about it
   double learning_rate = 2e-4;        // the peak where none is given
+  bool keeps_loss_gradients = false;  // between its passes: these cannot be captured and replayed
+  bool reads_momentum = false;        // perturbs along the optimizer's momentum, which must be there
   std::vector<MethodOption> options = {};
+  std::string strength = {};                // where there is no rho: the option that moves from step to step instead
+  RhoKind strength_kind = RhoKind::cosine;  // and how
   MethodFactory make = nullptr;
 
   const MethodOption* option(const std::string& name) const;  // null if the method has no such option

@@ -12,10 +12,14 @@
 namespace lowland::optim {
 
 struct OptimizerOptions {
-  std::string name = "adamw";                     // adamw | sgd
+  std::string name = "adamw";                     // adamw | sgd | ivon
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // adamw
   double momentum = 0;                            // sgd
+  double ess = 1e7, h0 = 1e-3;                    // ivon: effective sample size, precision over it at the start
+  double ivon_beta2 = 0.99999, ivon_most = 1e-3;  // ivon: decay of the precision, the largest step over lr
+  uint64_t seed = 0;                              // ivon: of its samples
   double weight_decay = 0;                        // on lora_a, lora_b and decayed; never on undecayed (biases, norms)
+  bool precondition = false;                      // adapters' gradients by r x r matrices: optim/preconditioner.h
   double lora_plus_ratio = 1;                     // B's learning rate over A's: LoRA+, arXiv:2402.12354, takes 16
 };
 
@@ -28,6 +32,10 @@ class Optimizer {
   virtual void step(const StepState& s) = 0;
   // The state, as views: to be saved, or to be written into when a run goes on.
   virtual NamedTensors state() const = 0;
+  // Before a pass: writes where it is to be taken, as the arena's perturbation. False: at the centre.
+  virtual bool sample(const StepState& /*s*/) { return false; }
+  // A decaying sum of past gradients, in the arena's layout; absent where the optimizer keeps none.
+  virtual const Tensor& momentum() const = 0;
 };
 
 // The arena by learning rate and weight decay: neighbours with the same settings are one group.

@@ -33,7 +33,8 @@ RhoKind parse_rho_kind(const std::string& name) {
   if (name == "linear") return RhoKind::linear;
   if (name == "cosine") return RhoKind::cosine;
   if (name == "inv-sqrt" || name == "inv_sqrt") return RhoKind::inv_sqrt;
-  fail("unknown rho schedule '{}': one of constant, linear, cosine, inv-sqrt", name);
+  if (name == "le-sam" || name == "le_sam") return RhoKind::le_sam;
+  fail("unknown rho schedule '{}': one of constant, linear, cosine, inv-sqrt, le-sam", name);
 }
 
 double LrSchedule::at(int64_t t) const {
@@ -62,8 +63,10 @@ double RhoSchedule::at(int64_t t) const {
   switch (kind) {
     case RhoKind::constant: return rho;
     case RhoKind::linear: return rho * (1 - progress);
-    case RhoKind::cosine: return rho * half_cosine(progress);
+    case RhoKind::cosine:
+    case RhoKind::le_sam: return rho * half_cosine(progress);
     case RhoKind::inv_sqrt: return rho / std::sqrt(real(t));
+    case RhoKind::rising: return rho * (1 - half_cosine(real(t) / real(std::max<int64_t>(1, total_steps))));
   }
   return rho;
 }

@@ -10,6 +10,8 @@
 //     inverse_sqrt  lr0 sqrt(s / (i - w + s)),  s = w, or 10,000 without a warm-up
 //   rho             constant rho0   linear rho0 (1 - i / T)   cosine rho0 (1 + cos(pi i / T)) / 2
 //                   inv-sqrt rho0 / sqrt(t)                              (Theorem 2 of arXiv 2508.00522)
+//                   le-sam the cosine, which the step divides by ||g|| up to a most: Method
+//                   rising rho0 (1 - cos(pi t / T)) / 2                  of the random perturbation alone
 #pragma once
 #include <cstdint>
 #include <string>
@@ -18,12 +20,12 @@
 namespace lowland::optim {
 
 enum class LrKind : uint8_t { linear, cosine, cosine_with_restarts, polynomial, constant, inverse_sqrt };
-enum class RhoKind : uint8_t { constant, linear, cosine, inv_sqrt };
+enum class RhoKind : uint8_t { constant, linear, cosine, inv_sqrt, le_sam, rising };
 
 const std::vector<std::string>& lr_kind_names();
 // By its name; "constant_with_warmup" is constant, too. Throws Error that lists the known names.
 LrKind parse_lr_kind(const std::string& name);
-// "constant", "linear", "cosine", "inv-sqrt" (also "inv_sqrt").
+// "constant", "linear", "cosine", "inv-sqrt", "le-sam" (also with underscores).
 RhoKind parse_rho_kind(const std::string& name);
 
 struct LrSchedule {

@@ -35,6 +35,8 @@ void StepState::begin_ascent(const Tensor& grads) const {
   LL_LAUNCH_UNTYPED(memory_, begin_ascent, scalars());
 }
 
+void StepState::divide_rho(double most) const { LL_LAUNCH_UNTYPED(memory_, divide_rho, scalars(), most); }
+
 void StepState::begin_update(const Tensor& grads, double max_grad_norm) const {
   write_grad_squares(scalars(), grads);
   LL_LAUNCH_UNTYPED(memory_, begin_update, scalars(), max_grad_norm);

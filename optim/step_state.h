@@ -17,6 +17,7 @@ class StepState {
   void set_step(int64_t step, double lr, double rho, bool new_window = false) const;
   void add_loss(const Tensor& loss) const;  // one element
   void begin_ascent(const Tensor& grads) const;
+  void divide_rho(double most) const;
   void begin_update(const Tensor& grads, double max_grad_norm) const;
 
   // Copies; on a GPU these wait.

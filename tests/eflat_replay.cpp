@@ -15,79 +15,17 @@
 #include <string>
 #include <vector>
 
-#include "engine/autograd.h"
 #include "engine/error.h"
-#include "engine/ops/ops.h"
 #include "kernels/common/difference.h"
-#include "nn/arena.h"
-#include "optim/method.h"
 #include "optim/schedule.h"
+#include "tests/optim/golden_network.h"
 
 using namespace lowland;
-using nlohmann::json;
+using namespace lowland::test;
 
 namespace {
 
-std::vector<double> flat(const json& rows) {
-  std::vector<double> values;
-  for (const json& row : rows)
-    for (const json& x : row) values.push_back(x.get<double>());
-  return values;
-}
-
-Tensor matrix(Context& context, const json& rows) {
-  return Tensor::from<double>(context, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows.at(0).size())},
-                              flat(rows));
-}
-
 double error(const std::vector<double>& x, const std::vector<double>& ref) { return difference(x, ref).to_largest(); }
-
-// tanh(x W1^T) W2^T ..., every layer adapted.
-class Network {
- public:
-  Network(Context& context, DType dtype, const json& layers, double scale) : scale_(scale) {
-    std::vector<nn::ArenaSpec> specs;
-    std::vector<nn::AdapterSpec> adapters;
-    for (size_t l = 0; l < layers.size(); ++l) {
-      const Tensor w = matrix(context, layers[l].at("W0")).to(dtype);
-      const auto r = static_cast<int64_t>(layers[l].at("A").size());
-      const std::string a = a_name(l), b = b_name(l);
-      specs.push_back({a, {r, w.dim(1)}, nn::Role::lora_a});
-      specs.push_back({b, {w.dim(0), r}, nn::Role::lora_b});
-      adapters.push_back({"layer" + std::to_string(l), a, b, w.dim(0), w.dim(1), r, scale});
-      weights_.push_back(w);
-    }
-    arena_ = std::make_unique<nn::Arena>(context, dtype, specs, adapters);
-    for (size_t l = 0; l < layers.size(); ++l) {
-      arena_->value(a_name(l)).copy_from(matrix(context, layers[l].at("A")));
-      arena_->value(b_name(l)).copy_from(matrix(context, layers[l].at("B")));
-    }
-  }
-
-  Tensor loss(Tensor x, const Tensor& targets) const {
-    for (size_t l = 0; l < weights_.size(); ++l) {
-      LoraGroup lora;
-      lora.a = arena_->value(a_name(l));
-      lora.a_perturbation = arena_->forward_perturbation(a_name(l));
-      lora.parts.push_back({arena_->value(b_name(l)), arena_->forward_perturbation(b_name(l)), 0, scale_});
-      x = ops::lora_linear(x, weights_[l], Tensor(), lora);  // (N, sizes[l + 1])
-      if (l + 1 < weights_.size()) x = ops::tanh(x);
-    }
-    CrossEntropyOptions options;
-    options.scale = 1.0 / static_cast<double>(targets.numel());
-    return ops::cross_entropy(x, targets, options);
-  }
-
-  nn::Arena& arena() const { return *arena_; }
-  size_t depth() const { return weights_.size(); }
-  static std::string a_name(size_t l) { return "layer" + std::to_string(l) + ".lora_A.weight"; }
-  static std::string b_name(size_t l) { return "layer" + std::to_string(l) + ".lora_B.weight"; }
-
- private:
-  double scale_;
-  std::vector<Tensor> weights_;
-  std::unique_ptr<nn::Arena> arena_;
-};
 
 std::unique_ptr<optim::Method> method_of(const std::string& name, nn::Arena& arena, const json& settings) {
   optim::MethodOptions options;
@@ -103,15 +41,6 @@ std::unique_ptr<optim::Method> method_of(const std::string& name, nn::Arena& are
   return optim::make_method(name, arena, options);
 }
 
-// One pass: the training loop of optim/method.h.
-Tensor pass(const Network& network, optim::Method& method, const Tensor& x, const Tensor& y) {
-  network.arena().zero_grads();
-  const auto view = method.training_view();
-  const Tensor loss = network.loss(x, y);
-  loss.context().tape().backward(loss);
-  return loss.detach();
-}
-
 struct Errors {
   double loss = 0, values = 0, e = 0;  // values: A and B
 };
@@ -120,8 +49,6 @@ struct Errors {
 constexpr Errors kRoundedE = {1e-3, 2e-3, 0x1p-7};
 
 bool has_e(const std::string& method) { return optim::method_row(method).perturbs == optim::Perturbs::b; }
-
-std::vector<double> doubles(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
 
 // The reference's A, B and E after a step.
 void set_state(const Network& network, const std::string& method, const json& step) {

@@ -22,7 +22,7 @@ constexpr std::string_view kNotQuantised =
     "frozen weights are not quantised here; --weights-dtype bf16 halves those of Llama and LLaVA";
 constexpr std::string_view kNoFp16 =
     "there is no fp16 here, whose losses would have to be scaled: --dtype is f32, or bf16 on a GPU";
-constexpr std::string_view kOptimizers = "--optimizer is adamw or sgd, with their state in f32";
+constexpr std::string_view kOptimizers = "--optimizer is adamw, sgd or ivon, with their state in f32";
 constexpr std::string_view kEvalSteps = "--eval-steps N says how often, and the last step is always evaluated";
 constexpr std::string_view kSaveSteps = "--save-steps N says how often, and the last step always has a checkpoint";
 constexpr std::string_view kDraws = "--temperature 1 draws tokens, and 0 takes the likeliest";

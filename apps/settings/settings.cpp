@@ -179,13 +179,18 @@ void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_s
   f.add("epochs,num-train-epochs", &epochs, "Passes over the training examples");
   f.add("max-steps", &max_steps, "Stop after N steps (0: by epochs)");
   batch.add_flags(f);
-  f.add("optimizer,optim", &optimizer, "adamw or sgd");
+  f.add("optimizer,optim", &optimizer, "adamw, sgd or ivon");
   f.add("weight-decay", &weight_decay, "Decoupled weight decay, never on biases and norms");
   f.add("adam-beta1", &adam_beta1, "AdamW's first moment decay");
   f.add("adam-beta2", &adam_beta2, "AdamW's second moment decay");
   f.add("adam-epsilon", &adam_epsilon, "AdamW's epsilon");
   f.add("momentum", &momentum, "SGD's momentum");
+  f.add("ivon-ess", &ivon_ess, "IVON's effective sample size: the larger, the smaller are its samples");
+  f.add("ivon-h0", &ivon_h0, "IVON's Hessian at the start");
+  f.add("ivon-beta2", &ivon_beta2, "IVON's decay of the Hessian");
+  f.add("ivon-clip", &ivon_clip, "IVON's largest step of a number, over the learning rate");
   f.add("lora-plus-ratio", &lora_plus_ratio, "LoRA+: the learning rate of B is so many times that of A");
+  f.add("precondition", &precondition, "Multiply the gradient of A by (B^T B + d)^-1 and that of B by (A A^T + d)^-1");
   f.add("max-grad-norm", &max_grad_norm, "Clip the gradient to this norm (0: never)");
   f.add("label-smoothing,label-smoothing-factor", &label_smoothing, "Label smoothing of the cross-entropy");
   f.add("eval-steps", &eval_steps, "Evaluate every N steps (0: every epoch)");
@@ -207,6 +212,9 @@ void TrainingSettings::check() const {
   for (const auto& [flag, value] :
        {std::pair{"adam-beta1", adam_beta1}, {"adam-beta2", adam_beta2}, {"momentum", momentum}})
     below_one(flag, value);
+  for (const auto& [flag, value] : {std::pair{"ivon-ess", ivon_ess}, {"ivon-h0", ivon_h0}, {"ivon-clip", ivon_clip}})
+    LL_CHECK(value > 0, "--{} must be more than 0, got {}", flag, value);
+  below_one("ivon-beta2", ivon_beta2);
   LL_CHECK(adam_epsilon > 0, "--adam-epsilon must be more than 0, got {}", adam_epsilon);
 }
 
@@ -214,7 +222,7 @@ void TrainingSettings::fill_in_defaults(const MethodSettings& method) {
   if (lr == 0) lr = method.row().learning_rate;
 }
 
-optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m) const {
+optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m, int64_t seed) const {
   optim::MethodOptions o;
   for (const optim::MethodOption& option : m.row().options) o.values[option.name] = m.values.at(option.name);
   o.optimizer = {.name = optimizer,
@@ -222,9 +230,16 @@ optim::MethodOptions TrainingSettings::method_options(const MethodSettings& m) c
                  .beta2 = adam_beta2,
                  .eps = adam_epsilon,
                  .momentum = momentum,
+                 .ess = ivon_ess,
+                 .h0 = ivon_h0,
+                 .ivon_beta2 = ivon_beta2,
+                 .ivon_most = ivon_clip,
+                 .seed = static_cast<uint64_t>(seed),
                  .weight_decay = weight_decay,
+                 .precondition = precondition,
                  .lora_plus_ratio = lora_plus_ratio};
   o.max_grad_norm = max_grad_norm;
+  o.seed = static_cast<uint64_t>(seed);
   return o;
 }
 

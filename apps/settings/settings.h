@@ -70,13 +70,15 @@ struct TrainingSettings {
   std::string optimizer = "adamw", schedule = "linear", best_metric;  // best_metric: empty is the task's own
   double lr = 0, weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, warmup_ratio = 0.06;
   double max_grad_norm = 1, momentum = 0, lora_plus_ratio = 1;
+  double ivon_ess = 1e7, ivon_h0 = 1e-3, ivon_beta2 = 0.99999, ivon_clip = 1e-3;
+  bool precondition = false;
   int64_t epochs = 3, max_steps = 0, eval_steps = 0, save_steps = 0, logging_steps = 10, sharpness_steps = 0;
   int64_t warmup_steps = 0, save_total_limit = 2, patience = 0;  // 0: by ratio; all; never stop early
   // The batch's stand in the middle of them. label_smoothing: the loss's.
   void add_flags(Flags& flags, BatchSettings& batch, double& label_smoothing);
   void check() const;
   void fill_in_defaults(const MethodSettings& method);  // the learning rate by method
-  optim::MethodOptions method_options(const MethodSettings& method) const;
+  optim::MethodOptions method_options(const MethodSettings& method, int64_t seed = 0) const;
   int64_t total_steps(int64_t steps_per_epoch) const { return max_steps > 0 ? max_steps : epochs * steps_per_epoch; }
 };
 

@@ -9,7 +9,7 @@ namespace lowland::apps {
 TrainingStep::TrainingStep(nn::Model& model, optim::Method& method, Loss loss, bool graphs)
     : model_(model), method_(method), loss_(std::move(loss)), graphs_(model.context()) {
   Context& context = model.context();
-  if (!graphs) graphs_.disable();
+  if (!graphs || method.row().keeps_loss_gradients) graphs_.disable();
   if (context.on_cpu()) return;
   weight_ = Tensor::zeros(context, {1}, acc_of(model.dtype()));
   context.tape().one(weight_);  // made here, so that no captured step makes it

@@ -106,8 +106,8 @@ void run(TrainVerb& verb) {
   const MemoryPlan plan =
       log_memory_plan(session.planned(verb.training), session.batch, *session.context, verb.output.verbose);
   const std::unique_ptr<nn::Model> model = filled_model(session, true);
-  const auto method =
-      optim::make_method(session.method.name, model->arena(), verb.training.method_options(session.method));
+  const auto method = optim::make_method(session.method.name, model->arena(),
+                                         verb.training.method_options(session.method, session.system.seed));
 
   // Everything that can be refused has been: from here on the run's folder is written.
   nlohmann::json settings = verb.flags.to_json();
@@ -142,7 +142,8 @@ void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
     verb->training.lr = session.pretraining_lr;
   }
   verb->training.add_flags(flags, session.batch, session.label_smoothing);
-  if (which == Verb::pretrain) flags.drop("lora-plus-ratio");
+  if (which == Verb::pretrain)
+    for (const char* of_adapters : {"lora-plus-ratio", "precondition"}) flags.drop(of_adapters);
   if (!session.smooths_labels) flags.drop("label-smoothing");
   session.system.add_flags(flags);
   verb->output.add_flags(flags);

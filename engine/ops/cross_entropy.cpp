@@ -1,5 +1,6 @@
 #include "kernels/cross_entropy.h"
 
+#include "engine/autograd.h"
 #include "engine/launch.h"
 #include "engine/op_scope.h"
 #include "engine/ops/ops.h"
@@ -33,7 +34,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
     Tensor dlogits = logits.sole_owner() ? logits.detach() : Tensor::empty_like(logits);  // (N, V)
     LL_LAUNCH(logits, cross_entropy_backward, dlogits.data<T>(), dloss.data<acc_t<T>>(), logits.data<T>(),
               targets.data<int32_t>(), lse.data<acc_t<T>>(), shape);
-    give(logits, std::move(dlogits));
+    give(logits, logits.context().tape().loss_gradient(std::move(dlogits)));
   });
   return loss;
 }

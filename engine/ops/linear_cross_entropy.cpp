@@ -175,6 +175,8 @@ Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targ
   op.computes(product, 0);
   if (!op.records()) return forward(x, w.data, chunks, Tensor());
   if (w.data.requires_grad()) {
+    op.check(x.context().tape().loss_gradients() == Tape::LossGradients::fresh,
+             "the gradient of a loss is kept by rows of x: w must be frozen for that");
     op.computes(product, 3 * product);
     Tensor loss = forward(x, w.data, chunks, Tensor());
     op.record(loss, [x, w = w.data, chunks](Tensor dloss) { backward(x, w, chunks, dloss); });
@@ -187,7 +189,7 @@ Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targ
   op.record(loss, [x = x.gradient_only(), saved, chunks](Tensor dloss) {
     LL_LAUNCH(saved, linear_cross_entropy_backward, saved.data<T>(), saved.data<T>(), dloss.data<acc_t<T>>(),
               saved.numel());
-    give_rows(x, saved, chunks);
+    give_rows(x, saved.context().tape().loss_gradient(saved), chunks);  // W is the same at both points
   });
   return loss;
 }

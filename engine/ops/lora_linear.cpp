@@ -3,6 +3,8 @@
 #include "engine/ops/dropout_rows.h"
 #include "engine/ops/linear_parts.h"
 #include "kernels/elementwise.h"
+#include "kernels/gram.h"
+#include "kernels/weight_noise.h"
 
 namespace lowland::ops {
 namespace {
@@ -104,38 +106,96 @@ void lora_backward(const Tensor& x, const Tensor& xa, const LoraGroup& lora, con
             a.data<T>(), in, static_cast<acc_t<T>>(dx.beta));
 }
 
-void count_work(OpScope& op, const Tensor& x, const Tensor& w, const LoraGroup& lora) {
-  const double whole = product_flops(x, w.dim(0)), down = product_flops(x, lora.a.dim(0));
+// Of the pairs of one group.
+void count_work(const Tensor& x, const LoraGroup& lora, double& forward, double& backward) {
+  const double down = product_flops(x, lora.a.dim(0));
   double up = 0;
   for (const LoraPart& part : lora.parts)
     up += 2.0 * static_cast<double>(x.dim(0)) * static_cast<double>(part.b.numel());
-  const double of_x = x.requires_grad() ? whole + down : 0, of_w = w.requires_grad() ? whole : 0;
-  op.computes(whole + down + up, of_x + of_w + down + 2 * up);
+  forward += down + up;
+  backward += (x.requires_grad() ? down : 0) + down + 2 * up;
+}
+
+// A group with what its backward reads.
+struct Pairs {
+  LoraGroup lora;
+  LoraInput in;
+  Tensor xa;  // (N, KR)
+};
+
+Pairs pairs_down(const Tensor& x, const LoraGroup& lora, const DropoutRows& dropout) {
+  Pairs pairs{lora, {.N = x.dim(0), .M = x.dim(1), .KR = lora.a.dim(0), .dropout = dropout}, {}};
+  pairs.xa = Tensor::empty(x.context(), {pairs.in.N, pairs.in.KR}, x.dtype());  // (N, KR)
+  const Tensor a = perturbed(lora.a, lora.a_perturbation);                      // (KR, M)
+  LL_LAUNCH(x, lora_linear_down_forward, pairs.xa.data<T>(), x.data<T>(), a.data<T>(), pairs.in);
+  return pairs;
+}
+
+// The weight as the forward reads it: with noise on the rows of each part, whose lengths (n, f64) are taken where `q`
+// has none yet.
+Tensor noisy_weight(const Tensor& x, const Tensor& w, const LoraGroup& lora, std::vector<Tensor>& q) {
+  const int64_t M = w.dim(1);
+  Tensor y = w.dtype() == x.dtype() ? w.clone() : w.to(x.dtype());  // (O, M)
+  const bool first_time = q.empty();
+  int64_t first = 0;  // of the part's rows in a
+  for (size_t k = 0; k < lora.parts.size(); ++k) {
+    const LoraPart& part = lora.parts[k];
+    const int64_t n = part.b.dim(0), R = part.b.dim(1);
+    const Tensor rows = y.slice_rows(part.row_begin, part.row_begin + n);  // (n, M)
+    const NoiseShape shape{n, M, R, part.scale, lora.noise.first_row + part.row_begin};
+    if (first_time) {
+      const Tensor a = lora.a.slice_rows(first, first + R);             // (R, M)
+      const Tensor p = Tensor::empty(x.context(), {R, n}, x.dtype());   // A W^T
+      const Tensor K = Tensor::empty(x.context(), {R, R}, DType::f64);  // A A^T
+      q.push_back(Tensor::empty(x.context(), {n}, DType::f64));
+      multiply_weight(p, a, rows, {.trans_b = Trans::yes, .M = R, .N = n, .K = M, .lda = M, .ldb = M, .ldc = n}, 0);
+      LL_LAUNCH(a, gram_rows, K.data<double>(), a.data<T>(), a.data<T>(), R, M);
+      LL_LAUNCH(x, row_lengths, q.back().data<double>(), rows.data<T>(), p.data<T>(), part.b.data<T>(),
+                K.data<double>(), shape);
+    }
+    LL_LAUNCH(x, weight_noise, rows.data<T>(), rows.data<T>(), q[k].data<double>(), lora.noise.rho, shape,
+              lora.noise.draws);
+    first += R;
+  }
+  return y;
 }
 
 }  // namespace
 
-Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora) {
+Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora,
+                   const LoraGroup& beside) {
   OpScope op("lora_linear", {{"x", &x}, {"w", &w.data}, {"bias", &bias}, {"a", &lora.a}});
   check_linear(op, x, w, bias);
   check_lora(op, x, w.data, lora);
-  count_work(op, x, w.data, lora);
-  const LoraInput in{
-      .N = x.dim(0), .M = x.dim(1), .KR = lora.a.dim(0), .dropout = dropout_rows(op, lora.dropout, x.dim(0))};
-  Tensor y = Tensor::empty(x.context(), {in.N, w.data.dim(0)}, x.dtype());  // (N, O)
-  Tensor xa = Tensor::empty(x.context(), {in.N, in.KR}, x.dtype());         // (N, KR)
-  const Tensor a = perturbed(lora.a, lora.a_perturbation);                  // (KR, M)
-  LL_LAUNCH(x, lora_linear_down_forward, xa.data<T>(), x.data<T>(), a.data<T>(), in);
+  const double whole = product_flops(x, w.data.dim(0));
+  double forward = whole, backward = (x.requires_grad() ? whole : 0) + (w.data.requires_grad() ? whole : 0);
+  count_work(x, lora, forward, backward);
+  if (!beside.parts.empty()) {
+    check_lora(op, x, w.data, beside);
+    count_work(x, beside, forward, backward);
+  }
+  op.computes(forward, backward);
+  const DropoutRows dropout = dropout_rows(op, lora.dropout, x.dim(0));
+  const bool noisy = lora.noise.rho != nullptr;
+  op.check(!noisy || !w.data.requires_grad(), "noise is for a frozen weight");
+  std::vector<Tensor> q;
+  Tensor y = Tensor::empty(x.context(), {x.dim(0), w.data.dim(0)}, x.dtype());  // (N, O)
+  std::vector<Pairs> all = {pairs_down(x, lora, dropout)};
   const bool first = parts_cover(lora, w.data.dim(0));
-  if (first) multiply_parts(y, xa, lora, 0);
-  linear_forward(y, x, w.data, bias, first ? 1 : 0);
-  if (!first) multiply_parts(y, xa, lora, 1);
-  const bool b_trained = any_b_requires_grad(lora);
-  if (!op.records() && !(b_trained && x.context().tape().recording())) return y;
+  if (first) multiply_parts(y, all.front().xa, lora, 0);
+  linear_forward(y, x, noisy ? noisy_weight(x, w.data, lora, q) : w.data, bias, first ? 1 : 0);
+  if (!first) multiply_parts(y, all.front().xa, lora, 1);
+  if (!beside.parts.empty()) {
+    all.push_back(pairs_down(x, beside, dropout));
+    multiply_parts(y, all.back().xa, beside, 1);
+  }
+  for (Pairs& pairs : all) pairs.xa = keep(pairs.xa, any_b_requires_grad(pairs.lora));
+  if (!op.records() && !(any_b_requires_grad(lora) && x.context().tape().recording())) return y;
   op.record(y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w.data, x.requires_grad()),
-                bias = keep(bias, false), xa = keep(xa, b_trained), lora, in](Tensor dy) {
-    lora_backward(x, xa, lora, in, dy);
-    linear_backward(x, w, bias, dy);  // dx += dy W
+                bias = keep(bias, false), all = std::move(all), q = std::move(q)](Tensor dy) mutable {
+    for (const Pairs& pairs : all) lora_backward(x, pairs.xa, pairs.lora, pairs.in, dy);
+    const bool again = !q.empty() && x.requires_grad();                                 // the same noise
+    linear_backward(x, again ? noisy_weight(x, w, all.front().lora, q) : w, bias, dy);  // dx += dy W
   });
   return y;
 }

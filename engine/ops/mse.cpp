@@ -1,5 +1,6 @@
 #include "kernels/mse.h"
 
+#include "engine/autograd.h"
 #include "engine/launch.h"
 #include "engine/op_scope.h"
 #include "engine/ops/ops.h"
@@ -19,7 +20,7 @@ Tensor mse(const Tensor& x, const Tensor& target, double scale) {
   op.record(loss, [x, target, n, scale](Tensor dloss) {
     Tensor dx = Tensor::empty_like(x);  // as x
     LL_LAUNCH(x, mse_backward, dx.data<T>(), dloss.data<acc_t<T>>(), x.data<T>(), target.data<acc_t<T>>(), n, scale);
-    give(x, std::move(dx));
+    give(x, x.context().tape().loss_gradient(std::move(dx)));
   });
   return loss;
 }

@@ -38,11 +38,19 @@ struct LoraPart {
   double scale = 1;       // alpha / r, or alpha / sqrt(r)
 };
 
+// Noise on the rows of a frozen weight that pairs adapt: kernels/weight_noise.h.
+struct WeightNoise {
+  const double* rho = nullptr;  // in the backend's memory; null: no noise
+  PhiloxSource draws;
+  int64_t first_row = 0;  // the weight's first row among those that share the draws
+};
+
 // The adapters that read one input. Their A's are one stacked matrix: the rank product x A^T is taken once.
 struct LoraGroup {
   Tensor a;               // (KR, M): R rows for each part, in their order
   Tensor a_perturbation;  // (KR, M), absent at the centre
   std::vector<LoraPart> parts;
+  WeightNoise noise;
   Dropout dropout;  // on the adapters' input only; one mask for all parts, recomputed in the backward
 };
 
@@ -86,7 +94,9 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a = false, bool trans
 // y = x W^T + bias.   x (N, M), w (O, M), bias (O) or absent -> (N, O)
 Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias);
 // linear plus its low-rank adapters, as one op: saves x and the rank product only.   -> (N, O)
-Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora);
+// beside: more pairs on the same input, of other ranks; it may be empty. Its dropout is that of `lora`.
+Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora,
+                   const LoraGroup& beside = {});
 
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);

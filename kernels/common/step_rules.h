@@ -18,11 +18,18 @@ LL_HD inline void set_step_of(StepScalars& s, uint64_t step, double lr, double r
   s.step = step;
   s.lr = lr;
   s.rho = rho;
+  s.finite = 1;
   if (new_window) s.window_loss = 0;
   if (new_window) s.window_steps = 0;
 }
 
 LL_HD inline void begin_ascent_of(StepScalars& s) { s.finite = s.first_pass_finite = is_finite(s.grad_squares); }
+
+LL_HD inline void divide_rho_of(StepScalars& s, double most) {
+  if (s.finite == 0) return;
+  const double rho = s.rho / (std::sqrt(s.grad_squares) + 1e-12);
+  s.rho = rho < most ? rho : most;
+}
 
 LL_HD inline void begin_update_of(StepScalars& s, double max_grad_norm) {
   s.grad_norm = std::sqrt(s.grad_squares);

@@ -144,7 +144,8 @@ void perturb(Ctx& ctx, E* e, double* g_norm, const T* values, const T* grads, co
     const EflatAdapter& d = adapters[k];
     const double norm2 = o.global_norm ? total : g_norm[k];
     const bool usable = norm2 > 0 && std::isfinite(norm2);
-    factors[k] = usable ? s->rho / (2 * d.scale * d.scale * std::sqrt(norm2)) : 0.0;
+    const double rho = o.radius2 == nullptr ? s->rho : s->rho * std::sqrt(o.radius2[k]);
+    factors[k] = usable ? rho / (2 * d.scale * d.scale * std::sqrt(norm2)) : 0.0;
     g_norm[k] = std::sqrt(g_norm[k] > 0 ? g_norm[k] : 0.0);
     blocks += (d.n + kRows - 1) / kRows;
   }

@@ -9,7 +9,7 @@ namespace lowland::LL_CPU {
 
 template <class T>
 void sam_perturbation(Ctx& ctx, T* e_a, T* e_b, double* squares, const T* g, const SamTable& table, bool joint,
-                      const StepScalars* s) {
+                      double along, const StepScalars* s) {
   if (s->finite == 0) return;
   double total = 0;
   for (int64_t k = 0; k < table.count; ++k) {
@@ -19,7 +19,7 @@ void sam_perturbation(Ctx& ctx, T* e_a, T* e_b, double* squares, const T* g, con
   for (int64_t k = 0; k < table.count; ++k) {
     const SamSegment& d = table.segments[k];
     const double norm = std::sqrt(joint ? total : squares[k]);
-    const T factor = static_cast<T>(norm > 0 ? s->rho / norm : 0.0);
+    const T factor = static_cast<T>(norm > 0 ? along * s->rho / norm : 0.0);
     const T* from = g + d.begin;
     T* to = (d.of_b != 0 ? e_b : e_a) + d.at;
     parallel_for(ctx, d.size, 16384, [&](int64_t begin, int64_t end) {

@@ -12,6 +12,8 @@ template <class T> void add_loss(Ctx&, StepScalars* s, const T* loss) { s->pendi
 
 void begin_ascent(Ctx&, StepScalars* s) { begin_ascent_of(*s); }
 
+void divide_rho(Ctx&, StepScalars* s, double most) { divide_rho_of(*s, most); }
+
 void begin_update(Ctx&, StepScalars* s, double max_grad_norm) { begin_update_of(*s, max_grad_norm); }
 
 LL_INSTANTIATE(add_loss);

@@ -8,7 +8,6 @@
 namespace lowland::cuda {
 namespace {
 
-constexpr int kMostRank = 512;
 constexpr int64_t kOwnShared = 1024;  // of eflat_solve's reductions, beside what it asks for
 
 template <class T, class E>
@@ -56,8 +55,8 @@ template <class T, class E>
 void perturb(Ctx& ctx, E* e, double* g_norm, const T* values, const T* grads, const EflatTable& table,
              const EflatOptions& o, const StepScalars* s) {
   if (table.count == 0) return;
-  if (table.most_r > kMostRank)
-    fail("[eflat] rank " + std::to_string(table.most_r) + " is above the " + std::to_string(kMostRank) +
+  if (table.most_r > kMostEflatRank)
+    fail("[eflat] rank " + std::to_string(table.most_r) + " is above the " + std::to_string(kMostEflatRank) +
          " that the GPU's kernels take");
   const int64_t rr = table.most_r * table.most_r;
   Scratch scratch(ctx);

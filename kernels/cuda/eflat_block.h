@@ -5,6 +5,7 @@
 
 namespace lowland::cuda {
 
+inline constexpr int kMostEflatRank = 512;
 inline constexpr int kSolveThreads = 256;
 inline constexpr int kBlendThreads = 128;
 inline constexpr int kBlendRows = 2560;     // doubles: rows of G_B and of B, see eflat_rows_per_block
@@ -128,10 +129,13 @@ LL_HD void blend_four(E* e, const double* v, double blend, double add, int colum
 
 // rho / (2 s^2 ||g||), zero where ||g|| is zero or not finite.
 template <class Block>
-LL_HD double eflat_factor(Block& b, const EflatAdapter& d, double own, const double* norm2, const EflatTable& table,
-                          const EflatOptions& o, const StepScalars* s) {
-  const double used = o.global_norm ? sum_over(b, static_cast<int>(table.count), [&](int i) { return norm2[i]; }) : own;
-  return used > 0 && used - used == 0 ? s->rho / (2 * d.scale * d.scale * sqrt(used)) : 0.0;
+LL_HD double eflat_factor(Block& b, int64_t k, const double* norm2, const EflatTable& table, const EflatOptions& o,
+                          const StepScalars* s) {
+  const EflatAdapter& d = table.adapters[k];
+  const double used =
+      o.global_norm ? sum_over(b, static_cast<int>(table.count), [&](int i) { return norm2[i]; }) : norm2[k];
+  const double rho = o.radius2 == nullptr ? s->rho : s->rho * sqrt(o.radius2[k]);
+  return used > 0 && used - used == 0 ? rho / (2 * d.scale * d.scale * sqrt(used)) : 0.0;
 }
 
 // shared: kBlendRows + kBlendFactors doubles, aligned to 16 bytes. row: find_row's.
@@ -148,7 +152,7 @@ LL_HD void eflat_blend(Block& b, E* e, double* g_norm, const EflatArrays<T, E>& 
   BlendRows<T, E> rows{in.values + at, in.grads + at, e + d.e + first * r, per_block, r, r + 1, false};
   if (d.n - first < per_block) rows.count = static_cast<int>(d.n - first);
   rows.wide = r % 4 == 0 && aligned16(rows.x) && aligned16(rows.g) && aligned16(rows.e);
-  const double own = solved.norm2[k], factor = eflat_factor(b, d, own, solved.norm2, table, o, s);
+  const double own = solved.norm2[k], factor = eflat_factor(b, k, solved.norm2, table, o, s);
   double *g = shared, *x = shared + kBlendRows / 2, *m = shared + kBlendRows;
   if (rows.wide)
     load_rows<kVector<T>>(b, g, x, rows, o);

@@ -54,7 +54,7 @@ template <int W, class Block, class T> LL_HD void scale_tile(Block& b, T* y, con
 
 template <class Block, class T>
 LL_HD void sam_scale(Block& b, T* e_a, T* e_b, const double* squares, const T* g, const SamTable& table, bool joint,
-                     const StepScalars* s, int64_t* row) {
+                     double along, const StepScalars* s, int64_t* row) {
   const SamPart part = sam_part(b, table, row);
   const SamSegment d = table.segments[part.segment];
   double norm2 = squares[part.segment];
@@ -62,7 +62,7 @@ LL_HD void sam_scale(Block& b, T* e_a, T* e_b, const double* squares, const T* g
     norm2 = 0;
     for (int64_t i = 0; i < table.count; ++i) norm2 += squares[i];
   }
-  const T factor = static_cast<T>(norm2 > 0 ? s->rho / sqrt(norm2) : 0.0);
+  const T factor = static_cast<T>(norm2 > 0 ? along * s->rho / sqrt(norm2) : 0.0);
   const T* from = g + d.begin + part.first;
   T* to = (d.of_b != 0 ? e_b : e_a) + d.at + part.first;
   if (aligned16(from) && aligned16(to))

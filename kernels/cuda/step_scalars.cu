@@ -16,6 +16,8 @@ template <class T> __global__ void add_loss_kernel(StepScalars* s, const T* loss
 
 __global__ void begin_ascent_kernel(StepScalars* s) { begin_ascent_of(*s); }
 
+__global__ void divide_rho_kernel(StepScalars* s, double most) { divide_rho_of(*s, most); }
+
 __global__ void begin_update_kernel(StepScalars* s, double max_grad_norm) { begin_update_of(*s, max_grad_norm); }
 
 }  // namespace
@@ -29,6 +31,8 @@ template <class T> void add_loss(Ctx& ctx, StepScalars* s, const T* loss) {
 }
 
 void begin_ascent(Ctx& ctx, StepScalars* s) { LL_CUDA_LAUNCH(ctx, 1, 1, 0, begin_ascent_kernel, s); }
+
+void divide_rho(Ctx& ctx, StepScalars* s, double most) { LL_CUDA_LAUNCH(ctx, 1, 1, 0, divide_rho_kernel, s, most); }
 
 void begin_update(Ctx& ctx, StepScalars* s, double max_grad_norm) {
   LL_CUDA_LAUNCH(ctx, 1, 1, 0, begin_update_kernel, s, max_grad_norm);

@@ -100,7 +100,8 @@ Values eflat_perturbation(Values& e, const Values& values, const Values& grads, 
   for (int64_t k = 0; k < table.count && s.finite != 0; ++k) {
     const EflatAdapter& d = table.adapters[k];
     const double length = o.global_norm ? std::sqrt(sum_squares(g_norm)) : g_norm[k];
-    const Matrix E_B = eflat_step(as[k], gs[k], length, d.scale, s.rho, o.rcond);
+    const double rho = o.radius2 == nullptr ? s.rho : s.rho * std::sqrt(o.radius2[k]);
+    const Matrix E_B = eflat_step(as[k], gs[k], length, d.scale, rho, o.rcond);
     for (int64_t i = 0; i < d.n * d.r; ++i) e[d.e + i] = (1 - beta) * e[d.e + i] + beta * E_B.x[i];
   }
   return g_norm;

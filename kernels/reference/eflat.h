@@ -3,6 +3,7 @@
 #pragma once
 #include "kernels/eflat.h"
 #include "kernels/reference/reference.h"
+#include "kernels/weight_noise.h"
 
 namespace lowland::reference {
 
@@ -32,5 +33,17 @@ Matrix eflat_step(const Matrix& A, const Matrix& g, double g_norm, double s, dou
 // read it.
 Values eflat_perturbation(Values& e, const Values& values, const Values& grads, const EflatTable& table,
                           const EflatOptions& options, const StepScalars& s, bool rounded = false);
+
+// kernels/adapter_norms.h, with n x m matrices. x: empty for the product.
+Values adapter_norms(const Values& values, const Values& x, const EflatTable& table);
+// kernels/bi_lora.h. Returns the norms.
+Values bi_lora_step(Values& x, const Values& g, const EflatTable& table, double rate, const StepScalars& s);
+// kernels/weight_noise.h: W with noise in proportion to the rows of W + s B A.
+Values noisy_weight(const Matrix& W, const Matrix& A, const Matrix& B, double rho, const NoiseShape& shape,
+                    PhiloxKey key);
+void precondition(Values& grads, const Values& values, const EflatTable& table);
+// kernels/mgpo.h: E (n, m), which B' and A' there are the factors of.
+Matrix mgpo_perturbation(const Matrix& A, const Matrix& B, const Matrix& m_A, const Matrix& m_B, double scale,
+                         double gbar, double rho);
 
 }  // namespace lowland::reference

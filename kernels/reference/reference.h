@@ -13,6 +13,7 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
 #include "kernels/head_norm.h"
+#include "kernels/ivon.h"
 #include "kernels/lora_linear.h"
 #include "kernels/matmul.h"
 #include "kernels/patchify.h"
@@ -208,8 +209,11 @@ MatmulGradients linear_cross_entropy_backward(double dloss, const Values& x, con
 // The update. EFlat-LoRA: kernels/reference/eflat.h.
 void adamw_step(Values& p, Values& m, Values& v, const Values& g, const AdamWOptions& options, const StepScalars& s);
 void sgd_step(Values& p, Values& d, const Values& g, const SgdOptions& options, const StepScalars& s);
+void ivon_step(Values& p, Values& m, Values& h, const Values& g, const Values& e, const IvonOptions& options,
+               const StepScalars& s);  // e: empty where there is no sample
 // Returns the squares of each segment.
-Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint,
+Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint, double along,
                         const StepScalars& s);
+void balance(Values& values, const Values& grads, const SamTable& table, bool by_gradient, const StepScalars& s);
 
 }  // namespace lowland::reference

@@ -6,7 +6,7 @@
 
 namespace lowland::reference {
 
-Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint,
+Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTable& table, bool joint, double along,
                         const StepScalars& s) {
   Values squares(table.count);
   double all = 0;
@@ -19,7 +19,7 @@ Values sam_perturbation(Values& e_a, Values& e_b, const Values& g, const SamTabl
     const SamSegment& segment = table.segments[k];
     const double norm = std::sqrt(joint ? all : squares[k]);
     for (int64_t i = 0; i < segment.size; ++i)
-      (segment.of_b ? e_b : e_a)[segment.at + i] = norm > 0 ? s.rho / norm * g[segment.begin + i] : 0;
+      (segment.of_b ? e_b : e_a)[segment.at + i] = norm > 0 ? along * s.rho / norm * g[segment.begin + i] : 0;
   }
   return squares;
 }

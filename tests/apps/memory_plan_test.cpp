@@ -181,7 +181,7 @@ void check_prediction(const std::string& name, const Sequences& work, Settings s
 
 TEST_CASE("memory plan: the peak of real steps") {
   for (const char* recompute : {"none", "block"})
-    for (const char* method : {"lora", "eflat-lora", "lora-sam", "full"}) {
+    for (const char* method : {"lora", "eflat-lora", "lora-sam", "bi-lora", "flat-lora-random", "lora-mgpo", "full"}) {
       const Settings s = settings_of(method, recompute);
       check_prediction("tiny llama", LlamaSteps(tiny_llama(), 40), s);
       for (const char* type : {"roberta", "bert", "distilbert"}) {

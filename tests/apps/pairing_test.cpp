@@ -31,7 +31,7 @@ TEST_CASE("same seed, same start, batches and masks for every method") {
   REQUIRE(run_program(still_flags("lora", w / "lora")).exit_code == 0);
   const std::vector<double> reference = losses(w / "lora");
   REQUIRE(reference.size() == 24);
-  for (const char* method : {"eflat-lora", "flat-lora", "lora-sam"}) {
+  for (const char* method : {"eflat-lora", "flat-lora", "lora-sam", "bi-lora", "lora-nbar", "msam"}) {
     CAPTURE(method);
     REQUIRE(run_program(still_flags(method, w / method)).exit_code == 0);
     const std::vector<double> other = losses(w / method);

@@ -12,8 +12,8 @@ using namespace lowland;
 using namespace lowland::test;
 
 TEST_CASE("killed at twenty random moments, each run resumes to the same bits") {
-  const char* const methods[] = {"lora", "eflat-lora", "flat-lora", "lora-sam", "full"};
-  for (size_t m = 0; m < 5; ++m) {
+  const char* const methods[] = {"lora", "eflat-lora", "flat-lora", "lora-sam", "bi-lora", "lora-mgpo", "full"};
+  for (size_t m = 0; m < std::size(methods); ++m) {
     const std::string method = methods[m];
     CAPTURE(method);
     const Workspace w;

@@ -89,6 +89,7 @@ template <int W, class T> void check_sgd(int64_t n, int64_t grid, bool momentum,
 }
 
 template <class T> void check_sam(bool joint, double tolerance) {
+  const double along = joint ? -1 : 1;
   const int64_t sizes[] = {5, 8192, 0, 4097, 33};
   std::vector<SamSegment> segments;
   SamTable table;
@@ -106,8 +107,9 @@ template <class T> void check_sam(bool joint, double tolerance) {
   std::vector<T> a(at[0], T(9)), b(at[1], T(9)), a2 = a, b2 = b;
   std::vector<double> squares(5, NAN), squares2 = squares, partial(table.blocks, NAN);
   Values ra = to_double(a), rb = to_double(b);
-  const Values rsquares = reference::sam_perturbation(ra, rb, to_double(g), table, joint, s);
-  cpu_v3::sam_perturbation<T>(cpu().kernels(), a2.data(), b2.data(), squares2.data(), g.data(), table, joint, &s);
+  const Values rsquares = reference::sam_perturbation(ra, rb, to_double(g), table, joint, along, s);
+  cpu_v3::sam_perturbation<T>(cpu().kernels(), a2.data(), b2.data(), squares2.data(), g.data(), table, joint, along,
+                              &s);
   int64_t row = -1;
   for (int64_t i = 0; i < table.blocks; ++i) {
     HostBlock<kSquaresThreads> block(i, table.blocks);
@@ -119,7 +121,7 @@ template <class T> void check_sam(bool joint, double tolerance) {
   }
   for (int64_t i = 0; i < table.blocks; ++i) {
     HostBlock<kSquaresThreads> block(i, table.blocks);
-    sam_scale(block, a.data(), b.data(), squares.data(), g.data(), table, joint, &s, &row);
+    sam_scale(block, a.data(), b.data(), squares.data(), g.data(), table, joint, along, &s, &row);
   }
   for (const Values* x : {&squares, &squares2})
     for (size_t i = 0; i < 5; ++i) CHECK((*x)[i] == doctest::Approx(rsquares[i]).epsilon(1e-13));

@@ -230,7 +230,7 @@ TEST_CASE("training on: a vocabulary that grows begins as peft's does, with the 
 }
 
 TEST_CASE("training on: every method goes on from pairs of different ranks, and saves them") {
-  for (const char* method : {"eflat-lora", "flat-lora", "lora-sam"}) {
+  for (const char* method : {"eflat-lora", "flat-lora", "lora-sam", "bi-lora", "lora-mgpo"}) {
     CAPTURE(method);
     const Folder out;
     Subject subject = begun("ranks");

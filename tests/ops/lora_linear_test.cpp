@@ -132,6 +132,37 @@ TEST_CASE("lora_linear: values and gradients") {
       }
 }
 
+TEST_CASE("lora_linear: pairs beside are as more parts of one group, under the same mask") {
+  const Case c{31, 40, 30, 0, {{0, 10, 3, 0.5}, {20, 10, 2, 4}, {0, 10, 5, -1}, {20, 10, 1, 2}}, false, 0.3};
+  const auto results = [&](bool apart) {
+    Tensors in = tensors(c, cpu(), DType::f64);
+    for (Tensor& t : in) t.set_requires_grad();
+    LoraGroup lora = group_of(c, in), beside;
+    std::vector<Tensor> halves;  // of a, as leaves
+    if (apart) {
+      for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, 5}, {5, 11}}) {
+        halves.push_back(in[3].slice_rows(begin, end));
+        halves.back().set_requires_grad();
+      }
+      lora.a = halves[0];
+      beside.a = halves[1];
+      beside.parts.assign(lora.parts.begin() + 2, lora.parts.end());
+      lora.parts.resize(2);
+    }
+    const Tensor y = ops::lora_linear(in[0], in[1], in[2], lora, beside);
+    std::vector<Values> all = {values(y)};
+    cpu().tape().backward_to(0, y, seed(c, cpu(), DType::f64));
+    for (const size_t i : {0u, 1u, 2u, 4u, 5u, 6u, 7u}) all.push_back(values(in[i].grad()));
+    Values da;
+    for (const Tensor& half : apart ? halves : std::vector<Tensor>{in[3]})
+      for (const double x : values(half.grad())) da.push_back(x);
+    all.push_back(da);
+    return all;
+  };
+  const auto one = results(false), two = results(true);
+  for (size_t i = 0; i < one.size(); ++i) CHECK(max_abs_diff(two[i], one[i]) < 1e-12);
+}
+
 TEST_CASE("lora_linear: tiles of the dropped input, more rows and columns than one") {
   check({260, 520, 5, 1, {{0, 2}, {3, 2}}, true, 0.5});
 }

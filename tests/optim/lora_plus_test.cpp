@@ -24,6 +24,17 @@ OptimizerGroups groups_of(const Arena& arena, const OptimizerOptions& o) {
   return groups;
 }
 
+// What BAR multiplies A and B by before the optimizer moves them.
+void balance(Values& p, const Values& g, const Toy& toy, double lr, double rho) {
+  if (toy.method->row().strength != "bar-alpha") return;
+  const nn::Adapter& d = toy.arena.adapters().front();
+  const SamSegment segments[] = {{.begin = d.a_offset, .size = d.r * d.m}, {.begin = d.b_offset, .size = d.n * d.r}};
+  StepScalars s;
+  s.lr = lr;
+  s.rho = rho;
+  reference::balance(p, g, {segments, 2, 2}, toy.method->name() == "lora-nbar", s);
+}
+
 void check_follows(const std::string& method, const OptimizerOptions& o) {
   CAPTURE(method);
   CAPTURE(o.name);
@@ -38,6 +49,7 @@ void check_follows(const std::string& method, const OptimizerOptions& o) {
     s.clip_scale = stats.clip_scale;
     s.t = static_cast<uint64_t>(t);
     const Values g = toy.arena.grads().to_vector<double>(), got = toy.arena.values().to_vector<double>();
+    balance(p, g, toy, s.lr, 0.05);
     o.name == "sgd" ? reference::sgd_step(p, m, g, {o.momentum, groups}, s)
                     : reference::adamw_step(p, m, v, g, {o.beta1, o.beta2, o.eps, groups}, s);
     for (size_t i = 0; i < p.size(); ++i) CHECK(got[i] == doctest::Approx(p[i]).epsilon(1e-12));
@@ -52,7 +64,7 @@ TEST_CASE("LoRA+: B moves at its own rate, with every method and optimizer") {
       if (row.trains == Trains::all_weights && ratio != 1) continue;
       check_follows(row.name, {.weight_decay = 0.1, .lora_plus_ratio = ratio});
       check_follows(row.name, {.name = "sgd", .momentum = 0.8, .weight_decay = 0.1, .lora_plus_ratio = ratio});
-      check_follows(row.name, {.name = "sgd", .lora_plus_ratio = ratio});
+      if (!row.reads_momentum) check_follows(row.name, {.name = "sgd", .lora_plus_ratio = ratio});
     }
 }
 

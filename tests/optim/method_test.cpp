@@ -1,6 +1,8 @@
 #include "optim/method.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 
@@ -110,8 +112,8 @@ TEST_CASE("methods: a step that is not finite changes nothing") {
       toy.step(1);
       const std::vector<float> before = toy.bits();
       const MethodState state = toy.method->state();
-      std::vector<std::vector<float>> saved;
-      for (const auto& [n, t] : state.tensors) saved.push_back(t.to_vector<float>());
+      std::vector<Values> saved;
+      for (const auto& [n, t] : state.tensors) saved.push_back(t.to(DType::f64).to_vector<double>());
       toy.pass(2);
       if (where == 0) set_element(toy.arena.grad("B"), 3, NAN);
       if (toy.method->wants_second_pass()) {
@@ -123,7 +125,8 @@ TEST_CASE("methods: a step that is not finite changes nothing") {
       CHECK_FALSE(toy.take(0.01, 0.05, where == 2 ? NAN : 1.0).finite);
       CHECK(toy.bits() == before);
       CHECK(toy.method->steps() == 1);
-      for (size_t i = 0; i < saved.size(); ++i) CHECK(state.tensors[i].second.to_vector<float>() == saved[i]);
+      for (size_t i = 0; i < saved.size(); ++i)
+        CHECK(state.tensors[i].second.to(DType::f64).to_vector<double>() == saved[i]);
       CHECK(toy.step(2).finite);  // and the run goes on
       for (const float x : toy.bits()) CHECK(std::isfinite(x));
     }
@@ -207,7 +210,7 @@ TEST_CASE("methods: steps out of order are refused") {
 TEST_CASE("make_method: refuses what it does not know") {
   Toy toy("lora");
   CHECK_THROWS_WITH_AS(make_method("dora", toy.arena, {}),
-                       "unknown method 'dora': one of lora, eflat-lora, flat-lora, lora-sam, full", Error);
+                       fmt::format("unknown method 'dora': one of {}", fmt::join(method_names(), ", ")).c_str(), Error);
   const auto refused = [&](const char* method, const OptionValues& values, const char* why) {
     CHECK_THROWS_WITH_AS(make_method(method, toy.arena, {.values = values}), why, Error);
   };
@@ -218,10 +221,27 @@ TEST_CASE("make_method: refuses what it does not know") {
   refused("flat-lora", {{"pinv-rcond", 1.0}}, "pinv-rcond must lie in [0, 1), got 1");
   refused("flat-lora", {{"rho", -0.1}}, "rho must lie in [0, inf), got -0.1");
   refused("flat-lora", {{"beta", 0.5}}, "beta is an option of eflat-lora, not of flat-lora");
-  refused("lora", {{"rho", 0.5}}, "rho is an option of eflat-lora, flat-lora, lora-sam, not of lora");
-  refused("lora", {{"sigma", 0.5}}, "no method has an option 'sigma'");
+  refused("lora", {{"rho", 0.5}},
+
+          "rho is an option of eflat-lora, flat-lora, lora-sam, bi-lora, msam, lora-mgpo, lora-functional-sam, not of "
+          "lora");
+  refused("lora", {{"tau", 0.5}}, "no method has an option 'tau'");
   refused("eflat-lora", {{"beta", "0.5"}}, "beta takes a number, not '0.5'");
   refused("eflat-lora", {{"norm", 2.0}}, "norm takes one of layer, global, not a number");
+  refused("bi-lora", {{"aux-rank", 2.5}}, "aux-rank must be a whole number, got 2.5");
+  for (const char* method : {"msam", "lora-mgpo"})
+    CHECK_THROWS_WITH_AS(
+        make_method(method, toy.arena, {.optimizer = {.name = "sgd"}}),
+        fmt::format("{} perturbs along the optimizer's momentum, and sgd with momentum 0 has none", method).c_str(),
+        Error);
+  for (const char* method : {"eflat-lora", "flat-lora", "bi-lora", "flat-lora-random", "msam"})
+    CHECK_THROWS_WITH_AS(
+        make_method(method, toy.arena, {.optimizer = {.name = "ivon"}}),
+        fmt::format(
+            "ivon chooses where the gradient is taken, and so does {}: take lora, lora-obar or lora-nbar with it",
+            method)
+            .c_str(),
+        Error);
   CHECK_THROWS_AS(make_method("full", toy.arena, {}), Error);
   Arena bare(cpu(), DType::f32, {{"w", {3, 3}, Role::decayed}}, {});
   CHECK_THROWS_WITH_AS(make_method("eflat-lora", bare, {}), "eflat-lora trains adapters, but none is attached", Error);

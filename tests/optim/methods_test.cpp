@@ -58,20 +58,28 @@ TEST_CASE("methods: the table is whole, and a method is what its row says") {
     const auto method = make_method(row.name, arena, {});
     CHECK(&method->row() == &row);
     CHECK(method->wants_second_pass() == (row.passes == 2));
-    CHECK(arena.perturbation(nn::Role::lora_b).defined() == (row.perturbs != Perturbs::nothing));
+    CHECK(arena.perturbation(nn::Role::lora_b).defined() ==
+          (row.perturbs == Perturbs::b || row.perturbs == Perturbs::a_and_b));
     CHECK(arena.perturbation(nn::Role::lora_a).defined() == (row.perturbs == Perturbs::a_and_b));
     for (const MethodOption& o : row.options) CHECK(method->options().values.at(o.name) == o.initial);
-    CHECK(method->rho_schedule(10).rho == (row.option("rho") != nullptr ? 0.05 : 0.0));
-    bool off_centre = false;
+    const MethodOption* const strength = row.option(row.strength.empty() ? "rho" : row.strength);
+    CHECK(method->rho_schedule(10).rho == (strength != nullptr ? std::get<double>(strength->initial) : 0.0));
+    bool off_centre = false, beside = false;
     {
       const auto view = method->training_view();
       off_centre = arena.perturbed();
+      beside = arena.forward_side() != nullptr;
     }
+    CHECK(beside == (row.perturbs == Perturbs::beside));
     CHECK(row.loss_name == (off_centre ? "loss_perturbed" : "loss"));
   }
   CHECK(find_method("sam") == nullptr);
-  CHECK_THROWS_WITH_AS(method_row("sam"), "unknown method 'sam': one of lora, eflat-lora, flat-lora, lora-sam, full",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      method_row("sam"),
+      "unknown method 'sam': one of lora, eflat-lora, flat-lora, lora-sam, bi-lora, lora-obar, lora-nbar, "
+      "flat-lora-random, msam, lora-mgpo, "
+      "lora-functional-sam, full",
+      Error);
 }
 
 TEST_CASE("methods: each option is one flag, of one type, with its methods and words in the help") {
@@ -90,8 +98,8 @@ TEST_CASE("methods: each option is one flag, of one type, with its methods and w
   };
   CHECK(help("beta") == "eflat-lora: weight of the new perturbation in the moving average");
   CHECK(help("norm") ==
-        "eflat-lora, flat-lora: norm of the perturbation, layer (default) or global; lora-sam: joint (default) or "
-        "factor");
+        "eflat-lora, flat-lora, lora-functional-sam: norm of the perturbation, layer (default) or global; lora-sam: "
+        "joint (default) or factor");
 }
 
 TEST_CASE("methods: rho follows its options") {

@@ -141,7 +141,7 @@ TEST_CASE("optimizers: unknown names are refused with the known ones") {
   Arena arena(cpu(), DType::f32, {}, {});
   OptimizerOptions o;
   o.name = "adam";
-  CHECK_THROWS_WITH_AS(make_optimizer(arena, o), "unknown optimizer 'adam': one of adamw, sgd", Error);
+  CHECK_THROWS_WITH_AS(make_optimizer(arena, o), "unknown optimizer 'adam': one of adamw, sgd, ivon", Error);
 }
 
 TEST_CASE("sum_squares: f64 sums of f32 numbers, whatever the number of threads") {

@@ -40,13 +40,16 @@ struct Toy {
     return {{"module", "A", "B", kN, kM, kR, kScale}};
   }
 
+  static Matrix as_matrix(const Tensor& t) {
+    const Tensor x = t.to(DType::f64);
+    return Matrix(x.dim(0), x.dim(1), HostBytes(x).as<double>());
+  }
+
   // As the forward reads it.
   Matrix read(const char* name) const {
-    const Tensor x = arena.value(name).to(DType::f64), e = arena.forward_perturbation(name);
-    const Matrix m(x.dim(0), x.dim(1), HostBytes(x).as<double>());
-    if (!e) return m;
-    const Tensor d = e.to(DType::f64);
-    return sum(m, Matrix(x.dim(0), x.dim(1), HostBytes(d).as<double>()));
+    const Tensor e = arena.forward_perturbation(name);
+    const Matrix m = as_matrix(arena.value(name));
+    return e ? sum(m, as_matrix(e)) : m;
   }
 
   void store(const char* name, const Matrix& g) const { arena.grad(name).assign(g.x); }
@@ -58,9 +61,18 @@ struct Toy {
     const Values target = random_values(kN * kM, 100 + t);
     const Matrix T(kN, kM, target.data());
     if (adapted) {
-      const Matrix A = read("A"), B = read("B"), d = sum(product(B, A), T, kScale, -1);
-      store("A", product(transposed(sum(B, B, kScale, 0)), d));
-      store("B", product(d, transposed(sum(A, A, kScale, 0))));
+      const Matrix A = read("A"), B = read("B");
+      Matrix BA = product(B, A);
+      const nn::Arena* const beside = arena.forward_side();
+      if (beside != nullptr) BA = sum(BA, product(as_matrix(beside->value("B")), as_matrix(beside->value("A"))));
+      const Matrix d = sum(BA, T, kScale, -1);
+      const auto store_pair = [&](const nn::Arena& of, const Matrix& a, const Matrix& b) {
+        of.grad("A").assign(product(transposed(sum(b, b, kScale, 0)), d).x);
+        of.grad("B").assign(product(d, transposed(sum(a, a, kScale, 0))).x);
+      };
+      store_pair(arena, A, B);
+      if (beside != nullptr && beside->grads())
+        store_pair(*beside, as_matrix(beside->value("A")), as_matrix(beside->value("B")));
     } else {
       store("W", sum(read("W"), T, 1, -1));
     }
@@ -77,13 +89,16 @@ struct Toy {
   }
 
   optim::StepStats step(int64_t t, double lr = 0.01, double rho = 0.05, double loss = 1) {
+    method->set_step(method->state().step, lr, rho);
     pass(t);
     if (method->wants_second_pass()) {
-      method->ascend(rho);
+      method->ascend();
       pass(t);
       method->restore();
     }
-    return take(lr, rho, loss);
+    method->add_loss(Tensor::from<double>(arena.context(), {1}, {loss}));
+    method->step();
+    return method->stats();
   }
 
   std::vector<float> bits() const { return arena.values().to_vector<float>(); }

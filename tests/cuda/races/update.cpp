@@ -34,7 +34,7 @@ void sam(Run& run) {
       2, sizeof(int64_t), [&](auto& b, void* row) { sam_squares(b, partial, g, table, static_cast<int64_t*>(row)); });
   run.blocks<kSquaresThreads>(2, 0, [&](auto& b, void*) { sam_add_segment(b, sums, partial, table); });
   run.blocks<kSquaresThreads>(2, sizeof(int64_t), [&](auto& b, void* row) {
-    sam_scale(b, e_a, e_b, sums, g, table, true, s, static_cast<int64_t*>(row));
+    sam_scale(b, e_a, e_b, sums, g, table, true, 1.0, s, static_cast<int64_t*>(row));
   });
 }
 
