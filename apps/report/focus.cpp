@@ -58,8 +58,8 @@ std::string sentence(const Range& shown, const Range& all, const std::vector<con
   if (ends.size() < series.size()) outside.emplace_back("early steps");
   outside.insert(outside.end(), ends.begin(), ends.end());
   std::vector<std::string> at;
-  if (all.low < shown.low) at.push_back(fmt::format("{:.3g}", shown.low));
-  if (all.high > shown.high) at.push_back(fmt::format("{:.3g}", shown.high));
+  if (all.low < shown.low) at.push_back(fmt::format("{:.4g}", shown.low));
+  if (all.high > shown.high) at.push_back(fmt::format("{:.4g}", shown.high));
   return fmt::format("The axis is cut at {}; outside: {}.", joined(at), joined(outside));
 }
 
