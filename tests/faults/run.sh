@@ -5,8 +5,8 @@
 set -uo pipefail
 build=$(realpath "${1:-$(dirname "${BASH_SOURCE[0]}")/../../build}")
 ways=(killed EIO 'a full disk' 'a short write')
-printf '%s\n' "${ways[@]}" |
-  xargs -P "$(nproc)" -I{} sh -c "'$build/bin/tests_faults' --no-skip -tc='every fault: {}' >'$build/faults {}.log' 2>&1"
+one="'$build/bin/tests_faults' --no-skip -tc='every fault: {}' >'$build/faults {}.log' 2>&1"
+printf '%s\n' "${ways[@]}" | xargs -P "$(nproc)" -I{} sh -c "$one"
 failed=$?
 for way in "${ways[@]}"; do
   echo "$way:"
