@@ -17,12 +17,6 @@ namespace {
 
 using Args = std::vector<std::string>;
 
-Outcome must(const Outcome& o) {
-  INFO(o.err);
-  REQUIRE(o.exit_code == 0);
-  return o;
-}
-
 Args with(Args args, const Args& more) {
   args.insert(args.end(), more.begin(), more.end());
   return args;

@@ -18,12 +18,6 @@ Arguments operator+(Arguments a, const Arguments& b) {
   return a;
 }
 
-Outcome must(const Outcome& o) {
-  INFO(o.err);
-  REQUIRE(o.exit_code == 0);
-  return o;
-}
-
 // A Llama of random weights, and a file of nine examples.
 const Workspace& tiny_llama() {
   static const Workspace* const made = [] {

@@ -15,12 +15,6 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-Outcome must(const Outcome& o) {
-  INFO(o.err);
-  REQUIRE(o.exit_code == 0);
-  return o;
-}
-
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 double loss(const Arguments& flags) { return json::parse(must(run_program(flags)).out).at("eval_loss").get<double>(); }

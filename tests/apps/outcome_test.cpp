@@ -17,12 +17,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const Outcome& must(const Outcome& o) {
-  INFO(o.err);
-  REQUIRE(o.exit_code == 0);
-  return o;
-}
-
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> out;
   std::istringstream in(text);

@@ -113,6 +113,12 @@ void run_until(const std::string& checkpoint, const std::vector<std::string>& ar
   FAIL("ten times the run was over before it was killed");
 }
 
+Outcome must(const Outcome& outcome) {
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  return outcome;
+}
+
 Workspace::Workspace() {
   static int count = 0;
   path_ = fs::temp_directory_path() / ("lowland_test_" + std::to_string(getpid()) + "_" + std::to_string(++count));

@@ -30,6 +30,8 @@ void run_until(const std::string& checkpoint, const std::vector<std::string>& ar
 Outcome run_command(const std::string& program, const std::vector<std::string>& args,
                     const std::vector<std::pair<int, int>>& signals = {});
 
+Outcome must(const Outcome& outcome);  // fails the test, with what was said, where the exit code is not 0
+
 class Workspace {
  public:
   Workspace();

@@ -20,12 +20,6 @@ namespace {
 
 using Args = std::vector<std::string>;
 
-Outcome must(const Outcome& o) {
-  INFO(o.err);
-  REQUIRE(o.exit_code == 0);
-  return o;
-}
-
 // Exit code 1 and one error, which holds the part.
 void refused(const Outcome& o, const std::string& part) {
   INFO(o.err);

@@ -9,11 +9,6 @@ using nlohmann::json;
 
 namespace {
 
-void must(const Outcome& o) {
-  INFO(o.err);
-  REQUIRE(o.exit_code == 0);
-}
-
 // Questions of different lengths, some about a picture that others ask about too; every fourth about two pictures.
 void write_questions(const Workspace& w) {
   std::string train, text;

@@ -19,11 +19,6 @@ namespace {
 const std::array<std::pair<const char*, std::array<int, 3>>, 4> kColours = {
     {{"red", {220, 20, 20}}, {"green", {20, 200, 20}}, {"blue", {20, 20, 220}}, {"white", {250, 250, 250}}}};
 
-void must(const Outcome& o) {
-  INFO(o.err);
-  REQUIRE(o.exit_code == 0);
-}
-
 // Pictures of four colours in a few shades, in folders by class, and train.jsonl, test.jsonl of questions.
 void write_task(const Workspace& w) {
   std::string text, train, test;

@@ -27,11 +27,6 @@ struct Subject {
   bool resumes = true;
 };
 
-void must(const Outcome& o) {
-  INFO(o.err);
-  REQUIRE(o.exit_code == 0);
-}
-
 Args flags_of_finetune(const std::string& out) {
   Args flags = finetune_flags("eflat-lora", out + "/run");
   flags.insert(flags.end(), {"--sharpness-steps", "6"});
