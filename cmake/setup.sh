@@ -117,7 +117,7 @@ lowland_build() {
   fi
   [[ -z ${LOWLAND_CUDA:-} ]] || generator+=("-DLOWLAND_CUDA=$LOWLAND_CUDA")
   lowland_quietly "$build/configure.log" \
-    cmake -S "$lowland_root" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release || return 1
+    cmake -S "$lowland_root" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DLOWLAND_UNITY=ON || return 1
   [[ $# == 0 ]] || target=(--target "$@")
   [[ -x $build/bin/lowland-roberta ]] || echo "Building (minutes at the first time; output: build/build.log)"
   lowland_watched "$build/build.log" cmake --build "$build" --parallel "$jobs" "${target[@]}"

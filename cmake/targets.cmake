@@ -90,6 +90,19 @@ function(lowland_kernel_lab)
   target_link_libraries(kernel_lab PRIVATE lowland_kernels CUDA::toolkit)
 endfunction()
 
+# Eight files of one folder at a time, where LOWLAND_UNITY asks for it: so the names of two folders never meet.
+function(lowland_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${LOWLAND_UNITY} UNITY_BUILD_MODE GROUP)
+  foreach(source ${ARGN})
+    get_filename_component(folder ${source} DIRECTORY)
+    file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${folder})
+    string(MAKE_C_IDENTIFIER ${folder} folder)
+    math(EXPR group "0${files_${folder}} / 8")
+    math(EXPR files_${folder} "0${files_${folder}} + 1")
+    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${folder}_${group})
+  endforeach()
+endfunction()
+
 # lowland_layer(NAME [SOURCES folder...] DEPENDS layer... [LIBRARIES target...]): all .cpp files below the folders.
 function(lowland_layer name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
@@ -106,6 +119,7 @@ function(lowland_layer name)
     set(sources ${CMAKE_BINARY_DIR}/empty_${name}.cpp)
   endif()
   add_library(lowland_${name} STATIC ${sources})
+  lowland_unity(lowland_${name} ${sources})
   list(TRANSFORM arg_DEPENDS PREPEND lowland_)
   target_link_libraries(lowland_${name} PUBLIC ${arg_DEPENDS} fmt::fmt OpenMP::OpenMP_CXX
                         PRIVATE ${arg_LIBRARIES} $<BUILD_INTERFACE:lowland_xtensor> $<BUILD_INTERFACE:lowland_flags>)

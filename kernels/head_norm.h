@@ -5,8 +5,8 @@
 //              dx_nhc = r_nh * (g_nhc - x_nhc * r_nh^2 * mean_c(g_nhc * x_nhc))
 //              dwq_c = sum_n sum_(h < QH) dy_nhc * x_nhc * r_nh             dwk_c likewise of the other heads
 //   With one head as wide as a row: the norm by 1 + w of a Gemma block.
-// shapes     x, y, dx, dy: N rows, `stride` elements apart, heads of HD adjacent columns each from column 0; the columns
-//            behind the heads are not touched   wq, wk, dwq, dwk: (HD)   rstd: (N, QH + KH), saved for backward;
+// shapes     x, y, dx, dy: N rows, `stride` elements apart, heads of HD adjacent columns each from column 0; the
+//            columns behind the heads are not touched   wq, wk, dwq, dwk: (HD)   rstd: (N, QH + KH), saved for backward;
 //            rstd, dwq and dwk in acc_t<T>
 // writes     y =   rstd =   dx =   dwq +=   dwk +=   (rstd, dx, dwq, dwk may be null: not wanted; dx may equal dy;
 //            wk may be null where KH is 0)

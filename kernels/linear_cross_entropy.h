@@ -1,6 +1,6 @@
 // linear_cross_entropy: a language model's head and its loss, without logits that are ever whole. Composed of
-// gather_rows, matmul, soft_cap and cross_entropy on chunks of rows; equals linear without bias, soft_cap where there is
-// a cap, then cross_entropy: the oracle.
+// gather_rows, matmul, soft_cap and cross_entropy on chunks of rows; equals linear without bias, soft_cap where there
+// is a cap, then cross_entropy: the oracle.
 //   forward    logits = x W^T for a chunk of rows          loss += cross_entropy(logits, target)
 //              W frozen: the chunk's logits become their gradient at once, and saved = dlogits W (dloss = 1)
 //              with a cap c on the logits: logits = c tanh(x W^T / c), their gradient times 1 - (logits / c)^2

@@ -67,7 +67,7 @@ struct Arrays {
 };
 
 // Each array of Rows begins at a multiple of 256 bytes.
-constexpr int64_t kAlign = 64;
+constexpr int64_t kArrayAlign = 64;
 
 }  // namespace
 
@@ -83,7 +83,7 @@ Rows Rows::over(const Tensor& array) const {
   int64_t at = 0;
   const auto next = [&](int64_t n) {
     const Tensor part = array.slice_rows(at, at + n);
-    at += round_up(n, kAlign);
+    at += round_up(n, kArrayAlign);
     return part;
   };
   rows.ids = next(N);
@@ -122,7 +122,7 @@ Rows pack(Context& context, const std::vector<Segment>& segments, Pack how) {
   Ints packed;
   for (const Ints* v : a.all) {
     packed.insert(packed.end(), v->begin(), v->end());
-    packed.resize(round_up(size_of(packed), kAlign), 0);
+    packed.resize(round_up(size_of(packed), kArrayAlign), 0);
   }
   const PhaseScope phase(context.memory(), "data");
   return rows.over(Tensor::from<int32_t>(context, {size_of(packed)}, packed));

@@ -12,7 +12,7 @@
 namespace lowland {
 namespace {
 
-using json = nlohmann::ordered_json;  // tools and calls are shown in the order they were written
+using nlohmann::ordered_json;  // tools and calls are shown in the order they were written
 
 const char* const kShapes = "expected text; prompt and completion; instruction and output; messages; or conversations";
 
@@ -34,28 +34,28 @@ std::string alpaca_prompt(const std::string& instruction, const std::string& inp
          instruction + "\n\n### Input:\n" + input + "\n\n### Response:";
 }
 
-bool filled(const json& o, const char* key) {
+bool filled(const ordered_json& o, const char* key) {
   return o.contains(key) && !o.at(key).is_null() && !o.at(key).empty() && o.at(key) != "";
 }
 
 // What counts in a conversation and has no place in a prompt.
-void refuse_beside_prompt(const json& o, const std::string& where) {
+void refuse_beside_prompt(const ordered_json& o, const std::string& where) {
   for (const char* key : {"system", "history", "tools"})
     LL_CHECK(!filled(o, key),
              "{}: there is `{}` beside a prompt, which has no place for it: write the record as messages", where, key);
 }
 
-std::string variables_of(const json& o, const std::string& where) {
+std::string variables_of(const ordered_json& o, const std::string& where) {
   if (!filled(o, "chat_template_kwargs")) return "";
   LL_CHECK(o.at("chat_template_kwargs").is_object(), "{}: chat_template_kwargs is no object", where);
   return o.at("chat_template_kwargs").dump();
 }
 
 // A prompt and a completion that are lists of messages. What the prompt's assistant says is not learnt.
-std::vector<ChatMessage> prompted(const json& o, const std::string& where) {
+std::vector<ChatMessage> prompted(const ordered_json& o, const std::string& where) {
   LL_CHECK(o.at("completion").is_array(), "{}: prompt is a list of messages, and completion is none", where);
-  json whole = {{"messages", o.at("prompt")}};
-  for (const json& message : o.at("completion")) whole["messages"].push_back(message);
+  ordered_json whole = {{"messages", o.at("prompt")}};
+  for (const ordered_json& message : o.at("completion")) whole["messages"].push_back(message);
   if (o.contains("system")) whole["system"] = o.at("system");
   std::vector<ChatMessage> messages = messages_of(whole, kMessages, where);
   const size_t learnt = messages.size() - o.at("completion").size();
@@ -64,7 +64,7 @@ std::vector<ChatMessage> prompted(const json& o, const std::string& where) {
   return messages;
 }
 
-LanguageRecord record_of(const json& o, const std::string& where) {
+LanguageRecord record_of(const ordered_json& o, const std::string& where) {
   LanguageRecord r;
   r.where = where;
   if (o.contains("messages") || o.contains("conversations")) {
@@ -102,7 +102,7 @@ int64_t shapes_named(const Columns& columns) {
 }
 
 // Without the fields of shapes that the columns do not name.
-void keep_shape(json& o, const Columns& columns) {
+void keep_shape(ordered_json& o, const Columns& columns) {
   if (shapes_named(columns) == 0) return;
   for (const auto& fields : shapes())
     for (const std::string& field : fields)
@@ -111,7 +111,7 @@ void keep_shape(json& o, const Columns& columns) {
 
 // Rows of a table as records of texts.
 void for_each_row(const std::string& file, TableFormat format,
-                  const std::function<void(json& record, const std::string& where)>& fn) {
+                  const std::function<void(ordered_json& record, const std::string& where)>& fn) {
   LineReader in(file);
   std::vector<std::string> header, cells;
   int64_t line = 0;
@@ -127,17 +127,17 @@ void for_each_row(const std::string& file, TableFormat format,
   while (next(cells)) {
     const std::string where = fmt::format("{}:{}", file, line);
     LL_CHECK(cells.size() == header.size(), "{}: expected {} columns, found {}", where, header.size(), cells.size());
-    json record = json::object();
+    ordered_json record = ordered_json::object();
     for (size_t i = 0; i < cells.size(); ++i) record[header[i]] = cells[i];
     fn(record, where);
   }
 }
 
 // Lists of messages are JSON in a cell.
-void read_lists(json& record, const std::string& where) {
+void read_lists(ordered_json& record, const std::string& where) {
   for (const char* key : {"messages", "conversations"}) {
     if (!record.contains(key)) continue;
-    json list = json::parse(record.at(key).get_ref<const std::string&>(), nullptr, false);
+    ordered_json list = ordered_json::parse(record.at(key).get_ref<const std::string&>(), nullptr, false);
     LL_CHECK(list.is_array(), "{}: {} holds no JSON list", where, key);
     record[key] = std::move(list);
   }
@@ -158,7 +158,7 @@ std::vector<LanguageRecord> read_language_records(const std::string& file, const
   std::vector<LanguageRecord> out;
   const auto format = find_table_format(file);
   const bool table = format && *format != TableFormat::jsonl;
-  const auto add = [&](json& record, const std::string& where) {
+  const auto add = [&](ordered_json& record, const std::string& where) {
     columns.rename(record, where);
     if (table) read_lists(record, where);
     keep_shape(record, columns);
@@ -168,7 +168,7 @@ std::vector<LanguageRecord> read_language_records(const std::string& file, const
     for_each_row(file, *format, add);
   } else {
     JsonRecordReader in(file);
-    for (json record; in.next(record);) add(record, in.where());
+    for (ordered_json record; in.next(record);) add(record, in.where());
   }
   LL_CHECK(!out.empty(), "{} holds no example", file);
   return out;

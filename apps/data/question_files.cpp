@@ -12,33 +12,33 @@
 namespace lowland {
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
-bool given(const json& record, const char* key) { return record.contains(key) && !record.at(key).is_null(); }
+bool given(const ordered_json& record, const char* key) { return record.contains(key) && !record.at(key).is_null(); }
 
 // Of "image": a file or a list of files.
-std::vector<std::string> images_of(const json& record, const std::string& folder, const std::string& where) {
+std::vector<std::string> images_of(const ordered_json& record, const std::string& folder, const std::string& where) {
   std::vector<std::string> out;
   if (!given(record, "image")) {
     for (const char* other : {"images", "img", "image_path", "image_file", "image_name", "image_id"})
       LL_CHECK(!given(record, other), "{}: there is `{}`, but the key of a picture's file is `image`", where, other);
     return out;
   }
-  const json& value = record.at("image");
-  const auto add = [&](const json& name) {
+  const ordered_json& value = record.at("image");
+  const auto add = [&](const ordered_json& name) {
     LL_CHECK(name.is_string() && !name.get_ref<const std::string&>().empty(), "{}: image is not the name of a file",
              where);
     out.push_back((std::filesystem::path(folder) / name.get<std::string>()).string());
   };
   if (value.is_array()) {
-    for (const json& name : value) add(name);
+    for (const ordered_json& name : value) add(name);
   } else {
     add(value);
   }
   return out;
 }
 
-std::string id_of(const json& record, const std::string& where) {
+std::string id_of(const ordered_json& record, const std::string& where) {
   for (const char* key : {"id", "question_id"}) {
     if (given(record, key)) return text_or_number(record.at(key), key, where);
   }
@@ -46,7 +46,7 @@ std::string id_of(const json& record, const std::string& where) {
 }
 
 // Without texts.
-Question question_of(const json& record, const std::string& folder, const std::string& where) {
+Question question_of(const ordered_json& record, const std::string& folder, const std::string& where) {
   Question q;
   q.where = where;
   q.id = id_of(record, where);
@@ -54,12 +54,12 @@ Question question_of(const json& record, const std::string& folder, const std::s
   return q;
 }
 
-std::vector<std::string> answers_of(const json& record, const std::string& where) {
+std::vector<std::string> answers_of(const ordered_json& record, const std::string& where) {
   std::vector<std::string> out;
   if (given(record, "answers")) {
-    const json& list = record.at("answers");
+    const ordered_json& list = record.at("answers");
     LL_CHECK(list.is_array() && !list.empty(), "{}: answers is not a list of texts", where);
-    for (const json& item : list) {
+    for (const ordered_json& item : list) {
       LL_CHECK(!item.is_object() || item.contains("answer"), "{}: one of the answers has no `answer`", where);
       out.push_back(text_or_number(item.is_object() ? item.at("answer") : item, "answers", where));
     }
@@ -72,10 +72,10 @@ std::vector<std::string> answers_of(const json& record, const std::string& where
 }
 
 // The choices, and which is right: a text among them, or a whole number.
-void read_choices(const json& record, Question& q) {
-  const json& list = record.at("choices");
+void read_choices(const ordered_json& record, Question& q) {
+  const ordered_json& list = record.at("choices");
   LL_CHECK(list.is_array() && list.size() > 1, "{}: choices is not a list of two or more", q.where);
-  for (const json& item : list) {
+  for (const ordered_json& item : list) {
     std::string choice = text_or_number(item, "choices", q.where);
     LL_CHECK(std::find(q.choices.begin(), q.choices.end(), choice) == q.choices.end(),
              "{}: the choice `{}` is there twice", q.where, choice);
@@ -103,8 +103,8 @@ std::vector<std::string> question_columns() {
 std::vector<Question> read_vqa(const std::string& file, const std::string& folder, const std::string& instruction,
                                const Columns& columns) {
   std::vector<Question> out;
-  for_each_json_record(file, [&](const json& in_file, const std::string& where) {
-    json record = in_file;
+  for_each_json_record(file, [&](const ordered_json& in_file, const std::string& where) {
+    ordered_json record = in_file;
     columns.rename(record, where);
     Question q = question_of(record, folder, where);
     q.messages = {{"user", question_text(q.images.size(), text_of(record, "question", where), instruction)}};
@@ -120,8 +120,8 @@ std::vector<Question> read_vqa(const std::string& file, const std::string& folde
 std::vector<Question> read_llava(const std::string& file, const std::string& folder, const std::string&,
                                  const Columns& columns) {
   std::vector<Question> out;
-  for_each_json_record(file, [&](const json& in_file, const std::string& where) {
-    json record = in_file;
+  for_each_json_record(file, [&](const ordered_json& in_file, const std::string& where) {
+    ordered_json record = in_file;
     columns.rename(record, where);
     Question q = question_of(record, folder, where);
     LL_CHECK(record.contains("conversations"), "{}: no `conversations`", where);

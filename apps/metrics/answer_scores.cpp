@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "apps/metrics/text_scores.h"
 #include "engine/error.h"
 #include "models/chat/strip.h"
 
@@ -52,8 +53,6 @@ const std::unordered_map<std::string, std::string>& word_map() {
   }();
   return map;
 }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool has_comma_between_digits(std::string_view text) {
   for (size_t i = 1; i + 1 < text.size(); ++i)

@@ -13,6 +13,8 @@
 
 namespace lowland {
 
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 // Of one text.
 double rouge_l(std::string_view text, std::string_view wanted);
 // As sacrebleu's tokenizer 13a cuts a text.

@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kMaskStream = 0x6d6c6d;   // "mlm": the masks' own stream of draws
 constexpr uint64_t kDevDraw = ~uint64_t{0};  // where the epoch stands for the training set
 
-const Roberta& roberta(const nn::Model& model) { return static_cast<const Roberta&>(model); }
+const Roberta& encoder(const nn::Model& model) { return static_cast<const Roberta&>(model); }
 
 // Cuts a document into sequences of at most max_length tokens, <s> and </s> included.
 void add_document(const Tokenizer& tokenizer, Tokenizer::Scratch& scratch, const std::string& text, int64_t max_length,
@@ -103,7 +103,7 @@ PackedBatch MaskedLm::pack(const nn::Model& model, DataSplit split, const std::v
 Tensor MaskedLm::loss(const nn::Model& model, const PackedBatch& batch, const nn::Mode& mode, double scale) const {
   CrossEntropyOptions options;
   options.scale = scale;
-  return ops::cross_entropy(roberta(model).forward(batch.rows, mode), batch.targets, options);  // (1)
+  return ops::cross_entropy(encoder(model).forward(batch.rows, mode), batch.targets, options);  // (1)
 }
 
 Evaluation MaskedLm::evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const {
@@ -112,7 +112,7 @@ Evaluation MaskedLm::evaluate(const nn::Model& model, DataSplit split, const Bat
 }
 
 int64_t MaskedLm::head_dim(const nn::Model& model) const {
-  const RobertaConfig& c = roberta(model).config();
+  const RobertaConfig& c = encoder(model).config();
   return c.hidden_size / c.num_attention_heads;
 }
 

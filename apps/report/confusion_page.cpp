@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr const char* kStyle =
+constexpr const char* kPageStyle =
     "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:60em;color:#222;background:#fff}"
     "svg{width:100%;max-width:40em;height:auto;font:13px system-ui,sans-serif}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ccc}"
@@ -112,7 +112,7 @@ std::string confusion_page(const std::string& title, const ordered_json& evaluat
       "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
       "<meta name='viewport' content='width=device-width,initial-scale=1'><title>{}</title><style>{}</style></head>"
       "<body><h1>{}</h1>{}</body></html>\n",
-      name, kStyle, name, body);
+      name, kPageStyle, name, body);
 }
 
 }  // namespace lowland::apps

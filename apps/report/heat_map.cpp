@@ -11,7 +11,7 @@
 namespace lowland::apps {
 namespace {
 
-constexpr double kSide = 250, kLeft = 44, kTop = 32, kBar = 14, kWidth = 380, kHeight = 306;
+constexpr double kMapSide = 250, kMapLeft = 44, kMapTop = 32, kMapBar = 14, kMapWidth = 380, kMapHeight = 306;
 
 // Dark blue through green to yellow, of even steps in lightness, so that it reads in grey as well.
 std::string colour(double share) {
@@ -33,16 +33,16 @@ std::string text(double x, double y, const char* anchor, const std::string& what
 std::string scale_bar(double low, double high) {
   constexpr int kSteps = 60;
   std::string svg;
-  const double x = kLeft + kSide + 14, step = kSide / kSteps;
+  const double x = kMapLeft + kMapSide + 14, step = kMapSide / kSteps;
   for (int i = 0; i < kSteps; ++i)
-    svg += fmt::format("<rect x='{}' y='{:.1f}' width='{}' height='{:.1f}' fill='{}'/>", x, kTop + step * i, kBar,
+    svg += fmt::format("<rect x='{}' y='{:.1f}' width='{}' height='{:.1f}' fill='{}'/>", x, kMapTop + step * i, kMapBar,
                        step + 0.5, colour(1 - (i + 0.5) / kSteps));
   // Digits enough to tell the ends apart.
   int digits = 4;
   const auto number = [&](double v) { return fmt::format("{:.{}g}", v, digits); };
   while (digits < 9 && low < high && number(low) == number(high)) ++digits;
-  return svg + text(x + kBar + 6, kTop + 10, "start", number(high)) +
-         text(x + kBar + 6, kTop + kSide, "start", number(low));
+  return svg + text(x + kMapBar + 6, kMapTop + 10, "start", number(high)) +
+         text(x + kMapBar + 6, kMapTop + kMapSide, "start", number(low));
 }
 
 }  // namespace
@@ -55,11 +55,11 @@ std::string heat_map(const std::string& title, const std::vector<double>& at, co
     high = std::max(high, v);
   }
   if (!std::isfinite(low)) return "";
-  std::string svg =
-      fmt::format("<figure><svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight, escape_html(title));
-  svg += fmt::format("<text x='{}' y='18' class='title'>{}</text>", kLeft, escape_html(title));
+  std::string svg = fmt::format("<figure><svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kMapWidth, kMapHeight,
+                                escape_html(title));
+  svg += fmt::format("<text x='{}' y='18' class='title'>{}</text>", kMapLeft, escape_html(title));
   const size_t n = at.size();
-  const double cell = kSide / static_cast<double>(n);
+  const double cell = kMapSide / static_cast<double>(n);
   for (size_t row = 0; row < n; ++row)
     for (size_t column = 0; column < n; ++column) {
       const double v = values[row * n + column];
@@ -67,13 +67,13 @@ std::string heat_map(const std::string& title, const std::vector<double>& at, co
       svg += fmt::format(
           "<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' fill='{}'>"
           "<title>{:.5g} at ({:.3g}, {:.3g})</title></rect>",
-          kLeft + cell * static_cast<double>(column), kTop + kSide - cell * static_cast<double>(row + 1), cell + 0.5,
-          cell + 0.5, fill, v, at[column], at[row]);
+          kMapLeft + cell * static_cast<double>(column), kMapTop + kMapSide - cell * static_cast<double>(row + 1),
+          cell + 0.5, cell + 0.5, fill, v, at[column], at[row]);
     }
   for (const size_t i : {size_t{0}, n / 2, n - 1}) {
     const double middle = cell * (static_cast<double>(i) + 0.5);
-    svg += text(kLeft + middle, kTop + kSide + 16, "middle", fmt::format("{:.3g}", at[i]));
-    svg += text(kLeft - 6, kTop + kSide - middle + 4, "end", fmt::format("{:.3g}", at[i]));
+    svg += text(kMapLeft + middle, kMapTop + kMapSide + 16, "middle", fmt::format("{:.3g}", at[i]));
+    svg += text(kMapLeft - 6, kMapTop + kMapSide - middle + 4, "end", fmt::format("{:.3g}", at[i]));
   }
   return svg + scale_bar(low, high) + "</svg></figure>";
 }

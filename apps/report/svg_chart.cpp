@@ -12,26 +12,26 @@ constexpr double kWidth = 380, kHeight = 250, kLeft = 52, kRight = 12, kTop = 32
 constexpr double kLetter = 6.6;  // the mean width of a tick's letter
 const char* const kColours[] = {"#0b7fab", "#d9730d", "#3f8f5f", "#9065b0", "#c14c8a", "#8a8783", "#b58900", "#5b70d6"};
 
-struct Range {
+struct AxisRange {
   double low = 0, high = 1;
   double at(double v) const { return (v - low) / (high - low); }
 };
 
-Range x_range(const std::vector<Series>& series) {
-  Range r{0, -INFINITY};
+AxisRange x_range(const std::vector<Series>& series) {
+  AxisRange r{0, -INFINITY};
   for (const Series& s : series)
     for (const auto& p : s.points) r = {std::min(r.low, p.first), std::max(r.high, p.first)};
-  return r.low == r.high ? Range{r.low - 0.5, r.high + 0.5} : r;
+  return r.low == r.high ? AxisRange{r.low - 0.5, r.high + 0.5} : r;
 }
 
 // What lies between two ticks, so that there are about five.
-double step_of(const Range& r) {
+double step_of(const AxisRange& r) {
   const double raw = (r.high - r.low) / 5, power = std::pow(10.0, std::floor(std::log10(raw)));
   return power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
 }
 
 // Round numbers inside the range.
-std::vector<double> ticks(const Range& r) {
+std::vector<double> ticks(const AxisRange& r) {
   const double step = step_of(r);
   std::vector<double> out;
   for (double t = std::ceil(r.low / step) * step; t <= r.high + 1e-9 * step; t += step)
@@ -48,7 +48,7 @@ struct Form {
 
 int power_of(double v) { return static_cast<int>(std::floor(std::log10(v) + 1e-9)); }
 
-Form form_of(const Range& r) {
+Form form_of(const AxisRange& r) {
   Form form;
   const double step = step_of(r);
   double most = std::max(std::abs(r.low), std::abs(r.high));
@@ -64,7 +64,7 @@ Form form_of(const Range& r) {
 
 // Data to pixels; `top` lies below title and legend.
 struct Frame {
-  Range xs, ys;
+  AxisRange xs, ys;
   double top;
   double x(double v) const { return kLeft + xs.at(v) * (kWidth - kRight - kLeft); }
   double y(double v) const { return kHeight - kBottom - ys.at(v) * (kHeight - kBottom - top); }

@@ -6,7 +6,7 @@ namespace lowland {
 namespace {
 
 constexpr size_t kEndless = size_t{1} << 50;
-size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+size_t aligned(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 }  // namespace
 
@@ -32,7 +32,7 @@ void* DeviceAllocator::pool(size_t bytes) {
 
 void* DeviceAllocator::allocate(size_t bytes) {
   Held h;
-  h.bytes = round_up(bytes > 0 ? bytes : 1, device_.info().alignment);
+  h.bytes = aligned(bytes > 0 ? bytes : 1, device_.info().alignment);
   if (working_) {
     h.offset = plan_.take(h.bytes);
     h.pooled = h.offset + h.bytes > arena_bytes_;
@@ -94,8 +94,8 @@ bool DeviceAllocator::grow_arena(size_t bytes) {
   arena_ = nullptr;
   arena_bytes_ = 0;
   device_.give_back_unused();  // the first runs of the work took as much from the pool, in pieces
-  arena_ = static_cast<char*>(pool(round_up(bytes, device_.info().alignment)));
-  arena_bytes_ = round_up(bytes, device_.info().alignment);
+  arena_ = static_cast<char*>(pool(aligned(bytes, device_.info().alignment)));
+  arena_bytes_ = aligned(bytes, device_.info().alignment);
   return moved;
 }
 

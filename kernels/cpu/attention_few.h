@@ -42,8 +42,8 @@ LL_INLINE void add_values(T* sum, const T* p, RowView<const T> v, int64_t keys, 
   }
 }
 
-// o (HD) and the log of the sum of exp of one query over nk >= 1 keys; q and the scratch memory scaled_q hold HD. cap: of
-// the scores, 0 for none.
+// o (HD) and the log of the sum of exp of one query over nk >= 1 keys; q and the scratch memory scaled_q hold HD. cap:
+// of the scores, 0 for none.
 template <class T>
 inline T attend_row(T* o, T* scaled_q, const T* q, RowView<const T> k, RowView<const T> v, int64_t nk, int64_t HD,
                     T scale, T cap) {

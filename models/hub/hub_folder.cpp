@@ -17,11 +17,6 @@ bool is_folder(const fs::path& p) {
   return fs::is_directory(p, error);
 }
 
-bool is_file(const fs::path& p) {
-  std::error_code error;
-  return fs::is_regular_file(p, error);
-}
-
 // A link counts where it leads nowhere, too: check_model_folder says what is the matter.
 bool has_config(const fs::path& folder) {
   std::error_code error;
@@ -96,6 +91,11 @@ void refuse_quantised(const std::string& model) {
 }
 
 }  // namespace
+
+bool is_file(const std::string& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
 
 std::string resolve_model_folder(const std::string& model) {
   LL_CHECK(!model.empty(), "--model needs a folder or the name of a model");

@@ -8,4 +8,7 @@ namespace lowland {
 // $HF_HOME/hub, else ~/.cache/huggingface/hub). The Error for an unknown one tells how to download it.
 std::string resolve_model_folder(const std::string& model);
 
+// Whether a file is there; what cannot be looked at is none.
+bool is_file(const std::string& path);
+
 }  // namespace lowland

@@ -8,15 +8,11 @@
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "models/hub/folder_faults.h"
+#include "models/hub/hub_folder.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
 namespace {
-
-bool is_file(const fs::path& p) {
-  std::error_code error;
-  return fs::is_regular_file(p, error);
-}
 
 std::string without_old_names(std::string name) {
   for (const auto& [old, now] : {std::pair<std::string, std::string>{"LayerNorm.gamma", "LayerNorm.weight"},

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "models/hub/hub_folder.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -49,11 +50,6 @@ constexpr const char* kTokenizerFiles[] = {
 
 constexpr const char* kProcessorFiles[] = {"preprocessor_config.json", "processor_config.json",
                                            "video_preprocessor_config.json"};
-
-bool is_file(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);
-}
 
 // Whether it was there.
 bool copy_if_there(const char* name, const std::string& from, const std::string& to) {

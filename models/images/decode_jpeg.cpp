@@ -18,7 +18,7 @@ namespace {
 constexpr int kMostScans = 500;  // a progressive file of a few KB may hold thousands that take minutes
 constexpr std::string_view kExif{"Exif\0\0", 6}, kXmp{"http://ns.adobe.com/xap/1.0/\0", 29};
 
-struct Decoder {
+struct JpegDecoder {
   jpeg_decompress_struct jpeg{};
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
@@ -26,10 +26,10 @@ struct Decoder {
   std::array<char, JMSG_LENGTH_MAX> message{};
 };
 
-Decoder& decoder_of(j_common_ptr jpeg) { return *static_cast<Decoder*>(jpeg->client_data); }
+JpegDecoder& decoder_of(j_common_ptr jpeg) { return *static_cast<JpegDecoder*>(jpeg->client_data); }
 
 [[noreturn]] void stop(j_common_ptr jpeg) {
-  Decoder& d = decoder_of(jpeg);
+  JpegDecoder& d = decoder_of(jpeg);
   jpeg->err->format_message(jpeg, d.message.data());
   std::longjmp(d.back, 1);
 }
@@ -50,12 +50,12 @@ void on_message(j_common_ptr jpeg, int level) {
 void on_progress(j_common_ptr jpeg) {
   const auto scans = reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number;
   if (scans <= kMostScans) return;
-  Decoder& d = decoder_of(jpeg);
+  JpegDecoder& d = decoder_of(jpeg);
   std::snprintf(d.message.data(), d.message.size(), "more than %d scans", kMostScans);
   std::longjmp(d.back, 1);
 }
 
-void open(Decoder& d, std::string_view bytes) {
+void open(JpegDecoder& d, std::string_view bytes) {
   d.jpeg.err = jpeg_std_error(&d.errors);
   d.errors.error_exit = stop;
   d.errors.emit_message = on_message;
@@ -69,7 +69,7 @@ void open(Decoder& d, std::string_view bytes) {
 }
 
 // Up to the picture's size. False: failed, see d.message.
-bool read_header(Decoder& d, std::string_view bytes) {
+bool read_header(JpegDecoder& d, std::string_view bytes) {
   if (setjmp(d.back) != 0) return false;
   open(d, bytes);
   jpeg_read_header(&d.jpeg, TRUE);
@@ -84,7 +84,7 @@ void ink_to_rgb(uint8_t* rgb, const uint8_t* c) {
 }
 
 // row: room for one line of inks; rgb: all lines. False: failed.
-bool read_lines(Decoder& d, uint8_t* rgb, uint8_t* row) {
+bool read_lines(JpegDecoder& d, uint8_t* rgb, uint8_t* row) {
   if (setjmp(d.back) != 0) return false;
   jpeg_start_decompress(&d.jpeg);
   const bool inks = d.jpeg.out_color_space == JCS_CMYK;
@@ -99,7 +99,7 @@ bool read_lines(Decoder& d, uint8_t* rgb, uint8_t* row) {
 }
 
 // Of several XMP packets Pillow keeps the last.
-int orientation_of(const Decoder& d) {
+int orientation_of(const JpegDecoder& d) {
   int exif = 0, xmp = 1;
   for (const jpeg_marker_struct* m = d.jpeg.marker_list; m != nullptr; m = m->next) {
     const std::string_view data(reinterpret_cast<const char*>(m->data), m->data_length);
@@ -109,16 +109,16 @@ int orientation_of(const Decoder& d) {
   return exif > 0 ? exif : xmp;
 }
 
-struct Destroy {
-  Decoder& d;
-  ~Destroy() { jpeg_destroy_decompress(&d.jpeg); }
+struct DestroyJpeg {
+  JpegDecoder& d;
+  ~DestroyJpeg() { jpeg_destroy_decompress(&d.jpeg); }
 };
 
 }  // namespace
 
 Image decode_jpeg(std::string_view bytes, const std::string& name) {
-  Decoder d;
-  const Destroy destroy{d};
+  JpegDecoder d;
+  const DestroyJpeg destroy{d};
   const auto damaged = [&] { fail("{} is a damaged JPEG file: {}", name, d.message.data()); };
   if (!read_header(d, bytes)) damaged();
   const int64_t width = d.jpeg.image_width, height = d.jpeg.image_height;

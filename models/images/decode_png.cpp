@@ -17,7 +17,7 @@ namespace {
 // Chunks with texts and profiles, which may be large once decompressed: passed over unread.
 constexpr png_byte kPassedOver[] = "iCCP\0tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL";
 
-struct Decoder {
+struct PngDecoder {
   png_structp png = nullptr;
   png_infop info = nullptr, end = nullptr;
   std::string_view left;  // bytes not yet read
@@ -25,7 +25,7 @@ struct Decoder {
 };
 
 [[noreturn]] void stop(png_structp png, png_const_charp message) {
-  auto& d = *static_cast<Decoder*>(png_get_error_ptr(png));
+  auto& d = *static_cast<PngDecoder*>(png_get_error_ptr(png));
   std::snprintf(d.message.data(), d.message.size(), "%s", message);
   png_longjmp(png, 1);
 }
@@ -33,7 +33,7 @@ struct Decoder {
 void on_warning(png_structp, png_const_charp) {}
 
 void take(png_structp png, png_bytep to, size_t n) {
-  auto& d = *static_cast<Decoder*>(png_get_io_ptr(png));
+  auto& d = *static_cast<PngDecoder*>(png_get_io_ptr(png));
   if (n > d.left.size()) stop(png, "it ends too early");
   std::memcpy(to, d.left.data(), n);
   d.left.remove_prefix(n);
@@ -45,7 +45,7 @@ struct Size {
 };
 
 // All rows are made RGB or RGBA of 8 bits.
-void ask_for_rgb(Decoder& d) {
+void ask_for_rgb(PngDecoder& d) {
   const int colour = png_get_color_type(d.png, d.info);
   if (colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(d.png);
   if (colour == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(d.png);
@@ -55,7 +55,7 @@ void ask_for_rgb(Decoder& d) {
 }
 
 // Up to the first row. False: failed, see d.message.
-bool read_header(Decoder& d, std::string_view bytes, Size& size) {
+bool read_header(PngDecoder& d, std::string_view bytes, Size& size) {
   if (setjmp(png_jmpbuf(d.png)) != 0) return false;
   d.left = bytes;
   png_set_read_fn(d.png, &d, take);
@@ -68,7 +68,7 @@ bool read_header(Decoder& d, std::string_view bytes, Size& size) {
   return true;
 }
 
-bool start(Decoder& d, Size& size) {
+bool start(PngDecoder& d, Size& size) {
   if (setjmp(png_jmpbuf(d.png)) != 0) return false;
   ask_for_rgb(d);
   png_set_interlace_handling(d.png);
@@ -77,7 +77,7 @@ bool start(Decoder& d, Size& size) {
   return true;
 }
 
-bool read_rows(Decoder& d, png_bytepp rows) {
+bool read_rows(PngDecoder& d, png_bytepp rows) {
   if (setjmp(png_jmpbuf(d.png)) != 0) return false;
   png_read_image(d.png, rows);
   png_read_end(d.png, d.end);
@@ -103,7 +103,7 @@ int xmp_orientation_of(std::string_view bytes) {
   return 1;
 }
 
-int orientation_of(const Decoder& d, std::string_view bytes) {
+int orientation_of(const PngDecoder& d, std::string_view bytes) {
   for (const png_infop info : {d.info, d.end}) {  // before or after the pixels
     png_bytep exif = nullptr;
     png_uint_32 length = 0;
@@ -114,16 +114,16 @@ int orientation_of(const Decoder& d, std::string_view bytes) {
   return xmp_orientation_of(bytes);
 }
 
-struct Destroy {
-  Decoder& d;
-  ~Destroy() { png_destroy_read_struct(&d.png, &d.info, &d.end); }
+struct DestroyPng {
+  PngDecoder& d;
+  ~DestroyPng() { png_destroy_read_struct(&d.png, &d.info, &d.end); }
 };
 
 }  // namespace
 
 Image decode_png(std::string_view bytes, const std::string& name) {
-  Decoder d;
-  const Destroy destroy{d};
+  PngDecoder d;
+  const DestroyPng destroy{d};
   d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, stop, on_warning);
   LL_CHECK(d.png != nullptr, "libpng is not the version that this program was built with");
   d.info = png_create_info_struct(d.png);

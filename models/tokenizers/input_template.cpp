@@ -38,7 +38,7 @@ std::vector<int32_t> template_types(const json& items, const json& special, cons
 }
 
 // ByteLevel changes offsets only; of the others there may be one.
-InputTemplate sequence(const json& component, const std::string& source) {
+InputTemplate template_sequence(const json& component, const std::string& source) {
   InputTemplate found;
   int count = 0;
   for (const json& inner : component.at("processors")) {
@@ -49,14 +49,14 @@ InputTemplate sequence(const json& component, const std::string& source) {
   return found;
 }
 
-struct Kind {
+struct TemplateKind {
   const char* name;
   InputTemplate (*make)(const json& component, const std::string& source);
 };
-constexpr Kind kKinds[] = {
+constexpr TemplateKind kTemplateKinds[] = {
     {"none", [](const json&, const std::string&) { return InputTemplate(); }},
     {"ByteLevel", [](const json&, const std::string&) { return InputTemplate(); }},
-    {"Sequence", sequence},
+    {"Sequence", template_sequence},
     {"BertProcessing",
      [](const json& c, const std::string& s) {
        return bert_template(special_id(c.at("cls").at(1), s), special_id(c.at("sep").at(1), s));
@@ -76,7 +76,7 @@ constexpr Kind kKinds[] = {
 }  // namespace
 
 InputTemplate make_input_template(const json& component, const std::string& source) {
-  return make_component<InputTemplate>(kKinds, component, "post_processor", source);
+  return make_component<InputTemplate>(kTemplateKinds, component, "post_processor", source);
 }
 
 InputTemplate bert_template(int32_t cls, int32_t sep) {

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
-using Kind = SentencePieceFile::Kind;
+using PieceKind = SentencePieceFile::Kind;
 
 void check_reproduced(const SentencePieceFile& model, const std::string& name) {
   const auto refuse = [&name](const std::string& what) {
@@ -27,7 +27,7 @@ void check_reproduced(const SentencePieceFile& model, const std::string& name) {
   if (model.whitespace_as_suffix) refuse("with treat_whitespace_as_suffix");
   for (const auto& piece : model.pieces) {
     LL_CHECK(!piece.text.empty(), "{}: a piece is empty", name);
-    if (piece.kind == Kind::kUnused && model.model_type == 2) refuse("with unused pieces");
+    if (piece.kind == PieceKind::kUnused && model.model_type == 2) refuse("with unused pieces");
   }
 }
 
@@ -37,10 +37,10 @@ std::unique_ptr<WordModel> model_of(const SentencePieceFile& file, const std::st
   std::vector<bool> usable;
   std::string unknown;
   for (const auto& piece : file.pieces) {
-    if (piece.kind == Kind::kUnknown) unknown = piece.text;
+    if (piece.kind == PieceKind::kUnknown) unknown = piece.text;
     pieces.push_back(piece.text);
     scores.push_back(piece.score);
-    usable.push_back(piece.kind == Kind::kNormal);
+    usable.push_back(piece.kind == PieceKind::kNormal);
   }
   const bool bpe = file.model_type == 2;
   Vocabulary vocabulary(std::move(pieces), name, bpe);
@@ -65,9 +65,9 @@ std::vector<AddedToken> added_of(const SentencePieceFile& file, const fs::path& 
   for (size_t id = 0; id < file.pieces.size(); ++id) {
     const auto& piece = file.pieces[id];
     AddedToken token{.content = piece.text, .id = static_cast<int32_t>(id)};
-    if (piece.kind == Kind::kUserDefined)
+    if (piece.kind == PieceKind::kUserDefined)
       token.special = false, token.normalized = true;
-    else if (piece.kind != Kind::kControl && piece.kind != Kind::kUnknown)
+    else if (piece.kind != PieceKind::kControl && piece.kind != PieceKind::kUnknown)
       continue;
     put_added_token(added, std::move(token));
   }

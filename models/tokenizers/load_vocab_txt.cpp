@@ -26,7 +26,7 @@ Vocabulary read_lines(const fs::path& path) {
   return {std::move(pieces), path.string(), false};
 }
 
-void check_class(const json& config, const fs::path& folder) {
+void check_word_piece_class(const json& config, const fs::path& folder) {
   const std::string name = json_text(config, "tokenizer_class");
   for (const char* known : {"Bert", "DistilBert", "Electra", "MPNet", "PreTrainedTokenizer", "TokenizersBackend"}) {
     if (name.empty() || name.starts_with(known)) return;
@@ -41,7 +41,7 @@ std::unique_ptr<Tokenizer> load_vocab_txt(const fs::path& path) {
   const fs::path folder = path.parent_path();
   const json config = read_tokenizer_config(folder);
   try {
-    check_class(config, folder);
+    check_word_piece_class(config, folder);
     Vocabulary vocabulary = read_lines(path);
     const auto roles = read_roles(folder);
     std::vector<AddedToken> added = read_added_tokens(folder, config, vocabulary, roles);

@@ -12,8 +12,6 @@
 #include "models/tokenizers/utf8.h"
 
 namespace lowland {
-namespace {
-
 // Which byte stands for a character.
 class ShapeTable {
  public:
@@ -88,6 +86,8 @@ void ShapeTable::append(std::string_view text, std::string& out) const {
     out.push_back(static_cast<char>(pages_[page_of_[c.code >> 8]][c.code & 0xFF]));
   }
 }
+
+namespace {
 
 std::string rewritten(const ParsedExpression& parsed, const ShapeTable& table) {
   std::string out;

@@ -76,10 +76,10 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
   fi
   link=$(link_of "$program" | sed -E "s# -o [^ ]*/$program( |\$)# -o '$here/program' UNIT #")
   if [[ $unit == tests/* ]]; then
-    link=$(sed -E "s# UNIT##; s# [^ ]*$program.dir/${unit#tests/}.o# '$object'#" <<<"$link")
-  else
-    link=${link/UNIT/"'$object'"}
+    # First as well: of an inline function in several objects the linker takes the first one's.
+    link=$(sed -E "s# [^ ]*$program.dir/${unit#tests/}.o##" <<<"$link")
   fi
+  link=${link/UNIT/"'$object'"}
   [[ $link == *"$object"* ]] || { result="$unit is no part of $program"; return; }
   if ! (cd "$link_folder" && eval "$link") >>"$here/log" 2>&1; then
     result="does not link: $(tail -n 1 "$here/log")"

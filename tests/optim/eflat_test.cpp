@@ -172,7 +172,7 @@ TEST_CASE("eflat on the CPU: in bf16 A and B + e are the rounded numbers that th
   CHECK(e(*narrow) == e(*wide));
 }
 
-TEST_CASE("eflat: e in bf16 stays within 2^-8 max|e| / beta of e in f32") {
+TEST_CASE("eflat on the CPU: e in bf16 stays within 2^-8 max|e| / beta of e in f32") {
   Context context;
   for (const double beta : {0.9, 0.3, 0.05}) {
     CAPTURE(beta);

@@ -48,10 +48,9 @@ void join_reprs(std::string& out, const std::vector<Value>& items, Budget& budge
 }
 
 std::string sequence_repr(const Sequence& s, Budget& budget) {
-  using Kind = Sequence::Kind;
-  if (s.kind == Kind::iterator) return "<generator object>";
+  if (s.kind == Sequence::Kind::iterator) return "<generator object>";
   std::string out;
-  if (s.kind == Kind::range) {
+  if (s.kind == Sequence::Kind::range) {
     int64_t first = 0, second = 0, last = 0;
     if (s.items.empty()) return "range(0, 0)";
     s.items.front().to_integer(first);
@@ -62,9 +61,11 @@ std::string sequence_repr(const Sequence& s, Budget& budget) {
                      : fmt::format("range({}, {}, {})", first, last + (step > 0 ? 1 : -1), step);
   }
   join_reprs(out, s.items, budget);
-  if (s.kind == Kind::tuple) return "(" + out + (s.items.size() == 1 ? ",)" : ")");
-  if (s.kind == Kind::list) return "[" + out + "]";
-  const char* name = s.kind == Kind::keys ? "dict_keys" : s.kind == Kind::values ? "dict_values" : "dict_items";
+  if (s.kind == Sequence::Kind::tuple) return "(" + out + (s.items.size() == 1 ? ",)" : ")");
+  if (s.kind == Sequence::Kind::list) return "[" + out + "]";
+  const char* name = s.kind == Sequence::Kind::keys     ? "dict_keys"
+                     : s.kind == Sequence::Kind::values ? "dict_values"
+                                                        : "dict_items";
   return fmt::format("{}([{}])", name, out);
 }
 
