@@ -6,8 +6,8 @@
 //              dwq_c = sum_n sum_(h < QH) dy_nhc * x_nhc * r_nh             dwk_c likewise of the other heads
 //   With one head as wide as a row: the norm by 1 + w of a Gemma block.
 // shapes     x, y, dx, dy: N rows, `stride` elements apart, heads of HD adjacent columns each from column 0; the
-//            columns behind the heads are not touched   wq, wk, dwq, dwk: (HD)   rstd: (N, QH + KH), saved for backward;
-//            rstd, dwq and dwk in acc_t<T>
+//            columns behind the heads are not touched   wq, wk, dwq, dwk: (HD)   rstd: (N, QH + KH), saved for
+//            backward; rstd, dwq and dwk in acc_t<T>
 // writes     y =   rstd =   dx =   dwq +=   dwk +=   (rstd, dx, dwq, dwk may be null: not wanted; dx may equal dy;
 //            wk may be null where KH is 0)
 // numerics   as rms_norm; dwq and dwk summed over fixed blocks of rows; offset + weight in acc_t<T>
