@@ -28,7 +28,7 @@ done | sort -u | while read -r name file; do
   strip --strip-unneeded "$to" 2>/dev/null || true
 done
 cp "$source/tests/gpu_runs.sh" "$files/"
-cp "$source"/tests/golden/{eflat_*,bf16_bounds,lengths,sampling}.json "$files/tests/golden/"
+cp "$source"/tests/golden/{eflat_*,bf16_bounds,lengths,methods,sampling}.json "$files/tests/golden/"
 cp -r "$source"/tests/golden/{{roberta,bert,distilbert,llama,vlm}_tiny,llama_variants,tokenizer_small} \
   "$files/tests/golden/"
 cp "$source"/tests/golden/images/*.{png,jpg} "$files/tests/golden/images/"

@@ -23,8 +23,9 @@
 // CUDA plan  (without a cap, which is refused there) a block per (segment, head, tile of queries), bounds of segments
 //            read on the device. bf16: mma.sync m16n8k16, 64 or 128 queries, 64 or 32 keys at a time by cp.async,
 //            double-buffered. float, double: FMA on tiles of 32 and 16. Backward: delta, then dk and dv, then dq, each
-//            block owning what it writes: no atomics, the same bits every time. Heads of 1 to 128 columns; wider ones are refused. Instead of these,
-//            with LL_ATTENTION=cudnn, bf16 and no dropout: cuDNN's fused graph (kernels/cuda/attention_cudnn.h)
+//            block owning what it writes: no atomics, the same bits every time. Heads of 1 to 128 columns; wider ones
+//            are refused. Instead of these, with LL_ATTENTION=cudnn, bf16 and no dropout: cuDNN's fused graph
+//            (kernels/cuda/attention_cudnn.h)
 // paper      Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
 #pragma once
 #include "kernels/common/ctx.h"

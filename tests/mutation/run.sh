@@ -65,6 +65,10 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
   [[ -f $(file_of "$unit") ]] || { result="no compile command for $unit"; return; }
   local source=$here/$unit quick=-O1  # the same bits, sooner
   [[ -f $source ]] || source=$root/$unit
+  if [[ -f $(file_of "$unit").together ]]; then
+    sed "s#\"$root/$unit\"#\"$source\"#" "$(<"$(file_of "$unit").together")" >"$here/together.cpp"
+    source=$here/together.cpp
+  fi
   case $unit in
     tests/*) quick=-O0 ;;
     kernels/cpu/*) quick= ;;  # with fused products
@@ -77,9 +81,10 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
   link=$(link_of "$program" | sed -E "s# -o [^ ]*/$program( |\$)# -o '$here/program' UNIT #")
   if [[ $unit == tests/* ]]; then
     # First as well: of an inline function in several objects the linker takes the first one's.
-    link=$(sed -E "s# [^ ]*$program.dir/${unit#tests/}.o##" <<<"$link")
+    link=$(sed -E "s# UNIT##; s# [^ ]*$program.dir/${unit#tests/}.o##; s# [^ ]*\.o # '$object'&#" <<<"$link")
+  else
+    link=${link/UNIT/"'$object'"}
   fi
-  link=${link/UNIT/"'$object'"}
   [[ $link == *"$object"* ]] || { result="$unit is no part of $program"; return; }
   if ! (cd "$link_folder" && eval "$link") >>"$here/log" 2>&1; then
     result="does not link: $(tail -n 1 "$here/log")"
@@ -150,9 +155,14 @@ while IFS= read -r line; do
     *'"file": '*)
       source=${line#*'"file": "'}
       source=${source%\"*}
-      [[ -n ${needed[${source#"$root/"}]:-} ]] || continue
       [[ $command == *LL_CPU=cpu_v[34]* && $command != *"LL_CPU=cpu_$arch"* ]] && continue
-      sed -E 's/\\(.)/\1/g; s/ -o .*//' <<<"$command" >"$(file_of "${source#"$root/"}")" ;;
+      units=("$source")  # or the files that are compiled together
+      [[ $source != */Unity/* ]] || mapfile -t units < <(sed -n 's/^#include "\(.*\)"$/\1/p' "$source")
+      for unit in "${units[@]#"$root/"}"; do
+        [[ -n ${needed[$unit]:-} ]] || continue
+        sed -E 's/\\(.)/\1/g; s/ -o .*//' <<<"$command" >"$(file_of "$unit")"
+        [[ $source != */Unity/* ]] || echo "$source" >"$(file_of "$unit").together"
+      done ;;
   esac
 done <"$commands"
 

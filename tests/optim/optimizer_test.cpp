@@ -217,8 +217,8 @@ TEST_CASE("rho schedules") {
   CHECK(at("cosine", 5) == doctest::Approx(0.1));
   CHECK(at("inv-sqrt", 1) == 0.2);
   CHECK(at("inv_sqrt", 4) == 0.1);
-  CHECK_THROWS_WITH_AS(parse_rho_kind("sqrt"), "unknown rho schedule 'sqrt': one of constant, linear, cosine, inv-sqrt",
-                       Error);
+  CHECK_THROWS_WITH_AS(parse_rho_kind("sqrt"),
+                       "unknown rho schedule 'sqrt': one of constant, linear, cosine, inv-sqrt, le-sam", Error);
   CHECK_THROWS_WITH_AS(
       parse_lr_kind("poly"),
       "unknown learning-rate schedule 'poly': one of linear, cosine, cosine_with_restarts, polynomial, "
