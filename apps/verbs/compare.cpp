@@ -1,38 +1,20 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "apps/common/text_table.h"
 #include "apps/report/report.h"
 #include "apps/verbs/verbs.h"
 #include "engine/io/atomic_file.h"
-#include "models/tokenizers/printable.h"
 
 namespace lowland::apps {
 namespace {
 
-// Columns in characters: "–" is one, though it has three bytes.
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 void print_table(std::vector<std::vector<std::string>> rows) {
-  for (auto& row : rows)
-    for (std::string& cell : row) cell = printable(cell);
-  std::vector<size_t> widths(rows.front().size(), 0);
-  for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      const std::string pad(widths[i] - width_of(row[i]), ' ');
-      line += i < 2 ? row[i] + pad + "  " : pad + row[i] + "  ";
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    std::printf("%s\n", line.c_str());
-  }
+  std::printf("%s\n", text_table(std::move(rows)).c_str());
 }
 
 void compare(const std::vector<std::string>& folders, const std::string& html) {

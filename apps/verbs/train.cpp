@@ -5,7 +5,7 @@
 #include "apps/train/run.h"
 #include "apps/train/run_lock.h"
 #include "apps/train/score.h"
-#include "apps/verbs/session_verb.h"
+#include "apps/verbs/train_verb.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
@@ -14,12 +14,6 @@
 
 namespace lowland::apps {
 namespace {
-
-struct TrainVerb : SessionVerb {
-  using SessionVerb::SessionVerb;
-  TrainingSettings training;
-  OutputSettings output;
-};
 
 // With --resume: the settings of RUN/run.json. Error, naming both values, where a given flag contradicts them.
 void take_resumed(const Flags& flags, OutputSettings& output) {
@@ -87,13 +81,9 @@ void run(TrainVerb& verb) {
     take_resumed(verb.flags, verb.output);
     if (is_finished(verb.output.out, verb.door->result())) return say_finished(verb.output.out, verb.door->result());
   } else {
-    take_run(verb.flags, verb.door->base);
-    verb.door->method.fill_in_defaults(verb.flags);
+    take_defaults(verb);
   }
-  Session& session = verb.door->chosen();
-  session.check();
-  verb.training.fill_in_defaults(session.method);
-  verb.training.check();
+  Session& session = checked(verb);
   RunFolder folder(verb.output, input_paths(verb.flags.to_json()));
 
   session.open(verb.flags);
@@ -128,9 +118,24 @@ void run(TrainVerb& verb) {
   session.finish();
 }
 
-void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
-  Session& session = *verb->door;
-  Flags& flags = verb->flags;
+}  // namespace
+
+void take_defaults(TrainVerb& verb) {
+  take_run(verb.flags, verb.door->base);
+  verb.door->method.fill_in_defaults(verb.flags);
+}
+
+Session& checked(TrainVerb& verb) {
+  Session& session = verb.door->chosen();
+  session.check();
+  verb.training.fill_in_defaults(session.method);
+  verb.training.check();
+  return session;
+}
+
+void add_train_flags(TrainVerb& verb, Verb which) {
+  Session& session = *verb.door;
+  Flags& flags = verb.flags;
   if (which == Verb::finetune) session.base.add_flags(flags);
   session.add_flags(flags, which);
   if (which == Verb::finetune) {
@@ -139,16 +144,22 @@ void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
   } else {
     session.method.name = "full";
     flags.keep("method", &session.method.name);
-    verb->training.lr = session.pretraining_lr;
+    verb.training.lr = session.pretraining_lr;
   }
-  verb->training.add_flags(flags, session.batch, session.label_smoothing);
+  verb.training.add_flags(flags, session.batch, session.label_smoothing);
   if (which == Verb::pretrain)
     for (const char* of_adapters : {"lora-plus-ratio", "precondition"}) flags.drop(of_adapters);
   if (!session.smooths_labels) flags.drop("label-smoothing");
   session.system.add_flags(flags);
-  verb->output.add_flags(flags);
+  verb.output.add_flags(flags);
   if (which == Verb::finetune) session.base.add_name_flag(flags);
-  flags.add_config_file();
+}
+
+namespace {
+
+void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
+  add_train_flags(*verb, which);
+  verb->flags.add_config_file();
   verb->flags.on_run([verb] { run(*verb); });
 }
 
