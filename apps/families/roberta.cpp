@@ -4,6 +4,7 @@
 
 #include "apps/common/progress.h"
 #include "apps/data/columns.h"
+#include "apps/data/task_files.h"
 #include "apps/families/family.h"
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
@@ -167,6 +168,12 @@ void RobertaSession::follow_known_labels() {
 void RobertaSession::take_labels() {
   config_.set_labels(data_.task.regression ? std::vector<std::string>{"LABEL_0"} : data_.task.labels);
   config_.problem_type = data_.task.problem_type;
+}
+
+bool RobertaSession::has_test() const {
+  if (task_.task == "text") return !splits.test.empty();
+  const TaskInfo task = task_info(task_.task);
+  return find_task_file(task, find_task_folder(task, task_.data), SplitName::test).has_value();
 }
 
 void RobertaSession::load(const Wanted& wanted) {

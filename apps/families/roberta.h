@@ -26,7 +26,10 @@ class RobertaSession final : public Session {
   // The task's files; label ids follow the adapter or the checkpoint where they have labels of their own.
   void load(const Wanted& wanted) override;
   const Objective& objective() const override { return *objective_; }
-  bool has_test() const override { return !splits.test.empty() || task_.task != "text"; }
+  bool has_test() const override;
+  bool can_score(DataSplit split) const override {
+    return Session::can_score(split) && (split != DataSplit::test || data_.test.labelled);
+  }
   std::vector<std::string> data_files() const override;
   std::vector<std::string> labels() const override { return data_.task.labels; }
   std::unique_ptr<nn::Model> new_model(bool for_training) const override;

@@ -72,7 +72,8 @@ class Session {
   // flags: which of them were given, where an adapter or a run says otherwise.
   virtual void open(const Flags& flags) = 0;
   virtual void load(const Wanted& wanted) = 0;
-  virtual bool has_test() const { return !splits.test.empty(); }  // the flags may name a test split
+  virtual bool has_test() const { return !splits.test.empty(); }  // there is a test split to load
+  virtual bool can_score(DataSplit split) const { return !objective().lengths(split).empty(); }  // it has labels
   virtual const Objective& objective() const = 0;
   // What was loaded that no flag names file by file, by content part of what a run is; and the labels, in id order.
   virtual std::vector<std::string> data_files() const { return {}; }

@@ -7,6 +7,7 @@
 #include "apps/train/interrupt.h"
 #include "apps/train/loader.h"
 #include "apps/train/log_lines.h"
+#include "apps/train/probes.h"
 #include "apps/train/score.h"
 #include "apps/train/step.h"
 #include "engine/error.h"
@@ -55,7 +56,8 @@ class Loop {
 
   TrainReport run() {
     if (run_ != nullptr && run_->resuming()) resume();
-    if (what_.settings.sharpness_steps > 0) probe_batches_ = loader_.first(DataSplit::train, 256);
+    if (what_.settings.sharpness_steps > 0 || what_.settings.probe_every > 0)
+      probe_batches_ = loader_.first(DataSplit::train, 256);
     if (is_over()) end_ = state_.step;
     if (run_ != nullptr) say_warmup();
     Progress progress("step", total_, state_.step);
@@ -65,6 +67,7 @@ class Loop {
       if (due(what_.settings.logging_steps)) log(progress);
       progress.update(state_.step, progress_text(state_, what_.method.loss_name(), peak_bytes()));
       if (what_.settings.sharpness_steps > 0 && due(what_.settings.sharpness_steps)) probe();
+      if (what_.settings.probe_every > 0 && due(what_.settings.probe_every)) probe_more();
       if (evaluates() && due(what_.settings.eval_steps)) evaluate();
       if (is_over() && state_.step < end_) end_early(progress);
       if (run_ != nullptr && due(what_.settings.save_steps)) save();
@@ -135,6 +138,14 @@ class Loop {
     if (what_.method.row().moving_average)
       state_.probed->ema_gap = optim::measure_ema_gap(what_.model, loss, what_.method).gap();
     note(probe_line(state_.step, *state_.probed));
+  }
+
+  // --probe
+  void probe_more() {
+    nlohmann::json line{{"step", state_.step}};
+    const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
+    line.update(run_probes(probes_, what_.model, loss, what_.method));
+    note(line);
   }
 
   void evaluate() {
@@ -240,6 +251,7 @@ class Loop {
   TrainingState state_;
   optim::StepStats stats_;  // as of the last read_stats
   std::vector<PackedBatch> probe_batches_;
+  const std::vector<std::string> probes_ = parse_probes("probe", what_.settings.probe);
   std::vector<double> step_ms_;
   bool told_ = false;  // why steps are not captured
 };

@@ -42,8 +42,6 @@ json some_of(const json& settings, const std::set<std::string>& names) {
   return part_of(settings, [&](const std::string& name) { return names.contains(name); });
 }
 
-bool has_examples(const Session& session, DataSplit split) { return !session.objective().lengths(split).empty(); }
-
 ordered_json rounded_seconds(double seconds) { return std::round(seconds * 1000) / 1000; }
 
 }  // namespace
@@ -160,7 +158,7 @@ void SweepWorker::train_and_score(const SweepRun& run, Session& session, ordered
   const double seconds = seconds_since(start);
   ordered_json metrics = ordered_json::object();
   for (const DataSplit split : {DataSplit::dev, DataSplit::test}) {
-    if (!has_examples(session, split)) continue;
+    if (!session.can_score(split)) continue;
     Evaluation e = objective.evaluate(*model, split, session.batch);
     score_by(training.best_metric, e);
     line["score_name"] = e.score_name;

@@ -2,6 +2,7 @@
 #include "apps/common/progress.h"
 #include "apps/settings/input_paths.h"
 #include "apps/train/inputs.h"
+#include "apps/train/probes.h"
 #include "apps/train/run.h"
 #include "apps/train/run_lock.h"
 #include "apps/train/score.h"
@@ -26,7 +27,8 @@ void take_resumed(const Flags& flags, OutputSettings& output) {
   }
   const std::string out = output.out;
   flags.take_all(stored, out + "/run.json");
-  output = {.out = out, .resume = true, .overwrite = false, .verbose = output.verbose};
+  output = {
+      .out = out, .resume = true, .overwrite = false, .verbose = output.verbose, .tensorboard = output.tensorboard};
 }
 
 // Whether there is nothing to go on with: the run has its outcome and all that it leaves.
@@ -130,6 +132,7 @@ Session& checked(TrainVerb& verb) {
   session.check();
   verb.training.fill_in_defaults(session.method);
   verb.training.check();
+  parse_probes("probe", verb.training.probe);
   return session;
 }
 

@@ -1,5 +1,5 @@
-// finetune and pretrain before anything is opened: their flags, and the session that these fill in. `sweep` makes one for
-// each of its runs.
+// finetune and pretrain before anything is opened: their flags, and the session that these fill in. `sweep` makes one
+// for each of its runs.
 #pragma once
 #include "apps/verbs/session_verb.h"
 
