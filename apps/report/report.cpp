@@ -1,6 +1,7 @@
 #include "apps/report/report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "apps/common/progress.h"
 #include "apps/report/heat_map.h"
@@ -171,16 +172,49 @@ std::string landscapes(const std::vector<RunRecord>& runs) {
   return svg_chart("Loss along a random direction", "share of the length of each row", series);
 }
 
+// What --probe balance logged: a row for each adapter, a column for each step.
+std::string layer_maps(const RunRecord& run, const std::string& prefix) {
+  std::vector<std::string> modules, steps;
+  std::vector<const json*> probed;
+  for (const json& line : run.metrics) {
+    if (!line.contains("adapters") || !line.at("adapters").is_array()) continue;
+    probed.push_back(&line.at("adapters"));
+    steps.push_back(fmt::format("step {}", line.value("step", int64_t{0})));
+  }
+  if (probed.empty()) return "";
+  for (const json& adapter : *probed.front()) modules.push_back(adapter.value("module", ""));
+  std::string html;
+  for (const auto& [title, key] : {std::pair{"Balancedness by layer", "balancedness"},
+                                   {"Norm of B by layer", "norm_b"},
+                                   {"Norm of the perturbation by layer", "perturbation_norm"}}) {
+    std::vector<double> values;
+    for (size_t m = 0; m < modules.size(); ++m)
+      for (const json* adapters : probed) {
+        const bool known = m < adapters->size() && (*adapters)[m].contains(key) && (*adapters)[m].at(key).is_number();
+        values.push_back(known ? (*adapters)[m].at(key).get<double>() : std::nan(""));
+      }
+    html += grid_map(prefix + title, modules, steps, values);
+  }
+  return html;
+}
+
 std::string charts(const std::vector<RunRecord>& runs) {
   std::string html = "<div class='charts'>" + loss_chart(runs);
   for (const std::string& m : metric_names(runs))
     if (m != "eval_loss") html += svg_chart(m, "step", curves(runs, m));
   for (const auto& [title, key] : {std::pair{"Sharpness", "sharpness"},
+                                   {"Average-case sharpness", "average_sharpness"},
+                                   {"Cosine of the gradient and its estimate", "cosine"},
                                    {"EMA gap", "ema_gap"},
+                                   {"Cosine of the moving average and a fresh perturbation", "ema_cosine"},
+                                   {"Norm of the moving average over that of B", "ema_relative_norm"},
+                                   {"Largest eigenvalue of the Hessian", "hessian_top"},
+                                   {"Trace of the Hessian", "hessian_trace"},
                                    {"Norm of the perturbation", "perturbation_norm"},
                                    {"Gradient norm", "grad_norm"},
                                    {"Learning rate", "learning_rate"}})
     html += svg_chart(title, "step", curves(runs, key));
+  for (const RunRecord& run : runs) html += layer_maps(run, runs.size() > 1 ? run.name + ": " : "");
   return html + landscapes(runs) + "</div>";
 }
 
@@ -193,6 +227,13 @@ std::string landscape_html(const std::string& title, const json& landscape) {
     body += heat_map("Loss over two random directions", landscape.at("at").get<std::vector<double>>(),
                      landscape.at("loss").get<std::vector<double>>());
   return page(title, body + "</div>");
+}
+
+std::string plane_html(const std::string& title, const nlohmann::ordered_json& plane) {
+  const auto at = plane.at("at").get<std::vector<double>>(), loss = plane.at("loss").get<std::vector<double>>();
+  const std::vector<Mark> marks{
+      {0, 0, "start"}, {1, 0, plane.at("one").get<std::string>()}, {0, 1, plane.at("other").get<std::string>()}};
+  return page(title, "<div class='charts'>" + heat_map("Loss", at, loss, marks) + "</div>");
 }
 
 std::string report_html(const std::vector<RunRecord>& runs) {

@@ -31,6 +31,9 @@ const char* perturbed_note(const std::vector<RunRecord>& runs);
 // One landscape of the verb probe, as it prints it: a curve or a heat map.
 std::string landscape_html(const std::string& title, const nlohmann::json& landscape);
 
+// The plane of the verb plane, as it prints it, with the names of the places.
+std::string plane_html(const std::string& title, const nlohmann::ordered_json& plane);
+
 // Self-contained: opens without a network, no scripts from elsewhere.
 std::string report_html(const std::vector<RunRecord>& runs);
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "apps/settings/toml_file.h"
+#include "apps/train/probes.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -43,17 +44,20 @@ FlagValues flags_of(const json& table, const std::string& where) {
   LL_CHECK(table.is_object(), "{} must be a table of flags", where);
   FlagValues flags;
   for (const auto& [key, value] : table.items())
-    if (key != "name") flags[dashed(key)] = values_of(value, where + " " + key);
+    if (key != "name") put_flag(flags, dashed(key), values_of(value, where + " " + key));
   for (const char* own : {"out", "resume", "overwrite", "seed", "config"})
-    LL_CHECK(!flags.contains(own), "{}: {} is not a flag of a sweep's runs{}", where, own,
+    LL_CHECK(find_flag(flags, own) == nullptr, "{}: {} is not a flag of a sweep's runs{}", where, own,
              std::string(own) == "seed" ? "; `seeds` lists them" : "");
   return flags;
 }
 
 std::string name_of(const json& table, const FlagValues& flags, const char* flag, const std::string& where) {
-  const std::string name = table.contains("name") ? plain(table.at("name"))
-                           : flags.contains(flag) ? flags.at(flag).front()
-                                                  : "";
+  const std::vector<std::string>* value = find_flag(flags, flag);
+  std::string name;
+  if (table.contains("name"))
+    name = plain(table.at("name"));
+  else if (value != nullptr && !value->empty())
+    name = value->front();
   LL_CHECK(!name.empty(), "{} has no name", where);
   return name;
 }
@@ -82,7 +86,7 @@ std::vector<Entry> methods_of(const json& file, const std::string& where) {
       for (const Entry& entry : grid)
         for (const std::string& value : values) {
           Entry& added = next.emplace_back(entry);
-          added.flags[flag] = {value};
+          put_flag(added.flags, flag, {value});
           if (values.size() > 1) added.setting += (added.setting.empty() ? "" : ", ") + flag + " " + value;
         }
       grid = std::move(next);
@@ -93,14 +97,15 @@ std::vector<Entry> methods_of(const json& file, const std::string& where) {
 }
 
 void check_keys(const json& file, const std::string& where) {
-  static const std::set<std::string> known = {"title",     "seeds",          "baseline",      "score",
-                                              "probe-rho", "probe-examples", "keep-adapters", "all",
-                                              "models",    "tasks",          "methods",       "also"};
+  static const std::set<std::string> known = {"title",          "seeds",         "baseline", "score", "probe-rho",
+                                              "probe-examples", "keep-adapters", "probes",   "all",   "models",
+                                              "tasks",          "methods",       "also"};
   for (const auto& [key, value] : file.items()) {
     LL_CHECK(known.contains(dashed(key)), "{}: `{}` is no key of a sweep: {}{}", where, key, fmt::join(known, ", "),
              value.is_primitive() ? " (flags of all runs stand in [all])" : "");
     const bool axis = key == "models" || key == "tasks" || key == "methods" || key == "also";
-    LL_CHECK(!axis || value.is_array(), "{}: {} is a list of tables, each below [[{}]]", where, key, key);
+    LL_CHECK(!axis || (value.is_array() && !value.empty()), "{}: {} is a list of tables, each below [[{}]]", where, key,
+             key);
   }
 }
 
@@ -124,6 +129,16 @@ void check_baseline(Sweep& sweep, const std::vector<Entry>& methods, const std::
 }
 
 }  // namespace
+
+const std::vector<std::string>* find_flag(const FlagValues& flags, const std::string& name) {
+  const auto at = std::find_if(flags.begin(), flags.end(), [&](const auto& flag) { return flag.first == name; });
+  return at == flags.end() ? nullptr : &at->second;
+}
+
+void put_flag(FlagValues& flags, const std::string& name, std::vector<std::string> values) {
+  std::erase_if(flags, [&](const auto& flag) { return flag.first == name; });
+  flags.emplace_back(name, std::move(values));
+}
 
 std::string SweepRun::name() const {
   return fmt::format("{}{}/{}{}/{}", model.empty() ? "" : model + "/", task, method,
@@ -153,6 +168,10 @@ Sweep read_sweep(const std::string& file) {
   LL_CHECK(!toml.contains("keep-adapters") || toml.at("keep-adapters").is_boolean(),
            "{}: keep-adapters is true or false", file);
   sweep.keep_adapters = toml.value("keep-adapters", false);
+  if (toml.contains("probes")) {
+    sweep.probes = values_of(toml.at("probes"), file + ": probes");
+    parse_probes("probe", fmt::format("{}", fmt::join(sweep.probes, ",")));
+  }
   if (toml.contains("score")) {
     const std::vector<std::string> score = values_of(toml.at("score"), file + ": score");
     const auto has = [&](const char* split) { return std::find(score.begin(), score.end(), split) != score.end(); };
@@ -162,18 +181,23 @@ Sweep read_sweep(const std::string& file) {
   }
   const FlagValues all = toml.contains("all") ? flags_of(toml.at("all"), file + ": [all]") : FlagValues();
   const std::vector<Entry> methods = methods_of(toml, file);
+  std::vector<Entry> tasks = entries(toml, "tasks", "task", file);
+  if (!toml.contains("tasks"))
+    if (const auto* task = find_flag(all, "task"); task != nullptr && !task->empty())
+      tasks.front().name = task->front();
+  if (tasks.front().name.empty()) tasks.front().name = "all";
   check_baseline(sweep, methods, file);
   if (toml.contains("also"))
     for (const Entry& other : entries(toml, "also", "dev", file)) sweep.also.push_back({other.name, other.flags});
   std::set<std::string> names;
   for (const Entry& model : entries(toml, "models", "model", file))
-    for (const Entry& task : entries(toml, "tasks", "task", file))
+    for (const Entry& task : tasks)
       for (const int64_t seed : seeds_of(toml, file))
         for (const Entry& method : methods) {
           SweepRun run{model.name, task.name, method.name, method.setting, seed, all};
           for (const Entry* entry : {&model, &task, &method})
-            for (const auto& [flag, values] : entry->flags) run.flags[flag] = values;
-          run.flags["seed"] = {std::to_string(seed)};
+            for (const auto& [flag, values] : entry->flags) put_flag(run.flags, flag, values);
+          put_flag(run.flags, "seed", {std::to_string(seed)});
           LL_CHECK(names.insert(run.name()).second, "{} lists the run {} twice: give its method or task a name", file,
                    run.name());
           sweep.runs.push_back(std::move(run));
@@ -207,7 +231,7 @@ std::vector<std::string> arguments_of(const SweepRun& run, const Variables& vari
   Variables all = variables;
   all["seed"] = std::to_string(run.seed);
   FlagValues flags = run.flags;
-  for (const auto& [flag, values] : instead) flags[flag] = values;
+  for (const auto& [flag, values] : instead) put_flag(flags, flag, values);
   std::vector<std::string> args{"finetune"};
   for (const auto& [flag, values] : flags)
     for (const std::string& value : values) {

@@ -5,6 +5,7 @@
 //   baseline = "lora"                           what the others are compared with; else the first method
 //   score = ["dev", "test"]                    the splits that a trained model is scored on; else these two
 //   keep-adapters = true                        OUT/adapters/RUN, a peft folder each; else none
+//   probes = ["sharpness", "balance"]           names of apps/train/probes.h, measured at the end; else sharpness
 //   [all]                                       flags of every run
 //   model = "{model}"                           {NAME}: from --set NAME=VALUE; {seed}: the run's
 //   [[models]]                                  optional, as tasks
@@ -29,7 +30,10 @@
 
 namespace lowland::apps {
 
-using FlagValues = std::map<std::string, std::vector<std::string>>;  // as on a command line, names with dashes
+// Flags with their values as on a command line, names with dashes; of two names of one flag the later one counts.
+using FlagValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
+const std::vector<std::string>* find_flag(const FlagValues& flags, const std::string& name);  // null: not there
+void put_flag(FlagValues& flags, const std::string& name, std::vector<std::string> values);   // behind the others
 using Variables = std::map<std::string, std::string>;
 
 struct SweepRun {
@@ -48,7 +52,8 @@ struct NamedFlags {
 
 struct Sweep {
   std::string title, baseline;
-  // Sharpness of each trained run (optim/sharpness.h) on its first training examples; 0 examples: none.
+  // What is measured of each trained run, on its first training examples; 0 examples: nothing.
+  std::vector<std::string> probes = {"sharpness"};  // of train/probes.h
   double probe_rho = 0.05;
   int64_t probe_examples = 256;
   bool score_test = true;      // besides the dev split, where the flags name one

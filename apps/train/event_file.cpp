@@ -22,7 +22,7 @@ template <class T> void put_bytes(std::string& out, T value) {
   for (size_t i = 0; i < sizeof value; ++i) out += static_cast<char>(static_cast<unsigned char>(value >> (8 * i)));
 }
 
-// --- protocol buffers: a key (field * 8 + wire type), then a varint (0), 8 bytes (1), length and bytes (2), 4 bytes (5)
+// --- protocol buffers: a key (field * 8 + type), then a varint (0), 8 bytes (1), length and bytes (2) or 4 bytes (5)
 void put_varint(std::string& out, uint64_t value) {
   for (; value >= 128; value >>= 7) out += static_cast<char>(static_cast<unsigned char>(value | 128));
   out += static_cast<char>(static_cast<unsigned char>(value));

@@ -29,11 +29,11 @@ std::vector<std::string> parse_probes(const char* flag, const std::string& list)
 }
 
 nlohmann::ordered_json run_probes(const std::vector<std::string>& names, nn::Model& model, const optim::ProbeLoss& loss,
-                                  const optim::Method& method) {
+                                  const optim::Method& method, double rho) {
   const auto wanted = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
   nlohmann::ordered_json o = nlohmann::ordered_json::object();
   if (wanted("sharpness") || wanted("estimate")) {
-    const optim::Sharpness s = optim::measure_sharpness(model, loss, {.estimate = wanted("estimate")});
+    const optim::Sharpness s = optim::measure_sharpness(model, loss, {.rho = rho, .estimate = wanted("estimate")});
     o["sharpness"] = s.sharpness;
     o["probe_loss"] = s.loss;
     if (wanted("estimate")) {
@@ -41,7 +41,7 @@ nlohmann::ordered_json run_probes(const std::vector<std::string>& names, nn::Mod
       o["cosine"] = s.cosine;
     }
   }
-  if (wanted("average")) o["average_sharpness"] = optim::measure_average_sharpness(model, loss, {}).sharpness;
+  if (wanted("average")) o["average_sharpness"] = optim::measure_average_sharpness(model, loss, {.rho = rho}).sharpness;
   if (wanted("ema-gap") && method.row().moving_average) {
     const optim::EmaGap gap = optim::measure_ema_gap(model, loss, method);
     o["ema_gap"] = gap.gap();

@@ -22,10 +22,11 @@ std::vector<std::string> parse_probes(const char* flag, const std::string& list)
 //   balance     adapters: as adapters_json
 //   hessian     hessian_top                                            (optim/hessian.h)
 //   trace       hessian_trace
+// rho: of the three kinds of sharpness.
 // Whatever is trained, and all that the method keeps, is the same bits afterwards. Error while a perturbed view is
 // open.
 nlohmann::ordered_json run_probes(const std::vector<std::string>& names, nn::Model& model, const optim::ProbeLoss& loss,
-                                  const optim::Method& method);
+                                  const optim::Method& method, double rho = 0.05);
 
 // A list: module, norm_a, norm_b, balancedness, condition_a, condition_b and, where there is one, perturbation_norm of
 // each adapter (optim/probe.h).

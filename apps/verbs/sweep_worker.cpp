@@ -9,12 +9,12 @@
 #include "apps/sweep/results.h"
 #include "apps/train/loader.h"
 #include "apps/train/loop.h"
+#include "apps/train/probes.h"
 #include "apps/train/score.h"
 #include "apps/verbs/program.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "models/hub/initial_pairs.h"
-#include "optim/sharpness.h"
 
 namespace lowland::apps {
 namespace {
@@ -170,10 +170,7 @@ void SweepWorker::train_and_score(const SweepRun& run, Session& session, ordered
   if (sweep_.probe_examples > 0) {
     const Loader loader(objective, *model, session.batch, static_cast<uint64_t>(session.system.seed));
     const std::vector<PackedBatch> batches = loader.first(DataSplit::train, sweep_.probe_examples);
-    const optim::Sharpness s =
-        optim::measure_sharpness(*model, probe_loss(*model, objective, batches), {.rho = sweep_.probe_rho});
-    line["sharpness"] = s.sharpness;
-    line["probe_loss"] = s.loss;
+    line.update(run_probes(sweep_.probes, *model, probe_loss(*model, objective, batches), *method, sweep_.probe_rho));
   }
   if (sweep_.keep_adapters) {
     AtomicDirectory folder(out_ + "/adapters/" + run.folder());
@@ -188,7 +185,7 @@ void SweepWorker::train_and_score(const SweepRun& run, Session& session, ordered
 
 std::vector<std::string> SweepWorker::run_arguments(const SweepRun& run, const FlagValues& instead) const {
   std::vector<std::string> arguments = arguments_of(run, variables_, instead);
-  if (!run.flags.contains("threads")) arguments.push_back(fmt::format("--threads={}", threads_));
+  if (find_flag(run.flags, "threads") == nullptr) arguments.push_back(fmt::format("--threads={}", threads_));
   return arguments;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "optim/average_sharpness.h"
 #include "optim/hessian.h"
+#include "optim/landscape.h"
 #include "tests/optim/toy_model.h"
 
 using namespace lowland;
@@ -98,4 +99,38 @@ TEST_CASE("hessian: the trace is the mean of v^T H v over the signs that it took
   ToyModel bare(DType::f64, false);
   CHECK_THROWS_AS(optim::hessian_trace(bare, bare.loss(), {}), Error);
   CHECK_THROWS_AS(optim::hessian_trace(model, loss, {.draws = 0}), Error);
+}
+
+TEST_CASE("plane: three places at their corners, a point between by hand, and the centre as it was") {
+  ToyModel model;
+  const auto loss = model.loss();
+  const nn::Arena& arena = model.arena();
+  const Values centre = doubles(arena.values());
+  const auto place = [&](uint64_t seed) {
+    return Tensor::from<double>(test::cpu(), {arena.size()}, test::random_values(arena.size(), seed, 0.5));
+  };
+  const auto loss_at = [&](const Values& v) {
+    arena.values().assign(v);
+    const double l = loss(false);
+    arena.values().assign(centre);
+    return l;
+  };
+  const Tensor start = place(1), one = place(2), other = place(3);
+  int64_t calls = 0;
+  const optim::Landscape p = optim::measure_plane(model, loss, start, one, other, {.points = 4, .margin = 0.25},
+                                                  [&](int64_t done) { calls = done; });
+  CHECK(calls == 16);
+  CHECK(p.at == Values{-0.25, 0.25, 0.75, 1.25});
+  CHECK(doubles(arena.values()) == centre);
+  Values mixed(centre.size());
+  for (size_t i = 0; i < mixed.size(); ++i)
+    mixed[i] = doubles(start)[i] + 1.25 * (doubles(one)[i] - doubles(start)[i]) +
+               0.25 * (doubles(other)[i] - doubles(start)[i]);
+  CHECK(p.loss[4 * 1 + 3] == doctest::Approx(loss_at(mixed)).epsilon(1e-8));
+  const optim::Landscape corners = optim::measure_plane(model, loss, start, one, other, {.points = 2, .margin = 0});
+  CHECK(corners.loss[0] == doctest::Approx(loss_at(doubles(start))).epsilon(1e-12));
+  CHECK(corners.loss[1] == doctest::Approx(loss_at(doubles(one))).epsilon(1e-12));
+  CHECK(corners.loss[2] == doctest::Approx(loss_at(doubles(other))).epsilon(1e-12));
+  CHECK_THROWS_AS(optim::measure_plane(model, loss, Tensor::zeros(test::cpu(), {3}, DType::f64), one, other, {}),
+                  Error);
 }
