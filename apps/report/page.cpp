@@ -8,6 +8,14 @@
 namespace lowland::apps {
 namespace {
 
+// What pictures are drawn with, in a page and as files.
+constexpr const char* kPictureStyle =
+    "svg{--back:#fff;--text:#222;--dim:#555;--grid:#e5e5e5}"
+    "@media(prefers-color-scheme:dark){svg{--back:#191919;--text:#ddd;--dim:#aaa;--grid:#333}}"
+    "svg{background:var(--back)}.grid{stroke:var(--grid)}.tick{font-size:12px;fill:var(--dim)}"
+    ".title{font-size:14px;font-weight:600;fill:var(--text)}.rule{display:none}"
+    ".cut{stroke:var(--text);stroke-width:1.5;fill:none}";
+
 constexpr const char* kStyle =
     ":root{color-scheme:light dark;--back:#fff;--text:#222;--dim:#555;--line:#ddd;--grid:#e5e5e5;--shade:#0004}"
     "@media(prefers-color-scheme:dark){:root{--back:#191919;--text:#ddd;--dim:#aaa;--line:#3a3a3a;--grid:#333;"
@@ -37,6 +45,14 @@ constexpr const char* kStyle =
     "pre{background:color-mix(in srgb,var(--text) 6%,var(--back));padding:1em;overflow:auto}";
 
 }  // namespace
+
+std::string svg_file(const std::string& figure) {
+  const size_t begin = figure.find("<svg "), end = figure.rfind("</svg>");
+  if (begin == std::string::npos || end == std::string::npos) return "";
+  const size_t head = figure.find('>', begin) + 1;
+  return fmt::format("<svg xmlns='http://www.w3.org/2000/svg' font-family='sans-serif' {}<style>{}</style>{}</svg>\n",
+                     figure.substr(begin + 5, head - begin - 5), kPictureStyle, figure.substr(head, end - head));
+}
 
 std::string html_table(const std::vector<std::vector<std::string>>& rows, bool colours, const char* kind) {
   std::string html = fmt::format("<div class='wide' tabindex='0'><table class='{}'>", kind);

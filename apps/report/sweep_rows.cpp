@@ -113,6 +113,29 @@ std::vector<Row> setting_rows(const SweepTable& table, const ResultLines& lines)
   return rows;
 }
 
+std::vector<Row> elsewhere_rows(const SweepTable& table, const ResultLines& lines) {
+  std::vector<Row> rows{{"task", "method", "setting", "data", "loss before", "after", "change"}};
+  for (const SweepCell& cell : table.cells) {
+    std::map<std::string, std::pair<std::vector<double>, std::vector<double>>> found;
+    for (const nlohmann::ordered_json& line : lines) {
+      const bool counts = result_task(line) == cell.task && line.value("method", "") == cell.method &&
+                          line.value("setting", "") == cell.setting && line.contains("also");
+      if (!counts) continue;
+      for (const auto& [name, metrics] : line.at("also").at("after").items()) {
+        found[name].first.push_back(line.at("also").at("before").at(name).value("eval_loss", 0.0));
+        found[name].second.push_back(metrics.value("eval_loss", 0.0));
+      }
+    }
+    for (const auto& [name, losses] : found) {
+      const double before = summary_of(losses.first).mean, after = summary_of(losses.second).mean;
+      rows.push_back({cell.task, cell.method, cell.setting.empty() ? "–" : cell.setting, name,
+                      fmt::format("{:.4f}", before), fmt::format("{:.4f}", after),
+                      fmt::format("{:+.4f}", after - before)});
+    }
+  }
+  return rows;
+}
+
 std::vector<std::string> table_notes(const SweepTable& table) {
   bool chosen = false;
   for (const SweepCell& cell : table.cells) chosen |= cell.chosen_of_many;
