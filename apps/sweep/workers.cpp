@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 
 #include "engine/error.h"
 
@@ -68,6 +69,15 @@ struct Worker {
   ::_exit(status);  // nothing of the caller's is ended twice
 }
 
+// Of the caller's files a worker keeps none: a lock is held as long as anybody has its file open.
+void close_all_but(int kept) {
+  std::vector<int> open;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    open.push_back(std::stoi(entry.path().filename().string()));
+  for (const int fd : open)
+    if (fd > STDERR_FILENO && fd != kept) ::close(fd);
+}
+
 class Pool {
  public:
   explicit Pool(const WorkerPool& settings) : settings_(settings) {}
@@ -110,9 +120,7 @@ class Pool {
     if (child == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::getppid() != caller) ::_exit(1);
-      ::close(ends[0]);
-      for (const Worker& other : workers_)
-        if (other.socket >= 0) ::close(other.socket);
+      close_all_but(ends[1]);
       work(ends[1], settings_.log_folder + "/worker-" + std::to_string(number) + ".log", settings_.begin);
     }
     ::close(ends[1]);
