@@ -108,6 +108,22 @@ std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& ru
   return rows;
 }
 
+std::vector<std::vector<std::string>> metric_rows(const std::vector<RunRecord>& runs) {
+  std::vector<std::string> names{"run", "step"};
+  for (const RunRecord& run : runs)
+    for (const json& line : run.metrics)
+      for (const auto& [name, value] : line.items())
+        if (value.is_number() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  std::vector<std::vector<std::string>> rows{names};
+  for (const RunRecord& run : runs)
+    for (const json& line : run.metrics) {
+      std::vector<std::string>& row = rows.emplace_back(std::vector<std::string>{run.name});
+      for (size_t i = 1; i < names.size(); ++i)
+        row.push_back(line.contains(names[i]) && line.at(names[i]).is_number() ? line.at(names[i]).dump() : "");
+    }
+  return rows;
+}
+
 std::vector<std::vector<std::string>> settings_that_differ(const std::vector<RunRecord>& runs) {
   std::vector<std::vector<std::string>> rows;
   const json none = json::object();

@@ -21,6 +21,9 @@ RunRecord read_run(const std::filesystem::path& folder);
 // The figures of the runs, a row each after the row of headings: metrics, loss, sharpness, time, memory.
 std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& runs);
 
+// What the runs logged: a row each line of metrics.jsonl after the row of headings, run, step and every other number.
+std::vector<std::vector<std::string>> metric_rows(const std::vector<RunRecord>& runs);
+
 // Settings in which the runs differ, so that nobody compares unlike runs unawares: a row each after the row of
 // headings; empty if there are none.
 std::vector<std::vector<std::string>> settings_that_differ(const std::vector<RunRecord>& runs);

@@ -114,13 +114,4 @@ void write_sweep_report(const std::filesystem::path& folder, const std::string& 
   std::printf("pictures in %s\n", (folder / "report.html").c_str());
 }
 
-std::string csv_text(const std::vector<std::vector<std::string>>& rows) {
-  std::string text;
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) text += (i > 0 ? "," : "") + csv_cell(row[i]);
-    text += "\r\n";
-  }
-  return text;
-}
-
 }  // namespace lowland::apps

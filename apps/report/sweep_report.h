@@ -14,7 +14,4 @@ void write_sweep_report(const std::filesystem::path& folder, const std::string& 
 // Self-contained, as report_html is.
 std::string sweep_html(const std::string& title, const SweepTable& table, const ResultLines& lines);
 
-// By RFC 4180: a line a row.
-std::string csv_text(const std::vector<std::vector<std::string>>& rows);
-
 }  // namespace lowland::apps

@@ -113,12 +113,11 @@ TEST_CASE("report: training and evaluation loss in one chart; values for the scr
 
 TEST_CASE("report: what --probe balance logged is a map of layers and steps, with names that are not repeated") {
   RunRecord r = run("a", "eflat-lora", 0);
-  for (const int step : {5, 10})
-    r.metrics.push_back(
-        {{"step", step},
-         {"adapters",
-          {{{"module", "encoder.layer.0.attention.query"}, {"balancedness", step}, {"norm_b", 0.5}},
-           {{"module", "encoder.layer.1.attention.query"}, {"balancedness", -1.5}, {"norm_b", nullptr}}}}});
+  for (const int step : {5, 10}) {
+    json first{{"module", "encoder.layer.0.attention.query"}, {"balancedness", step}, {"norm_b", 0.5}};
+    json second{{"module", "encoder.layer.1.attention.query"}, {"balancedness", -1.5}, {"norm_b", nullptr}};
+    r.metrics.push_back({{"step", step}, {"adapters", json::array({first, second})}});
+  }
   const std::string html = report_html({r});
   CHECK(html.find("Balancedness by layer") != std::string::npos);
   CHECK(html.find(">0.attention<") == std::string::npos);

@@ -1,6 +1,7 @@
 // Each verb once, on the tiny task, and what they say of the same run agrees.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -82,9 +83,12 @@ TEST_CASE("finetune, evaluate, predict, merge, probe, compare, inspect on one ru
   CHECK(json::parse(read_text(fs::path(run) / "landscape.json")) == sharp.at("landscape"));
   CHECK(read_text(w / "landscape.html").find("Loss over two random directions") != std::string::npos);
 
-  const Outcome compared = run_program({"compare", run, run, "--html", w / "both.html"});
+  const Outcome compared = run_program({"compare", run, run, "--html", w / "both.html", "--csv", w / "both.csv"});
   REQUIRE(compared.exit_code == 0);
   CHECK(compared.out.find("eval_accuracy") != std::string::npos);
+  CHECK(read_text(w / "both.csv").starts_with("run,step,"));
+  const auto csv_lines = static_cast<size_t>(std::ranges::count(read_text(w / "both.csv"), '\n'));
+  CHECK(csv_lines == 1 + 2 * read_metrics(run).size());
   CHECK(read_text(w / "both.html").find("<svg") != std::string::npos);
   CHECK(read_text(w / "both.html").find("Loss along a random direction") != std::string::npos);
 

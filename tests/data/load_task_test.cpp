@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -120,7 +121,8 @@ TEST_CASE("load_task: shots, wrong labels and evaluation samples are drawn: a fu
   int64_t positive = 0;
   for (const Example& e : few.train.examples) positive += e.label;
   CHECK(positive == 16);
-  CHECK(std::is_sorted(lines(few.train).begin(), lines(few.train).end()));
+  const std::vector<int64_t> taken = lines(few.train);
+  CHECK(std::is_sorted(taken.begin(), taken.end()));
   CHECK(lines(few.train) == lines(load_with({.seed = 1, .shots = 16}).train));
   CHECK(lines(few.train) != lines(other.train));
   CHECK(load_with({.shots = 60}).train.examples.size() == 110);  // of the rarer class all 50
