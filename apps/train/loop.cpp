@@ -258,6 +258,7 @@ class Loop {
 
 }  // namespace
 
-TrainReport train(const Training& what, RunFolder* run) { return Loop(what, run).run(); }
+TrainReport train(const Training& what, RunFolder& run) { return Loop(what, &run).run(); }
+TrainReport train(const Training& what) { return Loop(what, nullptr).run(); }
 
 }  // namespace lowland::apps

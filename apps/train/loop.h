@@ -30,10 +30,12 @@ struct TrainReport {
   double step_ms = 0;  // median; 0 where no step was left to do
 };
 
-// Runs all steps, or goes on after the run's newest whole checkpoint. Without a folder nothing is written, and nothing
-// evaluated that --eval-steps does not ask for. Throws Interrupted (interrupt.h) where a signal asks it to stop, after
-// a checkpoint. Throws Error on a loss that is not finite, naming step and examples; nothing trained is touched by such
-// a step. On a GPU it is noticed at the next log, evaluation or save.
-TrainReport train(const Training& what, RunFolder* run);
+// Runs all steps, or goes on after the run's newest whole checkpoint. Throws Interrupted (interrupt.h) where a signal
+// asks it to stop, after a checkpoint. Throws Error on a loss that is not finite, naming step
+// and examples; nothing trained is touched by such a step. On a GPU it is noticed at the next log, evaluation or save.
+TrainReport train(const Training& what, RunFolder& run);
+
+// The same without a folder: nothing is written, and nothing evaluated that --eval-steps does not ask for.
+TrainReport train(const Training& what);
 
 }  // namespace lowland::apps

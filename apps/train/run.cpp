@@ -102,7 +102,7 @@ TrainReport run_training(const Training& what, RunFolder& run, const Flags& flag
   say(params_line(what.model));
 
   const auto start = std::chrono::steady_clock::now();
-  TrainReport report = train(what, &run);
+  TrainReport report = train(what, run);
   info["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   info["planned_peak_bytes"] = planned_bytes;
   add_report(info, what, report, before);

@@ -153,8 +153,7 @@ void SweepWorker::train_and_score(const SweepRun& run, Session& session, ordered
                                     .batch = session.batch,
                                     .system = session.system,
                                     .write_result = {},
-                                    .result = session.result()},
-                                   nullptr);
+                                    .result = session.result()});
   const double seconds = seconds_since(start);
   ordered_json metrics = ordered_json::object();
   for (const DataSplit split : {DataSplit::dev, DataSplit::test}) {

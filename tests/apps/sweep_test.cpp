@@ -193,7 +193,7 @@ TEST_CASE("what is wrong with a sweep's file is said before anything runs") {
   CHECK(contains(error_of("seeds = [7, 8]", "seed = 7"), "`seed` is no key of a sweep"));
   CHECK(contains(error_of("method = \"lora\"", "method = \"lora\"\nseed = 3"), "`seeds` lists them"));
   CHECK(contains(error_of("title = \"Tiny <sweep>\"", "baseline = \"sam\""), "the baseline sam is none"));
-  CHECK(contains(error_of("[[tasks]]\ntask = \"sst2\"", "tasks = 3"), "list of tables"));
+  CHECK(contains(error_of("seeds = [7, 8]", "also = 3"), "list of tables"));
   CHECK(!fs::exists(w / "none"));
   CHECK(fill_in("{a}/{{b}}", {{"a", "x"}}) == "x/{b}");
   CHECK_THROWS_AS(fill_in("{a", {}), lowland::Error);
