@@ -87,6 +87,8 @@ std::string sweep_html(const std::string& title, const SweepTable& table, const 
   html += "<h2>Over all tasks</h2>" + html_table(overall_rows(table), true, "");
   for (const std::string& note : table_notes(table)) html += fmt::format("<p class='note'>{}</p>", escape_html(note));
   html += "<h2>By task</h2>" + html_table(task_rows(table), false, "");
+  if (const auto rows = quantised_rows(table, lines); rows.size() > 1)
+    html += "<h2>What merging and quantising changes</h2>" + html_table(rows, false, "");
   if (const auto rows = elsewhere_rows(table, lines); rows.size() > 1)
     html += "<h2>What happens to other data</h2>" + html_table(rows, false, "");
   html += settings_table(table, lines);
@@ -106,6 +108,7 @@ void write_sweep_report(const std::filesystem::path& folder, const std::string& 
   const SweepTable table = sweep_table(lines, baseline);
   std::printf("%s\n", text_table(overall_rows(table)).c_str());
   std::printf("%s\n", text_table(task_rows(table)).c_str());
+  if (const auto rows = quantised_rows(table, lines); rows.size() > 1) std::printf("%s\n", text_table(rows).c_str());
   if (const auto rows = elsewhere_rows(table, lines); rows.size() > 1) std::printf("%s\n", text_table(rows).c_str());
   for (const std::string& note : table_notes(table)) std::printf("%s\n", note.c_str());
   write_file_atomically((folder / "report.html").string(), sweep_html(title, table, lines));

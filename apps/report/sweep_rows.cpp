@@ -113,6 +113,31 @@ std::vector<Row> setting_rows(const SweepTable& table, const ResultLines& lines)
   return rows;
 }
 
+std::vector<Row> quantised_rows(const SweepTable& table, const ResultLines& lines) {
+  std::vector<Row> rows{{"task", "method", "setting", table.score_name}};
+  for (const nlohmann::ordered_json& line : lines)
+    if (line.contains("quantised") && rows.front().size() == 4)
+      for (const auto& [kind, scores] : line.at("quantised").items()) rows.front().push_back(kind);
+  if (rows.front().size() == 4) return rows;
+  for (const SweepCell& cell : table.cells) {
+    Row& row = rows.emplace_back(Row{cell.task, cell.method, cell.setting.empty() ? "–" : cell.setting,
+                                     cell.scores.empty() ? "–" : value(cell, cell.score.mean, false)});
+    for (size_t kind = 4; kind < rows.front().size(); ++kind) {
+      std::vector<double> changes;
+      for (const nlohmann::ordered_json& line : lines) {
+        const bool counts = result_task(line) == cell.task && line.value("method", "") == cell.method &&
+                            line.value("setting", "") == cell.setting && line.contains("quantised");
+        if (!counts || !line.at("quantised").contains(rows.front()[kind])) continue;
+        const nlohmann::ordered_json& then = line.at("quantised").at(rows.front()[kind]);
+        if (then.contains(table.split) && then.at(table.split).is_number() && line.at(table.split).is_number())
+          changes.push_back(then.at(table.split).get<double>() - line.at(table.split).get<double>());
+      }
+      row.push_back(changes.empty() ? "–" : value(cell, summary_of(changes).mean, true));
+    }
+  }
+  return rows;
+}
+
 std::vector<Row> elsewhere_rows(const SweepTable& table, const ResultLines& lines) {
   std::vector<Row> rows{{"task", "method", "setting", "data", "loss before", "after", "change"}};
   for (const SweepCell& cell : table.cells) {

@@ -6,6 +6,7 @@
 
 #include "apps/settings/toml_file.h"
 #include "apps/train/probes.h"
+#include "apps/train/roundings.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -97,9 +98,9 @@ std::vector<Entry> methods_of(const json& file, const std::string& where) {
 }
 
 void check_keys(const json& file, const std::string& where) {
-  static const std::set<std::string> known = {"title",          "seeds",         "baseline", "score", "probe-rho",
-                                              "probe-examples", "keep-adapters", "probes",   "all",   "models",
-                                              "tasks",          "methods",       "also"};
+  static const std::set<std::string> known = {"title",          "seeds",         "baseline", "score",    "probe-rho",
+                                              "probe-examples", "keep-adapters", "probes",   "quantise", "all",
+                                              "models",         "tasks",         "methods",  "also"};
   for (const auto& [key, value] : file.items()) {
     LL_CHECK(known.contains(dashed(key)), "{}: `{}` is no key of a sweep: {}{}", where, key, fmt::join(known, ", "),
              value.is_primitive() ? " (flags of all runs stand in [all])" : "");
@@ -171,6 +172,10 @@ Sweep read_sweep(const std::string& file) {
   if (toml.contains("probes")) {
     sweep.probes = values_of(toml.at("probes"), file + ": probes");
     parse_probes("probe", fmt::format("{}", fmt::join(sweep.probes, ",")));
+  }
+  if (toml.contains("quantise")) {
+    sweep.quantise = values_of(toml.at("quantise"), file + ": quantise");
+    for (const std::string& name : sweep.quantise) rounding_of(name);
   }
   if (toml.contains("score")) {
     const std::vector<std::string> score = values_of(toml.at("score"), file + ": score");

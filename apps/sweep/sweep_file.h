@@ -6,6 +6,7 @@
 //   score = ["dev", "test"]                    the splits that a trained model is scored on; else these two
 //   keep-adapters = true                        OUT/adapters/RUN, a peft folder each; else none
 //   probes = ["sharpness", "balance"]           names of apps/train/probes.h, measured at the end; else sharpness
+//   quantise = ["q4_0", "nf4"]                 names of apps/train/roundings.h: also score the model merged and rounded
 //   [all]                                       flags of every run
 //   model = "{model}"                           {NAME}: from --set NAME=VALUE; {seed}: the run's
 //   [[models]]                                  optional, as tasks
@@ -56,8 +57,9 @@ struct Sweep {
   std::vector<std::string> probes = {"sharpness"};  // of train/probes.h
   double probe_rho = 0.05;
   int64_t probe_examples = 256;
-  bool score_test = true;      // besides the dev split, where the flags name one
-  bool keep_adapters = false;  // of every run, in the sweep's folder
+  bool score_test = true;             // besides the dev split, where the flags name one
+  std::vector<std::string> quantise;  // names of train/roundings.h: what of the scores is left behind them
+  bool keep_adapters = false;         // of every run, in the sweep's folder
   // Models, in them tasks, in these seeds, in these methods: runs that read the same stand together.
   std::vector<SweepRun> runs;
   std::vector<NamedFlags> also;

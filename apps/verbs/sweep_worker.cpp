@@ -10,6 +10,7 @@
 #include "apps/train/loader.h"
 #include "apps/train/loop.h"
 #include "apps/train/probes.h"
+#include "apps/train/roundings.h"
 #include "apps/train/score.h"
 #include "apps/verbs/program.h"
 #include "engine/error.h"
@@ -135,6 +136,20 @@ ordered_json SweepWorker::elsewhere(const SweepRun& run, const nn::Model& model,
   return all;
 }
 
+// The scores of dev and test into the line; all metrics of both.
+ordered_json SweepWorker::score(const Session& session, const nn::Model& model, ordered_json& line) const {
+  ordered_json metrics = ordered_json::object();
+  for (const DataSplit split : {DataSplit::dev, DataSplit::test}) {
+    if (!session.can_score(split)) continue;
+    Evaluation e = session.objective().evaluate(model, split, session.batch);
+    score_by(door_->verb().training.best_metric, e);
+    line["score_name"] = e.score_name;
+    line[name_of(split)] = is_defined(e) ? ordered_json(e.score_value()) : ordered_json();
+    metrics[name_of(split)] = e.metrics;
+  }
+  return metrics;
+}
+
 void SweepWorker::train_and_score(const SweepRun& run, Session& session, ordered_json& line) {
   const TrainingSettings& training = door_->verb().training;
   const std::unique_ptr<nn::Model> model = model_of(session);
@@ -155,16 +170,11 @@ void SweepWorker::train_and_score(const SweepRun& run, Session& session, ordered
                                     .write_result = {},
                                     .result = session.result()});
   const double seconds = seconds_since(start);
-  ordered_json metrics = ordered_json::object();
-  for (const DataSplit split : {DataSplit::dev, DataSplit::test}) {
-    if (!session.can_score(split)) continue;
-    Evaluation e = objective.evaluate(*model, split, session.batch);
-    score_by(training.best_metric, e);
-    line["score_name"] = e.score_name;
-    line[name_of(split)] = is_defined(e) ? ordered_json(e.score_value()) : ordered_json();
-    metrics[name_of(split)] = e.metrics;
+  line["metrics"] = score(session, *model, line);
+  for (const std::string& name : sweep_.quantise) {
+    const optim::RoundedWeights rounded(*model, rounding_of(name));
+    score(session, *model, line["quantised"][name]);
   }
-  line["metrics"] = metrics;
   if (!sweep_.also.empty()) line["also"] = {{"before", before}, {"after", elsewhere(run, *model, false)}};
   if (sweep_.probe_examples > 0) {
     const Loader loader(objective, *model, session.batch, static_cast<uint64_t>(session.system.seed));

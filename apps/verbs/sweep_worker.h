@@ -39,6 +39,7 @@ class SweepWorker {
   Session& opened(std::unique_ptr<RunDoor> door);
   std::unique_ptr<nn::Model> model_of(Session& session);
   void train_and_score(const SweepRun& run, Session& session, nlohmann::ordered_json& line);
+  nlohmann::ordered_json score(const Session& session, const nn::Model& model, nlohmann::ordered_json& line) const;
   nlohmann::ordered_json elsewhere(const SweepRun& run, const nn::Model& model, bool before);
 
   const Family& family_;

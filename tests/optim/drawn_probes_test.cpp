@@ -7,6 +7,7 @@
 #include "optim/average_sharpness.h"
 #include "optim/hessian.h"
 #include "optim/landscape.h"
+#include "optim/rounded_weights.h"
 #include "tests/optim/toy_model.h"
 
 using namespace lowland;
@@ -133,4 +134,38 @@ TEST_CASE("plane: three places at their corners, a point between by hand, and th
   CHECK(corners.loss[2] == doctest::Approx(loss_at(doubles(other))).epsilon(1e-12));
   CHECK_THROWS_AS(optim::measure_plane(model, loss, Tensor::zeros(test::cpu(), {3}, DType::f64), one, other, {}),
                   Error);
+}
+
+TEST_CASE("rounded weights: the loss is that of merged weights rounded by hand; nothing stays behind") {
+  ToyModel model;
+  const auto loss = model.loss();
+  const double before = loss(false);
+  const Values centre = doubles(model.arena().values());
+  const auto quarter = [](float* row, int64_t columns) {
+    for (int64_t i = 0; i < columns; ++i) row[i] = std::round(4 * row[i]) / 4;
+  };
+  double rounded = 0;
+  {
+    const optim::RoundedWeights view(model, quarter);
+    rounded = loss(false);
+  }
+  CHECK(loss(false) == before);
+  CHECK(rounded != before);
+  CHECK(doubles(model.arena().values()) == centre);
+  // W0 + s B A by plain loops, rounded; B = 0 then.
+  const int64_t first_rows[] = {ToyModel::kFree, 0};
+  nn::Linear* const linears[] = {&model.first(), &model.second()};
+  for (size_t l = 0; l < 2; ++l) {
+    const nn::Adapter& a = model.arena().adapters()[l];
+    const Values A = doubles(model.arena().master(a.a)), B = doubles(model.arena().master(a.b));
+    const Tensor weight = linears[l]->weight().master;
+    Values w = doubles(weight);
+    for (int64_t i = 0; i < a.n; ++i)
+      for (int64_t j = 0; j < a.m; ++j)
+        for (int64_t k = 0; k < a.r; ++k) w[(first_rows[l] + i) * a.m + j] += a.scale * B[i * a.r + k] * A[k * a.m + j];
+    for (double& x : w) x = std::round(4 * x) / 4;
+    weight.assign(w);
+    model.arena().master(a.b).fill_zero();
+  }
+  CHECK(rounded == doctest::Approx(loss(false)).epsilon(1e-5));  // W is rounded in f32
 }
