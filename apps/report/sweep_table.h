@@ -47,8 +47,8 @@ std::vector<std::vector<std::string>> overall_rows(const SweepTable& table);
 std::vector<std::vector<std::string>> task_rows(const SweepTable& table);
 // Of every setting of every method: means over seeds, on the dev split too.
 std::vector<std::vector<std::string>> setting_rows(const SweepTable& table, const ResultLines& lines);
-// What merging and quantising changes of the scores, means over the seeds of the settings that count. The headings alone
-// where nothing was quantised.
+// What merging and quantising changes of the scores, means over the seeds of the settings that count. The headings
+// alone where nothing was quantised.
 std::vector<std::vector<std::string>> quantised_rows(const SweepTable& table, const ResultLines& lines);
 // Of the sweep's other data: the loss before and after, means over the seeds of the settings that count. The headings
 // alone where there are none.
