@@ -61,6 +61,39 @@ std::vector<std::pair<std::string, Tensor>> ParameterSet::named() const {
   return out;
 }
 
+std::vector<std::pair<std::string, Tensor>> ParameterSet::to_fill() const {
+  touch();
+  std::vector<std::pair<std::string, Tensor>> out;
+  for (const auto& p : parameters_)
+    for (const NamedRows& r : p->rows)
+      if (!p->shared) out.emplace_back(r.name, p->stored(r.begin, r.end));
+  return out;
+}
+
+std::vector<std::string> ParameterSet::shared_names() const {
+  std::vector<std::string> out;
+  for (const auto& p : parameters_)
+    for (const NamedRows& r : p->rows)
+      if (p->shared) out.push_back(r.name);
+  return out;
+}
+
+FrozenWeights ParameterSet::frozen() const {
+  FrozenWeights out;
+  for (const auto& p : parameters_)
+    if (!p->trainable) out.emplace(p->name, p->value);
+  return out;
+}
+
+void ParameterSet::share(const FrozenWeights& weights) {
+  for (const auto& p : parameters_) {
+    const auto at = weights.find(p->name);
+    if (p->trainable || at == weights.end() || at->second.shape() != p->shape) continue;
+    p->value = at->second;
+    p->shared = true;
+  }
+}
+
 Tensor ParameterSet::find(const std::string& name) const {
   touch();
   for (const auto& p : parameters_)
@@ -89,7 +122,8 @@ void ParameterSet::materialise(Context& context, DType dtype, DType frozen_dtype
   for (const auto& p : parameters_) {
     // Norms and biases are few numbers, and read elementwise: they have the activations' type.
     const DType own = p->shape.size() == 2 ? frozen_dtype : dtype;
-    p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, own);
+    p->shared = p->shared && p->value.dtype() == own && &p->value.context() == &context;
+    if (!p->shared) p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, own);
     p->master = p->trainable ? arena->master(p->name) : p->value;
   }
 }

@@ -33,6 +33,7 @@ struct Parameter {
   bool in_part = false;  // trained, but not with its module: a bias beside a frozen weight, or rows of a table
   std::vector<std::pair<int64_t, int64_t>> held;  // rows that stay as they are, though the parameter is trained
   bool replaced = false;                          // an adapter's file brought another value than the checkpoint's
+  bool shared = false;                            // frozen, with the memory and the values of another model's
   Tensor value;                                   // what the forward reads; absent before materialise()
   Tensor master;  // what files read and write: value, or the f32 behind a bf16 that is trained
 
@@ -43,6 +44,9 @@ struct Parameter {
   Tensor slice(int64_t begin, int64_t end) const;
   Tensor stored(int64_t begin, int64_t end) const;
 };
+
+// Frozen parameters of a model in memory, by name. Nothing writes into them once they are filled.
+using FrozenWeights = std::map<std::string, Tensor>;
 
 class ParameterSet {
  public:
@@ -61,9 +65,16 @@ class ParameterSet {
   // Every Hugging Face name with the tensor that files read and write (a row view where stored together). After
   // materialise().
   std::vector<std::pair<std::string, Tensor>> named() const;
+  // The same without what is shared, and the names of what is: what a reader of files has to fill, and what not.
+  std::vector<std::pair<std::string, Tensor>> to_fill() const;
+  std::vector<std::string> shared_names() const;
   Tensor find(const std::string& name) const;  // absent if there is none
   int64_t count() const;                       // numbers in all parameters, adapters not included
 
+  // Before materialise(): frozen parameters of the same names and shapes, and later of the same dtype and Context, are
+  // those of another model that is filled.
+  void share(const FrozenWeights& weights);
+  FrozenWeights frozen() const;
   // Gives memory to everything: trainable parameters become views of the arena, frozen matrices are of frozen_dtype.
   void materialise(Context& context, DType dtype, DType frozen_dtype, Arena* arena);
   // What the arena needs to hold for the trainable parameters.

@@ -9,9 +9,11 @@
 namespace lowland::optim {
 
 struct EmaGap {
-  double loss = 0;     // L(w)
-  double carried = 0;  // L(w + e) - L(w)
-  double fresh = 0;    // L(w + E_B) - L(w)
+  double loss = 0;      // L(w)
+  double carried = 0;   // L(w + e) - L(w)
+  double fresh = 0;     // L(w + E_B) - L(w)
+  double cosine = 0;    // between e and E_B, over all adapters; 0 where either is zero
+  double relative = 0;  // ||e|| / ||B||; 0 where B is
   double gap() const { return carried - fresh; }
 };
 

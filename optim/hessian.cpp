@@ -1,5 +1,6 @@
 #include "optim/hessian.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/error.h"
@@ -32,18 +33,29 @@ class AdapterSpace {
   AdapterSpace(const AdapterSpace&) = delete;
   AdapterSpace& operator=(const AdapterSpace&) = delete;
 
-  double norm() const { return std::sqrt(dot(theta_, theta_)); }
+  // A share of ||theta||.
+  double length_of(double share) const {
+    const double norm = std::sqrt(dot(theta_, theta_));
+    return share * (norm > 0 ? norm : 1.0);
+  }
 
   // A unit vector, zero where no adapter has a number.
   Vector random_direction(uint64_t seed) const {
-    const Tensor all = Tensor::zeros(arena_.context(), {size_}, DType::f64);
-    for (const nn::Adapter& a : arena_.adapters())
-      for (const auto& [name, begin, size] : {std::tuple{a.a, a.a_offset, a.r * a.m}, {a.b, a.b_offset, a.n * a.r}})
-        nn::init_normal(all.slice_rows(begin, begin + size), 1.0, nn::init_key(seed, name + ".hessian"));
-    const Vector v = vector_of(all);
+    const Vector v = random_numbers(seed, "hessian");
     return v / std::sqrt(dot(v, v));
   }
+  // Of each number of an adapter 1 or -1.
+  Vector random_signs(uint64_t seed, int64_t draw) const {
+    return xt::sign(random_numbers(seed, fmt::format("trace.{}", draw)));
+  }
 
+  // H v
+  Vector product(const ProbeLoss& loss, const Vector& v, double h) const {
+    const Vector ahead = gradient(loss, v, h), behind = gradient(loss, v, -h);
+    return (ahead - behind) / (2 * h);
+  }
+
+ private:
   // g(theta + h v)
   Vector gradient(const ProbeLoss& loss, const Vector& v, double h) const {
     const Vector moved = theta_ + h * v;
@@ -52,29 +64,39 @@ class AdapterSpace {
     loss(true);
     return vector_of(arena_.grads().slice_rows(0, size_));
   }
+  // Standard normal, zero in the gaps.
+  Vector random_numbers(uint64_t seed, const std::string& what) const {
+    const Tensor all = Tensor::zeros(arena_.context(), {size_}, DType::f64);
+    for (const nn::Adapter& a : arena_.adapters())
+      for (const auto& [name, begin, size] : {std::tuple{a.a, a.a_offset, a.r * a.m}, {a.b, a.b_offset, a.n * a.r}})
+        nn::init_normal(all.slice_rows(begin, begin + size), 1.0, nn::init_key(seed, name + "." + what));
+    return vector_of(all);
+  }
 
- private:
   nn::Arena& arena_;
   int64_t size_;
   Tensor centre_;
   Vector theta_;
 };
 
-}  // namespace
-
-HessianTop largest_hessian_eigenvalue(nn::Model& model, const ProbeLoss& loss, const HessianOptions& options) {
+void check_model(const nn::Model& model) {
   model.arena().require_centre("the Hessian");
   LL_CHECK(!model.adapters().empty(), "the Hessian is that of an adapter's numbers, and this model has no adapter");
   LL_CHECK(model.dtype() != DType::bf16, "the Hessian needs gradients in f32: --dtype f32");
+}
+
+}  // namespace
+
+HessianTop largest_hessian_eigenvalue(nn::Model& model, const ProbeLoss& loss, const HessianOptions& options) {
+  check_model(model);
   const PhaseScope phase(model.context().memory(), "probe");
   const AdapterSpace space(model.arena());
-  const double norm = space.norm(), h = options.step * (norm > 0 ? norm : 1.0);
+  const double h = space.length_of(options.step);
   Vector v = space.random_direction(options.seed);
   HessianTop top;
   while (top.iterations < options.most_iterations) {
     ++top.iterations;
-    const Vector ahead = space.gradient(loss, v, h), behind = space.gradient(loss, v, -h);
-    const Vector product = (ahead - behind) / (2 * h);
+    const Vector product = space.product(loss, v, h);
     const double before = top.eigenvalue, length = std::sqrt(dot(product, product));
     top.eigenvalue = dot(v, product);
     if (length == 0) return top;  // the loss is flat in every direction that v has a share of
@@ -84,6 +106,25 @@ HessianTop largest_hessian_eigenvalue(nn::Model& model, const ProbeLoss& loss, c
     if (std::fabs(top.eigenvalue - before) <= options.tolerance * std::fabs(top.eigenvalue)) break;
   }
   return top;
+}
+
+HessianTrace hessian_trace(nn::Model& model, const ProbeLoss& loss, const HessianTraceOptions& options) {
+  check_model(model);
+  LL_CHECK(options.draws >= 1, "the trace of the Hessian needs a draw, not {}", options.draws);
+  const PhaseScope phase(model.context().memory(), "probe");
+  const AdapterSpace space(model.arena());
+  double sum = 0, squares = 0;
+  for (int64_t draw = 0; draw < options.draws; ++draw) {
+    const Vector v = space.random_signs(options.seed, draw);
+    const double size = std::sqrt(dot(v, v));  // the step is a length
+    const double value = size > 0 ? dot(v, space.product(loss, v, space.length_of(options.step) / size)) : 0.0;
+    sum += value;
+    squares += value * value;
+  }
+  const auto n = static_cast<double>(options.draws);
+  HessianTrace out{sum / n, 0};
+  if (options.draws > 1) out.error = std::sqrt(std::max(0.0, squares / n - out.trace * out.trace) / (n - 1));
+  return out;
 }
 
 }  // namespace lowland::optim

@@ -25,9 +25,25 @@ struct HessianTop {
   double residual = 0;  // ||H v - lambda v|| / |lambda|: how far v is from an eigenvector
 };
 
+// The trace of the same matrix, by Hutchinson: the mean of v^T H v over vectors v of random signs. Two gradients each.
+// paper      Hutchinson 1989
+struct HessianTraceOptions {
+  int64_t draws = 20;
+  double step = 1e-3;
+  uint64_t seed = 42;
+};
+
+struct HessianTrace {
+  double trace = 0;
+  double error = 0;  // standard error of that mean; 0 of a single draw
+};
+
 // loss is called twice an iteration. The centre comes back bit for bit, whatever happens, and the gradients as zeros.
 // Throws Error while a PerturbedView is alive, for a model without adapters, and for one that computes in bf16, whose
 // gradients are too coarse to be subtracted.
 HessianTop largest_hessian_eigenvalue(nn::Model& model, const ProbeLoss& loss, const HessianOptions& options);
+
+// Under the same conditions.
+HessianTrace hessian_trace(nn::Model& model, const ProbeLoss& loss, const HessianTraceOptions& options);
 
 }  // namespace lowland::optim

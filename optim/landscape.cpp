@@ -29,6 +29,19 @@ Tensor direction(const WeightProbes::Probe& probe, uint64_t seed, int which) {
   return d;
 }
 
+// The values come back at the end.
+class KeptValues {
+ public:
+  explicit KeptValues(const nn::Arena& arena) : arena_(arena), values_(arena.values().clone()) {}
+  ~KeptValues() { arena_.values().copy_from(values_); }
+  KeptValues(const KeptValues&) = delete;
+  KeptValues& operator=(const KeptValues&) = delete;
+
+ private:
+  const nn::Arena& arena_;
+  Tensor values_;
+};
+
 }  // namespace
 
 Landscape measure_landscape(nn::Model& model, const ProbeLoss& loss, const LandscapeOptions& options,
@@ -60,6 +73,31 @@ Landscape measure_landscape(nn::Model& model, const ProbeLoss& loss, const Lands
       }
       out.loss.push_back(loss(false));
       if (each) each(out.loss.size());
+    }
+  return out;
+}
+
+Landscape measure_plane(nn::Model& model, const ProbeLoss& loss, const Tensor& start, const Tensor& one,
+                        const Tensor& other, const PlaneOptions& options, const std::function<void(int64_t)>& each) {
+  const nn::Arena& arena = model.arena();
+  arena.require_centre("the loss landscape");
+  LL_CHECK(options.points >= 2, "a plane needs at least 2 points along each direction, not {}", options.points);
+  LL_CHECK(options.margin >= 0, "the margin of a plane must not be negative, got {}", options.margin);
+  for (const Tensor* place : {&start, &one, &other})
+    LL_CHECK(place->numel() == arena.size(), "a place of {} numbers is none of a model that trains {}", place->numel(),
+             arena.size());
+  const PhaseScope phase(model.context().memory(), "probe");
+  const NoGrad guard(model.context());
+  const KeptValues kept(arena);
+  Landscape out;
+  const double step = (1 + 2 * options.margin) / static_cast<double>(options.points - 1);
+  for (int64_t i = 0; i < options.points; ++i) out.at.push_back(-options.margin + step * static_cast<double>(i));
+  for (const double y : out.at)
+    for (const double x : out.at) {
+      const Tensor sum = ops::add(ops::scale(one, x), ops::scale(other, y));
+      arena.values().copy_from(ops::add(ops::scale(start, 1 - x - y), sum));
+      out.loss.push_back(loss(false));
+      if (each) each(std::ssize(out.loss));
     }
   return out;
 }

@@ -28,4 +28,18 @@ struct Landscape {
 Landscape measure_landscape(nn::Model& model, const ProbeLoss& loss, const LandscapeOptions& options,
                             const std::function<void(int64_t done)>& each = nullptr);
 
+// The plane through three places of all that is trained, such as the start of two runs and where they ended:
+//   L(start + x (one - start) + y (other - start)),   x, y from -margin to 1 + margin
+// so that start is at (0, 0), one at (1, 0) and other at (0, 1).
+struct PlaneOptions {
+  int64_t points = 15;  // along each direction
+  double margin = 0.25;
+};
+
+// The places: arrays like Arena::values(). loss is called once for each point. The centre comes back bit for bit,
+// whatever happens. Throws Error while a PerturbedView is alive, and for places of another size.
+Landscape measure_plane(nn::Model& model, const ProbeLoss& loss, const Tensor& start, const Tensor& one,
+                        const Tensor& other, const PlaneOptions& options,
+                        const std::function<void(int64_t done)>& each = nullptr);
+
 }  // namespace lowland::optim

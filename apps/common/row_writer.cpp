@@ -46,6 +46,15 @@ void flatten(const ordered_json& row, const std::string& prefix, std::vector<std
 
 }  // namespace
 
+std::string csv_text(const std::vector<std::vector<std::string>>& rows) {
+  std::string text;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) text += (i > 0 ? "," : "") + csv_cell(row[i]);
+    text += "\r\n";
+  }
+  return text;
+}
+
 RowFormat row_format_of(const std::string& path) {
   std::string suffix = std::filesystem::path(path).extension().string();
   for (char& c : suffix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;

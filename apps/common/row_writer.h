@@ -15,6 +15,9 @@ RowFormat row_format_of(const std::string& path);
 
 using OnRow = std::function<void(const nlohmann::ordered_json& row)>;
 
+// By RFC 4180: a line a row, quoted where it must be.
+std::string csv_text(const std::vector<std::vector<std::string>>& rows);
+
 // Of a table the first row's columns are the header; an object in a row is columns of its own, `scores.positive`; a
 // list is written as JSON. In .tsv a TAB or a new line within a cell becomes a blank.
 class RowWriter {

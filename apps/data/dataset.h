@@ -55,6 +55,9 @@ struct LoadOptions {
   uint64_t seed = 42;                           // of that split
   int64_t max_train_samples = 0;                // the first so many (after the dev split is carved); 0: all
   int64_t max_eval_samples = 0;                 // of dev and test each
+  bool draw_eval_samples = false;               // those are drawn, the same for any seed, instead of the first
+  int64_t shots = 0;                            // training examples of each class, drawn by the seed; 0: all
+  double label_noise = 0;                       // share of the training examples that get another class, by the seed
 };
 
 // data_dir: the task's folder, a k-shot folder (TASK/16-SEED), the sent-conv folder, or the folder above

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
 
 #include "apps/data/hold_out.h"
+#include "apps/data/order.h"
 #include "engine/error.h"
 #include "models/chat/strip.h"
 
@@ -86,14 +88,65 @@ Split carve_dev(Split& train, double fraction, uint64_t seed) {
   return dev;
 }
 
+namespace {
+
+void need_classes(const TextDataset& data, const char* flag) {
+  LL_CHECK(!data.task.regression && !data.task.multi_label, "--{} is for tasks of one class each", flag);
+}
+
+// The first `count` of each class in an order drawn by the seed, in file order.
+void keep_shots(std::vector<Example>& examples, int64_t count, uint64_t seed) {
+  std::map<int, int64_t> taken;
+  std::vector<bool> kept(examples.size(), false);
+  for (const int64_t i : shuffled(std::ssize(examples), seed, 0, OrderStream::shots))
+    kept[i] = taken[examples[i].label]++ < count;
+  examples = move_marked(examples, kept);
+}
+
+// `most` of them, in file order, whatever the run's seed: files that are sorted by label have all of them in it.
+void keep_drawn(std::vector<Example>& examples, int64_t most) {
+  std::vector<bool> kept(examples.size(), false);
+  const std::vector<int64_t> order = shuffled(std::ssize(examples), 0, 1, OrderStream::shots);
+  for (int64_t i = 0; i < std::ssize(order); ++i) kept[order[i]] = most == 0 || i < most;
+  examples = move_marked(examples, kept);
+}
+
+void mislabel(const TaskInfo& task, std::vector<Example>& examples, double share, uint64_t seed) {
+  const std::vector<int64_t> order = shuffled(std::ssize(examples), seed, 0, OrderStream::label_noise);
+  const PhiloxKey key = philox_key(seed, 1, static_cast<uint64_t>(OrderStream::label_noise));
+  const auto wrong = std::llround(share * static_cast<double>(examples.size()));
+  for (int64_t i = 0; i < wrong; ++i) {
+    Example& e = examples[order[i]];
+    const auto others = static_cast<uint32_t>(task.num_labels - 1);
+    const uint32_t draw = philox(key, static_cast<uint32_t>(order[i]), 0, 0, 0).v[0] % others;
+    e.label = static_cast<int>((static_cast<uint32_t>(e.label) + 1 + draw) % (others + 1));
+    e.label_name = task.labels[e.label];
+  }
+}
+
+}  // namespace
+
 void keep_wanted(TextDataset& data, const LoadOptions& options) {
   LL_CHECK(!options.dev || !data.dev.carved || !data.dev.examples.empty(),
            "{}: no label has two examples, so no dev split can be drawn; give a dev file", data.dev.file);
   if (!options.train) data.train = {};
   if (!options.dev) data.dev = {};
+  LL_CHECK(options.shots >= 0, "--shots must be at least 0, got {}", options.shots);
+  LL_CHECK(options.label_noise >= 0 && options.label_noise <= 1, "--label-noise must be in [0, 1], got {}",
+           options.label_noise);
+  if (options.shots > 0) {
+    need_classes(data, "shots");
+    keep_shots(data.train.examples, options.shots, options.seed);
+  }
   keep_first(data.train.examples, options.max_train_samples);
-  for (Split* split : {&data.dev, &data.test, &data.dev_mm, &data.test_mm})
+  if (options.label_noise > 0) {
+    need_classes(data, "label-noise");
+    mislabel(data.task, data.train.examples, options.label_noise, options.seed);
+  }
+  for (Split* split : {&data.dev, &data.test, &data.dev_mm, &data.test_mm}) {
+    if (options.draw_eval_samples) keep_drawn(split->examples, options.max_eval_samples);
     keep_first(split->examples, options.max_eval_samples);
+  }
 }
 
 void remap_labels(TextDataset& data, const std::map<std::string, int>& label2id) {

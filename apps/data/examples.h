@@ -28,7 +28,7 @@ void set_label(const TaskInfo& task, const std::string& text, const std::string&
 std::vector<std::string> labels_in(const Cell& cell);
 void set_labels(const TaskInfo& task, const Cell& cell, const std::string& where, Example& example);
 // Ends loading: error if dev was asked for and carving found nothing to take; what was not asked for goes, and what is
-// more than max_train_samples and max_eval_samples.
+// more than max_train_samples, max_eval_samples and shots; then label_noise.
 void keep_wanted(TextDataset& data, const LoadOptions& options);
 
 }  // namespace lowland

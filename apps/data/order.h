@@ -11,7 +11,13 @@
 
 namespace lowland {
 
-enum class OrderStream : uint64_t { carve = 0x6361727665, examples = 0x6f72646572, steps = 0x7374657073 };
+enum class OrderStream : uint64_t {
+  carve = 0x6361727665,
+  examples = 0x6f72646572,
+  steps = 0x7374657073,
+  shots = 0x73686f7473,
+  label_noise = 0x6e6f697365
+};
 
 // Fisher-Yates with one 64-bit Philox draw per element: a function of (seed, epoch, stream) and the size.
 template <class T> void shuffle(std::span<T> items, uint64_t seed, uint64_t epoch, OrderStream stream) {

@@ -79,7 +79,7 @@ void LlamaSession::open(const Flags& flags) {
   if (adapter) fit_to_adapter(config_, *adapter, kLlamaEmbedding);
   open_tokenizer();
   train_new_tokens("embed_tokens", !config_.tie_word_embeddings);
-  context = system.make_context();
+  if (!context) context = system.make_context();
   LL_CHECK(config_.attn_logit_softcapping == 0 || context->on_cpu(),
            "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
            folder);

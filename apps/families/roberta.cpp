@@ -4,6 +4,7 @@
 
 #include "apps/common/progress.h"
 #include "apps/data/columns.h"
+#include "apps/data/task_files.h"
 #include "apps/families/family.h"
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
@@ -66,6 +67,12 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
     f.add("class-weights", &task_.class_weights,
           "Weights of the classes in the loss: balanced, or a comma list in the order of their ids");
   splits.add_limits(f, "");
+  f.add("draw-eval-samples", &task_.draw_eval_samples,
+        "Draw the --max-eval-samples, the same for every seed, instead of the first");
+  if (verb == Verb::finetune || verb == Verb::inspect) {
+    f.add("shots", &task_.shots, "Learn from N examples of each class, drawn by the seed (0: all)");
+    f.add("label-noise", &task_.label_noise, "Give this share of the training examples another class, by the seed");
+  }
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
 }
 
@@ -95,7 +102,7 @@ void RobertaSession::open(const Flags& flags) {
   open_tokenizer(tokenizer_at_, config_.vocab_size);
   train_new_tokens("word_embeddings", false);
   if (card() != nullptr && task_.task.empty()) task_.task = card()->task;
-  context = system.make_context();
+  if (!context) context = system.make_context();
 }
 
 int64_t RobertaSession::longest() const { return std::min(splits.max_length, config_.max_tokens()); }
@@ -122,7 +129,10 @@ LoadOptions RobertaSession::load_options(const Wanted& wanted) const {
           .dev_fraction = splits.dev_fraction,
           .seed = static_cast<uint64_t>(system.seed),
           .max_train_samples = splits.max_train_samples,
-          .max_eval_samples = splits.max_eval_samples};
+          .max_eval_samples = splits.max_eval_samples,
+          .draw_eval_samples = task_.draw_eval_samples,
+          .shots = task_.shots,
+          .label_noise = task_.label_noise};
 }
 
 void RobertaSession::task_from_card() {
@@ -158,6 +168,12 @@ void RobertaSession::follow_known_labels() {
 void RobertaSession::take_labels() {
   config_.set_labels(data_.task.regression ? std::vector<std::string>{"LABEL_0"} : data_.task.labels);
   config_.problem_type = data_.task.problem_type;
+}
+
+bool RobertaSession::has_test() const {
+  if (task_.task == "text") return !splits.test.empty();
+  const TaskInfo task = task_info(task_.task);
+  return find_task_file(task, find_task_folder(task, task_.data), SplitName::test).has_value();
 }
 
 void RobertaSession::load(const Wanted& wanted) {

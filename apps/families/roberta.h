@@ -13,6 +13,9 @@ namespace lowland::apps {
 struct TextTaskSettings {
   std::string task, data, text_column = "text", pair_column, label_column = "label", columns, problem_type,
                           class_weights;
+  int64_t shots = 0;
+  bool draw_eval_samples = false;
+  double label_noise = 0;
 };
 
 class RobertaSession final : public Session {
@@ -23,6 +26,10 @@ class RobertaSession final : public Session {
   // The task's files; label ids follow the adapter or the checkpoint where they have labels of their own.
   void load(const Wanted& wanted) override;
   const Objective& objective() const override { return *objective_; }
+  bool has_test() const override;
+  bool can_score(DataSplit split) const override {
+    return Session::can_score(split) && (split != DataSplit::test || data_.test.labelled);
+  }
   std::vector<std::string> data_files() const override;
   std::vector<std::string> labels() const override { return data_.task.labels; }
   std::unique_ptr<nn::Model> new_model(bool for_training) const override;

@@ -145,8 +145,9 @@ LoadedAdapter Session::collected(const nn::Model& model, const HubFamily& family
   return out;
 }
 
-std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training) {
+std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training, const nn::FrozenWeights& shared) {
   std::unique_ptr<nn::Model> model = session.new_model(for_training);
+  model->parameters().share(shared);
   if (session.adapter)
     if (const std::string lost = unmatched_targets(*model, *session.adapter); !lost.empty()) say(lost);
   model->set_recompute(session.batch.recompute == "block");

@@ -59,8 +59,8 @@ class Session {
   virtual Session& chosen() { return *this; }
 
   // --- what was opened
-  std::unique_ptr<Context> context;
-  std::string folder;  // of the base
+  std::shared_ptr<Context> context;  // made by open, unless there is one that runs share
+  std::string folder;                // of the base
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<LoadedAdapter> adapter;  // from --adapter
   const AdapterCard* card() const { return adapter && adapter->card ? &*adapter->card : nullptr; }
@@ -72,6 +72,8 @@ class Session {
   // flags: which of them were given, where an adapter or a run says otherwise.
   virtual void open(const Flags& flags) = 0;
   virtual void load(const Wanted& wanted) = 0;
+  virtual bool has_test() const { return !splits.test.empty(); }  // there is a test split to load
+  virtual bool can_score(DataSplit split) const { return !objective().lengths(split).empty(); }  // it has labels
   virtual const Objective& objective() const = 0;
   // What was loaded that no flag names file by file, by content part of what a run is; and the labels, in id order.
   virtual std::vector<std::string> data_files() const { return {}; }
@@ -134,7 +136,7 @@ class Session {
   std::shared_ptr<std::filesystem::path> new_at_;  // a folder of its own for with_new_tokens, removed at the end
 };
 
-// The model with its memory and its weights.
-std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training);
+// The model with its memory and its weights; frozen ones that `shared` has are not read again.
+std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training, const nn::FrozenWeights& shared = {});
 
 }  // namespace lowland::apps

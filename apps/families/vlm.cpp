@@ -101,7 +101,7 @@ void VlmSession::open(const Flags& flags) {
   prompt_ = image_prompt_of(questions_.prompt_style);
   check_picture_size(image_settings_, config_.vision.image_size, from_parts() ? vision_folder_ : folder);
   if (flags.has("input")) sampling_.take(GenerationConfig::from_folder(folder), flags);
-  context = system.make_context();
+  if (!context) context = system.make_context();
   pictures_ = std::make_unique<Pictures>(image_settings_, context->threads());
   pictures_->cache_in(questions_.cache_features);
 }

@@ -47,7 +47,81 @@ std::string scale_bar(double low, double high) {
 
 }  // namespace
 
-std::string heat_map(const std::string& title, const std::vector<double>& at, const std::vector<double>& values) {
+namespace {
+
+// A ring with its name, in white with a dark edge, which shows on every colour.
+std::string drawn_mark(const Mark& mark, const std::vector<double>& at, double cell) {
+  const auto place = [&](double v) {  // from the lowest cell's middle
+    return cell * ((v - at.front()) / (at.back() - at.front()) * static_cast<double>(at.size() - 1) + 0.5);
+  };
+  const double x = kLeft + place(mark.x), y = kTop + kSide - place(mark.y);
+  return fmt::format(
+      "<circle cx='{0:.1f}' cy='{1:.1f}' r='4' fill='none' stroke='#000' stroke-width='4'/>"
+      "<circle cx='{0:.1f}' cy='{1:.1f}' r='4' fill='none' stroke='#fff' stroke-width='2'/>"
+      "<text x='{2:.1f}' y='{3:.1f}' font-size='12' fill='#fff' stroke='#000' stroke-width='3' paint-order='stroke'>{4}"
+      "</text>",
+      x, y, x + 8, y - 6, escape_html(mark.name));
+}
+
+// Names without the parts between dots that all of them have in front or behind.
+std::vector<std::string> short_names(std::vector<std::string> names) {
+  const auto cut_all = [&](const auto& cut) {
+    for (;;) {
+      std::string part = cut(names.front());
+      for (const std::string& n : names)
+        if (part.empty() || cut(n) != part) return;
+      for (std::string& n : names)
+        n = n.starts_with(part) && part.back() == '.' ? n.substr(part.size()) : n.substr(0, n.size() - part.size());
+    }
+  };
+  if (names.size() < 2) return names;
+  cut_all([](const std::string& n) {
+    return n.find('.') == std::string::npos ? std::string() : n.substr(0, n.find('.') + 1);
+  });
+  cut_all(
+      [](const std::string& n) { return n.rfind('.') == std::string::npos ? std::string() : n.substr(n.rfind('.')); });
+  return names;
+}
+
+}  // namespace
+
+std::string grid_map(const std::string& title, const std::vector<std::string>& rows,
+                     const std::vector<std::string>& columns, const std::vector<double>& values) {
+  double low = INFINITY, high = -INFINITY;
+  for (const double v : values)
+    if (std::isfinite(v)) {
+      low = std::min(low, v);
+      high = std::max(high, v);
+    }
+  if (!std::isfinite(low)) return "";
+  constexpr double kNames = 150, kRight = 8;
+  const double height = std::clamp(420.0 / static_cast<double>(rows.size()), 6.0, 16.0);
+  const double width = (kWidth - kNames - kRight) / static_cast<double>(columns.size());
+  const double bottom = kTop + height * static_cast<double>(rows.size());
+  std::string svg = fmt::format("<figure><svg viewBox='0 0 {} {:.0f}' role='img' aria-label='{}'>", kWidth, bottom + 24,
+                                escape_html(title));
+  svg += fmt::format("<text x='8' y='18' class='title'>{}</text>", escape_html(title));
+  const std::vector<std::string> names = short_names(rows);
+  const size_t every = height < 11 ? static_cast<size_t>(std::ceil(11 / height)) : 1;  // names that have room
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const double y = kTop + height * static_cast<double>(r);
+    if (r % every == 0) svg += text(kNames - 6, y + height / 2 + 4, "end", escape_html(names[r]));
+    for (size_t c = 0; c < columns.size(); ++c) {
+      const double v = values[r * columns.size() + c];
+      if (!std::isfinite(v)) continue;
+      svg += fmt::format(
+          "<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' fill='{}'><title>{}, {}: {:.4g}</title></rect>",
+          kNames + width * static_cast<double>(c), y, width + 0.4, height + 0.4,
+          colour(high > low ? (v - low) / (high - low) : 0.0), escape_html(rows[r]), escape_html(columns[c]), v);
+    }
+  }
+  svg += text(kNames, bottom + 16, "start", escape_html(columns.front()));
+  if (columns.size() > 1) svg += text(kWidth - kRight, bottom + 16, "end", escape_html(columns.back()));
+  return svg + fmt::format("</svg><figcaption>Dark: {:.4g}; light: {:.4g}.</figcaption></figure>", low, high);
+}
+
+std::string heat_map(const std::string& title, const std::vector<double>& at, const std::vector<double>& values,
+                     const std::vector<Mark>& marks) {
   double low = INFINITY, high = -INFINITY;
   for (const double v : values) {
     if (!std::isfinite(v)) continue;
@@ -75,6 +149,7 @@ std::string heat_map(const std::string& title, const std::vector<double>& at, co
     svg += text(kMapLeft + middle, kMapTop + kMapSide + 16, "middle", fmt::format("{:.3g}", at[i]));
     svg += text(kMapLeft - 6, kMapTop + kMapSide - middle + 4, "end", fmt::format("{:.3g}", at[i]));
   }
+  for (const Mark& mark : marks) svg += drawn_mark(mark, at, cell);
   return svg + scale_bar(low, high) + "</svg></figure>";
 }
 

@@ -1,10 +1,11 @@
 #include "apps/report/report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "apps/common/progress.h"
-#include "apps/report/chart_script.h"
 #include "apps/report/heat_map.h"
+#include "apps/report/page.h"
 #include "apps/report/svg_chart.h"
 #include "apps/train/metrics_file.h"
 #include "apps/train/run_folder.h"
@@ -14,34 +15,6 @@ namespace lowland::apps {
 namespace {
 
 using nlohmann::json;
-
-constexpr const char* kStyle =
-    ":root{color-scheme:light dark;--back:#fff;--text:#222;--dim:#555;--line:#ddd;--grid:#e5e5e5;--shade:#0004}"
-    "@media(prefers-color-scheme:dark){:root{--back:#191919;--text:#ddd;--dim:#aaa;--line:#3a3a3a;--grid:#333;"
-    "--shade:#fff5}}"
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:1.5em auto;padding:0 1em;color:var(--text);"
-    "background:var(--back)}h1{font-size:1.5em;margin-bottom:.2em;overflow-wrap:anywhere}"
-    "h2{font-size:1.1em;margin:2em 0 .4em}.note,figcaption{color:var(--dim);margin:.3em 0;overflow-wrap:anywhere}"
-    "figcaption{font-size:12px;line-height:1.35}"
-    // A shadow at the side where more of a table is: it scrolls with the view, and what covers it with the table.
-    ".wide{overflow-x:auto;max-width:max-content;margin:.6em 0;background:"
-    "linear-gradient(90deg,var(--back) 40%,#0000) 0/40px 100% no-repeat local,"
-    "linear-gradient(270deg,var(--back) 40%,#0000) 100%/40px 100% no-repeat local,"
-    "linear-gradient(270deg,var(--shade),#0000) 100%/16px 100% no-repeat scroll}"
-    "table{border-collapse:separate;border-spacing:0;font-variant-numeric:tabular-nums}"
-    "td,th{padding:.3em .8em;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}"
-    "th{font-weight:600;color:var(--dim)}.left td,.left th,td:first-child,th:first-child,td:nth-child(2),"
-    "th:nth-child(2){text-align:left}td:first-child,th:first-child{position:sticky;left:0;background:var(--back);"
-    "border-right:1px solid var(--line);min-width:6em;max-width:38vw;white-space:normal;overflow-wrap:break-word}"
-    ".dot{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:7px}"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:1.4em 1.6em}"
-    "figure{margin:0;max-width:480px}figure>svg{width:100%;height:auto;display:block}.chart{touch-action:pan-y}"
-    ".grid{stroke:var(--grid)}.tick{font-size:12px;fill:var(--dim)}.title{font-size:14px;font-weight:600;"
-    "fill:var(--text)}.rule{stroke:var(--dim);display:none}.cut{stroke:var(--text);stroke-width:1.5;fill:none}"
-    ".tip{position:absolute;pointer-events:none;font-size:13px;padding:.3em .6em;border:1px solid var(--line);"
-    "border-radius:4px;background:var(--back);box-shadow:0 1px 4px var(--shade)}.tip[hidden]{display:none}"
-    "details{margin:1em 0}summary{cursor:pointer}"
-    "pre{background:color-mix(in srgb,var(--text) 6%,var(--back));padding:1em;overflow:auto}";
 
 // The values of a key of metrics.jsonl.
 Series curve(const RunRecord& run, const std::string& key, const std::string& name, size_t colour) {
@@ -135,6 +108,22 @@ std::vector<std::vector<std::string>> run_table(const std::vector<RunRecord>& ru
   return rows;
 }
 
+std::vector<std::vector<std::string>> metric_rows(const std::vector<RunRecord>& runs) {
+  std::vector<std::string> names{"run", "step"};
+  for (const RunRecord& run : runs)
+    for (const json& line : run.metrics)
+      for (const auto& [name, value] : line.items())
+        if (value.is_number() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  std::vector<std::vector<std::string>> rows{names};
+  for (const RunRecord& run : runs)
+    for (const json& line : run.metrics) {
+      std::vector<std::string>& row = rows.emplace_back(std::vector<std::string>{run.name});
+      for (size_t i = 1; i < names.size(); ++i)
+        row.push_back(line.contains(names[i]) && line.at(names[i]).is_number() ? line.at(names[i]).dump() : "");
+    }
+  return rows;
+}
+
 std::vector<std::vector<std::string>> settings_that_differ(const std::vector<RunRecord>& runs) {
   std::vector<std::vector<std::string>> rows;
   const json none = json::object();
@@ -169,22 +158,6 @@ const char* perturbed_note(const std::vector<RunRecord>& runs) {
 
 namespace {
 
-// `colours`: a square in the run's colour before each row's name.
-std::string html_table(const std::vector<std::vector<std::string>>& rows, bool colours, const char* kind) {
-  std::string html = fmt::format("<div class='wide' tabindex='0'><table class='{}'>", kind);
-  for (size_t r = 0; r < rows.size(); ++r) {
-    html += "<tr>";
-    for (size_t c = 0; c < rows[r].size(); ++c) {
-      const std::string dot = colours && r > 0 && c == 0
-                                  ? fmt::format("<span class='dot' style='background:{}'></span>", series_colour(r - 1))
-                                  : "";
-      html += fmt::format("<{0}>{1}{2}</{0}>", r == 0 ? "th" : "td", dot, escape_html(rows[r][c]));
-    }
-    html += "</tr>";
-  }
-  return html + "</table></div>";
-}
-
 // "EFlat-LoRA on sst2 ..." of one run: what it was, in a line.
 std::string summary(const json& info) {
   const json none = json::object(), &s = info.contains("settings") ? info.at("settings") : none;
@@ -215,24 +188,50 @@ std::string landscapes(const std::vector<RunRecord>& runs) {
   return svg_chart("Loss along a random direction", "share of the length of each row", series);
 }
 
+// What --probe balance logged: a row for each adapter, a column for each step.
+std::string layer_maps(const RunRecord& run, const std::string& prefix) {
+  std::vector<std::string> modules, steps;
+  std::vector<const json*> probed;
+  for (const json& line : run.metrics) {
+    if (!line.contains("adapters") || !line.at("adapters").is_array()) continue;
+    probed.push_back(&line.at("adapters"));
+    steps.push_back(fmt::format("step {}", line.value("step", int64_t{0})));
+  }
+  if (probed.empty()) return "";
+  for (const json& adapter : *probed.front()) modules.push_back(adapter.value("module", ""));
+  std::string html;
+  for (const auto& [title, key] : {std::pair{"Balancedness by layer", "balancedness"},
+                                   {"Norm of B by layer", "norm_b"},
+                                   {"Norm of the perturbation by layer", "perturbation_norm"}}) {
+    std::vector<double> values;
+    for (size_t m = 0; m < modules.size(); ++m)
+      for (const json* adapters : probed) {
+        const bool known = m < adapters->size() && (*adapters)[m].contains(key) && (*adapters)[m].at(key).is_number();
+        values.push_back(known ? (*adapters)[m].at(key).get<double>() : std::nan(""));
+      }
+    html += grid_map(prefix + title, modules, steps, values);
+  }
+  return html;
+}
+
 std::string charts(const std::vector<RunRecord>& runs) {
   std::string html = "<div class='charts'>" + loss_chart(runs);
   for (const std::string& m : metric_names(runs))
     if (m != "eval_loss") html += svg_chart(m, "step", curves(runs, m));
   for (const auto& [title, key] : {std::pair{"Sharpness", "sharpness"},
+                                   {"Average-case sharpness", "average_sharpness"},
+                                   {"Cosine of the gradient and its estimate", "cosine"},
                                    {"EMA gap", "ema_gap"},
+                                   {"Cosine of the moving average and a fresh perturbation", "ema_cosine"},
+                                   {"Norm of the moving average over that of B", "ema_relative_norm"},
+                                   {"Largest eigenvalue of the Hessian", "hessian_top"},
+                                   {"Trace of the Hessian", "hessian_trace"},
                                    {"Norm of the perturbation", "perturbation_norm"},
                                    {"Gradient norm", "grad_norm"},
                                    {"Learning rate", "learning_rate"}})
     html += svg_chart(title, "step", curves(runs, key));
+  for (const RunRecord& run : runs) html += layer_maps(run, runs.size() > 1 ? run.name + ": " : "");
   return html + landscapes(runs) + "</div>";
-}
-
-std::string page(const std::string& title, const std::string& body) {
-  return fmt::format(
-      "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-      "<title>{0}</title><style>{1}</style></head><body><h1>{0}</h1>{2}<script>{3}</script></body></html>\n",
-      escape_html(title), kStyle, body, kChartScript);
 }
 
 }  // namespace
@@ -244,6 +243,13 @@ std::string landscape_html(const std::string& title, const json& landscape) {
     body += heat_map("Loss over two random directions", landscape.at("at").get<std::vector<double>>(),
                      landscape.at("loss").get<std::vector<double>>());
   return page(title, body + "</div>");
+}
+
+std::string plane_html(const std::string& title, const nlohmann::ordered_json& plane) {
+  const auto at = plane.at("at").get<std::vector<double>>(), loss = plane.at("loss").get<std::vector<double>>();
+  const std::vector<Mark> marks{
+      {0, 0, "start"}, {1, 0, plane.at("one").get<std::string>()}, {0, 1, plane.at("other").get<std::string>()}};
+  return page(title, "<div class='charts'>" + heat_map("Loss", at, loss, marks) + "</div>");
 }
 
 std::string report_html(const std::vector<RunRecord>& runs) {

@@ -166,8 +166,10 @@ std::string escape_html(const std::string& text) {
   return out;
 }
 
-std::string svg_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& given,
-                      const std::string& note) {
+namespace {
+
+// Those with a point, and of these the finite ones.
+std::vector<Series> drawable(const std::vector<Series>& given) {
   std::vector<Series> series;
   for (const Series& s : given) {
     Series kept{s.name, {}, s.colour, s.dashed};
@@ -175,6 +177,52 @@ std::string svg_chart(const std::string& title, const std::string& x_label, cons
       if (std::isfinite(p.first) && std::isfinite(p.second)) kept.points.push_back(p);
     if (!kept.points.empty()) series.push_back(std::move(kept));
   }
+  return series;
+}
+
+Range padded(double low, double high) {
+  const double pad = low < high ? 0.05 * (high - low) : 0.5 * std::max(std::abs(low), 1e-6);
+  return {low - pad, high + pad};
+}
+
+std::string dots(const Frame& frame, const Series& series) {
+  std::string svg;
+  for (const auto& [x, y] : series.points)
+    svg += fmt::format(
+        "<circle r='3' fill='{}' fill-opacity='.7' cx='{:.1f}' cy='{:.1f}'><title>{}: {:.5g} at "
+        "{:.4g}</title></circle>",
+        series_colour(series.colour), frame.x(x), frame.y(y), escape_html(series.name), y, x);
+  return svg;
+}
+
+}  // namespace
+
+std::string svg_scatter(const std::string& title, const std::string& x_label, const std::vector<Series>& given,
+                        const std::string& note) {
+  const std::vector<Series> series = drawable(given);
+  if (series.empty()) return "";
+  Range xs{INFINITY, -INFINITY}, ys = xs;
+  for (const Series& s : series)
+    for (const auto& [x, y] : s.points) {
+      xs = {std::min(xs.low, x), std::max(xs.high, x)};
+      ys = {std::min(ys.low, y), std::max(ys.high, y)};
+    }
+  double legend_bottom = 0;
+  const std::string names = legend(series, legend_bottom);
+  const Frame frame{padded(xs.low, xs.high), padded(ys.low, ys.high), legend_bottom + kTop - 18};
+  std::string svg =
+      fmt::format("<svg viewBox='0 0 {} {}' role='img' aria-label='{}'>", kWidth, kHeight, escape_html(title));
+  svg += fmt::format("<text x='{}' y='18' class='title'>{}</text>", kLeft, escape_html(title));
+  svg += names + axes(frame, x_label);
+  for (const Series& s : series) svg += dots(frame, s);
+  svg += "</svg>";
+  if (!note.empty()) svg += "<figcaption>" + escape_html(note) + "</figcaption>";
+  return "<figure>" + svg + "</figure>";
+}
+
+std::string svg_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& given,
+                      const std::string& note) {
+  const std::vector<Series> series = drawable(given);
   if (series.empty()) return "";
   double legend_bottom = 0;
   const std::string names = legend(series, legend_bottom);

@@ -30,6 +30,10 @@ Focus focus_of(const std::vector<Series>& series);
 std::string svg_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series,
                       const std::string& note = "");
 
+// The same as points without lines: both axes show the range of the points.
+std::string svg_scatter(const std::string& title, const std::string& x_label, const std::vector<Series>& series,
+                        const std::string& note = "");
+
 std::string escape_html(const std::string& text);
 
 }  // namespace lowland::apps

@@ -104,7 +104,7 @@ void Flags::add(const std::string& names, Field field, const std::string& help) 
   const bool many = std::holds_alternative<std::vector<std::string>*>(field);
   option->multi_option_policy(many ? MultiOptionPolicy::TakeAll : MultiOptionPolicy::TakeLast);
   option->group(group_);
-  entries_.push_back({first, field, option});
+  entries_.push_back({first, field, option, group_});
 }
 
 void Flags::add_positional(const std::string& name, std::string* field, const std::string& help) {
@@ -123,7 +123,7 @@ void Flags::drop(const std::string& name) {
   std::erase_if(entries_, [&](const Entry& e) { return e.name == name && verb_.remove_option(e.option); });
 }
 
-void Flags::keep(const std::string& name, Field field) { entries_.push_back({name, field, nullptr}); }
+void Flags::keep(const std::string& name, Field field) { entries_.push_back({name, field, nullptr, {}}); }
 
 void Flags::add_config_file() {
   verb_.add_option("--config", "File of flags (TOML: `rank = 8`); flags of the command line win")
@@ -144,6 +144,11 @@ bool Flags::has(const std::string& name) const {
 }
 
 bool Flags::given(const std::string& name) const { return has(name) && find(name)->option->count() > 0; }
+
+std::string Flags::heading(const std::string& name) const {
+  const Entry* e = find(name);
+  return e == nullptr ? "" : e->group;
+}
 
 json Flags::to_json() const {
   json object = json::object();

@@ -42,8 +42,9 @@ class Flags {
   // What the verb does, once its flags are read.
   void on_run(std::function<void()> verb);
 
-  bool has(const std::string& name) const;    // on the command line
-  bool given(const std::string& name) const;  // was it, there or in --config?
+  bool has(const std::string& name) const;             // on the command line
+  bool given(const std::string& name) const;           // was it, there or in --config?
+  std::string heading(const std::string& name) const;  // its group; empty where there is no such flag
 
   // --- the files of a run
   nlohmann::json to_json() const;
@@ -59,6 +60,7 @@ class Flags {
     std::string name;
     Field field;
     CLI::Option* option;  // null: kept only
+    std::string group = {};
   };
   const Entry* find(const std::string& name) const;
 

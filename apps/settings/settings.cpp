@@ -200,6 +200,8 @@ void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_s
   f.add("early-stopping-patience", &patience, "Stop after N evaluations in a row without a better one (0: never)");
   f.add("logging-steps,log-every", &logging_steps, "Log every N steps");
   f.add("sharpness-steps", &sharpness_steps, "Measure and log sharpness every N steps (0: never)");
+  f.add("probe-every", &probe_every, "Measure and log what --probe names every N steps (0: never)");
+  f.add("probe", &probe, "A comma list of sharpness, estimate, average, ema-gap, balance, hessian, trace");
 }
 
 void TrainingSettings::check() const {
@@ -284,6 +286,7 @@ void OutputSettings::add_flags(Flags& f) {
   f.add("out,output-dir", &out, "Folder to write, refused if it is not empty");
   f.add("resume", &resume, "Go on from the newest checkpoint in --out, with the settings of its run.json");
   f.add("overwrite", &overwrite, "Delete what is in --out first");
+  f.add("tensorboard", &tensorboard, "Write what is logged for TensorBoard besides, into the folder's tensorboard");
   f.add_manner("-v,--verbose", &verbose, "Say more: the memory of a step by part, the inputs");
 }
 

@@ -74,6 +74,8 @@ struct TrainingSettings {
   bool precondition = false;
   int64_t epochs = 3, max_steps = 0, eval_steps = 0, save_steps = 0, logging_steps = 10, sharpness_steps = 0;
   int64_t warmup_steps = 0, save_total_limit = 2, patience = 0;  // 0: by ratio; all; never stop early
+  int64_t probe_every = 0;                                       // steps; 0: never
+  std::string probe = "sharpness,ema-gap";                       // names of train/probes.h
   // The batch's stand in the middle of them. label_smoothing: the loss's.
   void add_flags(Flags& flags, BatchSettings& batch, double& label_smoothing);
   void check() const;
@@ -99,7 +101,7 @@ struct SystemSettings {
 
 struct OutputSettings {
   std::string out;
-  bool resume = false, overwrite = false, verbose = false;
+  bool resume = false, overwrite = false, verbose = false, tensorboard = false;
   void add_flags(Flags& flags);
 };
 

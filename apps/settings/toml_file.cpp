@@ -58,18 +58,43 @@ void insert(toml::array& list, const nlohmann::json& value) {
   }
 }
 
+toml::table parsed(const std::string& file) {
+  try {
+    return toml::parse(read_file(file, size_t{1} << 24), file);
+  } catch (const toml::parse_error& e) {
+    fail("{}:{}: not valid TOML: {}", file, e.source().begin.line, e.description());
+  }
+}
+
+nlohmann::json to_json(const toml::node& node) {
+  nlohmann::json out;
+  if (const toml::table* table = node.as_table()) {
+    out = nlohmann::json::object();
+    for (const auto& [key, value] : *table) out[std::string(key.str())] = to_json(value);
+  } else if (const toml::array* list = node.as_array()) {
+    out = nlohmann::json::array();
+    for (const toml::node& item : *list) out.push_back(to_json(item));
+  } else if (const auto* number = node.as_integer()) {
+    out = number->get();
+  } else if (const auto* real = node.as_floating_point()) {
+    out = real->get();
+  } else if (const auto* on = node.as_boolean()) {
+    out = on->get();
+  } else {
+    out = plain(node);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<GivenFlag> read_toml_flags(const std::string& file) {
   std::vector<GivenFlag> flags;
-  try {
-    const toml::table table = toml::parse(read_file(file, size_t{1} << 24), file);
-    collect(table, file, flags);
-  } catch (const toml::parse_error& e) {
-    fail("{}:{}: not valid TOML: {}", file, e.source().begin.line, e.description());
-  }
+  collect(parsed(file), file, flags);
   return flags;
 }
+
+nlohmann::json read_toml(const std::string& file) { return to_json(parsed(file)); }
 
 std::string toml_line(const std::string& name, const nlohmann::json& value) {
   toml::array list;

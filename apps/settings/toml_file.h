@@ -15,6 +15,9 @@ struct GivenFlag {
 // it is no TOML or a value is neither text, number, truth, date nor a list of those.
 std::vector<GivenFlag> read_toml_flags(const std::string& file);
 
+// A TOML file as an object of JSON: tables are objects, dates are texts. Error where it is no TOML.
+nlohmann::json read_toml(const std::string& file);
+
 // "name = value", read back equal. value: a scalar or a list of texts.
 std::string toml_line(const std::string& name, const nlohmann::json& value);
 

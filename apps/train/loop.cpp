@@ -7,6 +7,7 @@
 #include "apps/train/interrupt.h"
 #include "apps/train/loader.h"
 #include "apps/train/log_lines.h"
+#include "apps/train/probes.h"
 #include "apps/train/score.h"
 #include "apps/train/step.h"
 #include "engine/error.h"
@@ -36,7 +37,7 @@ int64_t warmup_steps(const TrainingSettings& s, int64_t total) {
 
 class Loop {
  public:
-  Loop(const Training& what, RunFolder& run)
+  Loop(const Training& what, RunFolder* run)
       : what_(what),
         run_(run),
         loader_(what.objective, what.model, what.batch, static_cast<uint64_t>(what.system.seed)),
@@ -54,10 +55,11 @@ class Loop {
         rho_(what.method.rho_schedule(total_)) {}
 
   TrainReport run() {
-    if (run_.resuming()) resume();
-    if (what_.settings.sharpness_steps > 0) probe_batches_ = loader_.first(DataSplit::train, 256);
+    if (run_ != nullptr && run_->resuming()) resume();
+    if (what_.settings.sharpness_steps > 0 || what_.settings.probe_every > 0)
+      probe_batches_ = loader_.first(DataSplit::train, 256);
     if (is_over()) end_ = state_.step;
-    say_warmup();
+    if (run_ != nullptr) say_warmup();
     Progress progress("step", total_, state_.step);
     const InterruptGuard interrupt;
     while (state_.step < end_) {
@@ -65,14 +67,15 @@ class Loop {
       if (due(what_.settings.logging_steps)) log(progress);
       progress.update(state_.step, progress_text(state_, what_.method.loss_name(), peak_bytes()));
       if (what_.settings.sharpness_steps > 0 && due(what_.settings.sharpness_steps)) probe();
-      if (due(what_.settings.eval_steps)) evaluate();
+      if (what_.settings.probe_every > 0 && due(what_.settings.probe_every)) probe_more();
+      if (evaluates() && due(what_.settings.eval_steps)) evaluate();
       if (is_over() && state_.step < end_) end_early(progress);
-      if (due(what_.settings.save_steps)) save();
+      if (run_ != nullptr && due(what_.settings.save_steps)) save();
       if (interrupt.signal() != 0) stop(interrupt.signal(), progress);
     }
     progress.finish();
     what_.model.arena().require_centre("the adapter");
-    write(what_.result);
+    if (run_ != nullptr) write(what_.result);
     note_peaks();
     return {state_, end_, median(std::move(step_ms_))};
   }
@@ -81,6 +84,10 @@ class Loop {
   // Every so many steps and after the last one. 0: every epoch.
   bool due(int64_t every) const { return due_at(state_.step, every); }
   bool due_at(int64_t step, int64_t every) const { return step % (every > 0 ? every : epoch_) == 0 || step == end_; }
+  bool evaluates() const { return run_ != nullptr || what_.settings.eval_steps > 0; }
+  void note(const nlohmann::json& line) {
+    if (run_ != nullptr) run_->log(line);
+  }
   size_t peak_bytes() const { return what_.model.context().memory().peak_bytes(); }
 
   void take_step() {
@@ -119,7 +126,7 @@ class Loop {
     state_.train_loss = state_.window.mean_loss();
     state_.tokens_per_s = static_cast<double>(state_.window.tokens) / std::max(state_.window.seconds, 1e-9);
     const double lr = lr_.at(state_.step);
-    run_.log(log_line(state_, epoch_, what_.method.loss_name(), lr, stats_));
+    note(log_line(state_, epoch_, what_.method.loss_name(), lr, stats_));
     progress.log(state_.step, log_text(state_, total_, what_.method.loss_name(), lr, peak_bytes()));
     state_.window = {};
   }
@@ -130,7 +137,15 @@ class Loop {
     state_.probed = Probed{sharpness.sharpness, sharpness.loss, {}};
     if (what_.method.row().moving_average)
       state_.probed->ema_gap = optim::measure_ema_gap(what_.model, loss, what_.method).gap();
-    run_.log(probe_line(state_.step, *state_.probed));
+    note(probe_line(state_.step, *state_.probed));
+  }
+
+  // --probe
+  void probe_more() {
+    nlohmann::json line{{"step", state_.step}};
+    const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
+    line.update(run_probes(probes_, what_.model, loss, what_.method));
+    note(line);
   }
 
   void evaluate() {
@@ -140,14 +155,14 @@ class Loop {
       const PhaseScope phase(what_.model.context().memory(), "evaluation");
       state_.last = what_.objective.evaluate(what_.model, DataSplit::dev, what_.batch);
     }
-    run_.log(evaluation_line(state_.step, epoch_, *state_.last));
+    note(evaluation_line(state_.step, epoch_, *state_.last));
     score_by(what_.settings.best_metric, *state_.last);
     ++state_.since_best;
     if (!state_.best || is_better(*state_.last, *state_.best)) {
       state_.best = state_.last;
       state_.best_step = state_.step;
       state_.since_best = 0;
-      write(what_.result + "-best");
+      if (run_ != nullptr) write(what_.result + "-best");
     }
     say(evaluation_text(state_.step, *state_.last));
   }
@@ -165,7 +180,7 @@ class Loop {
                     state_.best_step));
   }
 
-  fs::path checkpoint() const { return run_.file(fmt::format("checkpoint-{}", state_.step)); }
+  fs::path checkpoint() const { return run_->file(fmt::format("checkpoint-{}", state_.step)); }
 
   // The lines of metrics.jsonl that a resumed run keeps are on the disk before it can be resumed from here.
   void save() {
@@ -173,21 +188,24 @@ class Loop {
     AtomicDirectory folder(checkpoint().string());
     what_.write_result(folder.temporary());
     save_checkpoint(folder.temporary(), state_, total_, what_.method, what_.identity);
-    run_.sync_metrics();
+    run_->sync_metrics();
     folder.commit();
     prune();
   }
 
   void prune() const {
-    run_.prune_checkpoints(state_.step, what_.settings.save_total_limit,
-                           [&](int64_t step) { return due_at(step, what_.settings.save_steps); });
+    run_->prune_checkpoints(state_.step, what_.settings.save_total_limit,
+                            [&](int64_t step) { return due_at(step, what_.settings.save_steps); });
   }
 
   [[noreturn]] void stop(int signal, Progress& progress) {
-    if (!due(what_.settings.save_steps)) save();
+    if (run_ != nullptr && !due(what_.settings.save_steps)) save();
     progress.finish();
-    throw Interrupted(signal, fmt::format("stopped after step {} of {}: {} is written; go on with --resume --out {}",
-                                          state_.step, total_, checkpoint().string(), run_.path().string()));
+    std::string text = fmt::format("stopped after step {} of {}", state_.step, total_);
+    if (run_ != nullptr)
+      text +=
+          fmt::format(": {} is written; go on with --resume --out {}", checkpoint().string(), run_->path().string());
+    throw Interrupted(signal, text);
   }
 
   void note_peaks() {
@@ -205,25 +223,25 @@ class Loop {
   }
 
   void resume() {
-    const fs::path newest = run_.newest_checkpoint();
+    const fs::path newest = run_->newest_checkpoint();
     if (newest.empty()) {
-      run_.cut_metrics(-1);
-      return say(fmt::format("{} holds no checkpoint yet: starting again", run_.path().string()));
+      run_->cut_metrics(-1);
+      return say(fmt::format("{} holds no checkpoint yet: starting again", run_->path().string()));
     }
     state_ = load_checkpoint(newest, total_, what_.method, what_.identity);
-    run_.cut_metrics(state_.step);
+    run_->cut_metrics(state_.step);
     prune();  // the process may have ended before it did
     say(fmt::format("resuming after step {} of {}", state_.step, total_));
   }
 
   void write(const std::string& name) {
-    AtomicDirectory folder(run_.file(name).string());
+    AtomicDirectory folder(run_->file(name).string());
     what_.write_result(folder.temporary());
     folder.commit();
   }
 
   const Training& what_;
-  RunFolder& run_;
+  RunFolder* run_;  // null: nothing is written
   Loader loader_;
   TrainingStep step_;
   const int64_t epoch_, total_;  // steps
@@ -233,12 +251,14 @@ class Loop {
   TrainingState state_;
   optim::StepStats stats_;  // as of the last read_stats
   std::vector<PackedBatch> probe_batches_;
+  const std::vector<std::string> probes_ = parse_probes("probe", what_.settings.probe);
   std::vector<double> step_ms_;
   bool told_ = false;  // why steps are not captured
 };
 
 }  // namespace
 
-TrainReport train(const Training& what, RunFolder& run) { return Loop(what, run).run(); }
+TrainReport train(const Training& what, RunFolder& run) { return Loop(what, &run).run(); }
+TrainReport train(const Training& what) { return Loop(what, nullptr).run(); }
 
 }  // namespace lowland::apps

@@ -35,4 +35,7 @@ struct TrainReport {
 // and examples; nothing trained is touched by such a step. On a GPU it is noticed at the next log, evaluation or save.
 TrainReport train(const Training& what, RunFolder& run);
 
+// The same without a folder: nothing is written, and nothing evaluated that --eval-steps does not ask for.
+TrainReport train(const Training& what);
+
 }  // namespace lowland::apps

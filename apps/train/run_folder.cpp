@@ -100,8 +100,9 @@ void check_overwrite(const fs::path& run, const std::vector<std::pair<std::strin
 
 // What a run writes into its folder, run.json aside.
 bool is_of_a_run(const fs::path& entry) {
-  static constexpr const char* kNames[] = {"config.toml",  "metrics.jsonl", "report.html", "landscape.json", "adapter",
-                                           "adapter-best", "model",         "model-best",  "tokenizer"};
+  static constexpr const char* kNames[] = {"config.toml", "metrics.jsonl", "report.html",  "landscape.json",
+                                           "adapter",     "tensorboard",   "adapter-best", "model",
+                                           "model-best",  "tokenizer"};
   const std::string name = entry.filename().string();
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) || checkpoint_step(entry) >= 0;
 }
@@ -109,7 +110,10 @@ bool is_of_a_run(const fs::path& entry) {
 }  // namespace
 
 RunFolder::RunFolder(const OutputSettings& settings, const std::vector<std::pair<std::string, std::string>>& inputs)
-    : path_(settings.out), resuming_(settings.resume), overwrite_(settings.overwrite) {
+    : path_(settings.out),
+      resuming_(settings.resume),
+      overwrite_(settings.overwrite),
+      tensorboard_(settings.tensorboard) {
   LL_CHECK(!settings.out.empty(), "--out names the folder of the run, and is missing");
   LL_CHECK(fs::is_directory(path_) || !fs::exists(path_), "{} is a file, not a folder", path_.string());
   if (resuming_) LL_CHECK(fs::exists(path_) && used(), "nothing to resume: {} is missing or empty", path_.string());
@@ -160,6 +164,7 @@ void RunFolder::begin(const nlohmann::json& flags) {
   clear();
   // The first file: fails early where the folder cannot be written, and from here on --resume knows the settings.
   write_json("run.json", {{"settings", flags}});
+  if (tensorboard_) events_ = std::make_unique<EventFile>(path_, history_);
 }
 
 fs::path RunFolder::newest_checkpoint() const {
@@ -198,6 +203,7 @@ void RunFolder::log(const nlohmann::json& object) {
   out << object.dump() << '\n' << std::flush;
   LL_CHECK(out.good(), "cannot write {} (is the disk full?)", file("metrics.jsonl").string());
   history_.push_back(object);
+  if (events_) events_->add(object);
 }
 
 void RunFolder::sync_metrics() const {
@@ -214,6 +220,7 @@ void RunFolder::cut_metrics(int64_t step) {
   }
   history_ = std::move(kept);
   write_text("metrics.jsonl", text);
+  if (tensorboard_) events_ = std::make_unique<EventFile>(path_, history_);
 }
 
 void RunFolder::write_text(const std::string& name, const std::string& text) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/settings/settings.h"
+#include "apps/train/event_file.h"
 #include "apps/train/run_lock.h"
 
 namespace lowland::apps {
@@ -50,8 +51,9 @@ class RunFolder {
   void clear() const;
 
   std::filesystem::path path_;
-  bool resuming_ = false, overwrite_ = false;
+  bool resuming_ = false, overwrite_ = false, tensorboard_ = false;
   std::unique_ptr<RunLock> lock_;
+  std::unique_ptr<EventFile> events_;  // --tensorboard
   std::vector<nlohmann::json> history_;
 };
 

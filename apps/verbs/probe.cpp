@@ -3,13 +3,14 @@
 #include "apps/common/progress.h"
 #include "apps/report/report.h"
 #include "apps/train/loader.h"
+#include "apps/train/probes.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "optim/average_sharpness.h"
 #include "optim/hessian.h"
 #include "optim/landscape.h"
-#include "optim/probe.h"
 #include "optim/sharpness.h"
 
 namespace lowland::apps {
@@ -20,6 +21,7 @@ struct ProbeSettings {
   std::string norm = "global", split = "train";
   int64_t examples = 256;
   bool hessian = false;
+  int64_t average = 0, trace = 0;  // draws
   std::string landscape = "none", html;
   int64_t points = 21;
   double range = 1;
@@ -34,6 +36,8 @@ void ProbeSettings::add_flags(Flags& f) {
   f.add("probe-split", &split, "train or dev");
   f.add("probe-examples", &examples, "The first N examples in file order");
   f.add("hessian", &hessian, "Also the largest eigenvalue of the Hessian over the adapter's numbers");
+  f.add("trace", &trace, "Also the trace of the Hessian, by so many vectors of random signs");
+  f.add("average", &average, "Also the mean rise along so many random directions of the same radius");
   f.add("landscape", &landscape, "none, 1d or 2d: the loss along one or two random directions");
   f.add("landscape-points", &points, "Points along each direction, odd");
   f.add("landscape-range", &range, "How far, as a share of the length of each row of the weights");
@@ -59,6 +63,12 @@ nlohmann::ordered_json hessian_of(nn::Model& model, const optim::ProbeLoss& loss
   return {{"eigenvalue", top.eigenvalue}, {"iterations", top.iterations}, {"residual", top.residual}};
 }
 
+nlohmann::ordered_json average_of(nn::Model& model, const optim::ProbeLoss& loss, const ProbeSettings& settings) {
+  const optim::AverageSharpness a =
+      optim::measure_average_sharpness(model, loss, {.rho = settings.rho, .draws = settings.average});
+  return {{"sharpness", a.sharpness}, {"error", a.error}, {"draws", settings.average}};
+}
+
 // Also written to RUN/landscape.json where there is a run, for `compare`, and drawn to --html.
 nlohmann::ordered_json landscape_of(nn::Model& model, const optim::ProbeLoss& loss, const ProbeSettings& settings,
                                     const BaseSettings& base) {
@@ -76,18 +86,6 @@ nlohmann::ordered_json landscape_of(nn::Model& model, const optim::ProbeLoss& lo
   if (!settings.html.empty())
     write_file_atomically(settings.html, landscape_html(run.empty() ? base.model : run.filename().string(), o));
   return o;
-}
-
-nlohmann::ordered_json adapters_of(const nn::Arena& arena) {
-  nlohmann::ordered_json list;
-  for (const optim::AdapterProbe& a : optim::probe_adapters(arena))
-    list.push_back({{"module", a.module},
-                    {"norm_a", a.norm_a},
-                    {"norm_b", a.norm_b},
-                    {"balancedness", a.balancedness},
-                    {"condition_a", a.condition_a},
-                    {"condition_b", a.condition_b}});
-  return list;
 }
 
 void run(ProbeVerb& verb) {
@@ -118,8 +116,13 @@ void run(ProbeVerb& verb) {
   int64_t examples = 0;
   for (const PackedBatch& b : batches) examples += static_cast<int64_t>(b.examples.size());
   o["examples"] = examples;
-  o["adapters"] = adapters_of(model->arena());
+  o["adapters"] = adapters_json(model->arena());
+  if (settings.average > 0) o["average"] = average_of(*model, loss, settings);
   if (settings.hessian) o["hessian"] = hessian_of(*model, loss);
+  if (settings.trace > 0) {
+    const optim::HessianTrace t = optim::hessian_trace(*model, loss, {.draws = settings.trace});
+    o["hessian_trace"] = {{"trace", t.trace}, {"error", t.error}, {"draws", settings.trace}};
+  }
   if (settings.landscape != "none") o["landscape"] = landscape_of(*model, loss, settings, session.base);
   std::printf("%s\n", o.dump(2).c_str());
   session.finish();

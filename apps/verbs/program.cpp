@@ -170,6 +170,29 @@ int report(const std::string& message) {
 
 }  // namespace
 
+void parse_flags(CLI::App& app, std::vector<std::string> args) {
+  try {
+    std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
+    app.parse(args);
+  } catch (const CLI::Success&) {  // --help, --version
+    throw;
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> extras = app.remaining(true);
+    fail("{}", extras.empty() ? "unknown argument" : unknown_argument(extras.front(), app));
+  } catch (const CLI::RequiredError& e) {
+    const std::vector<std::string> extras = app.remaining(true);
+    const bool verbless = app.get_subcommands().empty();
+    if (verbless && !extras.empty()) fail("{}", unknown_argument(extras.front(), app));
+    if (verbless) fail("say what to do, one of {} (see --help)", fmt::join(verbs_of(app), ", "));
+    fail("{} (see --help)", e.what());
+  } catch (const CLI::ValidationError& e) {  // "--rank: " and the sentence
+    const std::string message = e.what();
+    fail("{}", message.substr(message.find(": ") + 2));
+  } catch (const CLI::ParseError& e) {
+    fail("{}", plain_words(e.what()));
+  }
+}
+
 int run_program(int argc, char** argv, const Family& family, const std::vector<AddVerb>& verbs) {
   bound_waiting(argv);
   CLI::App app(family.about, argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "");
@@ -181,8 +204,7 @@ int run_program(int argc, char** argv, const Family& family, const std::vector<A
     check_texts(args);
     expand_config(args, app);
     if (const CLI::App* verb = verb_of(args, app); verb != nullptr) say(take_habits(args, *verb));
-    std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
-    app.parse(args);
+    parse_flags(app, std::move(args));
     LL_CHECK(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "cannot write the output (is the disk full?)");
     return 0;
   } catch (const Interrupted& e) {
@@ -190,20 +212,6 @@ int run_program(int argc, char** argv, const Family& family, const std::vector<A
     return 128 + e.signal;
   } catch (const CLI::Success& e) {  // --help, --version
     return app.exit(e);
-  } catch (const CLI::ExtrasError&) {
-    const std::vector<std::string> extras = app.remaining(true);
-    return report(extras.empty() ? "unknown argument" : unknown_argument(extras.front(), app));
-  } catch (const CLI::RequiredError& e) {
-    const std::vector<std::string> extras = app.remaining(true);
-    if (app.get_subcommands().empty() && !extras.empty()) return report(unknown_argument(extras.front(), app));
-    if (app.get_subcommands().empty())
-      return report(fmt::format("say what to do, one of {} (see --help)", fmt::join(verbs_of(app), ", ")));
-    return report(fmt::format("{} (see --help)", e.what()));
-  } catch (const CLI::ValidationError& e) {  // "--rank: " and the sentence
-    const std::string message = e.what();
-    return report(message.substr(message.find(": ") + 2));
-  } catch (const CLI::ParseError& e) {
-    return report(plain_words(e.what()));
   } catch (const std::bad_alloc&) {
     return report("out of memory: the system gives this program no more");
   } catch (const std::exception& e) {

@@ -2,10 +2,11 @@
 #include "apps/common/progress.h"
 #include "apps/settings/input_paths.h"
 #include "apps/train/inputs.h"
+#include "apps/train/probes.h"
 #include "apps/train/run.h"
 #include "apps/train/run_lock.h"
 #include "apps/train/score.h"
-#include "apps/verbs/session_verb.h"
+#include "apps/verbs/train_verb.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
@@ -14,12 +15,6 @@
 
 namespace lowland::apps {
 namespace {
-
-struct TrainVerb : SessionVerb {
-  using SessionVerb::SessionVerb;
-  TrainingSettings training;
-  OutputSettings output;
-};
 
 // With --resume: the settings of RUN/run.json. Error, naming both values, where a given flag contradicts them.
 void take_resumed(const Flags& flags, OutputSettings& output) {
@@ -32,7 +27,8 @@ void take_resumed(const Flags& flags, OutputSettings& output) {
   }
   const std::string out = output.out;
   flags.take_all(stored, out + "/run.json");
-  output = {.out = out, .resume = true, .overwrite = false, .verbose = output.verbose};
+  output = {
+      .out = out, .resume = true, .overwrite = false, .verbose = output.verbose, .tensorboard = output.tensorboard};
 }
 
 // Whether there is nothing to go on with: the run has its outcome and all that it leaves.
@@ -87,13 +83,9 @@ void run(TrainVerb& verb) {
     take_resumed(verb.flags, verb.output);
     if (is_finished(verb.output.out, verb.door->result())) return say_finished(verb.output.out, verb.door->result());
   } else {
-    take_run(verb.flags, verb.door->base);
-    verb.door->method.fill_in_defaults(verb.flags);
+    take_defaults(verb);
   }
-  Session& session = verb.door->chosen();
-  session.check();
-  verb.training.fill_in_defaults(session.method);
-  verb.training.check();
+  Session& session = checked(verb);
   RunFolder folder(verb.output, input_paths(verb.flags.to_json()));
 
   session.open(verb.flags);
@@ -128,9 +120,25 @@ void run(TrainVerb& verb) {
   session.finish();
 }
 
-void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
-  Session& session = *verb->door;
-  Flags& flags = verb->flags;
+}  // namespace
+
+void take_defaults(TrainVerb& verb) {
+  take_run(verb.flags, verb.door->base);
+  verb.door->method.fill_in_defaults(verb.flags);
+}
+
+Session& checked(TrainVerb& verb) {
+  Session& session = verb.door->chosen();
+  session.check();
+  verb.training.fill_in_defaults(session.method);
+  verb.training.check();
+  parse_probes("probe", verb.training.probe);
+  return session;
+}
+
+void add_train_flags(TrainVerb& verb, Verb which) {
+  Session& session = *verb.door;
+  Flags& flags = verb.flags;
   if (which == Verb::finetune) session.base.add_flags(flags);
   session.add_flags(flags, which);
   if (which == Verb::finetune) {
@@ -139,16 +147,22 @@ void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
   } else {
     session.method.name = "full";
     flags.keep("method", &session.method.name);
-    verb->training.lr = session.pretraining_lr;
+    verb.training.lr = session.pretraining_lr;
   }
-  verb->training.add_flags(flags, session.batch, session.label_smoothing);
+  verb.training.add_flags(flags, session.batch, session.label_smoothing);
   if (which == Verb::pretrain)
     for (const char* of_adapters : {"lora-plus-ratio", "precondition"}) flags.drop(of_adapters);
   if (!session.smooths_labels) flags.drop("label-smoothing");
   session.system.add_flags(flags);
-  verb->output.add_flags(flags);
+  verb.output.add_flags(flags);
   if (which == Verb::finetune) session.base.add_name_flag(flags);
-  flags.add_config_file();
+}
+
+namespace {
+
+void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
+  add_train_flags(*verb, which);
+  verb->flags.add_config_file();
   verb->flags.on_run([verb] { run(*verb); });
 }
 

@@ -20,6 +20,9 @@ void add_merge(CLI::App& app, const Family& family);
 void add_convert(CLI::App& app, const Family& family);  // of lowland-llama
 void add_probe(CLI::App& app, const Family& family);
 void add_compare(CLI::App& app, const Family& family);
+void add_sweep(CLI::App& app, const Family& family);
+void add_plane(CLI::App& app, const Family& family);
+void add_report(CLI::App& app, const Family& family);
 void add_inspect(CLI::App& app, const Family& family);
 void add_bench(CLI::App& app, const Family& family);
 

@@ -9,7 +9,8 @@ namespace lowland {
 LoadReport load_with_head(nn::Model& model, WeightMap& weights, const std::vector<std::string>& heads, double std,
                           uint64_t seed) {
   LoadReport report;
-  for (const auto& [name, tensor] : model.parameters().named()) {
+  for (const std::string& name : model.parameters().shared_names()) weights.use(name);
+  for (const auto& [name, tensor] : model.parameters().to_fill()) {
     const bool head = is_within(name, heads);
     if (head && !(weights.contains(name) && weights.info(name).shape == tensor.shape())) {
       report.fresh.push_back(name);

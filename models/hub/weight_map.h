@@ -40,6 +40,8 @@ class WeightMap {
   Tensor load(Context& context, const std::string& name, DType dtype);
   Tensor borrow(Context& context, const std::string& name, DType dtype);
 
+  void use(const std::string& name) { used_.insert(name); }  // somebody has it already
+
   // read_into of these tables fills more rows than the folder has, those behind with the mean of its own: transformers'
   // resize_token_embeddings without its noise.
   void grow(const std::vector<std::string>& names) { grown_.insert(names.begin(), names.end()); }

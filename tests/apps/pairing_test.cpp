@@ -62,6 +62,31 @@ TEST_CASE("evaluating and probing during a run changes nothing") {
         read_text(w / "watched/adapter/adapter_model.safetensors"));
 }
 
+TEST_CASE("every probe during a run is logged, and the run ends with the bits of one without") {
+  const Workspace w;
+  std::vector<std::string> flags = finetune_flags("eflat-lora", w / "watched");
+  for (const char* f : {"--probe-every", "10", "--probe", "sharpness,estimate,average,ema-gap,balance,hessian,trace"})
+    flags.emplace_back(f);
+  must(run_program(finetune_flags("eflat-lora", w / "plain")));
+  must(run_program(flags));
+  CHECK(read_text(w / "plain/adapter/adapter_model.safetensors") ==
+        read_text(w / "watched/adapter/adapter_model.safetensors"));
+  int64_t probed = 0;
+  for (const auto& line : read_metrics(w / "watched")) {
+    if (!line.contains("hessian_trace")) continue;
+    ++probed;
+    for (const char* key : {"sharpness", "estimate_sharpness", "cosine", "average_sharpness", "ema_gap", "ema_cosine",
+                            "ema_relative_norm", "hessian_top"})
+      CHECK(line.at(key).is_number());
+    CHECK(line.at("adapters").size() == 4);
+    CHECK(line.at("adapters")[0].contains("perturbation_norm"));
+  }
+  CHECK(probed == 3);  // of 24 steps: 10, 20 and the last
+  flags.back() = "sharpness,slope";
+  flags[flags.size() - 3] = "5";
+  CHECK(run_program(flags).err.find("probe must be") != std::string::npos);
+}
+
 TEST_CASE("accumulation: 4 x 2 trains as 8 x 1") {
   const Workspace w;
   std::vector<std::string> flags = finetune_flags("lora", w / "accumulated");

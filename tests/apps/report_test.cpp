@@ -3,9 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <regex>
 
 #include "apps/report/heat_map.h"
+#include "apps/report/page.h"
 #include "apps/report/svg_chart.h"
 
 using namespace lowland::apps;
@@ -107,6 +109,35 @@ TEST_CASE("report: training and evaluation loss in one chart; values for the scr
     CHECK(two.find(outside) == std::string::npos);
   for (const char* part : {"prefers-color-scheme:dark", "position:sticky", "pointerdown"})
     CHECK(two.find(part) != std::string::npos);
+}
+
+TEST_CASE("report: what --probe balance logged is a map of layers and steps, with names that are not repeated") {
+  RunRecord r = run("a", "eflat-lora", 0);
+  for (const int step : {5, 10}) {
+    json first{{"module", "encoder.layer.0.attention.query"}, {"balancedness", step}, {"norm_b", 0.5}};
+    json second{{"module", "encoder.layer.1.attention.query"}, {"balancedness", -1.5}, {"norm_b", nullptr}};
+    r.metrics.push_back({{"step", step}, {"adapters", json::array({first, second})}});
+  }
+  const std::string html = report_html({r});
+  CHECK(html.find("Balancedness by layer") != std::string::npos);
+  CHECK(html.find(">0.attention<") == std::string::npos);
+  CHECK(html.find(">1<") != std::string::npos);  // encoder.layer and attention.query are those of all
+  CHECK(html.find("<title>encoder.layer.1.attention.query, step 10: -1.5</title>") != std::string::npos);
+  CHECK(html.find("Dark: -1.5; light: 10.") != std::string::npos);
+  CHECK(html.find("Norm of the perturbation by layer") == std::string::npos);  // nobody logged it
+}
+
+TEST_CASE("report: a scatter shows each point with its name, on axes that hold all of them") {
+  const std::string svg =
+      svg_scatter("t <", "sharpness", {{"a", {{0.1, 0.5}, {0.2, 0.75}}, 0}, {"b", {{0.15, NAN}}, 1}});
+  CHECK(svg.find("t &lt;") != std::string::npos);
+  CHECK(svg.find("<title>a: 0.75 at 0.2</title>") != std::string::npos);
+  CHECK(svg.find("<title>b") == std::string::npos);
+  CHECK(svg.find("NaN") == std::string::npos);
+  const std::string file = svg_file(svg);
+  CHECK(file.starts_with("<svg xmlns='http://www.w3.org/2000/svg'"));
+  CHECK(file.ends_with("</svg>\n"));
+  CHECK(svg_scatter("t", "x", {}).empty());
 }
 
 TEST_CASE("report: letters of pictures are at least 11 px high on a page of 390 px") {

@@ -1,6 +1,7 @@
 // Each verb once, on the tiny task, and what they say of the same run agrees.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -82,9 +83,12 @@ TEST_CASE("finetune, evaluate, predict, merge, probe, compare, inspect on one ru
   CHECK(json::parse(read_text(fs::path(run) / "landscape.json")) == sharp.at("landscape"));
   CHECK(read_text(w / "landscape.html").find("Loss over two random directions") != std::string::npos);
 
-  const Outcome compared = run_program({"compare", run, run, "--html", w / "both.html"});
+  const Outcome compared = run_program({"compare", run, run, "--html", w / "both.html", "--csv", w / "both.csv"});
   REQUIRE(compared.exit_code == 0);
   CHECK(compared.out.find("eval_accuracy") != std::string::npos);
+  CHECK(read_text(w / "both.csv").starts_with("run,step,"));
+  const auto csv_lines = static_cast<size_t>(std::ranges::count(read_text(w / "both.csv"), '\n'));
+  CHECK(csv_lines == 1 + 2 * read_metrics(run).size());
   CHECK(read_text(w / "both.html").find("<svg") != std::string::npos);
   CHECK(read_text(w / "both.html").find("Loss along a random direction") != std::string::npos);
 
@@ -94,6 +98,30 @@ TEST_CASE("finetune, evaluate, predict, merge, probe, compare, inspect on one ru
   REQUIRE(inspected.exit_code == 0);
   CHECK(inspected.out.find("trainable params: ") != std::string::npos);
   CHECK(inspected.out.find("<s>") != std::string::npos);
+}
+
+TEST_CASE("plane: the losses of two runs' start and ends stand at their places") {
+  const Workspace w;
+  std::vector<std::string> ends;
+  for (const char* method : {"lora", "eflat-lora"}) {
+    must(run_program(finetune_flags(method, w / method)));
+    const Outcome probed = must(run_program({"probe", "--run", w / method}));
+    ends.push_back(json::parse(probed.out).at("loss").dump());
+  }
+  const Outcome o = must(run_program(
+      {"plane", w / "lora", w / "eflat-lora", "--points", "2", "--margin", "0", "--html", w / "plane.html"}));
+  const json plane = json::parse(o.out);
+  CHECK(plane.at("at") == json({0.0, 1.0}));
+  REQUIRE(plane.at("loss").size() == 4);
+  CHECK(plane.at("loss")[0].get<double>() > plane.at("loss")[1].get<double>());  // training helped
+  CHECK(std::abs(plane.at("loss")[1].get<double>() - json::parse(ends[0]).get<double>()) < 1e-5);
+  CHECK(std::abs(plane.at("loss")[2].get<double>() - json::parse(ends[1]).get<double>()) < 1e-5);
+  CHECK(read_text(w / "plane.html").find(">eflat-lora</text>") != std::string::npos);
+  std::vector<std::string> flags = finetune_flags("lora", w / "other");
+  flags.insert(flags.end(), {"--seed", "9"});
+  must(run_program(flags));
+  CHECK(run_program({"plane", w / "lora", w / "other"}).err.find("did not start from one place: seed is 7 and 9") !=
+        std::string::npos);
 }
 
 TEST_CASE("an adapter is trained further, with its head") {

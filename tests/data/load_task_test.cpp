@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -97,6 +98,56 @@ TEST_CASE("load_task: GLUE files by header, folder in any spelling, BOM, CR, quo
   const TextDataset first = load_task(task_info("sst2"), glue.path(), {.max_train_samples = 1, .max_eval_samples = 5});
   CHECK(first.train.examples.size() == 1);
   CHECK(first.dev.examples.size() == 1);
+}
+
+TEST_CASE("load_task: shots, wrong labels and evaluation samples are drawn: a function of the seed, and of no seed") {
+  const TempFolder f;
+  const auto table = [](int rows) {
+    std::string text = "sentence\tlabel\n";
+    for (int i = 0; i < rows; ++i) text += fmt::format("text {}\t{}\n", i, i < rows / 4 ? 1 : 0);  // sorted by label
+    return text;
+  };
+  f.write("SST-2/train.tsv", table(200));
+  f.write("SST-2/dev.tsv", table(80));
+  const auto load_with = [&](const LoadOptions& options) { return load_task(task_info("sst2"), f.path(), options); };
+  const auto lines = [](const Split& split) {
+    std::vector<int64_t> out;
+    for (const Example& e : split.examples) out.push_back(e.line);
+    return out;
+  };
+  const TextDataset whole = load_with({}), few = load_with({.seed = 1, .shots = 16}),
+                    other = load_with({.seed = 2, .shots = 16});
+  CHECK(few.train.examples.size() == 32);
+  int64_t positive = 0;
+  for (const Example& e : few.train.examples) positive += e.label;
+  CHECK(positive == 16);
+  const std::vector<int64_t> taken = lines(few.train);
+  CHECK(std::is_sorted(taken.begin(), taken.end()));
+  CHECK(lines(few.train) == lines(load_with({.seed = 1, .shots = 16}).train));
+  CHECK(lines(few.train) != lines(other.train));
+  CHECK(load_with({.shots = 60}).train.examples.size() == 110);  // of the rarer class all 50
+
+  const TextDataset noisy = load_with({.seed = 1, .label_noise = 0.3});
+  int64_t wrong = 0;
+  for (size_t i = 0; i < 200; ++i) {
+    const Example &is = noisy.train.examples[i], &was = whole.train.examples[i];
+    CHECK(is.text_a == was.text_a);
+    wrong += is.label != was.label ? 1 : 0;
+    CHECK(is.label_name == task_info("sst2").labels[is.label]);
+  }
+  CHECK(wrong == 60);
+  for (size_t i = 0; i < 80; ++i) CHECK(noisy.dev.examples[i].label == whole.dev.examples[i].label);
+  const TextDataset both = load_with({.seed = 1, .shots = 16, .label_noise = 0.25});
+  CHECK(lines(both.train) == lines(few.train));  // noise changes labels, not what is learnt from
+
+  const TextDataset drawn = load_with({.seed = 1, .max_eval_samples = 40, .draw_eval_samples = true});
+  CHECK(lines(drawn.dev) == lines(load_with({.seed = 2, .max_eval_samples = 40, .draw_eval_samples = true}).dev));
+  positive = 0;
+  for (const Example& e : drawn.dev.examples) positive += e.label;
+  CHECK(drawn.dev.examples.size() == 40);
+  CHECK(positive > 3);
+  CHECK(positive < 20);  // the first 40 hold all 20
+  for (const double share : {-0.1, 1.5}) CHECK_THROWS_AS(load_with({.label_noise = share}), Error);
 }
 
 TEST_CASE("load_task: CoLA has no header but in its test file") {

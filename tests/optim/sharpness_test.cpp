@@ -190,36 +190,14 @@ TEST_CASE("landscape: a row is moved by a share of its own length, a part withou
 TEST_CASE("hessian: the largest eigenvalue against a matrix of finite differences") {
   ToyModel model;
   const Values before = bits(model);
-  const nn::Arena& arena = model.arena();
-  std::vector<int64_t> at;  // the adapters' numbers, gaps left out
-  for (const nn::Adapter& a : arena.adapters()) {
-    for (int64_t i = 0; i < a.r * a.m; ++i) at.push_back(a.a_offset + i);
-    for (int64_t i = 0; i < a.n * a.r; ++i) at.push_back(a.b_offset + i);
-  }
   const auto loss = model.loss();
-  const int64_t n = at.size();
-  Values H(at.size() * at.size()), V(H.size());
-  const Values theta = doubles(arena.values());
-  const auto gradient = [&](int64_t i, double h) {
-    test::set_element(arena.values(), i, theta[i] + h);
-    arena.zero_grads();
-    loss(true);
-    test::set_element(arena.values(), i, theta[i]);
-    return doubles(arena.grads());
-  };
-  for (size_t i = 0; i < at.size(); ++i) {
-    const Values up = gradient(at[i], 1e-5), down = gradient(at[i], -1e-5);
-    for (size_t j = 0; j < at.size(); ++j) {
-      const size_t k = at[j];
-      H[i * at.size() + j] = (up[k] - down[k]) / 2e-5;
-    }
-  }
-  for (size_t i = 0; i < at.size(); ++i)
-    for (size_t j = 0; j < i; ++j) H[i * at.size() + j] = H[j * at.size() + i];
+  const test::HessianMatrix brute = test::hessian_matrix(model);
+  const int64_t n = brute.at.size();
+  Values H = brute.values, V(H.size());
   host::symmetric_eigen(H.data(), V.data(), n);
   double largest = 0;
-  for (size_t i = 0; i < at.size(); ++i) {
-    const double lambda = H[i * at.size() + i];
+  for (int64_t i = 0; i < n; ++i) {
+    const double lambda = H[i * n + i];
     if (std::fabs(lambda) > std::fabs(largest)) largest = lambda;
   }
   const optim::HessianTop top =
@@ -272,6 +250,14 @@ TEST_CASE("EMA gap: both losses by hand; what the method carries comes back") {
     const nn::PerturbedView view(twin.arena());
     CHECK(gap.fresh == doctest::Approx(twin.loss()(false) - gap.loss).epsilon(1e-12));
   }
+  const Values fresh = doubles(twin.arena().perturbation(nn::Role::lora_b));
+  double inner = 0, squares_b = 0;
+  for (size_t i = 0; i < fresh.size(); ++i) inner += fresh[i] * carried[i];
+  for (const nn::Adapter& a : model.arena().adapters())
+    squares_b += std::pow(norm(doubles(model.arena().master(a.b))), 2);
+  CHECK(gap.cosine == doctest::Approx(inner / (norm(fresh) * norm(carried))).epsilon(1e-12));
+  CHECK(gap.cosine < 1);
+  CHECK(gap.relative == doctest::Approx(norm(carried) / std::sqrt(squares_b)).epsilon(1e-12));
   CHECK(gap.gap() == gap.carried - gap.fresh);
 }
 

@@ -62,4 +62,41 @@ class ToyModel final : public nn::Model {
   Tensor x_, y_;
 };
 
+// The Hessian over the adapters' numbers, gaps left out, by central differences of gradients.
+struct HessianMatrix {
+  std::vector<int64_t> at;  // where in the arena each number is
+  std::vector<double> values;
+};
+
+inline HessianMatrix hessian_matrix(ToyModel& model) {
+  const nn::Arena& arena = model.arena();
+  HessianMatrix H;
+  for (const nn::Adapter& a : arena.adapters()) {
+    for (int64_t i = 0; i < a.r * a.m; ++i) H.at.push_back(a.a_offset + i);
+    for (int64_t i = 0; i < a.n * a.r; ++i) H.at.push_back(a.b_offset + i);
+  }
+  const auto loss = model.loss();
+  const size_t n = H.at.size();
+  H.values.resize(n * n);
+  const std::vector<double> theta = arena.values().to_vector<double>();
+  const auto gradient = [&](int64_t i, double h) {
+    set_element(arena.values(), i, theta[i] + h);
+    arena.zero_grads();
+    loss(true);
+    set_element(arena.values(), i, theta[i]);
+    return arena.grads().to_vector<double>();
+  };
+  for (size_t i = 0; i < n; ++i) {
+    const std::vector<double> up = gradient(H.at[i], 1e-5), down = gradient(H.at[i], -1e-5);
+    for (size_t j = 0; j < n; ++j) {
+      const size_t k = H.at[j];
+      H.values[i * n + j] = (up[k] - down[k]) / 2e-5;
+    }
+  }
+  arena.zero_grads();
+  for (size_t i = 0; i < n; ++i)
+    for (size_t j = 0; j < i; ++j) H.values[i * n + j] = H.values[j * n + i];
+  return H;
+}
+
 }  // namespace lowland::test

@@ -1,0 +1,12 @@
+// A table for a terminal or a file of text.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace lowland::apps {
+
+// Columns as wide as their longest cell; the first two flush left, the others right. Control characters are shown as
+// what they are. A line a row, without the last line's end. REQUIRES a row; all are equally long.
+std::string text_table(std::vector<std::vector<std::string>> rows);
+
+}  // namespace lowland::apps
