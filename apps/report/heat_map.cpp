@@ -54,7 +54,7 @@ std::string drawn_mark(const Mark& mark, const std::vector<double>& at, double c
   const auto place = [&](double v) {  // from the lowest cell's middle
     return cell * ((v - at.front()) / (at.back() - at.front()) * static_cast<double>(at.size() - 1) + 0.5);
   };
-  const double x = kLeft + place(mark.x), y = kTop + kSide - place(mark.y);
+  const double x = kMapLeft + place(mark.x), y = kMapTop + kMapSide - place(mark.y);
   return fmt::format(
       "<circle cx='{0:.1f}' cy='{1:.1f}' r='4' fill='none' stroke='#000' stroke-width='4'/>"
       "<circle cx='{0:.1f}' cy='{1:.1f}' r='4' fill='none' stroke='#fff' stroke-width='2'/>"
@@ -96,15 +96,15 @@ std::string grid_map(const std::string& title, const std::vector<std::string>& r
   if (!std::isfinite(low)) return "";
   constexpr double kNames = 150, kRight = 8;
   const double height = std::clamp(420.0 / static_cast<double>(rows.size()), 6.0, 16.0);
-  const double width = (kWidth - kNames - kRight) / static_cast<double>(columns.size());
-  const double bottom = kTop + height * static_cast<double>(rows.size());
-  std::string svg = fmt::format("<figure><svg viewBox='0 0 {} {:.0f}' role='img' aria-label='{}'>", kWidth, bottom + 24,
-                                escape_html(title));
+  const double width = (kMapWidth - kNames - kRight) / static_cast<double>(columns.size());
+  const double bottom = kMapTop + height * static_cast<double>(rows.size());
+  std::string svg = fmt::format("<figure><svg viewBox='0 0 {} {:.0f}' role='img' aria-label='{}'>", kMapWidth,
+                                bottom + 24, escape_html(title));
   svg += fmt::format("<text x='8' y='18' class='title'>{}</text>", escape_html(title));
   const std::vector<std::string> names = short_names(rows);
   const size_t every = height < 11 ? static_cast<size_t>(std::ceil(11 / height)) : 1;  // names that have room
   for (size_t r = 0; r < rows.size(); ++r) {
-    const double y = kTop + height * static_cast<double>(r);
+    const double y = kMapTop + height * static_cast<double>(r);
     if (r % every == 0) svg += text(kNames - 6, y + height / 2 + 4, "end", escape_html(names[r]));
     for (size_t c = 0; c < columns.size(); ++c) {
       const double v = values[r * columns.size() + c];
@@ -116,7 +116,7 @@ std::string grid_map(const std::string& title, const std::vector<std::string>& r
     }
   }
   svg += text(kNames, bottom + 16, "start", escape_html(columns.front()));
-  if (columns.size() > 1) svg += text(kWidth - kRight, bottom + 16, "end", escape_html(columns.back()));
+  if (columns.size() > 1) svg += text(kMapWidth - kRight, bottom + 16, "end", escape_html(columns.back()));
   return svg + fmt::format("</svg><figcaption>Dark: {:.4g}; light: {:.4g}.</figcaption></figure>", low, high);
 }
 

@@ -180,7 +180,7 @@ std::vector<Series> drawable(const std::vector<Series>& given) {
   return series;
 }
 
-Range padded(double low, double high) {
+AxisRange padded(double low, double high) {
   const double pad = low < high ? 0.05 * (high - low) : 0.5 * std::max(std::abs(low), 1e-6);
   return {low - pad, high + pad};
 }
@@ -201,7 +201,7 @@ std::string svg_scatter(const std::string& title, const std::string& x_label, co
                         const std::string& note) {
   const std::vector<Series> series = drawable(given);
   if (series.empty()) return "";
-  Range xs{INFINITY, -INFINITY}, ys = xs;
+  AxisRange xs{INFINITY, -INFINITY}, ys = xs;
   for (const Series& s : series)
     for (const auto& [x, y] : s.points) {
       xs = {std::min(xs.low, x), std::max(xs.high, x)};
