@@ -7,8 +7,7 @@ set -uo pipefail
 library=$(realpath "${1:?usage: check_cuda_kernels.sh LIBRARY [ROOT]}") || exit 2
 cd "${2:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2
 [[ -f $library ]] || { echo "no such file: $library"; exit 2; }
-masters=" adamw_step sgd_step ivon_sample ivon_step sam_perturbation eflat_perturbation adapter_norms balance bi_lora_step
-  mgpo_pairs precondition "
+masters=" $(grep -rhoE 'LL_LAUNCH_MASTER\([^,]*, [a-z_0-9]+' --include='*.cpp' engine nn optim | sed 's/.* //' | tr '\n' ' ')"
 
 # What is declared, one a line: header, name, number of template parameters.
 declared=$(awk '
@@ -42,7 +41,7 @@ while read -r header name parameters; do
   while read -r of_cpu; do
     need "$header" "${of_cpu#cpu_v3 }"
   done < <(grep -E "^cpu_v3 $name<" <<<"$defined" || echo "cpu_v3 $name<float>")
-  if [[ $parameters == 1 && " ${masters//$'\n'/ } " != *" $name "* ]]; then
+  if [[ $parameters == 1 && $masters != *" $name "* ]]; then
     need "$header" "$name<bf16>"
   fi
 done <<<"$declared"
