@@ -210,6 +210,7 @@ constexpr Habit kHabits[] = {
     {"resume-from-checkpoint", "false", kSo, ""},
     {"resume-from-checkpoint", "*", kNo, "--resume goes on from the newest whole checkpoint in --out"},
     {"report-to", "none", kSo, ""},
+    {"report-to", "tensorboard", kAs, "--tensorboard"},
     {"report-to", "*", kNo, kNoTracker},
     {"run-name", "*", kNo, "a run has the name of its folder, --out"},
     {"logging-dir", "*", kNo, kNoTracker},
