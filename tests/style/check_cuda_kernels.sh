@@ -7,7 +7,8 @@ set -uo pipefail
 library=$(realpath "${1:?usage: check_cuda_kernels.sh LIBRARY [ROOT]}") || exit 2
 cd "${2:-$(dirname "${BASH_SOURCE[0]}")/../..}" || exit 2
 [[ -f $library ]] || { echo "no such file: $library"; exit 2; }
-masters=" $(grep -rhoE 'LL_LAUNCH_MASTER\([^,]*, [a-z_0-9]+' --include='*.cpp' engine nn optim | sed 's/.* //' | tr '\n' ' ')"
+masters=" $(grep -rhoE 'LL_LAUNCH_MASTER\([^,]*, [a-z_0-9]+' --include='*.cpp' engine nn optim |
+              sed 's/.* //' | tr '\n' ' ')"
 
 # What is declared, one a line: header, name, number of template parameters.
 declared=$(awk '
