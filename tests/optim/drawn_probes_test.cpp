@@ -65,6 +65,7 @@ TEST_CASE("average sharpness: the mean rise along the directions that it took, e
   CHECK(optim::measure_average_sharpness(model, loss, {.rho = 0.3, .draws = 4, .seed = 6}).sharpness != a.sharpness);
   CHECK(optim::measure_average_sharpness(model, loss, {.rho = 0.3, .draws = 1}).error == 0);
   CHECK_THROWS_AS(optim::measure_average_sharpness(model, loss, {.draws = 0}), Error);
+  model.arena().want_perturbation(nn::Role::lora_b);
   const nn::PerturbedView view(model.arena());
   CHECK_THROWS_AS(optim::measure_average_sharpness(model, loss, {}), Error);
 }
