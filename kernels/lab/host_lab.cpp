@@ -12,7 +12,9 @@ constexpr double kL2Bytes = 50e6;
 // What copies and dense bf16 products reach on an H200, as `bench --roofline` has them.
 constexpr double kBytesPerMicrosecond = 4.3e6, kFlopsPerMicrosecond = 790e6;
 
-double floor_of(const Experiment& e) { return std::max(e.bytes / kBytesPerMicrosecond, e.flops / kFlopsPerMicrosecond); }
+double floor_of(const Experiment& e) {
+  return std::max(e.bytes / kBytesPerMicrosecond, e.flops / kFlopsPerMicrosecond);
+}
 
 class HeapWorkspace : public Workspace {
  public:
@@ -41,9 +43,10 @@ HostLab::HostLab(bool prints) : host_(std::make_unique<Host>()), prints_(prints)
   host_->cpu.backend = detect_cpu_backend();
   host_->cpu.workspace = &host_->workspace;
   if (!prints_) return;
-  std::printf("No device: bytes, operations and the microseconds that no GPU of 4.3 TB/s and 790 TFLOP/s goes below;\n"
-              "each version proved on the host, block by block, against the CPU in f64.\n\n%-24s %-52s %10s %10s %10s\n",
-              "op", "shape, version", "MB", "GFLOP", "us, error");
+  std::printf(
+      "No device: bytes, operations and the microseconds that no GPU of 4.3 TB/s and 790 TFLOP/s goes below;\n"
+      "each version proved on the host, block by block, against the CPU in f64.\n\n%-24s %-52s %10s %10s %10s\n",
+      "op", "shape, version", "MB", "GFLOP", "us, error");
 }
 HostLab::~HostLab() = default;
 Ctx& HostLab::cpu() { return host_->cpu; }

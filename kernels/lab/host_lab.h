@@ -1,6 +1,6 @@
 // HostLab: the lab without a device. Experiments of real models are lines of a table: bytes, operations, and the
-// microseconds that no GPU goes below. Those of small odd sizes run: every block of every version, shared memory full of
-// NaN before each, against the CPU's kernel in f64.
+// microseconds that no GPU goes below. Those of small odd sizes run: every block of every version, shared memory full
+// of NaN before each, against the CPU's kernel in f64.
 #pragma once
 #include <memory>
 

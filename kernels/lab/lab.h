@@ -1,10 +1,11 @@
 // What the lab's experiments are made of. An experiment is a function template over the machine that it runs on:
-//   DeviceLab (device_lab.h)  proves each version against the CPU's f32 kernel at the size of a real model, and times it
+//   DeviceLab (device_lab.h)  proves each version against the CPU's f32 kernel at the size of a real model, and times
+// it
 //   HostLab (host_lab.h)      runs each version's blocks on the host at small odd sizes against the CPU's f64 kernel
 // A version is one or more launches of bodies over a Block (kernels/cuda/block.h):
 //   struct Body {
 //     static constexpr int kThreads = 128;
-//     template <class Block> LL_HD void operator()(Block& b, uint8_t* shared) const;   shared: at a multiple of 16 bytes
+//     template <class Block> LL_HD void operator()(Block& b, uint8_t* shared) const;   shared: at 16-byte boundaries
 //   };
 //   lab.launch(blocks, shared bytes, Body{...});
 #pragma once
@@ -22,16 +23,16 @@
 namespace lowland::lab {
 
 struct Version {
-  std::string name;  // "3 warp per row": its number and what it adds
+  std::string name;           // "3 warp per row": its number and what it adds
   std::function<void()> run;  // none: this device has no code for it
 };
 
 struct Experiment {
-  std::string op;                 // "rms_norm forward"
-  std::string shape;              // "24576 x 1024 bf16"
-  double bytes = 0;               // what any version must move: each input read once, each output written once
-  double flops = 0;               // 0: memory is the floor
-  double tolerance = 0;           // of error()
+  std::string op;        // "rms_norm forward"
+  std::string shape;     // "24576 x 1024 bf16"
+  double bytes = 0;      // what any version must move: each input read once, each output written once
+  double flops = 0;      // 0: memory is the floor
+  double tolerance = 0;  // of error()
   // Before a proof: outputs poisoned, or zero where the contract is +=. After it: the largest error against the CPU.
   std::function<void()> prepare = {};
   std::function<double()> error = {};

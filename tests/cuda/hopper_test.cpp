@@ -1,5 +1,5 @@
-// kernels/lab/hopper and the attention on it: layouts, descriptors and protocols on the host, where copies land late and
-// products read late (host_hopper.h).
+// kernels/lab/hopper and the attention on it: layouts, descriptors and protocols on the host, where copies land late
+// and products read late (host_hopper.h).
 #include <doctest/doctest.h>
 
 #include <set>
@@ -99,7 +99,7 @@ TEST_CASE("hopper: fields of descriptors") {
   const uint64_t rows = row_operand<T>(2048, 64, 80);
   CHECK((rows & 0x3fff) * 16 == 2048 + 128 * 128 + 64 * 128 + 32);
   CHECK((rows >> 32 & 0x3fff) * 16 == 1024);
-  CHECK(rows >> 62 == 1);
+  CHECK((rows >> 62) == 1);
   CHECK((rows >> 49 & 7) == 0);  // no base offset: tiles begin at multiples of 1024 bytes
   const uint64_t columns = column_operand<T>(2048, 48);
   CHECK((columns & 0x3fff) * 16 == 2048 + 48 * 128);
@@ -146,8 +146,8 @@ TEST_CASE("hopper: what copies bring is what products find") {
 }
 
 TEST_CASE("hopper: what the copy engine takes") {
-  const std::vector<bf16> memory(64);
-  const bf16* data = cuda::aligned16(memory.data()) ? memory.data() : nullptr;
+  const std::vector<cuda::Vec<bf16>> memory(8);
+  const bf16* data = memory[0].v;
   for (const auto& [NH, NKV, HD] : {std::array<int64_t, 3>{32, 8, 128}, {32, 8, 64}, {16, 16, 64}}) {
     const int64_t width = (NH + 2 * NKV) * HD;
     const TileMap map{data, 2 * 131072, NH, HD, width, 128};
@@ -197,10 +197,10 @@ TEST_CASE("hopper: parts that all wait, and an arrival too many, are errors") {
   CHECK_THROWS_AS(team.turns.run({waits, waits}), Error);
   HostTeam other{Turns(1), shared.at(), 0, 1};
   CHECK_THROWS_AS(other.turns.run({[&] {
-                    Copying b(other);
-                    b.expect(barrier, 16);
-                    b.expect(barrier, 16);
-                  }}),
+    Copying b(other);
+    b.expect(barrier, 16);
+    b.expect(barrier, 16);
+  }}),
                   Error);
 }
 
@@ -239,7 +239,8 @@ TEST_CASE("hopper: a tile given back before its products were waited for gives a
     return sum;
   };
   float want = 0;
-  for (int c = 0; c < 64; ++c) want += static_cast<float>(x[static_cast<size_t>(c)]) * static_cast<float>(x[static_cast<size_t>(c)]);
+  for (int c = 0; c < 64; ++c)
+    want += static_cast<float>(x[static_cast<size_t>(c)]) * static_cast<float>(x[static_cast<size_t>(c)]);
   int wrong = 0;
   for (uint64_t seed = 0; seed < 20; ++seed) {
     CHECK(std::fabs(result(false, seed) - want) < 1e-3f);

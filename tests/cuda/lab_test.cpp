@@ -35,9 +35,17 @@ TEST_CASE("lab: a wrong version is seen, and what it leaves out too") {
   CHECK(lab.opens(e));
   e.prepare = [&] { out.assign(3, NAN); };
   e.error = [&] { return lab::largest_error(out, std::vector<double>{1, 2, 3}); };
-  e.versions = {{"1 right", [&] { out = {1, 2, 3}; }},
-                {"2 wrong", [&] { out = {1, 2, 3.1f}; }},
-                {"3 leaves one out", [&] { out = {1, 2, out[2]}; }}};
+  e.versions = {{"1 right",
+                 [&] {
+                   out = {1, 2, 3};
+                 }},
+                {"2 wrong",
+                 [&] {
+                   out = {1, 2, 3.1f};
+                 }},
+                {"3 leaves one out", [&] {
+                   out = {1, 2, out[2]};
+                 }}};
   lab.measure(e);
   CHECK(lab.results()[0].proved);
   CHECK_FALSE(lab.results()[1].proved);

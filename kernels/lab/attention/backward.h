@@ -91,8 +91,9 @@ template <int HD, class Lab> void attention_backward(Lab& lab, const Problem& p)
   e.error = [&] { return largest_error(grads.download(), want); };
   e.versions = {{"1 64 rows against 64", [&] { launch_gradients<HD, 1, 64>(lab, args); }},
                 {"2 64 rows against 32", [&] { launch_gradients<HD, 1, 32>(lab, args); }},
-                {"3 128 rows where they fit, and delta (the engine's)",
-                 [&] { attention_backward_engine<HD>(lab, args, {d_o.data(), out}, room.data()); }}};
+                {"3 128 rows where they fit, and delta (the engine's)", [&] {
+                   attention_backward_engine<HD>(lab, args, {d_o.data(), out}, room.data());
+                 }}};
   e.versions.push_back({"4 wgmma, TMA, warps with parts (sm_90a)", {}});
   if (hopper_here(lab))
     e.versions.back().run = [&] {

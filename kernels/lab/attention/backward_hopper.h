@@ -1,10 +1,10 @@
 // attention_backward in bf16 for an SM 9.0: both passes of kernels/cuda/attention_backward_work.h, with the parts of
-// forward_hopper.h. A block stays and takes one tile of 128 own rows after another; two warpgroups of 64 own rows each go
-// through tiles of 64 other rows, which stand in two places. Each tile of other rows serves two products by its rows and
-// one or two by its columns. REQUIRES as in forward_hopper.h.
+// forward_hopper.h. A block stays and takes one tile of 128 own rows after another; two warpgroups of 64 own rows each
+// go through tiles of 64 other rows, which stand in two places. Each tile of other rows serves two products by its rows
+// and one or two by its columns. REQUIRES as in forward_hopper.h.
 //
-// A thread holds, for dk and dv at 128 columns, 64 + 64 sums, 32 scores, 32 gradients of them and 32 pairs. Shared memory
-// at 128 columns: 64 KB of own rows, 32 KB on the way out, two places of 32 KB: 161 KB.
+// A thread holds, for dk and dv at 128 columns, 64 + 64 sums, 32 scores, 32 gradients of them and 32 pairs. Shared
+// memory at 128 columns: 64 KB of own rows, 32 KB on the way out, two places of 32 KB: 161 KB.
 #pragma once
 #include "kernels/cuda/attention_backward_work.h"
 #include "kernels/lab/hopper/hopper.h"
@@ -12,9 +12,7 @@
 namespace lowland::hopper {
 
 // q and dout, k and v: of 128 own rows or 64 other rows, as the pass has them.
-template <class Map> struct BackwardMaps {
-  Map own[2], other[2];
-};
+template <class Map> struct BackwardMaps { Map own[2], other[2]; };
 template <class Map> struct BackwardTaskArgs {
   cuda::BackwardArgs<bf16> args;  // tiles: of 128 own rows
   BackwardMaps<Map> maps;
@@ -62,7 +60,8 @@ template <int W, bool kForKeys> class BackwardHopper {
       if (span.begin >= span.end) return;
       b.wait(&barriers_->own.empty[0], tile.parity() ^ 1);
       b.expect(&barriers_->own.full[0], 2 * Own::kBytes);
-      copy_both<Own>(b, maps.own, &barriers_->own.full[0], own_, task.head, own + (kForKeys ? task.seg.k0 : task.seg.q0));
+      copy_both<Own>(b, maps.own, &barriers_->own.full[0], own_, task.head,
+                     own + (kForKeys ? task.seg.k0 : task.seg.q0));
       tile.next();
       for (int h = task.first_head(), end = h + task.head_count(); h < end; ++h)
         for (int other = span.begin; other < span.end; other += kOther, ring.next()) {
@@ -147,8 +146,7 @@ template <int W, bool kForKeys> class BackwardHopper {
     b.sync_warp();
   }
 
-  template <class Group>
-  LL_HD void gradients(Group& b, const Place& place, const Ring<1>& tile, Ring<kStages>& ring) {
+  template <class Group> LL_HD void gradients(Group& b, const Place& place, const Ring<1>& tile, Ring<kStages>& ring) {
     State<Group> s;
     b.each([&](int t) {
       LL_UNROLL for (int r = 0; r < 2; ++r) {
@@ -183,16 +181,20 @@ template <int W, bool kForKeys> class BackwardHopper {
     s.products.begin(b, s.ds);
     multiply_tiles<Own, Other, W>(b, s.products, s.ds, own_ + Own::kBytes, 64 * place.group, d);
     s.products.commit(b);
-    s.products.template wait<0>(b, s.p, s.ds);
+    const bool masked = place.task.masked(place.first, 64, other, kOther);
+    s.products.template wait<1>(b, s.p);
+    probabilities(b, s, ring.stage());
+    if (masked) mask(b, s.p, place, other);
+    s.products.template wait<0>(b, s.ds);
     gradient(b, s, ring.stage());
-    if (place.task.masked(place.first, 64, other, kOther)) mask(b, s, place, other);
+    if (masked) mask(b, s.ds, place, other);
+    if (kForKeys) pack_sums<kOther>(b, s.p_pairs, s.p);
+    pack_sums<kOther>(b, s.ds_pairs, s.ds);
     if (kForKeys) {
-      pack_sums<kOther>(b, s.p_pairs, s.p);
       s.products.begin(b, s.second);
       multiply_pairs<Other, kOther>(b, s.products, s.second, s.p_pairs, d);
       s.products.commit(b);
     }
-    pack_sums<kOther>(b, s.ds_pairs, s.ds);
     s.products.begin(b, s.first);
     multiply_pairs<Other, kOther>(b, s.products, s.first, s.ds_pairs, a);
     s.products.commit(b);
@@ -200,31 +202,35 @@ template <int W, bool kForKeys> class BackwardHopper {
     b.arrive_each_warp(&barriers_->other.empty[ring.stage()]);
   }
 
-  // From scores and do . v to probabilities and the gradient of the scores over scale.
-  template <class Group> LL_HD void gradient(Group& b, State<Group>& s, int stage) {
-    const float scale = static_cast<float>(args_.shape.scale) * cuda::kLog2e;
+  // fn(t, r, n, e, column): entry (r, 8 n + e) of this thread's scores, and the statistics of its column.
+  template <class Group, class F> LL_HD void each_score(Group& b, int stage, const F& fn) {
     b.each([&](int t) {
       LL_UNROLL for (int n = 0; n < kOther / 8; ++n) LL_UNROLL for (int e = 0; e < 2; ++e) {
         const float* column = statistics_ + stage * 2 * kOther + 8 * n + cuda::column_of(t) + e;
-        LL_UNROLL for (int r = 0; r < 2; ++r) {
-          float &x = s.p[t].c[0][n].v[2 * r + e], &g = s.ds[t].c[0][n].v[2 * r + e];
-          const float lse = kForKeys ? column[0] : s.row[t].lse[r];
-          const float delta = kForKeys ? column[kOther] : s.row[t].delta[r];
-          x = cuda::fast_exp2(x * scale - lse);
-          g = x * (g - delta);
-        }
+        LL_UNROLL for (int r = 0; r < 2; ++r) fn(t, r, n, e, column);
       }
     });
   }
-  template <class Group> LL_HD void mask(Group& b, State<Group>& s, const Place& place, int other) {
+  template <class Group> LL_HD void probabilities(Group& b, State<Group>& s, int stage) {
+    const float scale = static_cast<float>(args_.shape.scale) * cuda::kLog2e;
+    each_score(b, stage, [&](int t, int r, int n, int e, const float* column) {
+      float& x = s.p[t].c[0][n].v[2 * r + e];
+      x = cuda::fast_exp2(x * scale - (kForKeys ? column[0] : s.row[t].lse[r]));
+    });
+  }
+  // do . v becomes the gradient of the scores over scale.
+  template <class Group> LL_HD void gradient(Group& b, State<Group>& s, int stage) {
+    each_score(b, stage, [&](int t, int r, int n, int e, const float* column) {
+      float& g = s.ds[t].c[0][n].v[2 * r + e];
+      g = s.p[t].c[0][n].v[2 * r + e] * (g - (kForKeys ? column[kOther] : s.row[t].delta[r]));
+    });
+  }
+  template <class Group, class S> LL_HD void mask(Group& b, S& sums, const Place& place, int other) {
     b.each([&](int t) {
       LL_UNROLL for (int r = 0; r < 2; ++r) LL_UNROLL for (int n = 0; n < kOther / 8; ++n)
           LL_UNROLL for (int e = 0; e < 2; ++e) {
-        const bool sees =
-            place.task.sees(place.first + cuda::row_of(t, 1, 0, r), other + 8 * n + cuda::column_of(t) + e);
-        float &x = s.p[t].c[0][n].v[2 * r + e], &g = s.ds[t].c[0][n].v[2 * r + e];
-        x = sees ? x : 0;
-        g = sees ? g : 0;
+        float& x = sums[t].c[0][n].v[2 * r + e];
+        x = place.task.sees(place.first + cuda::row_of(t, 1, 0, r), other + 8 * n + cuda::column_of(t) + e) ? x : 0;
       }
     });
   }
@@ -238,8 +244,7 @@ template <int W, bool kForKeys> class BackwardHopper {
       if (place.rows <= 0) return;
       const RowView<bf16>& to = kForKeys ? grads.dk : grads.dq;
       cuda::zero_rows<kGroupThreads>(t, out_at(to, place), to.stride, place.rows, W);
-      if (kForKeys)
-        cuda::zero_rows<kGroupThreads>(t, out_at(grads.dv, place), grads.dv.stride, place.rows, W);
+      if (kForKeys) cuda::zero_rows<kGroupThreads>(t, out_at(grads.dv, place), grads.dv.stride, place.rows, W);
     });
   }
   template <class Group> LL_HD void store(Group& b, const State<Group>& s, const Place& place) {

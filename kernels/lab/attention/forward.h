@@ -165,9 +165,8 @@ template <int HD, class Lab> void attention_forward(Lab& lab, const Problem& p) 
   };
   e.error = [&] { return std::max(largest_error(o.download(), want), largest_error(dlse.download(), lse)); };
   if (p.small()) {
-    e.versions.push_back({"1 thread per query", [&] {
-                            lab.launch(blocks_of(p.N(), 128) * p.NH, 0, Attention1ThreadPerQuery<HD>{args});
-                          }});
+    e.versions.push_back({"1 thread per query",
+                          [&] { lab.launch(blocks_of(p.N(), 128) * p.NH, 0, Attention1ThreadPerQuery<HD>{args}); }});
     e.versions.push_back({"2 keys in shared memory", [&] {
                             lab.launch(p.S * args.tiles * p.NH, Attention2SharedKeys<HD>::kShared,
                                        Attention2SharedKeys<HD>{args});

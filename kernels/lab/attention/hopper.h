@@ -1,4 +1,4 @@
-// attention for an SM 9.0 by the bodies of forward_hopper.h and backward_hopper.h: what is launched, and on which device.
+// attention by the bodies of forward_hopper.h and backward_hopper.h: what is launched, and on which device.
 #pragma once
 #include "kernels/lab/attention/backward_hopper.h"
 #include "kernels/lab/attention/forward_hopper.h"

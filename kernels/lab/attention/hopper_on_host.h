@@ -1,4 +1,4 @@
-// forward_hopper.h and backward_hopper.h on the host: `blocks` blocks that stay, the parts of each in an order of `seed`.
+// forward_hopper.h and backward_hopper.h on the host: `blocks` blocks, the parts of each in an order of `seed`.
 #pragma once
 #include "kernels/lab/attention/hopper.h"
 #include "kernels/lab/hopper/host_hopper.h"

@@ -73,18 +73,15 @@ template <class Lab> void cross_entropy_backward(Lab& lab, int N, int V) {
   const LogitGradient rows{dx.data(), gd.data(), gx.data(), gt.data(), gl.data(), N, V};
   e.prepare = [&] { dx.poison(); };
   e.error = [&] { return largest_error(dx.download(), want); };
-  e.versions = {{"1 thread per element",
-                 [&] { lab.launch(blocks_of(size, 256), 0, SoftmaxGradient1ThreadPerElement{rows}); }},
-                {"2 block per row", [&] { lab.launch(N, 0, SoftmaxGradient2BlockPerRow{rows}); }},
-                {"3 16-byte loads and stores (the engine's)", [&] {
-                   if constexpr (Lab::kDevice)
-                     cuda::cross_entropy_backward<bf16>(lab.gpu(), dx.data(), gd.data(), gx.data(), gt.data(),
-                                                        gl.data(), shape);
-                   else
-                     lab.launch(N, 0,
-                                SoftmaxGradient3Engine{
-                                    {dx.data(), gd.data(), gx.data(), gt.data(), gl.data(), shape}});
-                 }}};
+  e.versions = {
+      {"1 thread per element", [&] { lab.launch(blocks_of(size, 256), 0, SoftmaxGradient1ThreadPerElement{rows}); }},
+      {"2 block per row", [&] { lab.launch(N, 0, SoftmaxGradient2BlockPerRow{rows}); }},
+      {"3 16-byte loads and stores (the engine's)", [&] {
+         if constexpr (Lab::kDevice)
+           cuda::cross_entropy_backward<bf16>(lab.gpu(), dx.data(), gd.data(), gx.data(), gt.data(), gl.data(), shape);
+         else
+           lab.launch(N, 0, SoftmaxGradient3Engine{{dx.data(), gd.data(), gx.data(), gt.data(), gl.data(), shape}});
+       }}};
   lab.measure(e);
 }
 

@@ -223,11 +223,11 @@ void eflat_engine(Lab& lab, float* e, double* g_norm, const float* values, const
 
 template <class Lab> void eflat_perturbation(Lab& lab, const EflatModel& model) {
   const auto adapters = model.layers * static_cast<int64_t>(model.sizes.size());
-  Experiment e{.op = "eflat perturbation",
-               .shape =
-                   model.name + ", r " + std::to_string(model.r) + ", " + std::to_string(adapters) + " adapters, f32",
-               .bytes = model.bytes(),
-               .tolerance = 1e-5};
+  Experiment e{
+      .op = "eflat perturbation",
+      .shape = model.name + ", r " + std::to_string(model.r) + ", " + std::to_string(adapters) + " adapters, f32",
+      .bytes = model.bytes(),
+      .tolerance = 1e-5};
   if (!lab.opens(e)) return;
   using Real = typename Lab::Real;
   const EflatProblem in(model);
@@ -247,7 +247,9 @@ template <class Lab> void eflat_perturbation(Lab& lab, const EflatModel& model) 
   e.error = [&] { return difference(out.download(), want).to_largest(); };
   e.versions = {
       {"1 thread per entry, nine launches an adapter",
-       [&] { launch_each_adapter<Gram1ThreadPerEntry>(lab, in, out.data(), values.data(), grads.data(), room.data()); }},
+       [&] {
+         launch_each_adapter<Gram1ThreadPerEntry>(lab, in, out.data(), values.data(), grads.data(), room.data());
+       }},
       {"2 block per entry of a Gram matrix",
        [&] { launch_each_adapter<Gram2BlockPerEntry>(lab, in, out.data(), values.data(), grads.data(), room.data()); }},
       {"3 engine: three launches for all adapters",

@@ -33,18 +33,16 @@ CUtensorMap encoded(const TileMap& map) {
   const hopper::MapFields f = hopper::fields_of(map);
   const cuuint32_t steps[3] = {1, 1, 1};
   CUtensorMap out;
-  const CUresult status = reinterpret_cast<Encode>(entry)(
-      &out, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3, const_cast<bf16*>(map.data), f.size, f.stride, f.box, steps,
-      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult status =
+      reinterpret_cast<Encode>(entry)(&out, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3, const_cast<bf16*>(map.data), f.size,
+                                      f.stride, f.box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                                      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (status != CUDA_SUCCESS)
     fail("[lab] cuTensorMapEncodeTiled failed with code " + std::to_string(static_cast<int>(status)));
   return out;
 }
 
-__device__ uint8_t* at_1024(uint8_t* shared) {
-  return shared + (1024 - hopper::shared_address(shared) % 1024) % 1024;
-}
+__device__ uint8_t* at_1024(uint8_t* shared) { return shared + (1024 - hopper::shared_address(shared) % 1024) % 1024; }
 
 // One warp brings, two warpgroups compute. 128 x 24 + 256 x 240 of the 65536 registers of a multiprocessor.
 template <class Body, class Bring, class Compute>

@@ -20,11 +20,10 @@ template <int Threads, int kSharing> class DeviceGroup : public cuda::DeviceBloc
     const uint32_t at = shared_address(barrier);
     uint32_t complete = 0;
     while (complete == 0)
-      asm volatile(
-          "{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-          : "=r"(complete)
-          : "r"(at), "r"(parity)
-          : "memory");
+      asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+                   : "=r"(complete)
+                   : "r"(at), "r"(parity)
+                   : "memory");
   }
   __device__ void arrive_each_warp(Barrier* barrier) {
     if (threadIdx.x % cuda::kWarp == 0)
@@ -38,8 +37,8 @@ template <int Threads, int kSharing> class DeviceGroup : public cuda::DeviceBloc
   __device__ void copy(const CUtensorMap& map, Barrier* barrier, void* to, int column, int head, int row) {
     if (threadIdx.x % Threads == 0)
       asm volatile(
-          "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::
-              "r"(shared_address(to)),
+          "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], "
+          "[%2];" ::"r"(shared_address(to)),
           "l"(&map), "r"(shared_address(barrier)), "r"(column), "r"(head), "r"(row)
           : "memory");
   }
@@ -69,17 +68,15 @@ template <int kRegisters> __device__ void take_registers() {
 
 // Keeps the compiler from moving what it does with a sum across this point.
 template <int NT> __device__ void pin(Sums<1, NT>& sums) {
-  LL_UNROLL for (int n = 0; n < NT; ++n) LL_UNROLL for (int i = 0; i < 4; ++i) asm volatile(""
-                                                                                            : "+f"(sums.c[0][n].v[i])
-                                                                                            :
-                                                                                            : "memory");
+  LL_UNROLL for (int n = 0; n < NT; ++n)
+      LL_UNROLL for (int i = 0; i < 4; ++i) asm volatile("" : "+f"(sums.c[0][n].v[i]) : : "memory");
 }
 
 #define LL_SUM(n) "+f"(s.c[0][n].v[0]), "+f"(s.c[0][n].v[1]), "+f"(s.c[0][n].v[2]), "+f"(s.c[0][n].v[3])
 #define LL_SUMS_8 LL_SUM(0), LL_SUM(1), LL_SUM(2), LL_SUM(3), LL_SUM(4), LL_SUM(5), LL_SUM(6), LL_SUM(7)
 #define LL_SUMS_16 \
   LL_SUMS_8, LL_SUM(8), LL_SUM(9), LL_SUM(10), LL_SUM(11), LL_SUM(12), LL_SUM(13), LL_SUM(14), LL_SUM(15)
-#define LL_REGISTERS_32                                                                                          \
+#define LL_REGISTERS_32                                                                                             \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, " \
   "%24, %25, %26, %27, %28, %29, %30, %31}"
 #define LL_REGISTERS_64                                                                                             \

@@ -1,9 +1,9 @@
 // What an SM 9.0 adds to kernels/cuda/mma.h, for bodies that are written once and run on the GPU and on the host: tiles
-// that the copy engine (TMA) brings into shared memory, barriers there at which copies and threads arrive, products of a
-// warpgroup (wgmma) that read shared memory by descriptor, and groups of warps that each have a part of their own.
+// that the copy engine (TMA) brings into shared memory, barriers there at which copies and threads arrive, products of
+// a warpgroup (wgmma) that read shared memory by descriptor, and groups of warps that each have a part of their own.
 //
 // A body has one function for each part. `Group` is the threads that run it, a Block of kernels/cuda/block.h with
-//   wait(barrier, parity)                     until the phase of that parity is complete; the phase before the first has 1
+//   wait(barrier, parity)                     until the phase of that parity is over; the phase before the first has 1
 //   arrive_each_warp(barrier)                 one arrival of each warp of the group
 //   expect(barrier, bytes)                    one arrival, and so many bytes more before the phase is complete
 //   copy(map, barrier, to, column, head, row) asks for the box of `map` there; its bytes arrive at the barrier
@@ -16,10 +16,10 @@
 //   rows(b, sums, x, y, adds)                 sums (64, N) (+)= x (64, 16) y (N, 16)^T, both by row_operand
 //   pairs(b, sums, p, y)                      sums (64, N) += p (64, 16), registers, times y (16, N), a column_operand
 //   commit(b)                                 closes a group of products
-//   wait<n>(b, sums...)                       until at most the n newest groups are under way. Before that no operand may
-//                                             be written and no sum be read
-// The device's form is in device_hopper.cuh; the host's, in host_hopper.h, lets parts run in any order, copies land late
-// and products read late, as late as a GPU may.
+//   wait<n>(b, sums...)                       until at most the n newest groups are under way. Before that no operand
+//                                             may be written and no sum be read
+// The device's form is in device_hopper.cuh; the host's, in host_hopper.h, lets parts run in any order, copies land
+// late and products read late, as late as a GPU may.
 #pragma once
 #include <string>
 
@@ -69,8 +69,8 @@ template <class T> LL_HD uint64_t column_operand(uint32_t tile, int k) {
   return operand(tile + static_cast<uint32_t>(k * 128), T::kPanelBytes, 1024);
 }
 
-// A matrix (rows, heads, HD) whose rows are `stride` elements apart, and the box of it that one copy brings: 64 columns of
-// one head of box_rows rows. What is beyond its last row arrives as zeros.
+// A matrix (rows, heads, HD) whose rows are `stride` elements apart, and the box of it that one copy brings: 64 columns
+// of one head of box_rows rows. What is beyond its last row arrives as zeros.
 struct TileMap {
   const bf16* data;
   int64_t rows, heads, HD, stride;
@@ -108,9 +108,9 @@ template <int kStages> struct Ring {
 };
 template <int kStages> struct RingBarriers { Barrier full[kStages], empty[kStages]; };
 
-// Pieces of work 0 .. total - 1, heaviest first, for `blocks` blocks that stay: rounds go forth and back, so that a block
-// that had the heaviest of one round has the lightest of the next. The number of this block's piece of round `round`,
-// perhaps beyond the last.
+// Pieces of work 0 .. total - 1, heaviest first, for `blocks` blocks that stay: rounds go forth and back, so that a
+// block that had the heaviest of one round has the lightest of the next. The number of this block's piece of round
+// `round`, perhaps beyond the last.
 LL_HD inline int64_t piece_of(int64_t round, int64_t block, int64_t blocks) {
   return round * blocks + (round % 2 == 0 ? block : blocks - 1 - block);
 }

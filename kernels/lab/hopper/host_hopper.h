@@ -1,6 +1,6 @@
 // The host's side of hopper.h, for proofs. The parts of a block run in turns, one at a time, in an order that a seed
 // draws anew at every barrier; what the hardware does beside them happens at the worst moment that it may choose:
-//   copies      the place is full of NaN at once, the numbers arrive at some later turn, those of two copies in any order
+//   copies      the place is full of NaN at once, the numbers arrive at some later turn, of two copies in any order
 //   products    read their operands, registers too, when they are waited for; sums are NaN from the product to the wait
 //   barriers    as PTX has them: an arrival too many, and parts that all wait, are errors
 // so that a body which gives a tile back too early, or reads too early, gets a wrong result or an Error.
@@ -21,8 +21,8 @@
 
 namespace lowland::hopper {
 
-// Parts that run one at a time. A part gives its turn away in give() and wait_until(); at each turn one of the parts that
-// can go on, or an event of later(), is drawn.
+// Parts that run one at a time. A part gives its turn away in give() and wait_until(); at each turn one of the parts
+// that can go on, or an event of later(), is drawn.
 class Turns {
  public:
   explicit Turns(uint64_t seed) : engine_(seed) {}
@@ -51,7 +51,9 @@ class Turns {
     if (failed_) std::rethrow_exception(failed_);
   }
 
-  void give() { wait_until([] { return true; }); }
+  void give() {
+    wait_until([] { return true; });
+  }
   void wait_until(std::function<bool()> ready) {
     size_t me = 0;
     {
@@ -175,9 +177,7 @@ template <int Threads, int kSharing> class HostGroup : public cuda::HostBlock<Th
  public:
   using Map = TileMap;
   explicit HostGroup(HostTeam& team) : cuda::HostBlock<Threads>(team.index, team.blocks), team_(team) {}
-  uint32_t address(const void* p) const {
-    return static_cast<uint32_t>(static_cast<const uint8_t*>(p) - team_.shared);
-  }
+  uint32_t address(const void* p) const { return static_cast<uint32_t>(static_cast<const uint8_t*>(p) - team_.shared); }
   const uint8_t* shared() const { return team_.shared; }
   Turns& turns() { return team_.turns; }
 
@@ -308,8 +308,7 @@ template <int Threads, int kSharing> class Products<HostGroup<Threads, kSharing>
       for (int i = 0; i < 64; ++i)
         for (int k = 0; k < 16; ++k) a[static_cast<size_t>(i * 16 + k)] = left(i, k);
       for (int j = 0; j < N; ++j)
-        for (int k = 0; k < 16; ++k)
-          c[static_cast<size_t>(j * 16 + k)] = operand_element(shared, y, by_columns, j, k);
+        for (int k = 0; k < 16; ++k) c[static_cast<size_t>(j * 16 + k)] = operand_element(shared, y, by_columns, j, k);
       for (int t = 0; t < Threads; ++t)
         for (int e = 0; e < h.count; ++e) {
           const int i = t / 32 * 16 + t % 32 / 4 + 8 * (e % 4 / 2), j = e / 4 * 8 + t % 4 * 2 + e % 2;

@@ -127,17 +127,16 @@ template <class Lab> void layer_norm_forward(Lab& lab, int N, int C) {
   const LayerNormForward<bf16> engine{y.data(), nullptr, nullptr, gx.data(), gw.data(), gb.data(), N, C, kEps};
   e.prepare = [&] { y.poison(); };
   e.error = [&] { return largest_error(y.download(), want); };
-  e.versions = {
-      {"1 thread per row", [&] { lab.launch(blocks_of(N, 128), 0, LayerNorm1ThreadPerRow{rows}); }},
-      {"2 warp per row, shuffles", [&] { lab.launch(blocks_of(N, 8), 0, LayerNorm2WarpPerRow{rows}); }},
-      {"3 16-byte loads, both moments in one sweep",
-       [&] { lab.launch(blocks_of(N, 8), 0, LayerNorm3SquaresAtOnce{rows}); }},
-      {"4 row in registers, two looks (the engine's)", [&] {
-         if constexpr (Lab::kDevice)
-           cuda::layer_norm_forward<bf16>(lab.gpu(), engine);
-         else
-           lab.launch(blocks_of(N, LayerNorm4Engine::Plan::kRows), 0, LayerNorm4Engine{engine});
-       }}};
+  e.versions = {{"1 thread per row", [&] { lab.launch(blocks_of(N, 128), 0, LayerNorm1ThreadPerRow{rows}); }},
+                {"2 warp per row, shuffles", [&] { lab.launch(blocks_of(N, 8), 0, LayerNorm2WarpPerRow{rows}); }},
+                {"3 16-byte loads, both moments in one sweep",
+                 [&] { lab.launch(blocks_of(N, 8), 0, LayerNorm3SquaresAtOnce{rows}); }},
+                {"4 row in registers, two looks (the engine's)", [&] {
+                   if constexpr (Lab::kDevice)
+                     cuda::layer_norm_forward<bf16>(lab.gpu(), engine);
+                   else
+                     lab.launch(blocks_of(N, LayerNorm4Engine::Plan::kRows), 0, LayerNorm4Engine{engine});
+                 }}};
   lab.measure(e);
 }
 

@@ -72,7 +72,8 @@ struct RmsNormDw2BlockPerColumns {
       const int lane = t % 32, group = t / 32;
       const int64_t c = first + lane;
       float sum = 0;
-      for (int64_t n = group; n < a.N && c < a.C; n += 32) sum += at(a.dy, n * a.C + c) * at(a.x, n * a.C + c) * a.rstd[n];
+      for (int64_t n = group; n < a.N && c < a.C; n += 32)
+        sum += at(a.dy, n * a.C + c) * at(a.x, n * a.C + c) * a.rstd[n];
       sums[group * 33 + lane] = sum;
     });
     b.sync();
@@ -108,7 +109,8 @@ template <class Lab> void rms_norm_backward_engine(Lab& lab, const NormGradientR
   } else {
     const int64_t rows = cuda::rows_per_block(a.N, RmsNorm3EngineRows::Plan::kRows), blocks = blocks_of(a.N, rows);
     const typename Lab::template Array<float> partial(blocks * a.C);
-    lab.launch(blocks, 4 * a.C, RmsNorm3EngineRows{{a.dx, a.dw, a.dy, a.x, a.w, a.rstd, a.N, a.C}, {partial.data(), rows}});
+    lab.launch(blocks, 4 * a.C,
+               RmsNorm3EngineRows{{a.dx, a.dw, a.dy, a.x, a.w, a.rstd, a.N, a.C}, {partial.data(), rows}});
     lab.launch(blocks_of(a.C, cuda::kWarp), 4 * cuda::kAddThreads,
                RmsNorm3EngineSums{{{a.dw}, partial.data(), blocks, a.C}});
   }

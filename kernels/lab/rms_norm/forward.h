@@ -72,8 +72,7 @@ struct RmsNorm3WarpPerRow {
     b.each([&](int t) {
       const int64_t n = row_at(t);
       const float r = cuda::rsqrt_of(sum[t] / static_cast<float>(a.C) + kRmsEps);
-      for (int c = t % 32; c < a.C && n < a.N; c += 32)
-        a.y[n * a.C + c] = bf16(at(a.w, c) * at(a.x, n * a.C + c) * r);
+      for (int c = t % 32; c < a.C && n < a.N; c += 32) a.y[n * a.C + c] = bf16(at(a.w, c) * at(a.x, n * a.C + c) * r);
     });
   }
 };
@@ -130,18 +129,17 @@ template <class Lab> void rms_norm_forward(Lab& lab, int N, int C) {
   const NormRows rows{y.data(), dx.data(), dw.data(), N, C};
   e.prepare = [&] { y.poison(); };
   e.error = [&] { return largest_error(y.download(), want); };
-  e.versions = {
-      {"1 thread per row", [&] { lab.launch(blocks_of(N, 128), 0, RmsNorm1ThreadPerRow{rows}); }},
-      {"2 block per row, tree in shared memory", [&] { lab.launch(N, 1024, RmsNorm2BlockPerRow{rows}); }},
-      {"3 warp per row, shuffles", [&] { lab.launch(blocks_of(N, 8), 0, RmsNorm3WarpPerRow{rows}); }},
-      {"4 16-byte loads", [&] { lab.launch(blocks_of(N, 8), 0, RmsNorm4SixteenBytes{rows}); }},
-      {"5 row in registers (the engine's)", [&] {
-         if constexpr (Lab::kDevice)
-           cuda::rms_norm_forward<bf16>(lab.gpu(), y.data(), nullptr, dx.data(), dw.data(), N, C, kRmsEps);
-         else
-           lab.launch(blocks_of(N, RmsNorm5Engine::Plan::kRows), 0,
-                      RmsNorm5Engine{{y.data(), nullptr, dx.data(), dw.data(), N, C, kRmsEps}});
-       }}};
+  e.versions = {{"1 thread per row", [&] { lab.launch(blocks_of(N, 128), 0, RmsNorm1ThreadPerRow{rows}); }},
+                {"2 block per row, tree in shared memory", [&] { lab.launch(N, 1024, RmsNorm2BlockPerRow{rows}); }},
+                {"3 warp per row, shuffles", [&] { lab.launch(blocks_of(N, 8), 0, RmsNorm3WarpPerRow{rows}); }},
+                {"4 16-byte loads", [&] { lab.launch(blocks_of(N, 8), 0, RmsNorm4SixteenBytes{rows}); }},
+                {"5 row in registers (the engine's)", [&] {
+                   if constexpr (Lab::kDevice)
+                     cuda::rms_norm_forward<bf16>(lab.gpu(), y.data(), nullptr, dx.data(), dw.data(), N, C, kRmsEps);
+                   else
+                     lab.launch(blocks_of(N, RmsNorm5Engine::Plan::kRows), 0,
+                                RmsNorm5Engine{{y.data(), nullptr, dx.data(), dw.data(), N, C, kRmsEps}});
+                 }}};
   lab.measure(e);
 }
 

@@ -79,8 +79,10 @@ template <class Lab> void swiglu_backward(Lab& lab, int64_t N, int F) {
   e.prepare = [&] { dx.poison(); };
   e.error = [&] { return largest_error(dx.download(), want); };
   e.versions = {
-      {"1 thread per gradient", [&] { lab.launch(N * blocks_of(2 * F, 256), 0, SwigluGradient1ThreadPerGradient{rows}); }},
-      {"2 both gradients by one thread", [&] { lab.launch(N * blocks_of(F, 256), 0, SwigluGradient2BothAtOnce{rows}); }},
+      {"1 thread per gradient",
+       [&] { lab.launch(N * blocks_of(2 * F, 256), 0, SwigluGradient1ThreadPerGradient{rows}); }},
+      {"2 both gradients by one thread",
+       [&] { lab.launch(N * blocks_of(F, 256), 0, SwigluGradient2BothAtOnce{rows}); }},
       {"3 16 bytes of four rows (the engine's)", [&] {
          if constexpr (Lab::kDevice)
            cuda::swiglu_backward<bf16>(lab.gpu(), dx.data(), gd.data(), gx.data(), N, F);

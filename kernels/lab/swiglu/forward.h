@@ -44,9 +44,8 @@ struct Swiglu1TimesUp {
   static constexpr int kThreads = GatedRows::kThreads;
   GatedRows a;
   template <class Block> LL_HD void operator()(Block& b, uint8_t*) const {
-    a.each(b, [&](int64_t n, int f) {
-      a.y[n * a.F + f] = bf16(at(a.y, n * a.F + f) * at(a.x, n * 2 * a.F + a.F + f));
-    });
+    a.each(b,
+           [&](int64_t n, int f) { a.y[n * a.F + f] = bf16(at(a.y, n * a.F + f) * at(a.x, n * 2 * a.F + a.F + f)); });
   }
 };
 
