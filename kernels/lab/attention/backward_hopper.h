@@ -117,7 +117,7 @@ template <int W, bool kForKeys> class BackwardHopper {
     for (int64_t round = 0; round * b.blocks() < pieces; ++round) {
       const int64_t piece = piece_of(round, b.index(), b.blocks());
       if (piece >= pieces) continue;
-      const Task task(args_, piece);
+      const Task task(args_, work_at(piece, args_.tiles, heads, shape, kForKeys));
       const int step = static_cast<int>(args_.tiles) * kOwn;
       for (int own = task.first_tile * kOwn; own < task.own_rows(); own += step) fn(task, own);
     }

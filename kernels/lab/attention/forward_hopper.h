@@ -24,7 +24,7 @@ LL_HD void each_query_tile(const AttentionShape& shape, int64_t tiles, int64_t b
   for (int64_t round = 0; round * blocks < pieces; ++round) {
     const int64_t piece = piece_of(round, block, blocks);
     if (piece >= pieces) continue;
-    const cuda::Work work = cuda::work_of(piece, tiles, shape.NH, shape, false);
+    const cuda::Work work = work_at(piece, tiles, shape.NH, shape, false);
     const cuda::Segment seg = cuda::query_segment(shape, work.segment);
     for (int64_t i = work.tile * kQueries; i < seg.nq; i += tiles * kQueries)
       fn(seg, static_cast<int>(work.head), static_cast<int>(i));

@@ -108,11 +108,21 @@ template <int kStages> struct Ring {
 };
 template <int kStages> struct RingBarriers { Barrier full[kStages], empty[kStages]; };
 
-// Pieces of work 0 .. total - 1, heaviest first, for `blocks` blocks that stay: rounds go forth and back, so that a
-// block that had the heaviest of one round has the lightest of the next. The number of this block's piece of round
-// `round`, perhaps beyond the last.
+// Pieces of work, heaviest first, for `blocks` blocks that stay: rounds go forth and back, so that a block that had the
+// heaviest of one round has the lightest of the next. The number of this block's piece of round `round`, perhaps beyond
+// the last.
 LL_HD inline int64_t piece_of(int64_t round, int64_t block, int64_t blocks) {
   return round * blocks + (round % 2 == 0 ? block : blocks - 1 - block);
+}
+// As kernels/cuda/attention_work.h orders them, but the rows after the last segment come last: they are no work, and no
+// block shall have more of that than another.
+LL_HD inline cuda::Work work_at(int64_t piece, int64_t tiles, int64_t heads, const AttentionShape& shape,
+                                bool for_keys) {
+  const int64_t pairs = shape.S * heads, after = piece - pairs * tiles;
+  if (after >= 0) return {shape.S, after / tiles, after % tiles};
+  if (!shape.causal) return {piece / tiles / heads, piece / tiles % heads, piece % tiles};
+  const int64_t rank = piece / pairs, pair = piece % pairs;
+  return {pair / heads, pair % heads, for_keys ? rank : tiles - 1 - rank};
 }
 
 template <class Group> class Products;

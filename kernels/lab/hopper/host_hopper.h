@@ -198,9 +198,11 @@ template <int Threads, int kSharing> class HostGroup : public cuda::HostBlock<Th
     if (address(to) % 1024 != 0) fail("[lab] a copy must begin at a multiple of 1024 bytes");
     const int bytes = map.box_rows * 128;
     std::memset(to, 0xff, static_cast<size_t>(bytes));
-    team_.turns.later([=, this] {
+    uint8_t* shared = team_.shared;  // the group may be gone when the copy lands
+    team_.turns.later([=, at = address(to)] {
       for (int r = 0; r < map.box_rows; ++r)
-        for (int c = 0; c < 8; ++c) land(map, static_cast<uint8_t*>(to), r, c, column, head, row + r);
+        for (int c = 0; c < 8; ++c)
+          land(map, shared, at + static_cast<uint32_t>(r * 128 + c * 16), column + c * 8, head, row + r);
       HostBarrier::arrived(barrier, bytes);
     });
     team_.turns.give();
@@ -217,13 +219,12 @@ template <int Threads, int kSharing> class HostGroup : public cuda::HostBlock<Th
   }
 
  private:
-  // 16 bytes of a box: the swizzle exchanges bits 4 to 6 of the address by bits 7 to 9.
-  void land(const TileMap& m, uint8_t* to, int r, int c, int column, int head, int row) const {
-    const uint32_t at = address(to) + static_cast<uint32_t>(r * 128 + c * 16), phase = at / 128 % 8;
-    uint8_t* out = team_.shared + (at / 128 * 128 + ((at / 16 % 8) ^ phase) * 16);
-    const bool inside = row >= 0 && row < m.rows && head >= 0 && head < m.heads && column + c * 8 < m.HD;
+  // 16 bytes of a box, wanted at `at`: the swizzle exchanges bits 4 to 6 of the address by bits 7 to 9.
+  static void land(const TileMap& m, uint8_t* shared, uint32_t at, int column, int head, int row) {
+    uint8_t* out = shared + (at / 128 * 128 + ((at / 16 % 8) ^ (at / 128 % 8)) * 16);
+    const bool inside = row >= 0 && row < m.rows && head >= 0 && head < m.heads && column < m.HD;
     if (inside)
-      std::memcpy(out, m.data + row * m.stride + head * m.HD + column + c * 8, 16);
+      std::memcpy(out, m.data + row * m.stride + head * m.HD + column, 16);
     else
       std::memset(out, 0, 16);
   }
