@@ -52,7 +52,8 @@ __device__ void run_parts(Body& body, const Bring& bring, const Compute& compute
     hopper::barriers_started();
   }
   __syncthreads();
-  const int part = static_cast<int>(threadIdx.x) / hopper::kGroupThreads;
+  // By way of a shuffle: the compiler then knows that a warp's threads have the same part, and so the same operands.
+  const int part = __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / hopper::kGroupThreads, 0);
   if (part == 0) {
     hopper::give_registers<24>();
     if (threadIdx.x < cuda::kWarp) {

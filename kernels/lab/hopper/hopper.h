@@ -58,15 +58,21 @@ LL_HD inline uint64_t operand(uint32_t address, int leading, int stride) {
   return uint64_t{address >> 4 & 0x3fffu} | static_cast<uint64_t>(leading >> 4) << 16 |
          static_cast<uint64_t>(stride >> 4) << 32 | uint64_t{1} << 62;
 }
+// The operand so many bytes further on. No address needs more than its field, so one addition of 32 bits does.
+LL_HD inline uint64_t advanced(uint64_t descriptor, int bytes) {
+  return (descriptor & ~uint64_t{0xffffffffu}) |
+         (static_cast<uint32_t>(descriptor) + static_cast<uint32_t>(bytes >> 4));
+}
 // Rows of the tile are rows of the operand: from `row` on, a multiple of 8, columns k to k + 15. The leading stride is
 // not read; 8 rows are `stride` apart.
 template <class T> LL_HD uint64_t row_operand(uint32_t tile, int row, int k) {
-  return operand(tile + static_cast<uint32_t>(k / kPanel * T::kPanelBytes + row * 128 + k % kPanel * 2), 16, 1024);
+  return advanced(operand(tile + static_cast<uint32_t>(row * 128), 16, 1024),
+                  k / kPanel * T::kPanelBytes + k % kPanel * 2);
 }
 // Columns of the tile are rows of the operand (N-major): its rows k to k + 15. 64 columns are `leading` apart, 8 rows
 // `stride`.
 template <class T> LL_HD uint64_t column_operand(uint32_t tile, int k) {
-  return operand(tile + static_cast<uint32_t>(k * 128), T::kPanelBytes, 1024);
+  return advanced(operand(tile, T::kPanelBytes, 1024), k * 128);
 }
 
 // A matrix (rows, heads, HD) whose rows are `stride` elements apart, and the box of it that one copy brings: 64 columns
