@@ -1,7 +1,8 @@
 // attention_forward in bf16 for an SM 9.0 (contract: kernels/attention.h; hopper.h has the words used here): a block
 // stays and takes one tile of 128 queries of a head after another. One warp asks for tiles of queries, keys and values;
 // two warpgroups of 64 queries each compute. The product of the next tile's scores runs beside that of this tile's
-// values, and the softmax of the one beside the product of the other.
+// values, and the softmax of the one beside the product of the other. Blocks share the tiles by number: where segments
+// are of very different lengths, some blocks get more keys than others.
 //
 // REQUIRES  heads of 64 or 128 columns, every row at a multiple of 16 bytes, no dropout, no cap on the scores
 // A thread of the two groups holds, at 128 columns, 64 sums, 64 scores and 32 pairs of probabilities. Shared memory at
