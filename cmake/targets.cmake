@@ -77,17 +77,28 @@ function(lowland_reference)
   target_link_libraries(lowland_reference PUBLIC lowland_kernels PRIVATE lowland_flags)
 endfunction()
 
-# kernel_lab: the numbered versions of kernels, proved and timed on a device.
+# kernel_lab: the numbered versions of kernels, proved on the host, and with CUDA proved and timed on a device.
 function(lowland_kernel_lab)
-  if(NOT lowland_have_cuda)
-    return()
+  find_package(Threads REQUIRED)
+  file(GLOB host CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/lab/host_*.cpp
+       ${PROJECT_SOURCE_DIR}/kernels/lab/*/*.cpp)
+  add_library(lowland_lab_host STATIC EXCLUDE_FROM_ALL ${host})
+  target_link_libraries(lowland_lab_host PUBLIC lowland_kernels Threads::Threads PRIVATE lowland_flags)
+  add_executable(kernel_lab ${PROJECT_SOURCE_DIR}/kernels/lab/kernel_lab.cpp)
+  target_link_libraries(kernel_lab PRIVATE lowland_lab_host lowland_flags)
+  if(lowland_have_cuda)
+    file(GLOB device CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/lab/*.cu ${PROJECT_SOURCE_DIR}/kernels/lab/*/*.cu)
+    list(FILTER device EXCLUDE REGEX "/lab/hopper/")
+    add_library(lowland_lab_device OBJECT ${device})
+    add_subdirectory(${PROJECT_SOURCE_DIR}/kernels/lab/hopper)
+    foreach(library lowland_lab_device lowland_lab_hopper)
+      target_compile_options(${library} PRIVATE -lineinfo --expt-relaxed-constexpr --extended-lambda
+                             $<$<BOOL:${LOWLAND_WERROR}>:-Werror=all-warnings>
+                             -Xcompiler=-Wall,-Wextra,-fopenmp$<$<BOOL:${LOWLAND_WERROR}>:$<COMMA>-Werror>)
+      target_link_libraries(${library} PRIVATE lowland_kernels CUDA::toolkit)
+    endforeach()
+    target_link_libraries(kernel_lab PRIVATE lowland_lab_device lowland_lab_hopper CUDA::cudart)
   endif()
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/lab/*.cu ${PROJECT_SOURCE_DIR}/kernels/lab/*/*.cu)
-  add_executable(kernel_lab ${sources})
-  target_compile_options(kernel_lab PRIVATE -lineinfo --expt-relaxed-constexpr --extended-lambda
-                         $<$<BOOL:${LOWLAND_WERROR}>:-Werror=all-warnings>
-                         -Xcompiler=-Wall,-Wextra,-fopenmp$<$<BOOL:${LOWLAND_WERROR}>:$<COMMA>-Werror>)
-  target_link_libraries(kernel_lab PRIVATE lowland_kernels CUDA::toolkit)
 endfunction()
 
 # Eight files of one folder at a time, where LOWLAND_UNITY asks for it: so the names of two folders never meet.

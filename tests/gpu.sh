@@ -205,6 +205,12 @@ if wanted bench; then
     --batch $samples --methods lora,eflat-lora --warmup 2 --steps 8 --isolate
 fi
 if wanted lab; then part "kernel lab" 90 "$bin/kernel_lab" --json "$out/lab_all.json"; fi
+if wanted profile && [[ -n ${ncu:-} ]]; then
+  for kernel in attention_forward attention_backward; do  # the lab's for compute capability 9.0
+    part "ncu ${kernel}_hopper" 30 "$ncu" --set full -k "regex:${kernel}_hopper" -c 1 -f -o "$out/${kernel}_hopper" \
+      "$bin/kernel_lab" "$kernel" --runs 1
+  done
+fi
 if [[ $torch == here ]]; then
   for mode in eager default reduce-overhead; do
     peer "roberta-large 32 x 128 $mode" 60 bench_roberta_gpu.py --batch 32 --length 128 --compile $mode

@@ -1,70 +1,42 @@
-// The lab's harness: proves versions of a kernel against the CPU, then times them (see README.md).
+// What the lab's experiments are made of. An experiment is a function template over the machine that it runs on:
+//   DeviceLab (device_lab.h)  proves each version against the CPU's f32 kernel at the size of a real model, and times
+// it
+//   HostLab (host_lab.h)      runs each version's blocks on the host at small odd sizes against the CPU's f64 kernel
+// A version is one or more launches of bodies over a Block (kernels/cuda/block.h):
+//   struct Body {
+//     static constexpr int kThreads = 128;
+//     template <class Block> LL_HD void operator()(Block& b, uint8_t* shared) const;   shared: at 16-byte boundaries
+//   };
+//   lab.launch(blocks, shared bytes, Body{...});
 #pragma once
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "kernels/common/ctx.h"
 #include "kernels/common/difference.h"
 #include "kernels/common/philox.h"
+#include "kernels/cuda/chunk.h"
 
 namespace lowland::lab {
 
-// Memory of the device. Throws Error if there is not enough.
-class DeviceMemory {
- public:
-  explicit DeviceMemory(size_t bytes);
-  ~DeviceMemory();
-  DeviceMemory(const DeviceMemory&) = delete;
-  DeviceMemory& operator=(const DeviceMemory&) = delete;
-  void* get() const { return memory_; }
-  void upload(const void* from);
-  void download(void* to) const;
-  void fill(int byte);
-
- private:
-  void* memory_ = nullptr;
-  size_t bytes_;
-};
-
-template <class T> class DeviceArray {
- public:
-  explicit DeviceArray(int64_t n) : n_(static_cast<size_t>(n)), memory_(n_ * sizeof(T)) { poison(); }
-  explicit DeviceArray(const std::vector<T>& values) : n_(values.size()), memory_(n_ * sizeof(T)) {
-    memory_.upload(values.data());
-  }
-  T* data() const { return static_cast<T*>(memory_.get()); }
-  std::vector<T> download() const {
-    std::vector<T> values(n_);
-    memory_.download(values.data());
-    return values;
-  }
-  void upload(const std::vector<T>& values) { memory_.upload(values.data()); }  // as many as before
-  void poison() { memory_.fill(0xff); }                                         // NaN in every floating-point type
-  void clear() { memory_.fill(0); }
-
- private:
-  size_t n_;
-  DeviceMemory memory_;
-};
-
 struct Version {
-  std::string name;  // "3 warp per row": its number and what it adds
-  std::function<void(Ctx&)> run;
+  std::string name;           // "3 warp per row": its number and what it adds
+  std::function<void()> run;  // none: this device has no code for it
 };
 
 struct Experiment {
-  std::string op;                 // "rms_norm forward"
-  std::string shape;              // "24576 x 1024 bf16"
-  double bytes = 0;               // what any version must move: each input read once, each output written once
-  double flops = 0;               // 0: memory is the floor
-  std::function<void()> prepare;  // before a proof: outputs poisoned, or zero where the contract is +=
-  std::function<double()> error;  // after it: the largest error against the CPU
-  double tolerance = 0;
-  std::vector<Version> versions;
+  std::string op;        // "rms_norm forward"
+  std::string shape;     // "24576 x 1024 bf16"
+  double bytes = 0;      // what any version must move: each input read once, each output written once
+  double flops = 0;      // 0: memory is the floor
+  double tolerance = 0;  // of error()
+  // Before a proof: outputs poisoned, or zero where the contract is +=. After it: the largest error against the CPU.
+  std::function<void()> prepare = {};
+  std::function<double()> error = {};
+  std::vector<Version> versions = {};
 };
 
 struct Result {
@@ -73,30 +45,11 @@ struct Result {
   bool proved = false;
 };
 
-class Lab {
- public:
-  explicit Lab(int runs);  // timed runs of each version. Throws Error without a device.
-  ~Lab();
-  Ctx& gpu();
-  Ctx& cpu();
-  int64_t l2_bytes() const;
-  // Rows such that reading and writing `bytes_per_row` each moves four times the L2.
-  int64_t rows_for(double bytes_per_row) const;
-  // Proves and times; prints a line for each version.
-  void measure(const Experiment& experiment);
-  const std::vector<Result>& results() const { return results_; }
-  bool all_proved() const;
-  // {"device", "l2_bytes", "copy_gb_per_s", "results": [...]}
-  void write_json(const std::string& path) const;
+// Experiments of the sizes of a host's proof: more bytes than these are only told of there.
+inline constexpr double kHostBytes = 2e6;
 
- private:
-  struct Device;
-  double median_ms(const std::function<void()>& run);
-  std::unique_ptr<Device> device_;
-  int runs_;
-  double copy_gb_per_s_ = 0;
-  std::vector<Result> results_;
-};
+inline int64_t blocks_of(int64_t n, int64_t per_block) { return (n + per_block - 1) / per_block; }
+LL_HD inline float at(const bf16* p, int64_t i) { return static_cast<float>(p[i]); }
 
 // Uniform values of standard deviation `scale`, a function of seed and index.
 template <class T> std::vector<T> random_values(int64_t n, uint64_t seed, float scale = 1.0f) {
@@ -110,21 +63,23 @@ template <class T> std::vector<T> random_values(int64_t n, uint64_t seed, float 
   return values;
 }
 
-template <class T> std::vector<float> to_float(const std::vector<T>& from) {
-  std::vector<float> to(from.size());
+// As the CPU's kernels take them: Real is Lab::Real.
+template <class Real, class T> std::vector<Real> to_real(const std::vector<T>& from) {
+  std::vector<Real> to(from.size());
 #pragma omp parallel for
-  for (int64_t i = 0; i < static_cast<int64_t>(from.size()); ++i) to[i] = static_cast<float>(from[i]);
+  for (int64_t i = 0; i < static_cast<int64_t>(from.size()); ++i)
+    to[i] = static_cast<Real>(static_cast<acc_t<T>>(from[i]));
   return to;
 }
 
 // The largest |got - want| / max(1, |want|); infinite if anything is not a number or the sizes differ.
-template <class T> double largest_error(const std::vector<T>& got, const std::vector<float>& want) {
+template <class T, class Real> double largest_error(const std::vector<T>& got, const std::vector<Real>& want) {
   double worst = got.size() == want.size() ? 0 : INFINITY;
 #pragma omp parallel for reduction(max : worst)
   for (int64_t i = 0; i < static_cast<int64_t>(std::min(got.size(), want.size())); ++i) {
-    const auto at = static_cast<size_t>(i);
-    worst = std::max(
-        worst, relative_distance(static_cast<double>(static_cast<float>(got[at])), static_cast<double>(want[at])));
+    const auto place = static_cast<size_t>(i);
+    worst = std::max(worst, relative_distance(static_cast<double>(static_cast<acc_t<T>>(got[place])),
+                                              static_cast<double>(want[place])));
   }
   return worst;
 }

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "kernels/attention.h"
-#include "kernels/lab/experiments.h"
+#include "kernels/lab/lab.h"
 
 namespace lowland::lab {
 
@@ -48,5 +48,8 @@ struct Problem {
 
 // A training step of RoBERTa-large, and one of an 8B decoder.
 inline constexpr Problem kProblems[] = {{32, 128, 16, 16, 64, false}, {4, 4096, 32, 8, 128, true}};
+
+// For a proof on the host: nothing in them is a multiple of a tile.
+inline constexpr Problem kSmallProblems[] = {{3, 77, 4, 2, 64, true}, {2, 139, 2, 1, 128, false}};
 
 }  // namespace lowland::lab

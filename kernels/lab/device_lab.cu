@@ -1,4 +1,4 @@
-#include "kernels/lab/lab.h"
+#include "kernels/lab/device_lab.h"
 
 #include <omp.h>
 
@@ -55,7 +55,7 @@ void DeviceMemory::upload(const void* from) { LL_CUDA(cudaMemcpy(memory_, from, 
 void DeviceMemory::download(void* to) const { LL_CUDA(cudaMemcpy(to, memory_, bytes_, cudaMemcpyDeviceToHost)); }
 void DeviceMemory::fill(int byte) { LL_CUDA(cudaMemset(memory_, byte, bytes_)); }
 
-struct Lab::Device {
+struct DeviceLab::Device {
   cudaDeviceProp properties{};
   cudaStream_t stream = nullptr;
   cudaEvent_t begin = nullptr, end = nullptr;
@@ -93,9 +93,13 @@ struct Lab::Device {
   }
 };
 
-Lab::Lab(int runs) : runs_(runs) {
+bool DeviceLab::device_here() {
   int devices = 0;
-  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) fail("[lab] there is no CUDA device");
+  return cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
+}
+
+DeviceLab::DeviceLab(int runs) : runs_(runs) {
+  if (!device_here()) fail("[lab] there is no CUDA device");
   device_ = std::make_unique<Device>();
   const int64_t bytes = 2 * l2_bytes(), words = bytes / static_cast<int64_t>(sizeof(Word));
   DeviceMemory from(bytes), to(bytes);
@@ -113,16 +117,16 @@ Lab::Lab(int runs) : runs_(runs) {
               "error");
 }
 
-Lab::~Lab() = default;
-Ctx& Lab::gpu() { return device_->gpu; }
-Ctx& Lab::cpu() { return device_->cpu; }
-int64_t Lab::l2_bytes() const { return device_->properties.l2CacheSize; }
+DeviceLab::~DeviceLab() = default;
+Ctx& DeviceLab::gpu() { return device_->gpu; }
+Ctx& DeviceLab::cpu() { return device_->cpu; }
+int64_t DeviceLab::l2_bytes() const { return device_->properties.l2CacheSize; }
 
-int64_t Lab::rows_for(double bytes_per_row) const {
+int64_t DeviceLab::rows_for(double bytes_per_row) const {
   return std::max<int64_t>(1, static_cast<int64_t>(4.0 * static_cast<double>(l2_bytes()) / bytes_per_row));
 }
 
-double Lab::median_ms(const std::function<void()>& run) {
+double DeviceLab::median_ms(const std::function<void()>& run) {
   std::vector<double> times;
   for (int i = -2; i < runs_; ++i) {  // two to warm up
     device_->flush();
@@ -138,15 +142,19 @@ double Lab::median_ms(const std::function<void()>& run) {
   return times[runs_ / 2];
 }
 
-void Lab::measure(const Experiment& e) {
+void DeviceLab::measure(const Experiment& e) {
   for (const Version& version : e.versions) {
     Result r{e.op, e.shape, version.name};
+    if (!version.run) {
+      std::printf("%-24s %-24s %-44s not available on this device\n", r.op.c_str(), r.shape.c_str(), r.version.c_str());
+      continue;
+    }
     e.prepare();
-    version.run(gpu());
+    version.run();
     LL_CUDA(cudaStreamSynchronize(device_->stream));
     r.error = e.error();
     r.proved = r.error <= e.tolerance;
-    r.ms = median_ms([&] { version.run(gpu()); });
+    r.ms = median_ms([&] { version.run(); });
     r.gb_per_s = e.bytes / r.ms / 1e6;
     r.tflop_per_s = e.flops / r.ms / 1e9;
     r.share = r.gb_per_s / copy_gb_per_s_;
@@ -157,11 +165,11 @@ void Lab::measure(const Experiment& e) {
   }
 }
 
-bool Lab::all_proved() const {
+bool DeviceLab::all_proved() const {
   return std::all_of(results_.begin(), results_.end(), [](const Result& r) { return r.proved; });
 }
 
-void Lab::write_json(const std::string& path) const {
+void DeviceLab::write_json(const std::string& path) const {
   std::FILE* file = std::fopen(path.c_str(), "w");
   if (file == nullptr) fail("[lab] " + path + " cannot be written");
   std::fprintf(file, "{\"device\": \"%s\", \"l2_bytes\": %lld, \"copy_gb_per_s\": %.1f, \"results\": [",
