@@ -32,6 +32,7 @@ struct Parameter {
   bool trainable = false;
   bool in_part = false;  // trained, but not with its module: a bias beside a frozen weight, or rows of a table
   std::vector<std::pair<int64_t, int64_t>> held;  // rows that stay as they are, though the parameter is trained
+  bool input_first = false;                       // files hold the matrix as (in, out): transformers' Conv1D
   bool replaced = false;                          // an adapter's file brought another value than the checkpoint's
   Tensor value;                                   // what the forward reads; absent before materialise()
   Tensor master;  // what files read and write: value, or the f32 behind a bf16 that is trained
@@ -61,8 +62,9 @@ class ParameterSet {
   // Every Hugging Face name with the tensor that files read and write (a row view where stored together). After
   // materialise().
   std::vector<std::pair<std::string, Tensor>> named() const;
-  Tensor find(const std::string& name) const;  // absent if there is none
-  int64_t count() const;                       // numbers in all parameters, adapters not included
+  Tensor find(const std::string& name) const;       // absent if there is none
+  bool input_first(const std::string& name) const;  // Parameter::input_first
+  int64_t count() const;                            // numbers in all parameters, adapters not included
 
   // Gives memory to everything: trainable parameters become views of the arena, frozen matrices are of frozen_dtype.
   void materialise(Context& context, DType dtype, DType frozen_dtype, Arena* arena);

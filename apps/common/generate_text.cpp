@@ -43,7 +43,7 @@ void SamplingSettings::take(const GenerationConfig& file, const Flags& flags) {
                     temperature, top_k, top_p));
 }
 
-TextOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
+TextOptions generate_options(const DecoderConfig& config, const Tokenizer& tokenizer, int64_t seed,
                              const SamplingSettings& f) {
   TextOptions o;
   o.max_new_tokens = f.max_new_tokens;
@@ -118,7 +118,7 @@ struct Writing {
 
 }  // namespace
 
-std::vector<Generated> generate_texts(const Llama& model, const Tokenizer& tokenizer,
+std::vector<Generated> generate_texts(const Decoder& model, const Tokenizer& tokenizer,
                                       const std::vector<std::vector<int32_t>>& prompts, const TextOptions& options,
                                       const EmbedPrompts& embed) {
   std::vector<Writing> all;
@@ -140,13 +140,13 @@ std::vector<Generated> generate_texts(const Llama& model, const Tokenizer& token
   return out;
 }
 
-void check_room(const Llama& model, const std::vector<int32_t>& conversation) {
+void check_room(const Decoder& model, const std::vector<int32_t>& conversation) {
   LL_CHECK(static_cast<int64_t>(conversation.size()) < model.max_length(),
            "the conversation has {} tokens with this line, and the model takes {}: it ends here, begin a new one",
            conversation.size(), model.max_length());
 }
 
-Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
+Generated print_generated(const Decoder& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
                           const TextOptions& options, const EmbedPrompts& embed, const std::function<bool()>& stop) {
   Writing writing{stream_after(tokenizer, prompt), StopText(options.stop_strings), {}};
   const bool terminal = isatty(STDOUT_FILENO) != 0;  // a file gets the bytes as they are

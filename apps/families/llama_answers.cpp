@@ -43,13 +43,13 @@ nlohmann::ordered_json LlamaSession::evaluate(const nn::Model& model, DataSplit 
       std::any_of(asked_.begin(), asked_.end(), [](const LanguageRecord& r) { return !r.messages.empty(); });
   if (talks) begin_chat();
   sampling_.stop = GenerationConfig::from_folder(folder).eos_token_ids;
-  TextOptions options = generate_options(config_, *tokenizer, system.seed, sampling_);
+  TextOptions options = generate_options(*config_, *tokenizer, system.seed, sampling_);
   if (talks) add_stop(options, end_of_turn());
   std::vector<Asked> asked;
   for (const LanguageRecord& record : asked_) {
     asked.push_back(ask(*tokenizer, record, chat_, language_.date));
-    LL_CHECK(std::ssize(asked.back().prompt) < config_.max_tokens(), "{}: the prompt has {} tokens, the model takes {}",
-             record.where, asked.back().prompt.size(), config_.max_tokens());
+    LL_CHECK(std::ssize(asked.back().prompt) < config_->max_tokens(), "{}: the prompt has {} tokens, the model takes {}",
+             record.where, asked.back().prompt.size(), config_->max_tokens());
   }
   TextScores scores;
   Progress bar("answer", std::ssize(asked));

@@ -4,13 +4,14 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "models/llama/kv_cache.h"
 
 namespace lowland {
 namespace {
 
 using Sequences = std::vector<std::vector<int32_t>>;
 
-void check_prompts(const Llama& model, const Sequences& prompts) {
+void check_prompts(const Decoder& model, const Sequences& prompts) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     LL_CHECK(!prompts[i].empty(), "prompt {} is empty: a decoder begins with at least one token", i);
     LL_CHECK(static_cast<int64_t>(prompts[i].size()) <= model.max_length(),
@@ -19,7 +20,7 @@ void check_prompts(const Llama& model, const Sequences& prompts) {
 }
 
 // New tokens that a prompt has room for.
-int64_t room(const Llama& model, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
+int64_t room(const Decoder& model, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
   // The last token is chosen but never read: it needs no position.
   const int64_t positions = model.max_length() - static_cast<int64_t>(prompt.size()) + 1;
   return std::min(options.max_new_tokens, positions);
@@ -34,13 +35,6 @@ void remember_and_forbid(const Sampling& sampling, const std::vector<int32_t>& f
   if (sampling.no_repeat_ngram > 0) forbid_repeated_ngrams(logits, seen, sampling.no_repeat_ngram);
 }
 
-// A Phi-3 whose text outgrows the short factors of its rope is read again as a whole with the long ones, as in
-// transformers.
-bool outgrows_rope(const LlamaConfig& config, int64_t length, size_t more) {
-  const int64_t limit = config.rope_limit();
-  return config.kind().fused && length > 0 && length <= limit && length + static_cast<int64_t>(more) > limit;
-}
-
 }  // namespace
 
 void add_stop(GenerateOptions& options, int32_t id) {
@@ -48,7 +42,7 @@ void add_stop(GenerateOptions& options, int32_t id) {
   if (id >= 0 && same == options.stop.end()) options.stop.push_back(id);
 }
 
-Sequences generate(const Llama& model, const Sequences& prompts, const GenerateOptions& options,
+Sequences generate(const Decoder& model, const Sequences& prompts, const GenerateOptions& options,
                    const OnToken& on_token, const EmbedPrompts& embed) {
   check_sampling(options.sampling);
   LL_CHECK(options.max_new_tokens >= 0, "max-new-tokens must be at least 0, got {}", options.max_new_tokens);
@@ -73,7 +67,7 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
       if (!next[i].empty()) running.push_back(i);
     if (running.empty()) return out;
     for (const size_t i : running) {
-      if (embed || !outgrows_rope(model.config(), cache.length(i), next[i].size())) continue;
+      if (embed || !model.reads_again(cache.length(i), next[i].size())) continue;
       next[i] = prompts[i];
       next[i].insert(next[i].end(), out[i].begin(), out[i].end());
       cache.cut(i, 0);

@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "models/llama/llama.h"
+#include "models/decoder/decoder.h"
 #include "models/llama/sampling.h"
 
 namespace lowland {
@@ -32,7 +32,7 @@ using EmbedPrompts = std::function<Tensor(const nn::Rows& rows)>;
 
 // The new tokens of each prompt: at most max_new_tokens, and no more than the model's positions hold. Runs at
 // the centre, without dropout. Throws Error on an empty prompt and on one that the positions cannot hold.
-std::vector<std::vector<int32_t>> generate(const Llama& model, const std::vector<std::vector<int32_t>>& prompts,
+std::vector<std::vector<int32_t>> generate(const Decoder& model, const std::vector<std::vector<int32_t>>& prompts,
                                            const GenerateOptions& options, const OnToken& on_token = {},
                                            const EmbedPrompts& embed = {});
 

@@ -4,7 +4,7 @@
 
 namespace lowland {
 
-KvCache::KvCache(Context& context, const LlamaConfig& config, DType dtype, std::vector<int64_t> capacities)
+KvCache::KvCache(Context& context, const DecoderConfig& config, DType dtype, std::vector<int64_t> capacities)
     : context_(context), start_{0}, length_(capacities.size(), 0) {
   for (const int64_t capacity : capacities) start_.push_back(start_.back() + capacity);
   LL_CHECK(start_.back() < (int64_t{1} << 31), "a cache of {} positions is more than this program can number",

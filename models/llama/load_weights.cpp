@@ -4,9 +4,10 @@
 
 namespace lowland {
 
-std::string load_weights(Llama& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter) {
+std::string load_weights(Decoder& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter) {
+  const DecoderConfig& config = model.config();
   for (const auto& [name, tensor] : model.parameters().named())
-    read_parameter(weights, model.config(), kLlamaEmbedding, adapter, name, tensor);
+    read_parameter(weights, config, config.embedding(), adapter, name, tensor, model.parameters().input_first(name));
   model.initialise_adapters(seed);
   return weights.unused_message();
 }
