@@ -24,6 +24,15 @@ void SamplingSettings::add_flags(Flags& f) {
   f.add("ignore-eos", &ignore_eos, "Do not stop at the end-of-text tokens");
 }
 
+void SamplingSettings::add_beams(Flags& f) {
+  f.add("num-beams", &beams.count, "Find the likeliest text by a search with this many beams (1: none)");
+  f.add("length-penalty", &beams.length_penalty,
+        "With --num-beams: a text's score is its log-probability over its length to this power");
+  f.add("early-stopping", &early_stopping,
+        "With --num-beams, when there are as many texts as beams: true ends, false ends when none under way looks "
+        "better, never when none can be");
+}
+
 void SamplingSettings::take(const GenerationConfig& file, const Flags& flags) {
   stop = file.eos_token_ids;
   const auto set = [&](const char* flag, auto& to, const auto& from) {
@@ -54,6 +63,10 @@ TextOptions generate_options(const DecoderConfig& config, const Tokenizer& token
                 .min_p = f.min_p,
                 .repetition_penalty = f.repetition_penalty,
                 .no_repeat_ngram = f.no_repeat_ngram};
+  check_word("early-stopping", f.early_stopping, {"false", "true", "never"});
+  o.beams = f.beams;
+  if (f.early_stopping != "false")
+    o.beams.early = f.early_stopping == "true" ? EarlyStopping::first : EarlyStopping::never;
   o.stop_strings = f.stop_strings;
   for (const std::string& text : o.stop_strings) LL_CHECK(!text.empty(), "--stop: a text to stop at is empty");
   if (!f.ignore_eos) o.stop = f.stop.value_or(config.eos_token_ids);

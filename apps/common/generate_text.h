@@ -20,7 +20,10 @@ struct SamplingSettings {
   bool ignore_eos = false;
   std::vector<std::string> stop_strings = {};
   std::optional<std::vector<int32_t>> stop = {};  // end-of-text tokens; absent: those of config.json
+  Beams beams = {};
+  std::string early_stopping = "false";
   void add_flags(Flags& flags);
+  void add_beams(Flags& flags);  // for verbs whose texts need not come token by token
   // What the model's generation_config.json says, but where a flag was given. Tells it where tokens are drawn by it.
   void take(const GenerationConfig& file, const Flags& flags);
 };

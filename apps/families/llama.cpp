@@ -150,7 +150,8 @@ void LlamaSession::fill(nn::Model& model) {
   if (base.random_init) return fill_at_random(model);
   const auto seed = static_cast<uint64_t>(system.seed);
   if (llama2c()) {
-    base_model_ = {folder, base_model_name(base.base_model_name, folder), load_llama2c(static_cast<Llama&>(model), folder, seed)};
+    base_model_ = {folder, base_model_name(base.base_model_name, folder),
+                   load_llama2c(static_cast<Llama&>(model), folder, seed)};
     // Earlier adapters know such a file by its name and size.
     const bool older = card() != nullptr && card()->base_fingerprint.starts_with("llama2.c ");
     if (adapter && !older) check_base(*adapter, base_model_);

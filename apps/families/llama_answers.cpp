@@ -48,8 +48,9 @@ nlohmann::ordered_json LlamaSession::evaluate(const nn::Model& model, DataSplit 
   std::vector<Asked> asked;
   for (const LanguageRecord& record : asked_) {
     asked.push_back(ask(*tokenizer, record, chat_, language_.date));
-    LL_CHECK(std::ssize(asked.back().prompt) < config_->max_tokens(), "{}: the prompt has {} tokens, the model takes {}",
-             record.where, asked.back().prompt.size(), config_->max_tokens());
+    LL_CHECK(std::ssize(asked.back().prompt) < config_->max_tokens(),
+             "{}: the prompt has {} tokens, the model takes {}", record.where, asked.back().prompt.size(),
+             config_->max_tokens());
   }
   TextScores scores;
   Progress bar("answer", std::ssize(asked));

@@ -33,9 +33,7 @@ class VlmSession : public LanguageSession {
   void predict(const nn::Model& model, const OnRow& row) override;
 
   const DecoderConfig& text_config() const override { return config_.text; }
-  const Decoder& language(const nn::Model& model) const override {
-    return static_cast<const Vlm&>(model).language();
-  }
+  const Decoder& language(const nn::Model& model) const override { return static_cast<const Vlm&>(model).language(); }
   void begin_chat() override;
   bool take_line(std::string& line) override;
   void take_picture(const std::string& file) override;

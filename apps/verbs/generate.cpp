@@ -124,6 +124,7 @@ void add_generate(CLI::App& app, const Family& family) {
   verb->flags.add("prompts", &verb->prompts,
                   "File of prompts instead: a line each, or .jsonl, .json, .csv with a field prompt");
   verb->sampling.add_flags(verb->flags);
+  verb->sampling.add_beams(verb->flags);
   verb->flags.add("logprobs", &verb->logprobs,
                   "As JSON lines with the log-probability of each new token and of the N likeliest in its place");
   session.batch.batch_size = 16;

@@ -22,6 +22,13 @@ class KvCache {
   // sequence's last row selected. Llama::decode with these rows fills it. Throws Error where a sequence would
   // outgrow its capacity.
   nn::Rows append(const std::vector<std::vector<int32_t>>& tokens);
+  // Sequence `to` becomes what `from` is, whose first `same` tokens it has already.
+  struct Copy {
+    size_t from, to;
+    int64_t same;
+  };
+  // All at once: what one gives, another may overwrite.
+  void copy(const std::vector<Copy>& copies);
   // Forgets all but the first `length` tokens of a sequence.
   void cut(size_t sequence, int64_t length);
 
