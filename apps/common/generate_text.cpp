@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "apps/common/progress.h"
+#include "apps/settings/settings.h"
 #include "engine/error.h"
 #include "models/tokenizers/printable.h"
 
