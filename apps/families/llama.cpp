@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "apps/common/progress.h"
+#include "apps/data/e2e.h"
 #include "apps/data/hold_out.h"
 #include "apps/families/family.h"
 #include "apps/families/print_rows.h"
@@ -18,10 +19,10 @@ namespace lowland::apps {
 namespace fs = std::filesystem;
 namespace {
 
-std::vector<LanguageRecord> read_all(const std::vector<std::string>& files, const Columns& columns) {
+std::vector<LanguageRecord> read_all(const std::vector<std::string>& files, const Columns& columns, bool e2e) {
   std::vector<LanguageRecord> out;
   for (const std::string& file : files)
-    for (LanguageRecord& r : read_language_records(file, columns)) out.push_back(std::move(r));
+    for (LanguageRecord& r : e2e ? read_e2e(file) : read_language_records(file, columns)) out.push_back(std::move(r));
   return out;
 }
 
@@ -46,14 +47,22 @@ void LlamaSession::add_flags(Flags& f, Verb verb) {
         "Training files, .jsonl, .json, .csv or .tsv: text; prompt, completion; instruction, input, output; messages");
   f.add("dev", &splits.dev, "Development file of the same kind");
   f.add("test", &splits.test, "Test file of the same kind");
+  f.add(
+      "task", &language_.task,
+      "text: files as above; e2e: lines MEANING||SENTENCE (.txt), or columns mr and ref, scored as the E2E challenge");
   f.add("columns", &columns_,
         "What a file's columns are here, where they have other names: prompt=question,completion=a");
   splits.add_limits(f);
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest example in tokens");
   language_.add_flags(f, batch);
   if (verb != Verb::evaluate) return;
-  f.add("generate", &generate_, "Also write the answers, and score them: exact match, ROUGE-L and BLEU");
+  f.add("generate", &generate_,
+        "Also write the answers, and score them: exact match, ROUGE-L and BLEU; of e2e BLEU, NIST, METEOR, ROUGE-L and "
+        "CIDEr");
   f.add("max-new-tokens", &sampling_.max_new_tokens, "With --generate: the most tokens of an answer");
+  f.add("no-repeat-ngram-size", &sampling_.no_repeat_ngram,
+        "With --generate: never N tokens that were there in this order (0: whatever comes)");
+  sampling_.add_beams(f);
 }
 
 void LlamaSession::check() const {
@@ -111,6 +120,7 @@ std::string LlamaSession::template_folder() const {
 void LlamaSession::load(const Wanted& wanted) {
   const ExampleMaker maker(*tokenizer, language_, template_folder(), longest());
   const Columns columns = language_columns(columns_);
+  const bool e2e = language_.task == "e2e";
   LanguageData data;
   const auto make = [&](DataSplit split, std::vector<LanguageRecord> records, int64_t most, LanguageSplit& into) {
     keep_first(records, most);
@@ -127,15 +137,15 @@ void LlamaSession::load(const Wanted& wanted) {
              "--dev names the file to evaluate on (.jsonl), and is missing, as is --train to hold a part of it out{}",
              splits.test.empty() ? "" : "; for --test say --split test");
     LL_CHECK(!splits.train.empty(), "--train names the training file (.jsonl), and is missing");
-    train = read_all(splits.train, columns);
+    train = read_all(splits.train, columns, e2e);
   }
   if (carve) dev = hold_out(train, splits.dev_fraction, static_cast<uint64_t>(system.seed));
-  if (!splits.dev.empty() && wanted.dev) dev = read_all({splits.dev}, columns);
+  if (!splits.dev.empty() && wanted.dev) dev = read_all({splits.dev}, columns, e2e);
   if (wanted.train) make(DataSplit::train, std::move(train), splits.max_train_samples, data.train);
   if (wanted.dev) make(DataSplit::dev, std::move(dev), splits.max_eval_samples, data.dev);
   if (wanted.test) {
     LL_CHECK(!splits.test.empty(), "--test names the test file (.jsonl), and is missing");
-    make(DataSplit::test, read_all({splits.test}, columns), splits.max_eval_samples, data.test);
+    make(DataSplit::test, read_all({splits.test}, columns, e2e), splits.max_eval_samples, data.test);
   }
   objective_ = std::make_unique<LanguageModelling>(std::move(data), label_smoothing);
 }
