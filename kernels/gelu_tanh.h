@@ -1,6 +1,6 @@
 // gelu_tanh: gelu with a tanh in place of erf, as GPT-2 has it ("gelu_new").
-//   forward    y_i = x_i s_i          s = (1 + tanh(a)) / 2 = 1 / (1 + exp(-2 a)),  a = sqrt(2 / pi) (x + 0.044715 x^3)
-//   backward   dx_i = dy_i (s_i + x_i 2 s_i (1 - s_i) a'_i)                       a' = sqrt(2 / pi) (1 + 3 * 0.044715 x^2)
+//   forward    y_i = x_i s_i        s = (1 + tanh(a)) / 2 = 1 / (1 + exp(-2 a)),  a = sqrt(2 / pi) (x + 0.044715 x^3)
+//   backward   dx_i = dy_i (s_i + x_i 2 s_i (1 - s_i) a'_i)                 a' = sqrt(2 / pi) (1 + 3 * 0.044715 x^2)
 // shapes     x, y, dx, dy: (n)
 // writes     y =   dx =   (y may equal x; dx may equal dy or x)
 // numerics   s in T (f32 for bf16) as a sigmoid, without cancellation in the tail; gelu_tanh(-inf) = 0

@@ -1,5 +1,5 @@
-// lowland-llama on a tiny GPT-2 that it pretrains itself: matrices of files are (in, out), adapters say so, and texts of
-// the E2E form are learnt, searched for by beams and scored.
+// lowland-llama on a tiny GPT-2 that it pretrains itself: matrices of files are (in, out), adapters say so, and
+// sentences of E2E's form are learnt, searched for by beams and scored.
 #include <doctest/doctest.h>
 
 #include <cmath>
