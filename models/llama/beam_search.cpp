@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
@@ -24,6 +23,10 @@ struct Candidate {
   size_t from = 0;  // which of the running
   int32_t id = 0;
 };
+
+bool better(const Candidate& a, const Candidate& b) {
+  return a.score != b.score ? a.score > b.score : a.from != b.from ? a.from < b.from : a.id < b.id;
+}
 
 // A row of logits as transformers' processors leave its log-probabilities.
 std::vector<float> log_probabilities(std::span<const float> logits, const Sampling& sampling, const Ids& before) {
@@ -92,22 +95,27 @@ class Search {
     return score / std::pow(static_cast<double>(length), options_.beams.length_penalty);
   }
 
+  // The likeliest continuations, the best first.
   std::vector<Candidate> candidates(const std::vector<std::span<const float>>& logits) const {
-    std::vector<Candidate> all;
+    const size_t kept = count_ * std::max<size_t>(2, 1 + options_.stop.size());
+    std::vector<Candidate> best;  // a heap, the worst at its top
     for (size_t i = 0; i < running_.size(); ++i) {
       Ids before = prompt_;
       before.insert(before.end(), running_[i].tokens.begin(), running_[i].tokens.end());
       const std::vector<float> row = log_probabilities(logits[i], options_.sampling, before);
-      for (size_t id = 0; id < usable_; ++id)
-        if (row[id] > -INFINITY)
-          all.push_back({running_[i].score + static_cast<double>(row[id]), i, static_cast<int32_t>(id)});
+      for (size_t id = 0; id < usable_; ++id) {
+        const Candidate c{running_[i].score + static_cast<double>(row[id]), i, static_cast<int32_t>(id)};
+        if (row[id] == -INFINITY || (best.size() == kept && !better(c, best.front()))) continue;
+        if (best.size() == kept) {
+          std::pop_heap(best.begin(), best.end(), better);
+          best.pop_back();
+        }
+        best.push_back(c);
+        std::push_heap(best.begin(), best.end(), better);
+      }
     }
-    const size_t kept = std::min(all.size(), count_ * std::max<size_t>(2, 1 + options_.stop.size()));
-    std::partial_sort(all.begin(), all.begin() + kept, all.end(), [](const Candidate& a, const Candidate& b) {
-      return a.score != b.score ? a.score > b.score : a.from != b.from ? a.from < b.from : a.id < b.id;
-    });
-    all.resize(kept);
-    return all;
+    std::sort_heap(best.begin(), best.end(), better);
+    return best;
   }
 
   void finish(const Candidate& c, bool stops, int64_t length) {
