@@ -30,9 +30,9 @@ struct Parameter {
   Init init = Init::normal;
   bool decay = true;  // weight decay applies (never to biases and norms)
   bool trainable = false;
-  bool in_part = false;  // trained, but not with its module: a bias beside a frozen weight, or rows of a table
+  bool in_part = false;      // trained, but not with its module: a bias beside a frozen weight, or rows of a table
+  bool input_first = false;  // files hold the matrix as (in, out): transformers' Conv1D
   std::vector<std::pair<int64_t, int64_t>> held;  // rows that stay as they are, though the parameter is trained
-  bool input_first = false;                       // files hold the matrix as (in, out): transformers' Conv1D
   bool replaced = false;                          // an adapter's file brought another value than the checkpoint's
   Tensor value;                                   // what the forward reads; absent before materialise()
   Tensor master;  // what files read and write: value, or the f32 behind a bf16 that is trained

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <set>
 
-#include "apps/metrics/porter_stem.h"
 #include "apps/metrics/text_scores.h"
 #include "models/tokenizers/unicode_classes.h"
 #include "models/tokenizers/utf8.h"
@@ -87,48 +86,6 @@ double rouge_of(Words text, const std::vector<Words>& references) {
   return (1 + kBeta * kBeta) * precision * recall / (recall + kBeta * kBeta * precision);
 }
 
-// Which word of the reference each word of the text is taken for; -1: none. From the last word to the first, each takes
-// the last that is left.
-void match(const Words& text, const Words& reference, std::vector<int64_t>& taken_for, std::vector<bool>& taken) {
-  std::map<std::string, std::vector<size_t>> places;
-  for (size_t j = 0; j < reference.size(); ++j)
-    if (!taken[j]) places[reference[j]].push_back(j);
-  for (size_t i = text.size(); i-- > 0;) {
-    if (taken_for[i] >= 0) continue;
-    const auto found = places.find(text[i]);
-    if (found == places.end() || found->second.empty()) continue;
-    taken_for[i] = static_cast<int64_t>(found->second.back());
-    taken[found->second.back()] = true;
-    found->second.pop_back();
-  }
-}
-
-Words stems(const Words& words) {
-  Words out;
-  for (const std::string& word : words) out.push_back(porter_stem(word));
-  return out;
-}
-
-double meteor_of(const Words& text, const Words& reference) {
-  constexpr double kAlpha = 0.9, kBeta = 3, kGamma = 0.5;
-  std::vector<int64_t> taken_for(text.size(), -1);
-  std::vector<bool> taken(reference.size());
-  match(text, reference, taken_for, taken);
-  match(stems(text), stems(reference), taken_for, taken);
-  double matches = 0, chunks = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (taken_for[i] < 0) continue;
-    matches += 1;
-    const bool goes_on = i > 0 && taken_for[i - 1] >= 0 && taken_for[i] == taken_for[i - 1] + 1;
-    chunks += goes_on ? 0 : 1;
-  }
-  if (matches == 0) return 0;
-  const double precision = matches / static_cast<double>(text.size()),
-               recall = matches / static_cast<double>(reference.size());
-  const double mean = precision * recall / (kAlpha * precision + (1 - kAlpha) * recall);
-  return (1 - kGamma * std::pow(chunks / matches, kBeta)) * mean;
-}
-
 }  // namespace
 
 void ReferenceScores::add_ngrams(const Words& text, const std::vector<Words>& references) {
@@ -168,8 +125,14 @@ void ReferenceScores::add(const std::string& text, const std::vector<std::string
   words = without_signs(std::move(words));
   for (Words& w : wanted) w = without_signs(std::move(w));
   rouge_ += rouge_of(words, wanted);
-  double best = 0;
-  for (const Words& w : wanted) best = std::max(best, meteor_of(words, w));
+  MeteorCounts best;
+  double most = -1;
+  for (const Words& w : wanted) {
+    const MeteorCounts counts = meteor_counts(words, w);
+    if (counts.score() <= most) continue;
+    most = counts.score();
+    best = counts;
+  }
   meteor_ += best;
   Text& t = texts_.emplace_back();
   t.references.resize(wanted.size());

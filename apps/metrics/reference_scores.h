@@ -2,16 +2,17 @@
 //   bleu      0 to 100, of all texts together, 13a's words in lower case, the length of the nearest reference. Equal to
 //             e2e-metrics' pymteval; to sacrebleu's corpus_bleu without smoothing. Paper: Papineni et al. 2002
 //   nist      of all texts together, 1- to 5-grams. Equal to e2e-metrics' pymteval. Paper: Doddington 2002
-//   meteor    mean over texts of the best reference's: words match if they or their stems are equal (no synonyms, no
-//             paraphrases), alpha 0.9, beta 3, gamma 0.5. Equal to nltk's meteor_score without WordNet. Paper: Lavie &
-//             Agarwal 2007. Not METEOR 1.5 (Java), whose figures papers on E2E give
+//   meteor    METEOR 1.5 with exact and stem matching (apps/metrics/meteor.h), of all texts together. Papers on E2E give
+//             it with synonyms and paraphrases as well, which is more
 //   rouge_l   mean over texts of F of the best precision and the best recall, beta 1.2. Paper: Lin 2004
 //   cider     CIDEr-D, sigma 6. Equal, as rouge_l, to pycocoevalcap's. Paper: Vedantam et al. 2015, arXiv:1411.5726
-// The last three read the same words without the signs that pycocoevalcap takes off.
+// meteor, rouge_l and cider read the same words without the signs that pycocoevalcap takes off.
 #pragma once
 #include <map>
 #include <string>
 #include <vector>
+
+#include "apps/metrics/meteor.h"
 
 namespace lowland {
 
@@ -23,7 +24,7 @@ class ReferenceScores {
   // REQUIRES count() > 0.
   double bleu() const;
   double nist() const;
-  double meteor() const { return meteor_ / static_cast<double>(count()); }
+  double meteor() const { return meteor_.score(); }
   double rouge_l() const { return rouge_ / static_cast<double>(count()); }
   double cider() const;
 
@@ -46,7 +47,8 @@ class ReferenceScores {
   double nearest_length_ = 0, mean_length_ = 0, reference_words_ = 0;
   Counts reference_grams_[kNistOrders];
   std::vector<Hit> hits_;
-  double meteor_ = 0, rouge_ = 0;
+  MeteorCounts meteor_;
+  double rouge_ = 0;
   std::vector<Text> texts_;  // for cider, which weighs n-grams by the texts whose references have them
 };
 

@@ -1,24 +1,26 @@
 #!/usr/bin/env python3
 """Writes e2e_scores.json: what texts that have several references score, by the reference implementations.
 
-    python3 tests/golden/make_e2e_golden.py [FOLDER OF E2E]     (nltk, pycocoevalcap, sacrebleu, numpy)
+    python3 tests/golden/make_e2e_golden.py [FOLDER OF E2E]     (nltk, pycocoevalcap, sacrebleu, numpy, java)
 
 bleu and nist are the definitions of e2e-metrics (https://github.com/tuetschek/e2e-metrics, pymteval), written out below;
-bleu is held against sacrebleu. meteor is nltk's without WordNet; rouge_l and cider are pycocoevalcap's. FOLDER has
+bleu is held against sacrebleu. meteor is METEOR 1.5's, of the program in Java that pycocoevalcap brings, with its
+modules exact and stem on words that are cut already; rouge_l and cider are pycocoevalcap's. FOLDER has
 testset_w_refs.csv: its scores are those of texts made of its references by the rule of made_up(). Stems are of its
-words.
+words, by nltk's SnowballStemmer.
 """
 import csv
 import importlib.metadata
 import json
 import math
 import pathlib
+import subprocess
 import sys
 from collections import Counter
 
 import sacrebleu
-from nltk.stem.porter import PorterStemmer
-from nltk.translate.meteor_score import meteor_score
+import pycocoevalcap.meteor
+from nltk.stem.snowball import SnowballStemmer
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
@@ -27,10 +29,20 @@ SIGNS = set("\" ' ` . ? ! , : - -- ... ; ( ) { }".split(" "))
 cut = Tokenizer13a()
 
 
-class NoWordNet:
-    @staticmethod
-    def synsets(_):
-        return []
+def meteor(texts):
+    jar = pathlib.Path(list(pycocoevalcap.meteor.__path__)[0]) / "meteor-1.5.jar"
+    program = subprocess.Popen(["java", "-Xmx2G", "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-m", "exact stem"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+
+    def ask(*parts):
+        program.stdin.write(" ||| ".join(parts) + "\n")
+        program.stdin.flush()
+        return program.stdout.readline().strip()
+    counts = [ask("SCORE", *(" ".join(r) for r in references), " ".join(words)) for words, references in texts]
+    ask("EVAL", *counts)  # gives a line for each text
+    scores = [program.stdout.readline() for _ in texts]
+    program.kill()
+    return float(scores[-1])
 
 
 def words_of(text):
@@ -91,11 +103,10 @@ def scores_of(texts):
     def plain(w):
         return [x for x in w if x and x not in SIGNS]
     words = [(plain(t), [plain(r) for r in references]) for t, references in words]
-    meteor = [meteor_score(r, t, wordnet=NoWordNet) for t, r in words]
     texts_of = {i: [" ".join(t)] for i, (t, _) in enumerate(words)}
     references_of = {i: [" ".join(x) for x in r] for i, (_, r) in enumerate(words)}
     return {"bleu": value, "nist": nist([(words_of(t), [words_of(r) for r in rs]) for t, rs in texts]),
-            "meteor": sum(meteor) / len(meteor), "rouge_l": float(Rouge().compute_score(references_of, texts_of)[0]),
+            "meteor": meteor(words), "rouge_l": float(Rouge().compute_score(references_of, texts_of)[0]),
             "cider": float(Cider().compute_score(references_of, texts_of)[0])}
 
 
@@ -124,7 +135,7 @@ def main():
            "small": {"texts": [{"text": t, "references": r} for t, r in SMALL], "scores": scores_of(SMALL)}}
     one = SMALL[2:3]
     out["one"] = {"texts": [{"text": t, "references": r} for t, r in one], "scores": scores_of(one)}
-    stemmer = PorterStemmer()
+    stemmer = SnowballStemmer("english")
     words = set("skies dying lying tying news innings proceed flies dies tied spied feed agreed plastered bled motoring sing "
                 "conflated troubled sized hopping tanned falling hissing fizzed failing filing happy sky enjoy spy "
                 "relational conditional rational valenci digitizer conformabli radicalli differentli vileli analogousli "
@@ -132,7 +143,10 @@ def main():
                 "sensibiliti beautifulli geologi archaeologi triplicate formative formalize electriciti electrical hopeful "
                 "goodness revival allowance inference airliner gyroscopic adjustable defensible irritant replacement "
                 "adjustment dependent adoption homologou communism activate angulariti homologous effective bowdlerize "
-                "probate rate cease controll roll y by syzygy toy yyyy as 20 3rd o2 caresses ponies ties caress cats".split())
+                "probate rate cease controll roll y by syzygy toy yyyy as 20 3rd o2 caresses ponies ties caress cats gas this gaps "
+                "kiwis dies generate generously communist arsenal only early inning exceed exceeds bias cry say youth boy's "
+                "it's isn't kids' luxuriated hop hoping bed beds shed shedding bluely agreedly hotly geologist analogi "
+                "hopelessli rationally formatively controlling".split())
     if len(sys.argv) > 1:
         by_meaning = {}
         with open(pathlib.Path(sys.argv[1]) / "testset_w_refs.csv", encoding="utf-8") as f:
