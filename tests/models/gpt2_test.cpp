@@ -197,6 +197,20 @@ TEST_CASE("GPT-2 with a peft adapter: twenty AdamW steps give peft's losses") {
   CHECK(largest_loss_difference(golden, DType::f32) <= 1e-4);
 }
 
+// Nothing but a GPU computes in bf16.
+TEST_CASE("GPT-2 with a peft adapter in bf16: no further off than twice what PyTorch in bf16 is" *
+          doctest::skip(test::test_device() != "cuda")) {
+  Golden golden(folder());
+  const auto bound = [&](const char* what) { return 2 * test::bf16_bound("gpt2_tiny", what); };
+  Adapted a(golden.context, DType::bf16);
+  const Batch batch(golden, "batch", "");
+  CHECK(max_abs_diff(logits_of(a.model, batch.segments(true)), golden.values("lora/logits")) <= bound("logits"));
+  golden.context.tape().backward(mean_loss(a.model, batch, {true, 0, 0}));
+  CHECK(test::gradient_difference(golden, "lora/grad/", [&](const std::string& n) { return a.gradient(n); }) <=
+        bound("grad"));
+  CHECK(largest_loss_difference(golden, DType::bf16) <= bound("losses"));
+}
+
 TEST_CASE("GPT-2: a packed batch gives the gradients that its texts give one by one, dropouts included") {
   Golden golden(folder());
   const Batch batch(golden, "batch", "");
