@@ -31,15 +31,10 @@ row() {
   echo "| $1 | $wide | $narrow |"
 }
 
-llama() {  # NAME hidden ffn layers heads kv vocabulary tied [MORE KEYS]
-  row "$1" lowland-llama "{\"model_type\": \"llama\", \"hidden_size\": $2, \"intermediate_size\": $3,
-    \"num_hidden_layers\": $4, \"num_attention_heads\": $5, \"num_key_value_heads\": $6, \"vocab_size\": $7,
-    \"tie_word_embeddings\": $8, \"max_position_embeddings\": 4096${9:+, $9}}"
-}
-kind() {  # TYPE NAME ...
-  local type=$1
-  shift
-  llama "${@:1:8}" "\"model_type\": \"$type\"${9:+, $9}"
+kind() {  # TYPE NAME hidden ffn layers heads kv vocabulary tied [MORE KEYS]
+  row "$2" lowland-llama "{\"model_type\": \"$1\", \"hidden_size\": $3, \"intermediate_size\": $4,
+    \"num_hidden_layers\": $5, \"num_attention_heads\": $6, \"num_key_value_heads\": $7, \"vocab_size\": $8,
+    \"tie_word_embeddings\": $9, \"max_position_embeddings\": 4096${10:+, ${10}}}"
 }
 gpt2() { row "$1" lowland-llama "{\"model_type\": \"gpt2\", \"n_embd\": $2, \"n_layer\": $3, \"n_head\": $4}"; }
 
@@ -55,10 +50,10 @@ gpt2 gpt2-medium 1024 24 16
 gpt2 gpt2-large 1280 36 20
 kind qwen2 Qwen2.5-0.5B 896 4864 24 14 2 151936 true
 kind qwen3 Qwen3-0.6B 1024 3072 28 16 8 151936 true '"head_dim": 128'
-llama Llama-3.2-1B 2048 8192 16 32 8 128256 true
+kind llama Llama-3.2-1B 2048 8192 16 32 8 128256 true
 kind gemma3_text gemma-3-1b 1152 6912 26 4 1 262144 true '"head_dim": 256'
 kind gemma2 gemma-2-2b 2304 9216 26 8 4 256000 true '"head_dim": 256'
-llama Llama-3.2-3B 3072 8192 28 24 8 128256 true
+kind llama Llama-3.2-3B 3072 8192 28 24 8 128256 true
 kind phi3 Phi-3.5-mini 3072 8192 32 32 32 32064 false
 kind mistral Mistral-7B 4096 14336 32 32 8 32000 false
-llama Llama-3.1-8B 4096 14336 32 32 8 128256 false
+kind llama Llama-3.1-8B 4096 14336 32 32 8 128256 false
