@@ -257,7 +257,10 @@ TEST_CASE("GPT-2: a beam search finds the texts and scores of transformers' gene
   const nlohmann::json beams = nlohmann::json::parse(read_file(folder() + "/beams.json"));
   const std::vector<std::vector<int32_t>> prompts = {batch.text(0), batch.text(3)};
   int64_t ended = 0;
-  for (const auto& [name, s] : beams.at("settings").items()) {
+  const nlohmann::json all_settings = beams.at("settings");
+  for (const auto& setting : all_settings.items()) {
+    const std::string& name = setting.key();
+    const nlohmann::json& s = setting.value();
     CAPTURE(name);
     GenerateOptions options;
     options.max_new_tokens = beams.at("max_new_tokens");
