@@ -99,7 +99,7 @@ struct Language final : Job {
     }
     return split;
   }
-  Decoder(Context& context, const RunSettings& settings) {
+  Language(Context& context, const RunSettings& settings) {
     llama.attach_lora(adapter_on("q_proj", "down_proj"));
     llama.set_recompute(settings.batch.recompute == "block");
     llama.materialise(context, DType::f32);
