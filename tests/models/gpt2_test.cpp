@@ -182,7 +182,7 @@ TEST_CASE("GPT-2 with a peft adapter: logits, loss, smoothed loss and every grad
     CHECK(max_abs_diff(logits, golden.values("lora/logits")) <= (exact ? 1e-6 : 1e-5));
     CHECK(max_abs_diff(logits, golden.values("full/logits")) > 1e-2);  // the adapter does something
     CHECK(std::abs(mean_loss(a.model, batch, {true, 0, 0}, 0.1).item() - golden.values("smooth/loss")[0]) <=
-          (exact ? 1e-10 : 1e-5));
+          (exact ? 1e-7 : 1e-5));  // transformers sums it in float32
     golden.context.tape().clear();
     const Tensor loss = mean_loss(a.model, batch, {true, 0, 0});
     CHECK(std::abs(loss.item() - golden.values("lora/loss")[0]) <= (exact ? 1e-10 : 1e-5));
