@@ -2,8 +2,8 @@
 //   bleu      0 to 100, of all texts together, 13a's words in lower case, the length of the nearest reference. Equal to
 //             e2e-metrics' pymteval; to sacrebleu's corpus_bleu without smoothing. Paper: Papineni et al. 2002
 //   nist      of all texts together, 1- to 5-grams. Equal to e2e-metrics' pymteval. Paper: Doddington 2002
-//   meteor    METEOR 1.5 with exact and stem matching (apps/metrics/meteor.h), of all texts together. Papers on E2E give
-//             it with synonyms and paraphrases as well, which is more
+//   meteor    METEOR 1.5 with exact and stem matching (apps/metrics/meteor.h), of all texts together. Papers on E2E
+//             give it with synonyms and paraphrases as well, which is more
 //   rouge_l   mean over texts of F of the best precision and the best recall, beta 1.2. Paper: Lin 2004
 //   cider     CIDEr-D, sigma 6. Equal, as rouge_l, to pycocoevalcap's. Paper: Vedantam et al. 2015, arXiv:1411.5726
 // meteor, rouge_l and cider read the same words without the signs that pycocoevalcap takes off.
