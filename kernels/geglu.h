@@ -9,28 +9,8 @@
 // CUDA plan  as swiglu
 // paper      Shazeer 2020, arXiv:2002.05202; Hendrycks & Gimpel 2016, arXiv:1606.08415
 #pragma once
-#include "kernels/common/activation.h"
 #include "kernels/common/ctx.h"
-
-namespace lowland {
-
-// s is 0 or 1 long before 40, and an infinite x must not meet that 0.
-template <class M> struct GeluTanh {
-  using A = typename M::Number;
-  static constexpr A kTwice = A(1.59576912160573071176);  // 2 sqrt(2 / pi)
-  static constexpr A kCube = A(0.044715);
-  static LL_HD LL_INLINE A value(A x) {
-    const A u = at_least(A(-40), x);
-    return u * M::sigmoid(kTwice * (u + kCube * u * u * u));
-  }
-  static LL_HD LL_INLINE ValueAndSlope<A> with_slope(A x) {
-    const A low = at_least(A(-40), x), u = at_most(A(40), low), square = kCube * u * u;
-    const A s = M::sigmoid(kTwice * u * (A(1) + square));
-    return {low * s, s + u * s * (A(1) - s) * kTwice * (A(1) + A(3) * square)};
-  }
-};
-
-}  // namespace lowland
+#include "kernels/gelu_tanh.h"
 
 // clang-format off
 LL_KERNELS(

@@ -102,6 +102,11 @@ Tensor ParameterSet::find(const std::string& name) const {
   return {};
 }
 
+bool ParameterSet::input_first(const std::string& name) const {
+  return std::any_of(parameters_.begin(), parameters_.end(),
+                     [&](const auto& p) { return p->input_first && p->name == name; });
+}
+
 int64_t ParameterSet::count() const {
   int64_t n = 0;
   for (const auto& p : parameters_) n += numel_of(p->shape);

@@ -30,7 +30,8 @@ struct Parameter {
   Init init = Init::normal;
   bool decay = true;  // weight decay applies (never to biases and norms)
   bool trainable = false;
-  bool in_part = false;  // trained, but not with its module: a bias beside a frozen weight, or rows of a table
+  bool in_part = false;      // trained, but not with its module: a bias beside a frozen weight, or rows of a table
+  bool input_first = false;  // files hold the matrix as (in, out): transformers' Conv1D
   std::vector<std::pair<int64_t, int64_t>> held;  // rows that stay as they are, though the parameter is trained
   bool replaced = false;                          // an adapter's file brought another value than the checkpoint's
   bool shared = false;                            // frozen, with the memory and the values of another model's
@@ -68,8 +69,9 @@ class ParameterSet {
   // The same without what is shared, and the names of what is: what a reader of files has to fill, and what not.
   std::vector<std::pair<std::string, Tensor>> to_fill() const;
   std::vector<std::string> shared_names() const;
-  Tensor find(const std::string& name) const;  // absent if there is none
-  int64_t count() const;                       // numbers in all parameters, adapters not included
+  Tensor find(const std::string& name) const;       // absent if there is none
+  bool input_first(const std::string& name) const;  // Parameter::input_first
+  int64_t count() const;                            // numbers in all parameters, adapters not included
 
   // Before materialise(): frozen parameters of the same names and shapes, and later of the same dtype and Context, are
   // those of another model that is filled.

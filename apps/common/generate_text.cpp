@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "apps/common/progress.h"
+#include "apps/settings/settings.h"
 #include "engine/error.h"
 #include "models/tokenizers/printable.h"
 
@@ -22,6 +23,15 @@ void SamplingSettings::add_flags(Flags& f) {
   f.add("no-repeat-ngram-size", &no_repeat_ngram, "Never N tokens that were there in this order (0: whatever comes)");
   f.add("stop", &stop_strings, "Texts before which the new text ends");
   f.add("ignore-eos", &ignore_eos, "Do not stop at the end-of-text tokens");
+}
+
+void SamplingSettings::add_beams(Flags& f) {
+  f.add("num-beams", &beams.count, "Find the likeliest text by a search with this many beams (1: none)");
+  f.add("length-penalty", &beams.length_penalty,
+        "With --num-beams: a text's score is its log-probability over its length to this power");
+  f.add("early-stopping", &early_stopping,
+        "With --num-beams, when there are as many texts as beams: true ends, false ends when none under way looks "
+        "better, never when none can be");
 }
 
 void SamplingSettings::take(const GenerationConfig& file, const Flags& flags) {
@@ -43,7 +53,7 @@ void SamplingSettings::take(const GenerationConfig& file, const Flags& flags) {
                     temperature, top_k, top_p));
 }
 
-TextOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
+TextOptions generate_options(const DecoderConfig& config, const Tokenizer& tokenizer, int64_t seed,
                              const SamplingSettings& f) {
   TextOptions o;
   o.max_new_tokens = f.max_new_tokens;
@@ -54,6 +64,10 @@ TextOptions generate_options(const LlamaConfig& config, const Tokenizer& tokeniz
                 .min_p = f.min_p,
                 .repetition_penalty = f.repetition_penalty,
                 .no_repeat_ngram = f.no_repeat_ngram};
+  check_word("early-stopping", f.early_stopping, {"false", "true", "never"});
+  o.beams = f.beams;
+  if (f.early_stopping != "false")
+    o.beams.early = f.early_stopping == "true" ? EarlyStopping::first : EarlyStopping::never;
   o.stop_strings = f.stop_strings;
   for (const std::string& text : o.stop_strings) LL_CHECK(!text.empty(), "--stop: a text to stop at is empty");
   if (!f.ignore_eos) o.stop = f.stop.value_or(config.eos_token_ids);
@@ -118,7 +132,7 @@ struct Writing {
 
 }  // namespace
 
-std::vector<Generated> generate_texts(const Llama& model, const Tokenizer& tokenizer,
+std::vector<Generated> generate_texts(const Decoder& model, const Tokenizer& tokenizer,
                                       const std::vector<std::vector<int32_t>>& prompts, const TextOptions& options,
                                       const EmbedPrompts& embed) {
   std::vector<Writing> all;
@@ -140,13 +154,13 @@ std::vector<Generated> generate_texts(const Llama& model, const Tokenizer& token
   return out;
 }
 
-void check_room(const Llama& model, const std::vector<int32_t>& conversation) {
+void check_room(const Decoder& model, const std::vector<int32_t>& conversation) {
   LL_CHECK(static_cast<int64_t>(conversation.size()) < model.max_length(),
            "the conversation has {} tokens with this line, and the model takes {}: it ends here, begin a new one",
            conversation.size(), model.max_length());
 }
 
-Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
+Generated print_generated(const Decoder& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
                           const TextOptions& options, const EmbedPrompts& embed, const std::function<bool()>& stop) {
   Writing writing{stream_after(tokenizer, prompt), StopText(options.stop_strings), {}};
   const bool terminal = isatty(STDOUT_FILENO) != 0;  // a file gets the bytes as they are

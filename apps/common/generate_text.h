@@ -20,7 +20,10 @@ struct SamplingSettings {
   bool ignore_eos = false;
   std::vector<std::string> stop_strings = {};
   std::optional<std::vector<int32_t>> stop = {};  // end-of-text tokens; absent: those of config.json
+  Beams beams = {};
+  std::string early_stopping = "false";
   void add_flags(Flags& flags);
+  void add_beams(Flags& flags);  // for verbs whose texts need not come token by token
   // What the model's generation_config.json says, but where a flag was given. Tells it where tokens are drawn by it.
   void take(const GenerationConfig& file, const Flags& flags);
 };
@@ -32,7 +35,7 @@ struct TextOptions : GenerateOptions {
 
 // Stops at the configuration's (generation_config.json's, else config.json's) and the tokenizer's end-of-text tokens,
 // unless told to ignore them. Throws Error on a setting that cannot be.
-TextOptions generate_options(const LlamaConfig& config, const Tokenizer& tokenizer, int64_t seed,
+TextOptions generate_options(const DecoderConfig& config, const Tokenizer& tokenizer, int64_t seed,
                              const SamplingSettings& settings);
 
 // A decoder that has read the prompt: a space after its end stays, one at the start of a text goes.
@@ -61,16 +64,16 @@ struct Generated {
 };
 
 // Texts after prompts, all at once.
-std::vector<Generated> generate_texts(const Llama& model, const Tokenizer& tokenizer,
+std::vector<Generated> generate_texts(const Decoder& model, const Tokenizer& tokenizer,
                                       const std::vector<std::vector<int32_t>>& prompts, const TextOptions& options,
                                       const EmbedPrompts& embed = {});
 
 // Throws Error if the model has no place left for an answer to a conversation of so many tokens.
-void check_room(const Llama& model, const std::vector<int32_t>& conversation);
+void check_room(const Decoder& model, const std::vector<int32_t>& conversation);
 
 // Prints the text after the prompt token by token, and a newline; returns it. stop: asked after each token, whether
 // that was the last.
-Generated print_generated(const Llama& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
+Generated print_generated(const Decoder& model, const Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
                           const TextOptions& options, const EmbedPrompts& embed = {},
                           const std::function<bool()>& stop = {});
 

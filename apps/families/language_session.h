@@ -8,8 +8,8 @@ namespace lowland::apps {
 
 class LanguageSession : public Session {
  public:
-  virtual const LlamaConfig& text_config() const = 0;
-  virtual const Llama& language(const nn::Model& model) const = 0;
+  virtual const DecoderConfig& text_config() const = 0;
+  virtual const Decoder& language(const nn::Model& model) const = 0;
 
   // --- chat
   virtual void begin_chat() {}  // after open: refuses what it was given, if it cannot be shown

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "apps/common/progress.h"
+#include "apps/data/e2e.h"
 #include "apps/data/hold_out.h"
 #include "apps/families/family.h"
 #include "apps/families/print_rows.h"
@@ -18,10 +19,10 @@ namespace lowland::apps {
 namespace fs = std::filesystem;
 namespace {
 
-std::vector<LanguageRecord> read_all(const std::vector<std::string>& files, const Columns& columns) {
+std::vector<LanguageRecord> read_all(const std::vector<std::string>& files, const Columns& columns, bool e2e) {
   std::vector<LanguageRecord> out;
   for (const std::string& file : files)
-    for (LanguageRecord& r : read_language_records(file, columns)) out.push_back(std::move(r));
+    for (LanguageRecord& r : e2e ? read_e2e(file) : read_language_records(file, columns)) out.push_back(std::move(r));
   return out;
 }
 
@@ -46,14 +47,22 @@ void LlamaSession::add_flags(Flags& f, Verb verb) {
         "Training files, .jsonl, .json, .csv or .tsv: text; prompt, completion; instruction, input, output; messages");
   f.add("dev", &splits.dev, "Development file of the same kind");
   f.add("test", &splits.test, "Test file of the same kind");
+  f.add(
+      "task", &language_.task,
+      "text: files as above; e2e: lines MEANING||SENTENCE (.txt), or columns mr and ref, scored as the E2E challenge");
   f.add("columns", &columns_,
         "What a file's columns are here, where they have other names: prompt=question,completion=a");
   splits.add_limits(f);
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest example in tokens");
   language_.add_flags(f, batch);
   if (verb != Verb::evaluate) return;
-  f.add("generate", &generate_, "Also write the answers, and score them: exact match, ROUGE-L and BLEU");
+  f.add("generate", &generate_,
+        "Also write the answers, and score them: exact match, ROUGE-L and BLEU; of e2e BLEU, NIST, METEOR, ROUGE-L and "
+        "CIDEr");
   f.add("max-new-tokens", &sampling_.max_new_tokens, "With --generate: the most tokens of an answer");
+  f.add("no-repeat-ngram-size", &sampling_.no_repeat_ngram,
+        "With --generate: never N tokens that were there in this order (0: whatever comes)");
+  sampling_.add_beams(f);
 }
 
 void LlamaSession::check() const {
@@ -66,21 +75,22 @@ void LlamaSession::open(const Flags& flags) {
   LL_CHECK(!base.model.empty(), "--model names the base checkpoint, and is missing");
   if (is_llama2c_file(base.model)) {
     folder = base.model;
-    config_ = read_llama2c_config(folder);
+    config_ = read_llama2c_config(folder).copy();
   } else {
     folder = resolve_model_folder(base.model);
-    config_ = LlamaConfig::from_folder(folder);
-    say_if(settle_tied_head(config_, folder, lowland::llama_family().base_prefix, {}, kLlamaEmbedding));
+    config_ = decoder_config_of(folder);
+    say_if(settle_tied_head(*config_, folder, config_->family().base_prefix, {}, config_->embedding()));
   }
-  say(config_.notes);
-  family_ = lowland::llama_family(config_);
-  random_std = config_.initializer_range;
+  say(config_->notes);
+  family_ = config_->family();
+  random_std = config_->initializer_range;
   take_adapter(flags, family_);
-  if (adapter) fit_to_adapter(config_, *adapter, kLlamaEmbedding);
+  if (adapter) fit_to_adapter(*config_, *adapter, config_->embedding());
   open_tokenizer();
-  train_new_tokens("embed_tokens", !config_.tie_word_embeddings);
+  const std::string table = config_->embedding();
+  train_new_tokens(table.substr(table.rfind('.') + 1), !config_->tie_word_embeddings);
   if (!context) context = system.make_context();
-  LL_CHECK(config_.attn_logit_softcapping == 0 || context->on_cpu(),
+  LL_CHECK(config_->attn_logit_softcapping == 0 || context->on_cpu(),
            "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
            folder);
 }
@@ -97,9 +107,9 @@ void LlamaSession::open_tokenizer() {
   tokenizer_at_ = with_new_tokens(path);
   if (!new_tokens_.empty()) {
     LL_CHECK(!llama2c(), "--add-tokens: {} is a file of llama2.c; `convert` makes a folder of it", folder);
-    config_.vocab_size = std::max(config_.vocab_size, new_tokens_.back() + 1);
+    config_->vocab_size = std::max(config_->vocab_size, new_tokens_.back() + 1);
   }
-  Session::open_tokenizer(tokenizer_at_, config_.vocab_size);
+  Session::open_tokenizer(tokenizer_at_, config_->vocab_size);
 }
 
 std::string LlamaSession::template_folder() const {
@@ -110,6 +120,7 @@ std::string LlamaSession::template_folder() const {
 void LlamaSession::load(const Wanted& wanted) {
   const ExampleMaker maker(*tokenizer, language_, template_folder(), longest());
   const Columns columns = language_columns(columns_);
+  const bool e2e = language_.task == "e2e";
   LanguageData data;
   const auto make = [&](DataSplit split, std::vector<LanguageRecord> records, int64_t most, LanguageSplit& into) {
     keep_first(records, most);
@@ -126,31 +137,31 @@ void LlamaSession::load(const Wanted& wanted) {
              "--dev names the file to evaluate on (.jsonl), and is missing, as is --train to hold a part of it out{}",
              splits.test.empty() ? "" : "; for --test say --split test");
     LL_CHECK(!splits.train.empty(), "--train names the training file (.jsonl), and is missing");
-    train = read_all(splits.train, columns);
+    train = read_all(splits.train, columns, e2e);
   }
   if (carve) dev = hold_out(train, splits.dev_fraction, static_cast<uint64_t>(system.seed));
-  if (!splits.dev.empty() && wanted.dev) dev = read_all({splits.dev}, columns);
+  if (!splits.dev.empty() && wanted.dev) dev = read_all({splits.dev}, columns, e2e);
   if (wanted.train) make(DataSplit::train, std::move(train), splits.max_train_samples, data.train);
   if (wanted.dev) make(DataSplit::dev, std::move(dev), splits.max_eval_samples, data.dev);
   if (wanted.test) {
     LL_CHECK(!splits.test.empty(), "--test names the test file (.jsonl), and is missing");
-    make(DataSplit::test, read_all({splits.test}, columns), splits.max_eval_samples, data.test);
+    make(DataSplit::test, read_all({splits.test}, columns, e2e), splits.max_eval_samples, data.test);
   }
   objective_ = std::make_unique<LanguageModelling>(std::move(data), label_smoothing);
 }
 
 std::unique_ptr<nn::Model> LlamaSession::new_model(bool for_training) const {
-  auto model = std::make_unique<Llama>(config_);
+  std::unique_ptr<nn::Model> model = config_->new_model();
   choose_trained(*model, family_, for_training);
   return model;
 }
 
 void LlamaSession::fill(nn::Model& model) {
   if (base.random_init) return fill_at_random(model);
-  auto& llama = static_cast<Llama&>(model);
   const auto seed = static_cast<uint64_t>(system.seed);
   if (llama2c()) {
-    base_model_ = {folder, base_model_name(base.base_model_name, folder), load_llama2c(llama, folder, seed)};
+    base_model_ = {folder, base_model_name(base.base_model_name, folder),
+                   load_llama2c(static_cast<Llama&>(model), folder, seed)};
     // Earlier adapters know such a file by its name and size.
     const bool older = card() != nullptr && card()->base_fingerprint.starts_with("llama2.c ");
     if (adapter && !older) check_base(*adapter, base_model_);
@@ -159,7 +170,7 @@ void LlamaSession::fill(nn::Model& model) {
     base_model_ = base_of(weights, base.base_model_name);
     if (adapter) check_base(*adapter, base_model_);
     read_grown(weights, model);
-    say_if(load_weights(llama, weights, seed, adapter ? &*adapter : nullptr));
+    say_if(load_weights(static_cast<Decoder&>(model), weights, seed, adapter ? &*adapter : nullptr));
   }
   if (adapter) fill_adapter(model, *adapter);
 }
@@ -169,10 +180,10 @@ void LlamaSession::write(const nn::Model& model, const fs::path& into) const {
     write_adapter_files(into.string(), collected(model, family_, longest()));
     return write_tokenizer(into);
   }
-  LlamaConfig written = config_;
-  written.architectures.clear();
-  written.dtype = "float32";
-  write_model_files(into.string(), written.to_json(), model.parameters().named());
+  const std::unique_ptr<DecoderConfig> written = config_->copy();
+  written->architectures.clear();
+  written->dtype = "float32";
+  write_model_files(into.string(), written->to_json(), tensors_to_write(model.parameters()));
   const std::string tokens = base.tokenizer.empty() ? folder : base.tokenizer;
   if (fs::is_directory(tokens)) copy_companion_files(tokens, into.string());
   if (!new_tokens_.empty()) copy_tokenizer_files(tokenizer_at_, into.string());
@@ -232,26 +243,26 @@ void LlamaPretraining::add_flags(Flags& f, Verb verb) {
 }
 
 void LlamaPretraining::read_config(const std::string& json, const std::string& file) {
-  config_ = LlamaConfig::from_json(json, file);
-  say(config_.notes);
-  config_.source.clear();  // a new model says all of itself
+  config_ = read_decoder_config(json, file);
+  say(config_->notes);
+  config_->source.clear();  // a new model says all of itself
   const int32_t eos = tokenizer->special().eos;
-  config_.vocab_size = tokenizer->vocab_size();
-  config_.bos_token_id = tokenizer->special().bos;
-  config_.pad_token_id = tokenizer->special().pad;
-  config_.eos_token_ids.clear();
-  if (eos >= 0) config_.eos_token_ids.push_back(eos);
-  random_std = config_.initializer_range;
+  config_->vocab_size = tokenizer->vocab_size();
+  config_->bos_token_id = tokenizer->special().bos;
+  config_->pad_token_id = tokenizer->special().pad;
+  config_->eos_token_ids.clear();
+  if (eos >= 0) config_->eos_token_ids.push_back(eos);
+  random_std = config_->initializer_range;
 }
 
 std::string LlamaPretraining::config_json() const {
-  LlamaConfig written = config_;
-  written.dtype = "float32";
-  return written.to_json();
+  const std::unique_ptr<DecoderConfig> written = config_->copy();
+  written->dtype = "float32";
+  return written->to_json();
 }
 
 void LlamaPretraining::load(const Wanted&) {
-  const int64_t length = std::min(splits.max_length, config_.max_tokens());
+  const int64_t length = std::min(splits.max_length, config_->max_tokens());
   const ExampleMaker maker(*tokenizer, {}, "", length);
   LanguageData data;
   data.train = maker.make_documents(text_, line_by_line_);
@@ -264,7 +275,7 @@ void LlamaPretraining::load(const Wanted&) {
 }
 
 std::unique_ptr<nn::Model> LlamaPretraining::new_model(bool) const {
-  auto model = std::make_unique<Llama>(config_);
+  std::unique_ptr<nn::Model> model = config_->new_model();
   model->train([](const std::string&) { return true; });
   return model;
 }
@@ -274,7 +285,12 @@ Family llama_app() {
           .help = {{"finetune", "Train an adapter (or all weights) on texts or conversations"},
                    {"pretrain", "Language modelling from scratch on text files"},
                    {"evaluate", "Loss and perplexity of a model or adapter on a split, as JSON"}},
-          .hub = [](const std::string&) { return lowland::llama_family(); },
+          .hub =
+              [](const std::string& folder) {
+                const std::unique_ptr<DecoderConfig> config = decoder_config_of(folder);
+                config->tie_word_embeddings = false;  // what an adapter holds whole may part the two
+                return config->family();
+              },
           .session = [] { return std::make_unique<LlamaSession>(); },
           .pretraining = [] { return std::make_unique<LlamaPretraining>(); },
           .bench = llama_bench};

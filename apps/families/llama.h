@@ -1,4 +1,4 @@
-// lowland-llama's sessions: language modelling on texts and conversations with a Llama, and its pretraining.
+// lowland-llama's sessions: language modelling on texts and conversations with a decoder, and its pretraining.
 #pragma once
 #include "apps/common/generate_text.h"
 #include "apps/data/language_records.h"
@@ -27,15 +27,15 @@ class LlamaSession final : public LanguageSession {
   std::string example_summary(int64_t rows) const override;
   int64_t rows_of(int64_t tokens) const override { return tokens - 1; }  // the last is a target only
 
-  const LlamaConfig& text_config() const override { return config_; }
-  const Llama& language(const nn::Model& model) const override { return static_cast<const Llama&>(model); }
+  const DecoderConfig& text_config() const override { return *config_; }
+  const Decoder& language(const nn::Model& model) const override { return static_cast<const Decoder&>(model); }
   nlohmann::ordered_json evaluate(const nn::Model& model, DataSplit split) override;
   void begin_chat() override;
   std::vector<int32_t> conversation(const std::vector<ChatMessage>& messages) const override;
   int32_t end_of_turn() const override;
 
  private:
-  int64_t longest() const { return std::min(splits.max_length, config_.max_tokens()); }
+  int64_t longest() const { return std::min(splits.max_length, config_->max_tokens()); }
   bool llama2c() const { return is_llama2c_file(folder); }
   void open_tokenizer();
   std::string template_folder() const;  // whose chat template counts, where no flag says
@@ -45,7 +45,7 @@ class LlamaSession final : public LanguageSession {
   LanguageSettings language_;
   std::string columns_;
   HubFamily family_;
-  LlamaConfig config_;
+  std::unique_ptr<DecoderConfig> config_;
   std::unique_ptr<LanguageModelling> objective_;
   ChatTemplate chat_;
   std::string tokenizer_at_;  // folder or file
@@ -70,11 +70,11 @@ class LlamaPretraining final : public TextPretraining {
   void read_config(const std::string& json, const std::string& file) override;
   TokenizerUse use() const override { return TokenizerUse::decoder; }
   int64_t max_tokens(const std::string& json) const override {
-    return LlamaConfig::from_json(json, model_config_).max_tokens();
+    return read_decoder_config(json, model_config_)->max_tokens();
   }
   std::string config_json() const override;
 
-  LlamaConfig config_;
+  std::unique_ptr<DecoderConfig> config_;
   std::unique_ptr<LanguageModelling> objective_;
 };
 

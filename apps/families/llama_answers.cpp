@@ -1,9 +1,11 @@
 // Answers of a language model scored: the verb evaluate with --generate.
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "apps/common/progress.h"
 #include "apps/families/llama.h"
+#include "apps/metrics/reference_scores.h"
 #include "apps/metrics/text_scores.h"
 #include "engine/error.h"
 
@@ -12,26 +14,47 @@ namespace {
 
 struct Asked {
   std::vector<int32_t> prompt;
-  std::string wanted;
+  std::vector<std::string> wanted;  // one, or of e2e all sentences of the meaning
 };
 
 // The prompt of a text; of a conversation all but its last message, which is the assistant's.
-Asked ask(const Tokenizer& tokenizer, const LanguageRecord& record, const ChatTemplate& chat, const std::string& date) {
+Asked ask(const Tokenizer& tokenizer, const LanguageRecord& record, const ChatTemplate& chat,
+          const LanguageSettings& settings) {
   if (record.messages.empty()) {
     LL_CHECK(!record.prompt.empty(), "{}: --generate needs a prompt and its completion, or a conversation",
              record.where);
-    return {encode_prompt(tokenizer, record.prompt, false), record.completion};
+    return {encode_given(tokenizer, record.prompt, settings.task), {record.completion}};
   }
   LL_CHECK(record.messages.back().role == "assistant", "{}: --generate: the last message is not the assistant's",
            record.where);
   ChatOptions options;
-  options.date = date;
+  options.date = settings.date;
   options.tools = record.tools;
   options.variables = record.variables;
   options.generation_prompt = true;
   options.answers = Answers::none;
   const std::vector<ChatMessage> before(record.messages.begin(), record.messages.end() - 1);
-  return {encode_chat(tokenizer, chat, before, options).ids, record.messages.back().content};
+  return {encode_chat(tokenizer, chat, before, options).ids, {record.messages.back().content}};
+}
+
+void put_scores(const std::vector<Asked>& asked, const std::vector<std::string>& texts, bool e2e,
+                nlohmann::ordered_json& out) {
+  TextScores plain;
+  ReferenceScores many;
+  for (size_t i = 0; i < asked.size(); ++i)
+    e2e ? many.add(texts[i], asked[i].wanted) : plain.add(texts[i], asked[i].wanted[0]);
+  if (!e2e) {
+    out["eval_exact_match"] = plain.exact_match();
+    out["eval_rouge_l"] = plain.rouge_l();
+    out["eval_bleu"] = plain.bleu();
+  } else {
+    out["eval_bleu"] = many.bleu();
+    out["eval_nist"] = many.nist();
+    out["eval_meteor"] = many.meteor();
+    out["eval_rouge_l"] = many.rouge_l();
+    out["eval_cider"] = many.cider();
+  }
+  out["eval_examples"] = asked.size();
 }
 
 }  // namespace
@@ -39,33 +62,38 @@ Asked ask(const Tokenizer& tokenizer, const LanguageRecord& record, const ChatTe
 nlohmann::ordered_json LlamaSession::evaluate(const nn::Model& model, DataSplit split) {
   nlohmann::ordered_json out = Session::evaluate(model, split);
   if (!generate_) return out;
+  const bool e2e = language_.task == "e2e";
   const bool talks =
       std::any_of(asked_.begin(), asked_.end(), [](const LanguageRecord& r) { return !r.messages.empty(); });
   if (talks) begin_chat();
   sampling_.stop = GenerationConfig::from_folder(folder).eos_token_ids;
-  TextOptions options = generate_options(config_, *tokenizer, system.seed, sampling_);
+  TextOptions options = generate_options(*config_, *tokenizer, system.seed, sampling_);
   if (talks) add_stop(options, end_of_turn());
   std::vector<Asked> asked;
+  std::map<std::string, size_t> meanings;
   for (const LanguageRecord& record : asked_) {
-    asked.push_back(ask(*tokenizer, record, chat_, language_.date));
-    LL_CHECK(std::ssize(asked.back().prompt) < config_.max_tokens(), "{}: the prompt has {} tokens, the model takes {}",
-             record.where, asked.back().prompt.size(), config_.max_tokens());
+    const auto [at, fresh] = meanings.emplace(record.prompt, asked.size());
+    if (e2e && !fresh) {
+      asked[at->second].wanted.push_back(record.completion);
+      continue;
+    }
+    asked.push_back(ask(*tokenizer, record, chat_, language_));
+    LL_CHECK(std::ssize(asked.back().prompt) < config_->max_tokens(),
+             "{}: the prompt has {} tokens, the model takes {}", record.where, asked.back().prompt.size(),
+             config_->max_tokens());
   }
-  TextScores scores;
+  std::vector<std::string> texts;
   Progress bar("answer", std::ssize(asked));
   const auto batch_size = static_cast<size_t>(batch.batch_size);
   for (size_t begin = 0; begin < asked.size(); begin += batch_size) {
     const size_t end = std::min(begin + batch_size, asked.size());
     std::vector<std::vector<int32_t>> prompts;
     for (size_t i = begin; i < end; ++i) prompts.push_back(asked[i].prompt);
-    const std::vector<Generated> texts = generate_texts(language(model), *tokenizer, prompts, options);
-    for (size_t i = begin; i < end; ++i) scores.add(texts[i - begin].text, asked[i].wanted);
+    for (Generated& g : generate_texts(language(model), *tokenizer, prompts, options))
+      texts.push_back(std::move(g.text));
     bar.update(static_cast<int64_t>(end), "");
   }
-  out["eval_exact_match"] = scores.exact_match();
-  out["eval_rouge_l"] = scores.rouge_l();
-  out["eval_bleu"] = scores.bleu();
-  out["eval_examples"] = scores.count();
+  put_scores(asked, texts, e2e, out);
   return out;
 }
 

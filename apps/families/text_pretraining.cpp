@@ -60,7 +60,7 @@ void TextPretraining::begin_run(const fs::path& run) {
 }
 
 void TextPretraining::write(const nn::Model& model, const fs::path& into) const {
-  write_model_files(into.string(), config_json(), model.parameters().named());
+  write_model_files(into.string(), config_json(), tensors_to_write(model.parameters()));
   if (fs::is_directory(tokens_)) copy_companion_files(tokens_, into.string());
 }
 

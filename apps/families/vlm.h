@@ -32,8 +32,8 @@ class VlmSession : public LanguageSession {
   void read_input() override;
   void predict(const nn::Model& model, const OnRow& row) override;
 
-  const LlamaConfig& text_config() const override { return config_.text; }
-  const Llama& language(const nn::Model& model) const override { return static_cast<const Vlm&>(model).language(); }
+  const DecoderConfig& text_config() const override { return config_.text; }
+  const Decoder& language(const nn::Model& model) const override { return static_cast<const Vlm&>(model).language(); }
   void begin_chat() override;
   bool take_line(std::string& line) override;
   void take_picture(const std::string& file) override;

@@ -5,7 +5,7 @@
 namespace lowland::apps {
 namespace {
 
-const Llama& llama(const nn::Model& model) { return static_cast<const Llama&>(model); }
+const Decoder& decoder(const nn::Model& model) { return static_cast<const Decoder&>(model); }
 
 }  // namespace
 
@@ -23,7 +23,7 @@ Tensor LanguageModelling::loss(const nn::Model& model, const PackedBatch& batch,
   LinearCrossEntropyOptions options;
   options.scale = scale;
   options.label_smoothing = mode.training ? label_smoothing_ : 0;
-  const Llama& m = llama(model);
+  const Decoder& m = decoder(model);
   const Tensor x = m.decode(m.embed(batch.rows.ids), batch.rows, mode);  // (K, C)
   return m.loss(x, batch.targets, options, batch.rows.selected, mode);   // (1)
 }
@@ -35,6 +35,6 @@ Evaluation LanguageModelling::evaluate(const nn::Model& model, DataSplit split, 
           "loss"};
 }
 
-int64_t LanguageModelling::head_dim(const nn::Model& model) const { return llama(model).config().head_dim; }
+int64_t LanguageModelling::head_dim(const nn::Model& model) const { return decoder(model).config().head_dim; }
 
 }  // namespace lowland::apps

@@ -2,7 +2,7 @@
 #pragma once
 #include "apps/objectives/language_examples.h"
 #include "apps/train/objective.h"
-#include "models/llama/llama.h"
+#include "models/decoder/decoder.h"
 
 namespace lowland::apps {
 

@@ -37,6 +37,13 @@ std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string
   return ids;
 }
 
+std::vector<int32_t> encode_given(const Tokenizer& tokenizer, const std::string& prompt, const std::string& task) {
+  std::vector<int32_t> ids = encode_prompt(tokenizer, prompt, false);
+  if (task == "e2e")
+    ids.push_back(tokenizer.special().bos >= 0 ? tokenizer.special().bos : tokenizer.need(&SpecialIds::eos));
+  return ids;
+}
+
 void LanguageSettings::add_flags(Flags& f, BatchSettings& batch) {
   f.add("loss", &loss,
         "assistant: on completions and answers only; last: of a conversation on the last answer; all: on every token "
@@ -54,6 +61,7 @@ void LanguageSettings::add_chat_flags(Flags& f) {
 }
 
 void LanguageSettings::check() const {
+  check_word("task", task, {"text", "e2e"});
   check_word("loss", loss, {"assistant", "last", "all"});
   parse_overlong(overlong);
   if (!chat_template.empty()) chat_template_of(chat_template);
@@ -97,8 +105,21 @@ LanguageExample ExampleMaker::make_conversation(const LanguageRecord& record) co
   return e;
 }
 
+LanguageExample ExampleMaker::make_parted(const LanguageRecord& record) const {
+  LanguageExample e;
+  e.ids = encode_given(tokenizer_, record.prompt, settings_.task);
+  e.learn.assign(e.ids.size(), settings_.loss == "all" ? 1 : 0);
+  const std::vector<int32_t> rest = tokenizer_.encode(record.completion, plain());
+  e.ids.insert(e.ids.end(), rest.begin(), rest.end());
+  e.ids.push_back(tokenizer_.need(&SpecialIds::eos));
+  e.learn.resize(e.ids.size(), 1);
+  e.learn[0] = 0;
+  return e;
+}
+
 LanguageExample ExampleMaker::make(const LanguageRecord& record) const {
   if (!record.messages.empty()) return make_conversation(record);
+  if (settings_.task == "e2e") return make_parted(record);
   LanguageExample e;
   std::vector<uint32_t> ends;
   tokenizer_.encode_with_ends(record.prompt + record.completion, plain(), e.ids, ends);  // replaces the ids

@@ -15,10 +15,14 @@ namespace lowland::apps {
 // Ids of a text with what the tokenizer puts in front of it (`<s>`), and nothing behind.
 std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, const std::string& text, bool parse_special);
 
+// The same of a record's prompt, which its task may end in a token of its own.
+std::vector<int32_t> encode_given(const Tokenizer& tokenizer, const std::string& prompt, const std::string& task);
+
 // The template of this name, or where it is empty the folder's own; said in the log.
 ChatTemplate chosen_template(const std::string& name, const std::string& folder);
 
 struct LanguageSettings {
+  std::string task = "text";  // or e2e: a token between meaning and sentence, as Hu et al. 2021 have it
   std::string loss = "assistant", overlong = "cut", chat_template, date = "26 Jul 2024";
   void add_flags(Flags& flags, BatchSettings& batch);  // the batch's --batch-tokens stands among them
   void add_chat_flags(Flags& flags);
@@ -39,6 +43,7 @@ class ExampleMaker {
 
  private:
   LanguageExample make_conversation(const LanguageRecord& record) const;
+  LanguageExample make_parted(const LanguageRecord& record) const;
   const ChatTemplate& chat() const;  // found at the first conversation
 
   const Tokenizer& tokenizer_;

@@ -224,9 +224,6 @@ constexpr Habit kHabits[] = {
     // --- text that is generated
     {"do-sample", "true", kNo, kDraws},
     {"do-sample", "false", kAs, "--temperature 0"},
-    {"num-beams", "1", kSo, ""},
-    {"num-beams", "*", kNo,
-     "one text is followed, without a search by beams: --temperature 0 takes the likeliest token"},
 };
 
 std::string lower(std::string text) {

@@ -19,6 +19,7 @@ constexpr Row kRows[] = {
     {"rank", {1, 65'536}},
     {"batch-size", {1}},
     {"batch", {1}},
+    {"num-beams", {1, 1024}},
     {"grad-accum", {1}},
     {"epochs", {1}},
     {"logging-steps", {1}},

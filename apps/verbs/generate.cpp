@@ -65,7 +65,7 @@ nlohmann::ordered_json scores_json(const Tokenizer& tokenizer, const std::vector
 }
 
 // One JSON object per prompt, in their order, a batch at a time. Returns the number of new tokens.
-size_t generate_many(const LanguageSession& session, const Llama& model, const std::vector<std::string>& texts,
+size_t generate_many(const LanguageSession& session, const Decoder& model, const std::vector<std::string>& texts,
                      const Ids& prompts, const TextOptions& options) {
   size_t tokens = 0;
   const auto batch = static_cast<size_t>(session.batch.batch_size);
@@ -102,7 +102,7 @@ void run(GenerateVerb& verb) {
   const std::vector<std::string> texts = one ? std::vector<std::string>{verb.prompt} : read_prompts(verb.prompts);
   const Ids prompts = encode(session, texts);
   const std::unique_ptr<nn::Model> model = filled_model(session, false);
-  const Llama& language = session.language(*model);
+  const Decoder& language = session.language(*model);
   const auto start = std::chrono::steady_clock::now();
   const size_t tokens = one && verb.logprobs == 0
                             ? print_generated(language, *session.tokenizer, prompts[0], options).tokens
@@ -124,6 +124,7 @@ void add_generate(CLI::App& app, const Family& family) {
   verb->flags.add("prompts", &verb->prompts,
                   "File of prompts instead: a line each, or .jsonl, .json, .csv with a field prompt");
   verb->sampling.add_flags(verb->flags);
+  verb->sampling.add_beams(verb->flags);
   verb->flags.add("logprobs", &verb->logprobs,
                   "As JSON lines with the log-probability of each new token and of the N likeliest in its place");
   session.batch.batch_size = 16;

@@ -103,6 +103,7 @@ Tensor mul(const Tensor& a, const Tensor& b);
 Tensor scale(const Tensor& x, double alpha);
 
 Tensor gelu(const Tensor& x);        // x Phi(x), by erf
+Tensor gelu_tanh(const Tensor& x);   // nearly the same, by tanh
 Tensor quick_gelu(const Tensor& x);  // x sigmoid(1.702 x)
 Tensor relu(const Tensor& x);        // max(x, 0)
 Tensor tanh(const Tensor& x);

@@ -91,7 +91,7 @@ Values silu_forward(const Values& x);  // of swiglu's gate
 Values silu_backward(const Values& dy, const Values& x);
 Values swiglu_forward(const Values& x, int64_t N, int64_t F);
 Values swiglu_backward(const Values& dy, const Values& x, int64_t N, int64_t F);
-Values gelu_tanh_forward(const Values& x);  // of geglu's gate
+Values gelu_tanh_forward(const Values& x);
 Values gelu_tanh_backward(const Values& dy, const Values& x);
 Values geglu_forward(const Values& x, int64_t N, int64_t F);
 Values geglu_backward(const Values& dy, const Values& x, int64_t N, int64_t F);

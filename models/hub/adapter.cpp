@@ -15,6 +15,21 @@ void put(const Tensor& into, const std::vector<float>& values) {
   into.copy_from(Tensor::from<float>(into.context(), into.shape(), values));
 }
 
+// Named rows of the model as files hold them.
+HeadTensor as_filed(const nn::Parameter& p, const nn::NamedRows& r) {
+  const Tensor t = p.master.slice_rows(r.begin, r.end);
+  HeadTensor out{.name = r.name, .shape = t.shape(), .values = host_values(t)};
+  if (!p.input_first) return out;
+  out.values = transposed(out.values, t.dim(0), t.dim(1));
+  std::swap(out.shape[0], out.shape[1]);
+  return out;
+}
+
+void put_filed(const nn::Model& model, const HeadTensor& t) {
+  const Tensor into = model.parameters().find(t.name);
+  put(into, model.parameters().input_first(t.name) ? transposed(t.values, t.shape[0], t.shape[1]) : t.values);
+}
+
 // modules_to_save: the family's as it names them, then the paths of all others that are trained in full.
 std::vector<std::string> modules_to_save(const nn::Model& model, const HubFamily& family) {
   std::vector<std::string> out = family.whole;
@@ -41,6 +56,8 @@ AdapterConfig peft_config(const nn::Model& model, const AdapterSettings& setting
   config.target_modules = lora_targets(settings, family);
   config.ensure_weight_tying = settings.ensure_weight_tying;
   config.modules_to_save = modules_to_save(model, family);
+  const auto& all = model.parameters().all();
+  config.fan_in_fan_out = std::any_of(all.begin(), all.end(), [](const auto& p) { return p->input_first; });
   config.task_type = family.task_type;
   config.base_model_class = family.base_model_class;
   config.parent_library = family.parent_library;
@@ -79,13 +96,14 @@ void check_settings(const nn::Model& model, const AdapterConfig& config, const s
   }
 }
 
-// Shape of a tensor of the model by its name; nothing where it has none.
+// Shape of a tensor of the model by its name, as files hold it; nothing where it has none.
 std::optional<Shape> shape_of(const nn::Model& model, const std::string& name) {
   for (const auto& p : model.parameters().all())
     for (const nn::NamedRows& r : p->rows) {
       if (r.name != name) continue;
       Shape shape = p->shape;
       shape[0] = r.end - r.begin;
+      if (p->input_first) std::swap(shape[0], shape[1]);
       return shape;
     }
   return std::nullopt;
@@ -237,7 +255,7 @@ void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, bool with_head
   for (const HeadTensor& t : adapter.stored) put_stored(model, t);
   put_tokens(model, adapter);
   for (const HeadTensor& h : adapter.head)
-    if (with_head || !adapter.config.saves_whole(h.name)) put(model.parameters().find(h.name), h.values);
+    if (with_head || !adapter.config.saves_whole(h.name)) put_filed(model, h);
 }
 
 LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
@@ -278,9 +296,7 @@ LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& set
     if (in_rows && !p->replaced) continue;
     for (const nn::NamedRows& r : p->rows) {
       if (p->trainable && !p->trains(r)) continue;
-      const Tensor t = p->master.slice_rows(r.begin, r.end);
-      (p->trainable && !in_rows ? out.head : out.stored)
-          .push_back({.name = r.name, .shape = t.shape(), .values = host_values(t)});
+      (p->trainable && !in_rows ? out.head : out.stored).push_back(as_filed(*p, r));
     }
   }
   if (!initial.empty()) fit_to_whole_base(out, initial);

@@ -29,6 +29,11 @@ constexpr Row kRows[] = {
     {"num_channels", 1 << 10},
     {"image_size", 1 << 16},
     {"patch_size", 1 << 16},
+    {"n_layer", 4096},
+    {"n_embd", 1 << 20},
+    {"n_inner", 1 << 22},
+    {"n_head", 1 << 16},
+    {"n_positions", 1 << 24},
     {"r", 1 << 16},
 };
 

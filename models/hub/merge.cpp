@@ -37,7 +37,7 @@ void require_finite(const Tensor& t, const std::string& dtype, const std::string
 class Merger {
  public:
   Merger(Context& context, WeightMap& weights, const LoadedAdapter& adapter, const nn::Model& model)
-      : context_(context), weights_(weights), adapter_(adapter) {
+      : context_(context), weights_(weights), adapter_(adapter), parameters_(model.parameters()) {
     for (const HeadTensor& h : adapter.head) head_left_[h.name] = &h;
     for (const nn::Linear* output : model.outputs())
       for (const nn::Embedding* table : model.tables()) take_tied(*output, *table);
@@ -167,7 +167,9 @@ class Merger {
     if (f != nullptr) {
       const Tensor a = Tensor::from<float>(context_, {f->rank, f->in}, f->a),
                    b = Tensor::from<float>(context_, {f->out, f->rank}, f->b);
-      w = ops::add(w, ops::scale(ops::matmul(b, a), f->scale));  // (out, in)
+      const bool turned = parameters_.input_first(canonical);
+      const Tensor product = turned ? ops::matmul(a, b, true, true) : ops::matmul(b, a);  // (in, out) or (out, in)
+      w = ops::add(w, ops::scale(product, f->scale));
       report_.modules += same_.count(canonical) == 0 ? 1 : 0;
     }
     require_finite(w, planned.dtype, canonical);
@@ -178,6 +180,7 @@ class Merger {
   Context& context_;
   WeightMap& weights_;
   const LoadedAdapter& adapter_;
+  const nn::ParameterSet& parameters_;  // of the model without memory
   std::map<std::string, const HeadTensor*> head_left_;
   std::map<std::string, std::string> same_;  // a tensor that is another one
   std::string apart_, apart_from_;           // the head that is the embedding no longer, and the embedding

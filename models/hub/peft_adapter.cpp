@@ -171,7 +171,7 @@ void LoadedAdapter::sort() {
 
 bool is_vocabulary_module(const std::string& module) {
   const std::string last = module.substr(module.rfind('.') + 1);
-  return last == "embed_tokens" || last == "lm_head" || last == "word_embeddings";
+  return last == "embed_tokens" || last == "lm_head" || last == "word_embeddings" || last == "wte";
 }
 
 namespace {

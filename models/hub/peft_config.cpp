@@ -239,7 +239,9 @@ double AdapterConfig::scale_of(const std::string& module) const {
 
 const std::vector<int64_t>* AdapterConfig::tokens_of(const std::string& module) const {
   for (const auto& [name, ids] : token_indices)
-    if (matches_name(module, name) || (name == "embed_tokens" && matches_name(module, "word_embeddings"))) return &ids;
+    if (matches_name(module, name) ||
+        (name == "embed_tokens" && (matches_name(module, "word_embeddings") || matches_name(module, "wte"))))
+      return &ids;
   return nullptr;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/io/atomic_file.h"
 #include "models/hub/folder_faults.h"
 #include "models/hub/hub_folder.h"
+#include "models/hub/peft_adapter.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -33,7 +34,7 @@ bool is_head(const std::string& name) {
 bool is_ignorable_weight(const std::string& name) {
   return name.starts_with("lm_head.") || name.starts_with("cls.") || name.starts_with("vocab_") ||
          name.starts_with("pooler.") || name.find(".pooler.") != std::string::npos || name.ends_with("position_ids") ||
-         name.ends_with(".rotary_emb.inv_freq");
+         name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
 WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix, Rename rename)
@@ -154,6 +155,13 @@ void WeightMap::read_into(const std::string& name, const Tensor& into) {
   std::vector<double> mean(shape[1]);
   for (size_t i = 0; i < rows.size(); ++i) mean[i % mean.size()] += rows[i] / static_cast<double>(shape[0]);
   for (int64_t row = shape[0]; row < into.dim(0); ++row) into.slice_rows(row, row + 1).assign(mean);
+}
+
+void WeightMap::read_turned(const std::string& name, const Tensor& into) {
+  const Shape wanted = {into.dim(1), into.dim(0)}, &shape = info(name).shape;
+  LL_CHECK(shape == wanted, "{}: tensor `{}` is {}, the model's is {}", folder_, name, to_string(shape),
+           to_string(wanted));
+  into.assign(transposed(load(into.context(), name, DType::f32).to_vector<float>(), shape[0], shape[1]));
 }
 
 Tensor WeightMap::load(Context& context, const std::string& name, DType dtype) {

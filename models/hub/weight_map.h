@@ -13,7 +13,7 @@ namespace lowland {
 
 // Whether transformers' own loaders, too, would leave a tensor of this name aside in an encoder or a decoder:
 // `lm_head.*`, `*.pooler.*`, `*.position_ids`, `*.rotary_emb.inv_freq`, `cls.*`, `vocab_*` (DistilBERT's
-// masked-LM head).
+// masked-LM head), `*.attn.bias` and `*.attn.masked_bias` (GPT-2's masks).
 bool is_ignorable_weight(const std::string& name);
 
 // Today's name of a tensor or module that may have an older one.
@@ -35,8 +35,10 @@ class WeightMap {
   bool contains(const std::string& name) const { return entries_.count(name) > 0; }
   const TensorInfo& info(const std::string& name) const;  // Error that names a missing tensor; its name is the file's
   bool equal(const std::string& a, const std::string& b) const;  // two tensors, in dtype, shape and every bit
-  // All three count as use. Shapes are checked by read_into; see TensorFile.
+  // All of these count as use. Shapes are checked by read_into; see TensorFile.
   void read_into(const std::string& name, const Tensor& into);
+  // A matrix that the file holds as (in, out) into one of (out, in).
+  void read_turned(const std::string& name, const Tensor& into);
   Tensor load(Context& context, const std::string& name, DType dtype);
   Tensor borrow(Context& context, const std::string& name, DType dtype);
 

@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "models/hub/hub_folder.h"
+#include "models/hub/peft_adapter.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -39,6 +40,16 @@ void write_model_files(const std::string& folder, const std::string& config_json
     for (const NamedTensor& t : shards[i]) index["weight_map"][t.first] = name;
   }
   write_file_atomically((base / "model.safetensors.index.json").string(), index.dump(2) + "\n");
+}
+
+std::vector<NamedTensor> tensors_to_write(const nn::ParameterSet& parameters) {
+  std::vector<NamedTensor> out = parameters.named();
+  for (auto& [name, t] : out) {
+    if (!parameters.input_first(name)) continue;
+    const std::vector<float> turned = transposed(t.to(DType::f32).to_vector<float>(), t.dim(0), t.dim(1));
+    t = Tensor::from<float>(t.context(), {t.dim(1), t.dim(0)}, turned).to(t.dtype());  // (in, out)
+  }
+  return out;
 }
 
 namespace {

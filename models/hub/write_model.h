@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/io/safetensors_writer.h"
+#include "nn/parameter.h"
 
 namespace lowland {
 
@@ -12,6 +13,9 @@ namespace lowland {
 // AtomicDirectory around it.
 void write_model_files(const std::string& folder, const std::string& config_json,
                        const std::vector<NamedTensor>& tensors, size_t max_shard_bytes = 5'000'000'000);
+
+// Every parameter as files hold it. After materialise().
+std::vector<NamedTensor> tensors_to_write(const nn::ParameterSet& parameters);
 
 // Copies what belongs to a model besides its weights and config.json, unchanged: tokenizer, processor,
 // generation and chat template files. Returns their names.

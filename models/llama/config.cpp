@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "engine/io/atomic_file.h"
+#include "models/decoder/config_ids.h"
 #include "models/hub/config_keys.h"
 #include "models/llama/config_rope.h"
 
@@ -172,27 +173,13 @@ void read_biases(const JsonKeys& keys, LlamaConfig& c) {
   if (c.model_type != "qwen2") c.qkv_bias = c.output_bias = attention;
 }
 
-void read_ids(const JsonKeys& keys, LlamaConfig& c) {
-  const auto id = [&](const char* key, int64_t otherwise) {
-    const int64_t i = keys.told(key) ? keys.whole(key, -1) : otherwise;
-    if (i < -1 || i >= c.vocab_size)
-      keys.refuse(key, fmt::format("is {}, outside the vocabulary of {}", i, c.vocab_size));
-    return i;
-  };
-  c.bos_token_id = id("bos_token_id", c.bos_token_id);
-  c.pad_token_id = id("pad_token_id", c.pad_token_id);
-  if (!keys.told("eos_token_id")) return;
-  c.eos_token_ids.clear();
-  if (!keys.has("eos_token_id")) return;
-  const auto& eos = keys.at("eos_token_id");
-  for (const auto& one : eos.is_array() ? eos : nlohmann::ordered_json::array({eos})) {
-    if (!one.is_number_integer() || one < 0 || one >= c.vocab_size)
-      keys.refuse("eos_token_id", fmt::format("holds {}, which is no id of the vocabulary", one.dump()));
-    c.eos_token_ids.push_back(one.get<int32_t>());
-  }
-}
-
 }  // namespace
+
+LlamaConfig::LlamaConfig() {
+  model_type = "llama";
+  set_sizes(*this, 32000, 4096, 11008, 32, 32, 32, 2048);
+  head_dim = 128;
+}
 
 LlamaConfig LlamaConfig::from_json(const std::string& text, const std::string& file_name) {
   const JsonKeys keys(text, file_name);
@@ -204,7 +191,7 @@ LlamaConfig LlamaConfig::from_json(const std::string& text, const std::string& f
   read_sizes(keys, c);
   read_rope(keys, c);
   read_window(keys, c);
-  read_ids(keys, c);
+  read_token_ids(keys, c);
   read_biases(keys, c);
   if (c.kind().gelu) read_caps(keys, c);
   c.rms_norm_eps = keys.number("rms_norm_eps", c.rms_norm_eps);
@@ -214,9 +201,7 @@ LlamaConfig LlamaConfig::from_json(const std::string& text, const std::string& f
   if (!(c.attention_dropout >= 0 && c.attention_dropout < 1))
     keys.refuse("attention_dropout", fmt::format("is {}, outside [0, 1)", c.attention_dropout));
   c.initializer_range = keys.number("initializer_range", c.initializer_range);
-  c.dtype = keys.text("dtype", keys.text("torch_dtype", ""));  // version 5, version 4
-  c.name_or_path = keys.text("_name_or_path", "");
-  c.architectures = keys.texts("architectures");
+  read_provenance(keys, c);
   if (const std::string unused = unused_keys(keys); !unused.empty()) c.notes.push_back(unused);
   c.source = text;
   return c;

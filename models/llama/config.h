@@ -9,6 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "models/decoder/config.h"
 #include "models/llama/kind.h"
 
 namespace lowland {
@@ -26,51 +27,36 @@ struct RopeScaling {
   double attention_factor = 1;                       // yarn, longrope: of all cosines and sines
 };
 
-struct LlamaConfig {
-  std::string model_type = "llama";  // one of models/llama/kind.cpp
-  int64_t vocab_size = 32000;
-  int64_t hidden_size = 4096;
+struct LlamaConfig : DecoderConfig {  // model_type: one of models/llama/kind.cpp
+  LlamaConfig();                      // Llama 2 7B's sizes
+
   int64_t intermediate_size = 11008;
-  int64_t num_hidden_layers = 32;
-  int64_t num_attention_heads = 32;
-  int64_t num_key_value_heads = 32;
-  int64_t head_dim = 128;
-  int64_t max_position_embeddings = 2048;
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000;
   RopeScaling rope_scaling;
-  double partial_rotary_factor = 1;    // of each head's columns, the first ones, that are rotated
-  double rope_local_base_freq = 0;     // theta of the layers that have the window, unscaled; 0: as of all others
-  double query_pre_attn_scalar = 0;    // scores are divided by its root; 0: head_dim
-  double attn_logit_softcapping = 0;   // cap of the scores; 0: none
-  double final_logit_softcapping = 0;  // cap of the logits; 0: none
-  bool tie_word_embeddings = false;
+  double partial_rotary_factor = 1;  // of each head's columns, the first ones, that are rotated
+  double rope_local_base_freq = 0;   // theta of the layers that have the window, unscaled; 0: as of all others
+  double query_pre_attn_scalar = 0;  // scores are divided by its root; 0: head_dim
   bool qkv_bias = false,
        output_bias = false;  // attention's: Qwen2 has the first, Llama's attention_bias means both
   bool mlp_bias = false;
-  bool head_apart = false;     // tied in the folder, but not here: an adapter holds one of the two whole
   int64_t sliding_window = 0;  // positions that attention looks back on, the own included; 0: all
   std::vector<bool> slides;    // which layers have the window; empty: all
   double attention_dropout = 0;
-  double initializer_range = 0.02;
-  int64_t bos_token_id = -1, pad_token_id = -1;  // -1: none
-  std::vector<int32_t> eos_token_ids;            // one, several or none
-  std::string dtype;                             // "float32", "bfloat16", ... as the file says; empty if it does not
-  std::string name_or_path;                      // `_name_or_path`
-  std::vector<std::string> architectures;
-  std::vector<std::string> notes;  // sentences on what the file says and nobody uses
-  std::string source;              // the file's text; empty if there is none
 
   static LlamaConfig from_json(const std::string& text, const std::string& file_name);
   static LlamaConfig from_folder(const std::string& folder);
   // The file that was read, with what has changed since; without one, transformers 4 spelling, with version 5's
   // rope_parameters and layer_types beside it. Ends in a newline.
-  std::string to_json() const;
+  std::string to_json() const override;
   nlohmann::json own_json() const;  // the second of these in any case
 
   const LlamaKind& kind() const { return *llama_kind(model_type); }
-  bool own_head() const { return !tie_word_embeddings || head_apart; }
-  int64_t max_tokens() const;              // longest segment
+  int64_t max_tokens() const override;
+  const char* embedding() const override;
+  HubFamily family() const override;
+  std::unique_ptr<Decoder> new_model() const override;
+  std::unique_ptr<DecoderConfig> copy() const override { return std::make_unique<LlamaConfig>(*this); }
   int64_t window_of(int64_t layer) const;  // sliding_window of a layer; 0: none
   int64_t rope_limit() const;              // longer texts have frequencies of their own
   int64_t rotary_dim() const;              // columns of a head that are rotated

@@ -1,6 +1,7 @@
 // LlamaConfig as JSON.
 #include <nlohmann/json.hpp>
 
+#include "models/decoder/config_ids.h"
 #include "models/hub/config_keys.h"
 #include "models/llama/config.h"
 
@@ -111,12 +112,7 @@ nlohmann::json LlamaConfig::own_json() const {
   if (model_type == "llama") j["mlp_bias"] = mlp_bias;
   if (model_type == "llama" || kind().head_norms || kind().gelu) j["attention_bias"] = qkv_bias;
   if (model_type != "llama") put_windows(*this, j);
-  const auto id = [](int64_t i) { return i < 0 ? nlohmann::json(nullptr) : nlohmann::json(i); };
-  j["bos_token_id"] = id(bos_token_id);
-  j["pad_token_id"] = id(pad_token_id);
-  j["eos_token_id"] = eos_token_ids.empty()       ? nlohmann::json(nullptr)
-                      : eos_token_ids.size() == 1 ? nlohmann::json(eos_token_ids[0])
-                                                  : nlohmann::json(eos_token_ids);
+  put_token_ids(*this, j);
   if (!dtype.empty()) j["torch_dtype"] = dtype;
   if (!name_or_path.empty()) j["_name_or_path"] = name_or_path;
   return j;

@@ -20,4 +20,8 @@ HubFamily llama_family(const LlamaConfig& config) {
   return family;
 }
 
+const char* LlamaConfig::embedding() const { return kLlamaEmbedding; }
+HubFamily LlamaConfig::family() const { return llama_family(*this); }
+std::unique_ptr<Decoder> LlamaConfig::new_model() const { return std::make_unique<Llama>(*this); }
+
 }  // namespace lowland

@@ -1,28 +1,24 @@
 #include "models/llama/generate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "models/llama/beam_search.h"
+#include "models/llama/kv_cache.h"
 
 namespace lowland {
 namespace {
 
 using Sequences = std::vector<std::vector<int32_t>>;
 
-void check_prompts(const Llama& model, const Sequences& prompts) {
+void check_prompts(const Decoder& model, const Sequences& prompts) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     LL_CHECK(!prompts[i].empty(), "prompt {} is empty: a decoder begins with at least one token", i);
     LL_CHECK(static_cast<int64_t>(prompts[i].size()) <= model.max_length(),
              "prompt {} has {} tokens, the model takes {}", i, prompts[i].size(), model.max_length());
   }
-}
-
-// New tokens that a prompt has room for.
-int64_t room(const Llama& model, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
-  // The last token is chosen but never read: it needs no position.
-  const int64_t positions = model.max_length() - static_cast<int64_t>(prompt.size()) + 1;
-  return std::min(options.max_new_tokens, positions);
 }
 
 // What the tokens so far do to the logits of the next: `fresh` joins those `seen`, where anybody asks for them.
@@ -34,11 +30,18 @@ void remember_and_forbid(const Sampling& sampling, const std::vector<int32_t>& f
   if (sampling.no_repeat_ngram > 0) forbid_repeated_ngrams(logits, seen, sampling.no_repeat_ngram);
 }
 
-// A Phi-3 whose text outgrows the short factors of its rope is read again as a whole with the long ones, as in
-// transformers.
-bool outgrows_rope(const LlamaConfig& config, int64_t length, size_t more) {
-  const int64_t limit = config.rope_limit();
-  return config.kind().fused && length > 0 && length <= limit && length + static_cast<int64_t>(more) > limit;
+Sequences best_texts(const Decoder& model, const Sequences& prompts, const GenerateOptions& options,
+                     const OnToken& on_token) {
+  Sequences out;
+  for (const std::vector<BeamText>& texts : beam_search(model, prompts, options)) {
+    std::vector<int32_t>& tokens = out.emplace_back();
+    for (const int32_t id : texts.empty() ? std::vector<int32_t>() : texts.front().tokens) {
+      tokens.push_back(id);
+      if (on_token) on_token(out.size() - 1, id);
+      if (options.ends_after && options.ends_after(out.size() - 1, id)) break;
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -48,17 +51,38 @@ void add_stop(GenerateOptions& options, int32_t id) {
   if (id >= 0 && same == options.stop.end()) options.stop.push_back(id);
 }
 
-Sequences generate(const Llama& model, const Sequences& prompts, const GenerateOptions& options,
-                   const OnToken& on_token, const EmbedPrompts& embed) {
+void check_generation(const Decoder& model, const Sequences& prompts, const GenerateOptions& options) {
   check_sampling(options.sampling);
   LL_CHECK(options.max_new_tokens >= 0, "max-new-tokens must be at least 0, got {}", options.max_new_tokens);
+  const Beams& beams = options.beams;
+  LL_CHECK(beams.count >= 1 && beams.count <= 1024, "num-beams must be from 1 to 1024, got {}", beams.count);
+  LL_CHECK(std::isfinite(beams.length_penalty), "length-penalty must be a number, got {}", beams.length_penalty);
+  LL_CHECK(beams.count == 1 || options.sampling.temperature == 0,
+           "num-beams {}: a beam search takes the likeliest tokens, and draws none: temperature must be 0, not {}",
+           beams.count, options.sampling.temperature);
   check_prompts(model, prompts);
   model.arena().require_centre("generation");
+}
+
+int64_t room_for(const Decoder& model, const std::vector<int32_t>& prompt, const GenerateOptions& options) {
+  // The last token is chosen but never read: it needs no position.
+  const int64_t positions = model.max_length() - static_cast<int64_t>(prompt.size()) + 1;
+  return std::min(options.max_new_tokens, positions);
+}
+
+Sequences generate(const Decoder& model, const Sequences& prompts, const GenerateOptions& options,
+                   const OnToken& on_token, const EmbedPrompts& embed) {
+  if (options.beams.count > 1) {
+    LL_CHECK(!embed, "a beam search continues texts, and not pictures");
+    LL_CHECK(!options.on_scores, "a beam search does not tell the probabilities of tokens");
+    return best_texts(model, prompts, options, on_token);
+  }
+  check_generation(model, prompts, options);
   const NoGrad guard(model.context());
   const PhaseScope phase(model.context().memory(), "generation");
   std::vector<int64_t> most, capacities;
   for (const auto& prompt : prompts) {
-    most.push_back(room(model, prompt, options));
+    most.push_back(room_for(model, prompt, options));
     capacities.push_back(prompt.size() + std::max<int64_t>(most.back() - 1, 0));
   }
   KvCache cache(model.context(), model.config(), model.dtype(), capacities);
@@ -73,7 +97,7 @@ Sequences generate(const Llama& model, const Sequences& prompts, const GenerateO
       if (!next[i].empty()) running.push_back(i);
     if (running.empty()) return out;
     for (const size_t i : running) {
-      if (embed || !outgrows_rope(model.config(), cache.length(i), next[i].size())) continue;
+      if (embed || !model.reads_again(cache.length(i), next[i].size())) continue;
       next[i] = prompts[i];
       next[i].insert(next[i].end(), out[i].begin(), out[i].end());
       cache.cut(i, 0);

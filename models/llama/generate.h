@@ -3,14 +3,25 @@
 #include <functional>
 #include <vector>
 
-#include "models/llama/llama.h"
+#include "models/decoder/decoder.h"
 #include "models/llama/sampling.h"
 
 namespace lowland {
 
+// When a beam search ends that has found as many texts as there are beams: when none of those under way looks better
+// than the worst of them; with the first of them; when none can become better.
+enum class EarlyStopping : uint8_t { likely, first, never };
+
+struct Beams {
+  int64_t count = 1;          // 1: no search
+  double length_penalty = 1;  // scores of texts are divided by their length to this power
+  EarlyStopping early = EarlyStopping::likely;
+};
+
 struct GenerateOptions {
   int64_t max_new_tokens = 128;
   Sampling sampling;
+  Beams beams;
   std::vector<int32_t> stop;  // a sequence ends before any of these ids
   // Told each new token; true: its sequence ends with it.
   std::function<bool(size_t prompt, int32_t id)> ends_after = {};
@@ -32,8 +43,16 @@ using EmbedPrompts = std::function<Tensor(const nn::Rows& rows)>;
 
 // The new tokens of each prompt: at most max_new_tokens, and no more than the model's positions hold. Runs at
 // the centre, without dropout. Throws Error on an empty prompt and on one that the positions cannot hold.
-std::vector<std::vector<int32_t>> generate(const Llama& model, const std::vector<std::vector<int32_t>>& prompts,
+// With beams it is the best text of each prompt, told token by token at the end (models/llama/beam_search.h).
+std::vector<std::vector<int32_t>> generate(const Decoder& model, const std::vector<std::vector<int32_t>>& prompts,
                                            const GenerateOptions& options, const OnToken& on_token = {},
                                            const EmbedPrompts& embed = {});
+
+// --- for beam_search
+// Throws Error on what generate throws it on before anything runs.
+void check_generation(const Decoder& model, const std::vector<std::vector<int32_t>>& prompts,
+                      const GenerateOptions& options);
+// New tokens that a prompt has room for.
+int64_t room_for(const Decoder& model, const std::vector<int32_t>& prompt, const GenerateOptions& options);
 
 }  // namespace lowland

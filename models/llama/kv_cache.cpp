@@ -1,10 +1,11 @@
 #include "models/llama/kv_cache.h"
 
 #include "engine/error.h"
+#include "engine/ops/ops.h"
 
 namespace lowland {
 
-KvCache::KvCache(Context& context, const LlamaConfig& config, DType dtype, std::vector<int64_t> capacities)
+KvCache::KvCache(Context& context, const DecoderConfig& config, DType dtype, std::vector<int64_t> capacities)
     : context_(context), start_{0}, length_(capacities.size(), 0) {
   for (const int64_t capacity : capacities) start_.push_back(start_.back() + capacity);
   LL_CHECK(start_.back() < (int64_t{1} << 31), "a cache of {} positions is more than this program can number",
@@ -64,6 +65,25 @@ nn::Rows KvCache::append(const std::vector<std::vector<int32_t>>& tokens) {
   rows.selected = {tensor(select_example), tensor(select_position)};
   rows.cu_select = tensor(cu_select);
   return rows;
+}
+
+void KvCache::copy(const std::vector<Copy>& copies) {
+  std::vector<int32_t> from, to;
+  std::vector<int64_t> length = length_;
+  for (const Copy& c : copies) {
+    LL_CHECK(c.from < sequences() && c.to < sequences() && c.same >= 0 && length_[c.from] <= capacity(c.to),
+             "sequence {} of a cache cannot become what {} is", c.to, c.from);
+    length[c.to] = length_[c.from];
+    for (int64_t i = c.same; i < length[c.to]; ++i) {
+      from.push_back(static_cast<int32_t>(start_[c.from] + i));
+      to.push_back(static_cast<int32_t>(start_[c.to] + i));
+    }
+  }
+  length_ = std::move(length);
+  if (from.empty()) return;
+  const Shape shape = {std::ssize(from)};
+  const Tensor source = Tensor::from<int32_t>(context_, shape, from), into = Tensor::from<int32_t>(context_, shape, to);
+  for (const Tensor& layer : layers_) ops::scatter_rows(layer, ops::gather_rows(layer, source), into, 0);
 }
 
 void KvCache::cut(size_t sequence, int64_t length) {

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "models/llama/config.h"
+#include "models/decoder/config.h"
 #include "nn/rows.h"
 
 namespace lowland {
@@ -16,12 +16,19 @@ namespace lowland {
 class KvCache {
  public:
   // capacities: the most tokens that each sequence will hold. Throws Error where that does not fit into free memory.
-  KvCache(Context& context, const LlamaConfig& config, DType dtype, std::vector<int64_t> capacities);
+  KvCache(Context& context, const DecoderConfig& config, DType dtype, std::vector<int64_t> capacities);
 
   // Makes room for new tokens of each sequence (none: an empty list), and gives their rows, packed, with each
   // sequence's last row selected. Llama::decode with these rows fills it. Throws Error where a sequence would
   // outgrow its capacity.
   nn::Rows append(const std::vector<std::vector<int32_t>>& tokens);
+  // Sequence `to` becomes what `from` is, whose first `same` tokens it has already.
+  struct Copy {
+    size_t from, to;
+    int64_t same;
+  };
+  // All at once: what one gives, another may overwrite.
+  void copy(const std::vector<Copy>& copies);
   // Forgets all but the first `length` tokens of a sequence.
   void cut(size_t sequence, int64_t length);
 

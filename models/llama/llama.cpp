@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <utility>
 
 #include "engine/autograd.h"
@@ -26,13 +25,12 @@ Bias bias_if(bool on) { return on ? Bias::learnt : Bias::none; }
 }  // namespace
 
 Llama::Llama(LlamaConfig config, nn::Model* whole, const std::string& base)
-    : nn::Model(whole), config_(std::move(config)) {
+    : Decoder(whole), config_(std::move(config)) {
   const int64_t C = config_.hidden_size, V = config_.vocab_size;
   tokens_ = own(std::make_unique<nn::Embedding>(parameters_, base + ".embed_tokens", V, C));
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(base, i));
   norm_ = std::make_unique<nn::RmsNorm>(parameters_, base + ".norm", C, config_.rms_norm_eps, config_.kind().plus_one);
-  head_ = own_output(config_.own_head() ? std::make_unique<Linear>(parameters_, "lm_head", V, C, Bias::none)
-                                        : std::make_unique<Linear>(parameters_, "lm_head", tokens_->weight()));
+  make_head(config_, *tokens_);
 }
 
 Linear* Llama::make_qkv(const std::string& attention) {
@@ -120,8 +118,8 @@ Tensor Llama::embed(const Tensor& ids) const {
   return ops::scale(x, dtype() == DType::bf16 ? static_cast<float>(bf16(root)) : root);  // (N, C)
 }
 
-Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Rope& rope, const Mode& mode,
-                     const KvCache* cache) const {
+Tensor Llama::attend_rotated(size_t index, Tensor qkv, const Rows& rows, const Rope& rope, const Mode& mode,
+                             const KvCache* cache) const {
   const int64_t NH = config_.num_attention_heads, NKV = config_.num_key_value_heads, HD = config_.head_dim;
   const bool local = config_.local(static_cast<int64_t>(index)), part = config_.rotary_dim() != HD;
   const double factor = local ? 1 : config_.rope_scaling.attention_factor;  // of all cosines and sines
@@ -141,16 +139,7 @@ Tensor Llama::attend(size_t index, Tensor qkv, const Rows& rows, const Rope& rop
   // Where all of a head is rotated, that factor is one of queries and of keys.
   if (factor != 1 && !part) options.scale = factor * factor / std::sqrt(width);
   options.dropout = mode.dropout(config_.attention_dropout, layers_[index].attention_op, rows.all);
-  if (cache == nullptr) {
-    options.cu_q = rows.cu_seqlens;
-    options.max_q = options.max_k = rows.longest;
-    return ops::attention(qkv, options);  // (N, NH HD)
-  }
-  const Tensor& kv = cache->layer(index);  // (cached rows, 2 NKV HD)
-  ops::scatter_rows(kv, qkv, cache->new_rows(), NH * HD);
-  options.cu_q = cache->cu_q();
-  options.cu_k = cache->cu_k();
-  return ops::attention(qkv, kv, options);  // (N, NH HD)
+  return attend(qkv, options, rows, index, cache);  // (N, NH HD)
 }
 
 AddNorm Llama::block(size_t index, AddNorm x, const Rows& rows, const Rope& rope, const Mode& mode,
@@ -160,27 +149,17 @@ AddNorm Llama::block(size_t index, AddNorm x, const Rows& rows, const Rope& rope
   // computed.
   const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;
   const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;
-  if (!x.norm) x.norm = layer.input_norm.forward(x.sum);                                          // (N, C)
-  Tensor o = attend(index, layer.qkv->forward(x.norm, rows.all, mode), rows, rope, mode, cache);  // (N, NH HD)
-  if (narrow) o = ops::gather_rows(o, rows.select);                                               // (K, NH HD)
-  o = layer.output->forward(o, out_rows, mode);                                                   // (K or N, C)
-  if (layer.after_attention) o = layer.after_attention->forward(o);                               // (K or N, C)
-  x = layer.mlp_norm.forward(o, narrow ? ops::gather_rows(x.sum, rows.select) : x.sum);           // (K or N, C)
-  o = layer.gate_up->forward(std::exchange(x.norm, {}), out_rows, mode);                          // (K or N, 2 F)
-  o = config_.kind().gelu ? ops::geglu(o) : ops::swiglu(o);                                       // (K or N, F)
-  o = layer.down->forward(o, out_rows, mode);                                                     // (K or N, C)
-  if (layer.after_mlp) o = layer.after_mlp->forward(o);                                           // (K or N, C)
-  return next != nullptr ? next->forward(o, x.sum) : AddNorm{ops::add(x.sum, o), {}};             // (K or N, C)
-}
-
-void Llama::check_rows(const Tensor& x, const Rows& rows) const {
-  LL_CHECK(rows.K > 0, "no row of the batch is selected");
-  LL_CHECK(x.rank() == 2 && x.dim(0) == rows.N && x.dim(1) == config_.hidden_size,
-           "the decoder takes ({},{}) embedded rows, not {}", rows.N, config_.hidden_size, describe(x));
-  const int32_t* bounds = rows.cu_seqlens.host();
-  for (int64_t s = 0; s < rows.S; ++s)
-    LL_CHECK(bounds[s + 1] - bounds[s] <= max_length(), "segment {} has {} tokens; the longest the model takes is {}",
-             s, bounds[s + 1] - bounds[s], max_length());
+  if (!x.norm) x.norm = layer.input_norm.forward(x.sum);                                                  // (N, C)
+  Tensor o = attend_rotated(index, layer.qkv->forward(x.norm, rows.all, mode), rows, rope, mode, cache);  // (N, NH HD)
+  if (narrow) o = ops::gather_rows(o, rows.select);                                                       // (K, NH HD)
+  o = layer.output->forward(o, out_rows, mode);                                                           // (K or N, C)
+  if (layer.after_attention) o = layer.after_attention->forward(o);                                       // (K or N, C)
+  x = layer.mlp_norm.forward(o, narrow ? ops::gather_rows(x.sum, rows.select) : x.sum);                   // (K or N, C)
+  o = layer.gate_up->forward(std::exchange(x.norm, {}), out_rows, mode);               // (K or N, 2 F)
+  o = config_.kind().gelu ? ops::geglu(o) : ops::swiglu(o);                            // (K or N, F)
+  o = layer.down->forward(o, out_rows, mode);                                          // (K or N, C)
+  if (layer.after_mlp) o = layer.after_mlp->forward(o);                                // (K or N, C)
+  return next != nullptr ? next->forward(o, x.sum) : AddNorm{ops::add(x.sum, o), {}};  // (K or N, C)
 }
 
 Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
@@ -206,44 +185,11 @@ Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const 
   return h.norm ? h.norm : norm_->forward(h.sum);                      // (K, C)
 }
 
-Tensor Llama::logits(const Tensor& x, const nn::RowIds& ids, const Mode& mode) const {
-  const Tensor y = head_->forward(x, ids, mode);  // (K, V)
-  const double cap = config_.final_logit_softcapping;
-  return cap > 0 ? ops::soft_cap(y, cap) : y;  // (K, V)
-}
-
-Tensor Llama::loss(const Tensor& x, const Tensor& targets, const LinearCrossEntropyOptions& options,
-                   const nn::RowIds& ids, const Mode& mode) const {
-  if (!head_->adapted() && !head_->probe()) {
-    LinearCrossEntropyOptions capped = options;
-    capped.soft_cap = config_.final_logit_softcapping;
-    return ops::linear_cross_entropy(x, head_->weight().value, targets, capped);  // (1)
-  }
-  // With a pair the logits of some rows at a time are made, and made again in the backward pass.
-  const int64_t K = x.dim(0);
-  const int64_t chunk =
-      options.chunk_rows > 0 ? options.chunk_rows : ops::logits_rows(context(), K, config_.vocab_size);
-  Tensor sum;  // (1)
-  for (int64_t begin = 0; begin < K; begin += chunk) {
-    const int64_t end = std::min(begin + chunk, K);
-    const auto some = [&](const Tensor& t) { return t ? t.slice_rows(begin, end) : t; };
-    const nn::RowIds rows{some(ids.example), some(ids.position)};
-    const Tensor wanted = some(targets);
-    const auto run = [this, rows, mode, wanted, options](const Tensor& in) {
-      return ops::cross_entropy(logits(in, rows, mode), wanted, options);  // (1)
-    };
-    if (end - begin == K) return run(x);
-    std::vector<int32_t> which(end - begin);
-    std::iota(which.begin(), which.end(), static_cast<int32_t>(begin));
-    const Tensor part = ops::gather_rows(x, Tensor::from<int32_t>(context(), {end - begin}, which));  // (chunk, C)
-    const Tensor l = checkpoint(run, part);
-    sum = sum ? ops::add(sum, l) : l;
-  }
-  return sum;
-}
-
-Tensor Llama::forward(const Rows& rows, const Mode& mode) const {
-  return logits(decode(embed(rows.ids), rows, mode), rows.selected, mode);  // (K, V)
+// A Phi-3 whose text outgrows the short factors of its rope is read again as a whole with the long ones, as in
+// transformers.
+bool Llama::reads_again(int64_t cached, size_t more) const {
+  const int64_t limit = config_.rope_limit();
+  return config_.kind().fused && cached > 0 && cached <= limit && cached + static_cast<int64_t>(more) > limit;
 }
 
 }  // namespace lowland

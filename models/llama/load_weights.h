@@ -1,4 +1,4 @@
-// Weights into a Llama: of a Hugging Face folder, or of a file of llama2.c.
+// Weights into a decoder: of a Hugging Face folder; into a Llama of a file of llama2.c, too.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,7 +13,7 @@ namespace lowland {
 // get LoRA's initialisation. Returns one line on the folder's tensors that the model has no place for, or
 // nothing. adapter: what it brings in another shape is left for it (null: none). REQUIRES materialise(). Throws Error
 // that names a missing tensor, or one of another shape.
-std::string load_weights(Llama& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter = nullptr);
+std::string load_weights(Decoder& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter = nullptr);
 
 // llama2.c's `.bin`, version 0: seven i32 (dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size,
 // seq_len; a negative vocab_size means a head of its own), then the tensors in f32. Its rotary embedding

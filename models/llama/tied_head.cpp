@@ -35,7 +35,7 @@ void move_tensor(std::vector<HeadTensor>& from, const std::string& name, std::ve
 
 }  // namespace
 
-std::string settle_tied_head(LlamaConfig& config, const WeightMap& weights, const std::string& embedding) {
+std::string settle_tied_head(DecoderConfig& config, const WeightMap& weights, const std::string& embedding) {
   const std::string table = embedding + ".weight";
   if (!config.tie_word_embeddings || !weights.contains(kHead) || !weights.contains(table)) return "";
   if (weights.equal(kHead, table)) return "";
@@ -45,7 +45,7 @@ std::string settle_tied_head(LlamaConfig& config, const WeightMap& weights, cons
       weights.folder(), kHead, table);
 }
 
-std::string settle_tied_head(LlamaConfig& config, const std::string& folder, const std::string& base_prefix,
+std::string settle_tied_head(DecoderConfig& config, const std::string& folder, const std::string& base_prefix,
                              const Rename& rename, const std::string& embedding) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -55,7 +55,7 @@ std::string settle_tied_head(LlamaConfig& config, const std::string& folder, con
   return settle_tied_head(config, WeightMap(folder, base_prefix, rename), embedding);
 }
 
-void fit_to_adapter(LlamaConfig& config, LoadedAdapter& adapter, const std::string& embedding) {
+void fit_to_adapter(DecoderConfig& config, LoadedAdapter& adapter, const std::string& embedding) {
   const std::string table = embedding + ".weight", head = kHead;
   const int64_t table_rows = rows_of(adapter, table), head_rows = rows_of(adapter, head);
   const HeadTensor *whole_table = adapter.find_head(table), *whole_head = adapter.find_head(head);
@@ -83,8 +83,8 @@ void fit_to_adapter(LlamaConfig& config, LoadedAdapter& adapter, const std::stri
   config.vocab_size = rows;
 }
 
-void read_parameter(WeightMap& weights, const LlamaConfig& config, const std::string& embedding,
-                    const LoadedAdapter* adapter, const std::string& name, const Tensor& into) {
+void read_parameter(WeightMap& weights, const DecoderConfig& config, const std::string& embedding,
+                    const LoadedAdapter* adapter, const std::string& name, const Tensor& into, bool input_first) {
   const std::string table = embedding + ".weight";
   std::string from = name;
   if (config.tie_word_embeddings && !weights.contains(name)) {
@@ -92,6 +92,7 @@ void read_parameter(WeightMap& weights, const LlamaConfig& config, const std::st
     if (name == table && weights.contains(kHead)) from = kHead;
   }
   const bool brought = adapter != nullptr && (adapter->find_head(name) != nullptr || find_in(adapter->stored, name));
+  if (input_first) return weights.read_turned(from, into);
   if (brought && weights.contains(from) && weights.info(from).shape != into.shape()) return;
   weights.read_into(from, into);
 }

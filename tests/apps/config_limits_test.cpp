@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "models/decoder/decoder.h"
 #include "models/hub/adapter_card.h"
 #include "models/hub/peft_config.h"
 #include "models/images/image_processor.h"
@@ -63,6 +64,10 @@ std::vector<Reader> readers() {
            "bos_token_id":1,"eos_token_id":2,"pad_token_id":0,"sliding_window":16,"sliding_window_pattern":2,
            "query_pre_attn_scalar":8})",
        [](const std::string& text) { check_counts(Llama(LlamaConfig::from_json(text, "F"))); }},
+      {"gpt2",
+       R"({"model_type":"gpt2","n_embd":32,"n_layer":2,"n_head":4,"n_inner":48,"n_positions":64,"vocab_size":300,
+           "bos_token_id":1,"eos_token_id":2,"pad_token_id":0})",
+       [](const std::string& text) { check_counts(*read_decoder_config(text, "F")->new_model()); }},
       {"vit", kVision,
        [](const std::string& text) { check_counts(Vit(VitConfig::from_json(text, "F"), VitHead::none)); }},
       {"classifier", classifier.c_str(),

@@ -9,6 +9,7 @@
 #include "apps/train/run.h"
 #include "engine/error.h"
 #include "engine/io/safetensors_writer.h"
+#include "models/llama/llama.h"
 #include "models/roberta/load_weights.h"
 #include "tests/apps/program.h"
 #include "tests/emulator.h"
@@ -69,7 +70,7 @@ struct Classifier final : Job {
   const Objective& objective() const override { return work; }
 };
 
-struct Decoder final : Job {
+struct Language final : Job {
   Llama llama{config()};
   LanguageModelling work{{examples(1, 90), examples(1000, 20), {}}, 0};
 
@@ -98,7 +99,7 @@ struct Decoder final : Job {
     }
     return split;
   }
-  Decoder(Context& context, const RunSettings& settings) {
+  Language(Context& context, const RunSettings& settings) {
     llama.attach_lora(adapter_on("q_proj", "down_proj"));
     llama.set_recompute(settings.batch.recompute == "block");
     llama.materialise(context, DType::f32);
@@ -200,6 +201,6 @@ TEST_CASE("a run of lowland-roberta's loop on a device: graphs, none, resumed, a
 }
 
 TEST_CASE("a run of lowland-llama's loop on a device: graphs, none, resumed, and the CPU's losses") {
-  check_app<Decoder>("eflat-lora", "none");
-  check_app<Decoder>("flat-lora", "block");
+  check_app<Language>("eflat-lora", "none");
+  check_app<Language>("flat-lora", "block");
 }

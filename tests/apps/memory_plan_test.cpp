@@ -7,6 +7,7 @@
 #include "apps/train/run.h"
 #include "apps/train/step.h"
 #include "engine/error.h"
+#include "models/gpt2/gpt2.h"
 #include "models/llama/llama.h"
 #include "models/roberta/roberta.h"
 
@@ -66,24 +67,24 @@ void choose_trained(nn::Model& model, const Settings& s) {
   model.attach_lora(lora);
 }
 
-class LlamaSteps final : public Sequences {
+class DecoderSteps final : public Sequences {
  public:
-  LlamaSteps(LlamaConfig config, int64_t length) : Sequences(length, true), config_(std::move(config)) {}
+  DecoderSteps(const DecoderConfig& config, int64_t length) : Sequences(length, true), config_(config.copy()) {}
   std::unique_ptr<nn::Model> make(const Settings& s) const override {
-    auto model = std::make_unique<Llama>(config_);
+    std::unique_ptr<nn::Model> model = config_->new_model();
     choose_trained(*model, s);
     return model;
   }
   Tensor loss(const nn::Model& model, const PackedBatch& b, const nn::Mode& mode, double scale) const override {
     LinearCrossEntropyOptions o;
     o.scale = scale;
-    const auto& m = static_cast<const Llama&>(model);
+    const auto& m = static_cast<const Decoder&>(model);
     return m.loss(m.decode(m.embed(b.rows.ids), b.rows, mode), b.targets, o);  // (1)
   }
-  int64_t head_dim(const nn::Model&) const override { return config_.head_dim; }
+  int64_t head_dim(const nn::Model&) const override { return config_->head_dim; }
 
  private:
-  LlamaConfig config_;
+  std::unique_ptr<DecoderConfig> config_;
 };
 
 class RobertaSteps final : public Sequences {
@@ -121,7 +122,7 @@ PlannedRun planned(const Sequences& work, const Settings& s) {
           .training = kTraining,
           .system = kSystem,
           .lora_dropout = s.lora_dropout,
-          .narrow_weights = dynamic_cast<const LlamaSteps*>(&work) != nullptr};
+          .narrow_weights = dynamic_cast<const DecoderSteps*>(&work) != nullptr};
 }
 
 LlamaConfig tiny_llama() {
@@ -183,7 +184,7 @@ TEST_CASE("memory plan: the peak of real steps") {
   for (const char* recompute : {"none", "block"})
     for (const char* method : {"lora", "eflat-lora", "lora-sam", "bi-lora", "flat-lora-random", "lora-mgpo", "full"}) {
       const Settings s = settings_of(method, recompute);
-      check_prediction("tiny llama", LlamaSteps(tiny_llama(), 40), s);
+      check_prediction("tiny llama", DecoderSteps(tiny_llama(), 40), s);
       for (const char* type : {"roberta", "bert", "distilbert"}) {
         RobertaConfig encoder = tiny_roberta();
         encoder.model_type = type;
@@ -201,14 +202,26 @@ TEST_CASE("memory plan: decoders of every kind") {
     if (c.model_type == "gemma2") c.attn_logit_softcapping = 50;
     for (const char* method : {"lora", "full"})
       for (const char* recompute : {"none", "block"})
-        check_prediction(std::string("tiny ") + type, LlamaSteps(c, 40), settings_of(method, recompute));
+        check_prediction(std::string("tiny ") + type, DecoderSteps(c, 40), settings_of(method, recompute));
+  }
+  Gpt2Config gpt2;
+  gpt2.vocab_size = 300;
+  gpt2.hidden_size = 32;
+  gpt2.num_hidden_layers = 3;
+  gpt2.num_attention_heads = gpt2.num_key_value_heads = 4;
+  gpt2.head_dim = 8;
+  for (const double dropout : {0.0, 0.1}) {
+    gpt2.resid_pdrop = gpt2.embd_pdrop = gpt2.attn_pdrop = dropout;
+    for (const char* method : {"lora", "eflat-lora", "flat-lora", "full"})
+      for (const char* recompute : {"none", "block"})
+        check_prediction("tiny gpt2", DecoderSteps(gpt2, 40), settings_of(method, recompute));
   }
 }
 
 TEST_CASE("memory plan: larger models, other settings") {
   Settings narrow = settings_of("lora", "none");
   narrow.batch.weights_dtype = "bf16";
-  check_prediction("tiny llama, bf16 weights", LlamaSteps(tiny_llama(), 40), narrow);
+  check_prediction("tiny llama, bf16 weights", DecoderSteps(tiny_llama(), 40), narrow);
   LlamaConfig mid = tiny_llama();
   mid.vocab_size = 8000;
   mid.hidden_size = 256;
@@ -216,14 +229,14 @@ TEST_CASE("memory plan: larger models, other settings") {
   mid.num_hidden_layers = 6;
   mid.head_dim = 64;
   Settings s = settings_of("eflat-lora", "none");
-  check_prediction("mid llama", LlamaSteps(mid, 150), s);
+  check_prediction("mid llama", DecoderSteps(mid, 150), s);
   s.batch.recompute = "block";
-  check_prediction("mid llama", LlamaSteps(mid, 150), s);
+  check_prediction("mid llama", DecoderSteps(mid, 150), s);
   s.batch.weights_dtype = "bf16";
   s.lora_dropout = 0.1;
-  check_prediction("mid llama, bf16 weights, dropout", LlamaSteps(mid, 150), s);
+  check_prediction("mid llama, bf16 weights, dropout", DecoderSteps(mid, 150), s);
   mid.tie_word_embeddings = true;
-  check_prediction("mid llama, tied", LlamaSteps(mid, 20), settings_of("lora", "none"));
+  check_prediction("mid llama, tied", DecoderSteps(mid, 20), settings_of("lora", "none"));
   RobertaConfig base = tiny_roberta();
   base.vocab_size = 5000;
   base.hidden_size = 192;
@@ -234,7 +247,7 @@ TEST_CASE("memory plan: larger models, other settings") {
 }
 
 TEST_CASE("memory plan: auto recomputes only where it must, and a step that does not fit names what would") {
-  const LlamaSteps work(tiny_llama(), 100);
+  const DecoderSteps work(tiny_llama(), 100);
   Context context({}, 2);
   Settings none = settings_of("lora", "none"), block = settings_of("lora", "block");
   const size_t large = plan_memory(planned(work, none), none.batch, context, 0).peak();

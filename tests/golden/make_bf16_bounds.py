@@ -54,10 +54,10 @@ class Classifier:
 
 
 class Decoder:
-    """llama_tiny/*: sequences one by one, the loss over the tokens with a target."""
+    """gpt2_tiny, llama_tiny/*: sequences one by one, the loss over the tokens with a target."""
 
     def __init__(self, name):
-        self.folder = os.path.join(HERE, "llama_tiny", name)
+        self.folder = os.path.join(HERE, name)
         self.golden = load_file(os.path.join(self.folder, "golden.safetensors"))
         self.model = adapted(self.folder, transformers.AutoModelForCausalLM)
 
@@ -99,7 +99,8 @@ def main():
     result = {"written_by": f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}",
               "roberta_tiny": bounds(Classifier("roberta_tiny"))}
     for name in ("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3"):
-        result["llama_tiny/" + name] = bounds(Decoder(name))
+        result["llama_tiny/" + name] = bounds(Decoder("llama_tiny/" + name))
+    result["gpt2_tiny"] = bounds(Decoder("gpt2_tiny"))
     path = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "bf16_bounds.json")
     with open(path, "w") as f:
         json.dump(result, f, indent=1)

@@ -92,6 +92,13 @@ TEST_CASE("adapter: trained, saved and loaded again, a Llama computes the same")
   }
 }
 
+TEST_CASE("adapter: trained, saved and loaded again, a GPT-2 computes the same") {
+  const std::string base = tiny("gpt2_tiny");
+  round_trip(tiny_gpt2, base, gpt2_family(), {});
+  round_trip(tiny_gpt2, base, gpt2_family(),
+             {.rank = 5, .targets = "all-linear", .modules_to_save = "ln_f, c_fc, wpe"});
+}
+
 TEST_CASE("adapter: what peft wrote is collected as peft wrote it") {
   const auto same = [](const auto& make, const std::string& base, const HubFamily& family) {
     const Folder out;
@@ -108,11 +115,13 @@ TEST_CASE("adapter: what peft wrote is collected as peft wrote it") {
     CHECK(ours.r == adapter.config.r);
     CHECK(ours.lora_alpha == adapter.config.lora_alpha);
     CHECK(ours.modules_to_save == family.whole);
+    CHECK(ours.fan_in_fan_out == adapter.config.fan_in_fan_out);
   };
   same(tiny_roberta, tiny("roberta_tiny"), roberta_family());
   same(tiny_roberta, tiny("bert_tiny"), roberta_family("bert"));
   same(tiny_roberta, tiny("distilbert_tiny"), roberta_family("distilbert"));
   for (const char* name : kLlamas) same(tiny_llama, tiny(name), llama_family());
+  same(tiny_gpt2, tiny("gpt2_tiny"), gpt2_family());
 }
 
 TEST_CASE("adapter: pairs sit on the targets, but not on what is trained in full") {

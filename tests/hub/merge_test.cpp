@@ -28,21 +28,23 @@ std::vector<double> values_of(const SafetensorsFile& file, const std::string& na
 double rounding_of(const std::string& dtype) { return dtype == "BF16" ? 0x1p-8 : dtype == "F16" ? 0x1p-11 : 0x1p-24; }
 
 // W + s B A by plain loops, against a tensor of the merged file. f32 sums of a few products, then one rounding.
+// input_first: the file has W as (in, out).
 void check_sum(const std::vector<double>& w, const LoraFactors& f, const std::vector<double>& merged,
-               const std::string& dtype) {
+               const std::string& dtype, bool input_first) {
   REQUIRE(merged.size() == w.size());
   double worst = 0, changed = 0;
   for (int64_t o = 0; o < f.out; ++o) {
     for (int64_t i = 0; i < f.in; ++i) {
-      double product = 0, size = std::abs(w[o * f.in + i]);
+      const int64_t at = input_first ? i * f.out + o : o * f.in + i;
+      double product = 0, size = std::abs(w[at]);
       for (int64_t r = 0; r < f.rank; ++r) {
         const double term = f.scale * double{f.b[o * f.rank + r]} * double{f.a[r * f.in + i]};
         product += term;
         size += std::abs(term);
       }
-      const double exact = w[o * f.in + i] + product;
+      const double exact = w[at] + product;
       const double allowed = 1.001 * rounding_of(dtype) * std::abs(exact) + 0x1p-22 * size + 0x1p-25;
-      const double off = std::abs(merged[o * f.in + i] - exact) / allowed;
+      const double off = std::abs(merged[at] - exact) / allowed;
       worst = off <= worst ? worst : off;  // a NaN stays
       changed = std::max(changed, std::abs(product));
     }
@@ -76,7 +78,7 @@ void check_files(const std::string& base, const std::string& merged, const Loade
         continue;
       }
       ++sums;
-      check_sum(values_of(before, t.name), *f, values_of(after, t.name), t.dtype);
+      check_sum(values_of(before, t.name), *f, values_of(after, t.name), t.dtype, adapter.config.fan_in_fan_out);
     }
   }
   CHECK(sums == adapter.modules.size());
@@ -108,6 +110,7 @@ TEST_CASE("merge: the merged model computes what base and adapter compute") {
   check(tiny_roberta, tiny("roberta_tiny"), roberta_family());
   check(tiny_roberta, tiny("bert_tiny"), roberta_family("bert"));
   check(tiny_roberta, tiny("distilbert_tiny"), roberta_family("distilbert"));
+  check(tiny_gpt2, tiny("gpt2_tiny"), gpt2_family());
   for (const char* name : kLlamas) {
     const HubFamily family = llama_family(LlamaConfig::from_folder(tiny(name)));
     check(tiny_llama, tiny(name), family);
@@ -115,6 +118,26 @@ TEST_CASE("merge: the merged model computes what base and adapter compute") {
     merge_adapter(tiny(name), tiny(name) + "/adapter", out / "m", family);
     CHECK(read_file(out / "m/config.json") == read_file(tiny(name) + "/config.json"));
   }
+}
+
+TEST_CASE("merge: matrices that files hold as (in, out), whole and with pairs") {
+  const Folder out;
+  const std::string base = tiny("gpt2_tiny");
+  const AdapterSettings settings{.rank = 2, .targets = "c_attn,c_proj", .modules_to_save = "c_fc"};
+  const auto adapted = tiny_gpt2(base);
+  attach_adapter(*adapted, settings, gpt2_family());
+  fill(*adapted, base, gpt2_family(), 1);
+  disturb(*adapted);
+  save_adapter(out / "a", collect_adapter(*adapted, settings, gpt2_family(), {}));
+  const LoadedAdapter saved = load_adapter(out / "a");
+  const HeadTensor* whole = saved.find_head("transformer.h.0.mlp.c_fc.weight");
+  REQUIRE(whole != nullptr);
+  CHECK(whole->shape == Shape{16, 20});  // as peft has it
+  merge_adapter(base, out / "a", out / "m", gpt2_family());
+  const auto merged = tiny_gpt2(out / "m");
+  fill(*merged, out / "m", gpt2_family(), 1);
+  const std::vector<float> a = logits_of(*adapted), b = logits_of(*merged);
+  for (size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) <= 1e-5);
 }
 
 TEST_CASE("merge: dtypes and shards stay, exceptions of rank and alpha count") {

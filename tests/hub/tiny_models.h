@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/autograd.h"
+#include "models/gpt2/gpt2.h"
 #include "models/hub/adapter.h"
 #include "models/llama/family.h"
 #include "models/llama/load_weights.h"
@@ -29,6 +30,10 @@ inline std::unique_ptr<Llama> tiny_llama(const std::string& folder) {
   return std::make_unique<Llama>(LlamaConfig::from_folder(folder));
 }
 
+inline std::unique_ptr<Gpt2> tiny_gpt2(const std::string& folder) {
+  return std::make_unique<Gpt2>(Gpt2Config::from_json(read_file(folder + "/config.json"), folder));
+}
+
 // Memory, and the base's weights; seed: of A, and of a head that the folder lacks.
 template <class M> void fill(M& model, const std::string& folder, const HubFamily& family, uint64_t seed) {
   model.materialise(cpu(), DType::f32);
@@ -36,10 +41,10 @@ template <class M> void fill(M& model, const std::string& folder, const HubFamil
   load_weights(model, weights, seed);
 }
 
-// Of two sequences, at their first and, of a Llama, last rows.
+// Of two sequences, at their first and, of a decoder, last rows.
 template <class M> std::vector<float> logits_of(const M& model) {
   const NoGrad guard(cpu());
-  const bool causal = std::is_same_v<M, Llama>;
+  const bool causal = std::is_base_of_v<Decoder, M>;
   const nn::Rows rows = nn::pack(cpu(), {{{0, 45, 31, 2, 17}, 0, {causal ? 4 : 0}}, {{0, 7, 2}, 1, {causal ? 2 : 0}}});
   return model.forward(rows, nn::Mode::evaluation()).template to_vector<float>();
 }

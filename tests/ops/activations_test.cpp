@@ -27,6 +27,7 @@ constexpr Curve kCapped{[](const Values& x) { return reference::soft_cap_forward
                         0,
                         0};
 const Row kPlain[] = {{"gelu", ops::gelu, kGelu},
+                      {"gelu_tanh", ops::gelu_tanh, kGeluTanh},
                       {"soft_cap", [](const Tensor& x) { return ops::soft_cap(x, kCap); }, kCapped},
                       {"quick_gelu", ops::quick_gelu, kQuickGelu},
                       {"relu", ops::relu, kRelu},

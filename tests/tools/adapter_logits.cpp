@@ -1,5 +1,5 @@
 // adapter_logits MODEL ADAPTER IDS.json: logits of a model with a PEFT adapter on given token ids, as JSON for
-// tests/peers/check_adapter.py and check_adapter_census.py: of a RoBERTa classifier one row a sequence, of a Llama or
+// tests/peers/check_adapter.py and check_adapter_census.py: of a RoBERTa classifier one row a sequence, of a decoder or
 // the language model of a LLaVA its last one. IDS.json: {"ids": [[...], ...]}.
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -8,7 +8,6 @@
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "models/hub/adapter.h"
-#include "models/llama/family.h"
 #include "models/llama/load_weights.h"
 #include "models/llama/tied_head.h"
 #include "models/roberta/family.h"
@@ -43,17 +42,18 @@ Tensor roberta(Context& context, const std::string& folder, LoadedAdapter& adapt
   return model.forward(rows_of(context, ids, false), nn::Mode::evaluation());  // (S, labels)
 }
 
-Tensor llama(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
-  LlamaConfig config = LlamaConfig::from_folder(folder);
-  settle_tied_head(config, folder, "model", {}, kLlamaEmbedding);
-  fit_to_adapter(config, adapter, kLlamaEmbedding);
-  Llama model(config);
-  attach_adapter(model, settings_of(adapter), llama_family(config), &adapter);
-  model.materialise(context, DType::f32);
-  WeightMap weights = open_weights(folder, llama_family());
-  load_weights(model, weights, 0, &adapter);
-  fill_adapter(model, adapter);
-  return model.forward(rows_of(context, ids, true), nn::Mode::evaluation());  // (S, V)
+Tensor decoder(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
+  const std::unique_ptr<DecoderConfig> config = decoder_config_of(folder);
+  const HubFamily family = config->family();
+  settle_tied_head(*config, folder, family.base_prefix, {}, config->embedding());
+  fit_to_adapter(*config, adapter, config->embedding());
+  const std::unique_ptr<Decoder> model = config->new_model();
+  attach_adapter(*model, settings_of(adapter), family, &adapter);
+  model->materialise(context, DType::f32);
+  WeightMap weights = open_weights(folder, family);
+  load_weights(*model, weights, 0, &adapter);
+  fill_adapter(*model, adapter);
+  return model->forward(rows_of(context, ids, true), nn::Mode::evaluation());  // (S, V)
 }
 
 Tensor vlm(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
@@ -77,7 +77,7 @@ nlohmann::json run(const std::string& folder, const std::string& adapter_folder,
   LoadedAdapter adapter = load_adapter(adapter_folder, is_vlm ? Rename(new_vlm_name) : Rename());
   Context context;
   const NoGrad guard(context);
-  const Tensor logits = (is_vlm ? vlm : encoder ? roberta : llama)(context, folder, adapter, ids);
+  const Tensor logits = (is_vlm ? vlm : encoder ? roberta : decoder)(context, folder, adapter, ids);
   const std::vector<float> flat = logits.to_vector<float>();
   nlohmann::json out{{"ids", ids}};
   for (auto row = flat.begin(); row != flat.end(); row += logits.dim(1))

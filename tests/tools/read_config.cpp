@@ -8,6 +8,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/hub/family.h"
 #include "models/hub/generation_config.h"
 #include "models/images/image_processor.h"
 #include "models/llama/load_weights.h"
@@ -58,6 +59,22 @@ json read_decoder(const std::string& folder, const std::vector<int32_t>& ids) {
   return out;
 }
 
+json read_gpt2(const std::string& folder, const std::vector<int32_t>& ids) {
+  const std::unique_ptr<DecoderConfig> c = decoder_config_of(folder);
+  json out = {{"notes", c->notes},
+              {"max_tokens", c->max_tokens()},
+              {"tied", c->tie_word_embeddings},
+              {"same_config", json::parse(c->to_json()) == json::parse(c->source)}};
+  Context context;
+  const std::unique_ptr<Decoder> model = c->new_model();
+  describe(out, context, *model, ids, [&](const nn::Rows& rows) {
+    WeightMap weights = open_weights(folder, c->family());
+    load_weights(*model, weights, 1);
+    return model->forward(rows, nn::Mode::evaluation());
+  });
+  return out;
+}
+
 json read_encoder(const std::string& folder, const std::vector<int32_t>& ids) {
   const RobertaConfig c = RobertaConfig::from_folder(folder);
   json out = {{"notes", c.notes},
@@ -81,6 +98,7 @@ json read_model(const std::string& folder, const std::vector<int32_t>& ids) {
   if (type == "llava") return {{"notes", VlmConfig::from_json(text, "config.json").notes}};
   if (type == "clip" || type == "clip_vision_model")
     return {{"notes", VitConfig::from_json(text, "config.json").notes}};
+  if (type == "gpt2") return read_gpt2(folder, ids);
   return read_decoder(folder, ids);
 }
 

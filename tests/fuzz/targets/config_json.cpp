@@ -1,6 +1,6 @@
 // config.json by each family's reader, and preprocessor_config.json.
+#include "models/decoder/config.h"
 #include "models/images/image_processor.h"
-#include "models/llama/config.h"
 #include "models/roberta/config.h"
 #include "models/vit/config.h"
 #include "models/vlm/config.h"
@@ -11,7 +11,7 @@ using namespace lowland;
 LL_FUZZ_TARGET(config_json) {
   const std::string text(as_text(data, size));
   attempt([&] { RobertaConfig::from_json(text, "config.json").to_json(); });
-  attempt([&] { LlamaConfig::from_json(text, "config.json").to_json(); });
+  attempt([&] { read_decoder_config(text, "config.json")->to_json(); });
   attempt([&] { VitConfig::from_json(text, "config.json"); });
   attempt([&] { VlmConfig::from_json(text, "config.json"); });
   attempt([&] { ImageSettings::from_json(text, "preprocessor_config.json"); });
