@@ -185,6 +185,8 @@ int run_program(int argc, char** argv, const Family& family, const std::vector<A
     app.parse(args);
     LL_CHECK(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "cannot write the output (is the disk full?)");
     return 0;
+  } catch (const Ended& e) {
+    return e.code;
   } catch (const Interrupted& e) {
     say(e.what());
     return 128 + e.signal;
