@@ -167,7 +167,6 @@ void RankSettings::add_flags(Flags& f) {
 }
 
 void RankSettings::check() const {
-  LL_CHECK(nproc >= 0 && nproc <= 1024, "--nproc must be between 0 and 1024, got {}", nproc);
   LL_CHECK(timeout > 0, "--dist-timeout must be more than 0, got {}", timeout);
 }
 

@@ -87,4 +87,15 @@ std::string ranks_text(const dist::Communicator& ranks, double seconds) {
                      ranks.engine(), 100 * ranks.seconds() / std::max(seconds, 1e-9));
 }
 
+void check_interconnect(const std::string& name) { check_word("interconnect", name, {"nvlink", "pcie", "100g"}); }
+
+std::string cost_text(int64_t world, const std::string& interconnect, size_t gradient_bytes) {
+  check_interconnect(interconnect);
+  const double rate = interconnect == "nvlink" ? 350e9 : interconnect == "pcie" ? 25e9 : 12.5e9;
+  const auto n = static_cast<double>(world);
+  const double bytes = 2 * (n - 1) / n * static_cast<double>(gradient_bytes);
+  return fmt::format("{} processes over {}: {} of gradients are summed once a pass, which takes {:.2f} ms at the least",
+                     world, interconnect, bytes_text(gradient_bytes), 1e3 * bytes / rate);
+}
+
 }  // namespace lowland::apps

@@ -30,4 +30,9 @@ void check_same_numbers(dist::Communicator& ranks, const nn::Arena& arena, int64
 // "4 processes over TCP, together 3.1% of the time"; empty for one.
 std::string ranks_text(const dist::Communicator& ranks, double seconds);
 
+// What the sum of a step's gradients costs `world` processes at the least, by what connects them: each sends and gets
+// 2 (world - 1) / world of the bytes. Bytes a second, each way: nvlink 350e9, pcie 25e9, 100g (Ethernet) 12.5e9.
+std::string cost_text(int64_t world, const std::string& interconnect, size_t gradient_bytes);
+void check_interconnect(const std::string& name);  // Error on another word
+
 }  // namespace lowland::apps
