@@ -13,8 +13,8 @@ struct Ended {
 };
 
 // Starts this program n times over with its own arguments, as processes 0 to n - 1 of one run (engine/dist/launch.h),
-// and waits for their ends. SIGINT and SIGTERM are passed on to them. If one fails, the others have a few seconds to say
-// so, and are ended then. The exit code of the first that failed.
+// and waits for their ends. SIGINT and SIGTERM are passed on to them. If one fails, the others have a few seconds to
+// say so, and are ended then. The exit code of the first that failed.
 int run_processes(int n);
 
 // The threads of a program look for work for a moment and then sleep, instead of some milliseconds (libgomp) or a fifth

@@ -62,7 +62,9 @@ std::vector<std::string> own_arguments() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
   const std::string rank = std::to_string(index), world = std::to_string(n);
-  for (const auto& [name, value] : {std::pair{kRanks[0].rank, rank}, {kRanks[0].world, world}, {kRanks[0].local, rank},
+  for (const auto& [name, value] : {std::pair{kRanks[0].rank, rank},
+                                    {kRanks[0].world, world},
+                                    {kRanks[0].local, rank},
                                     {kRanks[0].local_world, world}})
     Variable{name}.set(value);
   kMasterAddress.set("127.0.0.1");

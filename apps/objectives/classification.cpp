@@ -270,9 +270,8 @@ Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, co
 }
 
 Evaluation Classification::evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const {
-  Evaluation e =
-      evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "", on_progress,
-                        ranks);
+  Evaluation e = evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "",
+                                   on_progress, ranks);
   const bool dev = split == DataSplit::dev;
   const Split& other = dev ? data_.dev_mm : data_.test_mm;
   if (split != DataSplit::train && !other.examples.empty()) {

@@ -162,13 +162,12 @@ std::string MethodSettings::card_json() const {
 }
 
 void RankSettings::add_flags(Flags& f) {
-  f.add_manner("--nproc", &nproc, "Start so many processes on this machine, which share the work (0: as a launcher did)");
+  f.add_manner("--nproc", &nproc,
+               "Start so many processes on this machine, which share the work (0: as a launcher did)");
   f.add_manner("--dist-timeout", &timeout, "Seconds that a process waits for another before all end");
 }
 
-void RankSettings::check() const {
-  LL_CHECK(timeout > 0, "--dist-timeout must be more than 0, got {}", timeout);
-}
+void RankSettings::check() const { LL_CHECK(timeout > 0, "--dist-timeout must be more than 0, got {}", timeout); }
 
 void BatchSettings::add_flags(Flags& f) {
   f.add("batch-size,per-device-train-batch-size,batch", &batch_size, "Examples per micro-batch");

@@ -58,7 +58,7 @@ MethodSettings default_settings(const std::string& method);
 
 // The processes that share the work.
 struct RankSettings {
-  int64_t nproc = 0;    // 0: those that a launcher has started, or this one
+  int64_t nproc = 0;     // 0: those that a launcher has started, or this one
   double timeout = 600;  // seconds
   void add_flags(Flags& flags);
   void check() const;
@@ -101,7 +101,8 @@ struct SystemSettings {
   void add_flags(Flags& flags);
   void check() const;
 
-  // `auto` is a GPU if one can be used, else the CPU; of several processes on a host each takes its own. Error for what this build or machine cannot do.
+  // `auto` is a GPU if one can be used, else the CPU; of several processes on a host each takes its own. Error for what
+  // this build or machine cannot do.
   std::unique_ptr<Context> make_context() const;
   // What a model computes in there: `auto` is bf16 on GPUs that multiply it (sm_80 and later), else f32.
   DType compute_dtype(const Context& context) const;

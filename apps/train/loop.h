@@ -32,9 +32,10 @@ struct TrainReport {
   double step_ms = 0;  // median; 0 where no step was left to do
 };
 
-// run: of a process that does not write, an empty one. Runs all steps, or goes on after the run's newest whole checkpoint. Throws Interrupted (interrupt.h) where a signal
-// asks it to stop, after a checkpoint. Throws Error on a loss that is not finite, naming step
-// and examples; nothing trained is touched by such a step. On a GPU it is noticed at the next log, evaluation or save.
+// Runs all steps, or goes on after the run's newest whole checkpoint. run: an empty one in a process that does not
+// write. Throws Interrupted (interrupt.h) where a signal asks it to stop, after a checkpoint. Throws Error on a loss that
+// is not finite, naming step and examples; nothing trained is touched by such a step. On a GPU it is noticed at the next
+// log, evaluation or save.
 TrainReport train(const Training& what, RunFolder& run);
 
 }  // namespace lowland::apps

@@ -61,8 +61,8 @@ class Objective {
   virtual std::vector<BatchPlan::Size> measures(const nn::Model&) const { return {BatchPlan::Size()}; }
   // Width of a head of attention that goes backward, the largest: decides the scratch memory of CPU kernels.
   virtual int64_t head_dim(const nn::Model& model) const = 0;
-  // The processes among which an evaluation's batches are dealt, all of which make it; null: this one alone. The batches
-  // are those of one process, and so are the results, bit for bit.
+  // The processes among which an evaluation's batches are dealt, all of which make it; null: this one alone. The
+  // batches are those of one process, and so are the results, bit for bit.
   mutable dist::Communicator* ranks = nullptr;
   // Whether the batch of this number is this process's.
   bool mine(int64_t batch) const { return ranks == nullptr || batch % ranks->world() == ranks->rank().index; }

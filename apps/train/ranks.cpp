@@ -20,8 +20,7 @@ std::string hash_of(const nn::Arena& arena) {
 // The first process that has something to say against process 0, and what: Error in all.
 void agree(dist::Communicator& ranks, const std::string& different, const char* what) {
   const std::vector<std::string> all = ranks.all_gather(different, what);
-  for (size_t r = 0; r < all.size(); ++r)
-    LL_CHECK(all[r].empty(), "rank {} is not as rank 0: {}", r, all[r]);
+  for (size_t r = 0; r < all.size(); ++r) LL_CHECK(all[r].empty(), "rank {} is not as rank 0: {}", r, all[r]);
 }
 
 }  // namespace
@@ -59,8 +58,10 @@ void run_together(dist::Communicator& ranks, const std::function<void()>& work) 
 
 void check_same(dist::Communicator& ranks, const RunIdentity& run, const nn::Arena& arena) {
   if (ranks.alone()) return;
-  const nlohmann::json mine{{"version", LOWLAND_VERSION}, {"program", content_hash("/proc/self/exe")},
-                            {"settings", run.settings},  {"inputs", run.inputs},
+  const nlohmann::json mine{{"version", LOWLAND_VERSION},
+                            {"program", content_hash("/proc/self/exe")},
+                            {"settings", run.settings},
+                            {"inputs", run.inputs},
                             {"numbers", hash_of(arena)}};
   const auto first = nlohmann::json::parse(ranks.broadcast(mine.dump(), "what the run is"));
   std::string different;

@@ -59,7 +59,7 @@ class TrainingStep {
   optim::Method& method_;
   Loss loss_;
   GraphCache graphs_;
-  Tensor weight_;  // (1) on a device: 1 / targets of the step
+  Tensor weight_;          // (1) on a device: 1 / targets of the step
   Tensor side_gradients_;  // of pairs beside the adapters' own that learn as well; absent without
   dist::Communicator* ranks_ = nullptr;
   bool local_ascent_ = false;

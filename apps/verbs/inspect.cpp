@@ -53,7 +53,8 @@ void add_inspect(CLI::App& app, const Family& family) {
   session.method.add_flags(verb->flags);
   session.batch.add_flags(verb->flags);
   session.system.add_flags(verb->flags);
-  verb->flags.add("world-size", &verb->world, "Memory of one of N processes that share a step, and what a sum costs them");
+  verb->flags.add("world-size", &verb->world,
+                  "Memory of one of N processes that share a step, and what a sum costs them");
   verb->flags.add("interconnect", &verb->interconnect, "What connects them: nvlink, pcie or 100g");
   verb->flags.on_run([verb] { run(*verb); });
 }

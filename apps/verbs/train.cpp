@@ -100,8 +100,8 @@ void run(TrainVerb& verb, dist::Communicator& ranks) {
   session.check();
   verb.training.fill_in_defaults(session.method);
   verb.training.check();
-  RunFolder folder = ranks.leads() ? RunFolder(verb.output, input_paths(verb.flags.to_json()))
-                                   : RunFolder(verb.output.resume);
+  RunFolder folder =
+      ranks.leads() ? RunFolder(verb.output, input_paths(verb.flags.to_json())) : RunFolder(verb.output.resume);
 
   session.open(verb.flags);
   session.load({});

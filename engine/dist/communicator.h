@@ -36,10 +36,10 @@ class Communicator {
   bool leads() const { return rank_.leads(); }
   bool alone() const { return rank_.world == 1; }
   virtual std::string engine() const { return "none"; }
-  std::string name() const;                         // "rank 1 of 4"
-  void set_step(int64_t step) { step_ = step; }     // under way, counted from 1; 0: none. For errors
-  double seconds() const { return seconds_; }       // spent in the calls below
-  bool broken() const { return broken_; }           // a call has failed
+  std::string name() const;                      // "rank 1 of 4"
+  void set_step(int64_t step) { step_ = step; }  // under way, counted from 1; 0: none. For errors
+  double seconds() const { return seconds_; }    // spent in the calls below
+  bool broken() const { return broken_; }        // a call has failed
   void use(std::unique_ptr<DeviceCollectives> device, std::string engine);  // for tensors on a GPU
 
   // --- memory of the host

@@ -108,8 +108,7 @@ void Connection::drain(Clock::time_point end) const {
   if (!open()) return;
   ::shutdown(fd_, SHUT_WR);
   char unread[4096];
-  while (receive(unread, sizeof unread, end) == Wait::ready) {
-  }
+  while (receive(unread, sizeof unread, end) == Wait::ready) {}
 }
 
 std::string Connection::receive_text(int64_t bytes, Clock::time_point end) const {

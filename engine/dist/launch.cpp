@@ -18,8 +18,8 @@ std::optional<int> number(const Lookup& variable, const char* name) {
   if (text.empty()) return std::nullopt;
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  LL_CHECK(error == std::errc() && end == text.data() + text.size() && value >= 0, "{} is `{}`, where a number is wanted",
-           name, text);
+  LL_CHECK(error == std::errc() && end == text.data() + text.size() && value >= 0,
+           "{} is `{}`, where a number is wanted", name, text);
   return value;
 }
 
@@ -51,7 +51,8 @@ Launch read_launch(const Lookup& variable) {
   const bool started_here = !variable(environment::kStartedHere.name).empty();
   const bool in_step = !variable(environment::kSlurmStep.name).empty();
   for (const environment::RankNames& names : kRanks) {
-    const bool inner = !variable(environment::kTorchRun.name).empty() || !variable(environment::kOpenMpiRank.name).empty();
+    const bool inner =
+        !variable(environment::kTorchRun.name).empty() || !variable(environment::kOpenMpiRank.name).empty();
     if ((names.of_slurm && (!in_step || inner)) || (started_here && &names != kRanks)) continue;
     rank.take(variable, names.rank);
     world.take(variable, names.world);
@@ -65,11 +66,11 @@ Launch read_launch(const Lookup& variable) {
   LL_CHECK(rank.value, "{} is {}, and no variable tells which of them this process is (RANK)", world.by, *world.value);
   LL_CHECK(*world.value >= 1 && *rank.value < *world.value, "{} is {} and {} is {}: ranks are counted from 0", rank.by,
            *rank.value, world.by, *world.value);
-  if (!local_world.value && in_step)
-    local_world.value = first_number(variable(environment::kSlurmTasksPerHost.name));
+  if (!local_world.value && in_step) local_world.value = first_number(variable(environment::kSlurmTasksPerHost.name));
   launch.rank = {*rank.value, *world.value, local.value.value_or(0), std::max(1, local_world.value.value_or(1))};
   launch.told_by = rank.by;
-  launch.by_mpi = !started_here && (!variable(environment::kOpenMpiRank.name).empty() || !variable("PMIX_RANK").empty());
+  launch.by_mpi =
+      !started_here && (!variable(environment::kOpenMpiRank.name).empty() || !variable("PMIX_RANK").empty());
   launch.address = variable(environment::kMasterAddress.name);
   launch.port = number(variable, environment::kMasterPort.name).value_or(0);
   LL_CHECK(launch.port < 65536, "{} is {}, and ports end at 65535", environment::kMasterPort.name, launch.port);

@@ -15,8 +15,8 @@ namespace lowland::dist {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kRollCall = 1, kFarewell = 2;      // tags
-constexpr int kTellMs = 2000;                    // to tell somebody that all is over
+constexpr int kRollCall = 1, kFarewell = 2;        // tags
+constexpr int kTellMs = 2000;                      // to tell somebody that all is over
 constexpr int64_t kMostAtOnce = int64_t{1} << 28;  // elements of a message; MPI counts in int
 
 MPI_Datatype type_of(DType dtype) {

@@ -1,4 +1,4 @@
-// DeviceCollectives: what several processes do together with the memory of their GPUs. NCCL's is in kernels/cuda/nccl.h.
+// DeviceCollectives: what several processes do together with the memory of their GPUs. NCCL's is kernels/cuda/nccl.h.
 // Calls are launched behind the work before them and do not wait.
 #pragma once
 #include <cstdint>

@@ -14,7 +14,9 @@ using namespace lowland::apps;
 
 inline constexpr int64_t kWidth = 3, kTrain = 11, kDev = 4;
 
-inline double input(int64_t example, int64_t c) { return random_values(kWidth, 100 + static_cast<uint64_t>(example))[c]; }
+inline double input(int64_t example, int64_t c) {
+  return random_values(kWidth, 100 + static_cast<uint64_t>(example))[c];
+}
 inline double target(int64_t example) {
   const double noise = random_values(1, 200 + static_cast<uint64_t>(example), 0.1)[0];
   return input(example, 0) - 0.5 * input(example, 1) + 0.7 * input(example, 2) + noise;

@@ -151,8 +151,7 @@ TEST_CASE("ranks: who does not come, comes twice, or is another's") {
     }
   });
   std::vector<std::thread> twins;
-  for (int i = 0; i < 2; ++i)
-    twins.emplace_back([&] { CHECK_THROWS_AS(dist::make_star(two.launch(1, 3), 5), Error); });
+  for (int i = 0; i < 2; ++i) twins.emplace_back([&] { CHECK_THROWS_AS(dist::make_star(two.launch(1, 3), 5), Error); });
   for (std::thread& t : twins) t.join();
   leader.join();
   CHECK(first == "two processes say that they are rank 1 of 3: do two runs share a port?");

@@ -91,16 +91,10 @@ TEST_CASE("launch: variables that contradict each other, or say half of it, are 
   };
   refused({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "2"}},
           "RANK is 1 and OMPI_COMM_WORLD_RANK is 0: two launchers contradict each other, unset one");
-  refused({{"RANK", "1"},
-           {"WORLD_SIZE", "4"},
-           {"SLURM_STEP_ID", "0"},
-           {"SLURM_PROCID", "1"},
-           {"SLURM_NTASKS", "2"}},
+  refused({{"RANK", "1"}, {"WORLD_SIZE", "4"}, {"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "1"}, {"SLURM_NTASKS", "2"}},
           "WORLD_SIZE is 4 and SLURM_NTASKS is 2: two launchers contradict each other, unset one");
-  refused({{"RANK", "1"}},
-          "RANK is 1, and no variable tells how many processes there are (WORLD_SIZE)");
-  refused({{"WORLD_SIZE", "4"}},
-          "WORLD_SIZE is 4, and no variable tells which of them this process is (RANK)");
+  refused({{"RANK", "1"}}, "RANK is 1, and no variable tells how many processes there are (WORLD_SIZE)");
+  refused({{"WORLD_SIZE", "4"}}, "WORLD_SIZE is 4, and no variable tells which of them this process is (RANK)");
   refused({{"RANK", "4"}, {"WORLD_SIZE", "4"}}, "RANK is 4 and WORLD_SIZE is 4: ranks are counted from 0");
   refused({{"RANK", "one"}, {"WORLD_SIZE", "4"}}, "RANK is `one`, where a number is wanted");
   refused({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_PORT", "70000"}},

@@ -109,8 +109,8 @@ TEST_CASE("lowland-roberta by several: killed, hung, and gone on with by another
     std::atomic<bool> over{false}, sent{false};
     std::thread watcher([&] { sent = signal_rank(run, 1, run + "/checkpoint-3", hangs ? SIGSTOP : SIGKILL, over); });
     const auto start = std::chrono::steady_clock::now();
-    const Outcome o = run_program(with(with(finetune_flags("eflat-lora", run), settings),
-                                       {"--nproc", "3", "--dist-timeout", "2"}));
+    const Outcome o =
+        run_program(with(with(finetune_flags("eflat-lora", run), settings), {"--nproc", "3", "--dist-timeout", "2"}));
     over = true;
     watcher.join();
     INFO(o.err);
@@ -156,7 +156,8 @@ TEST_CASE("several processes that cannot be one run are refused, each in a sente
   const Outcome alone = run_command("/usr/bin/env", half);
   CHECK(alone.exit_code == 1);
   CHECK(alone.err.find("error: rank 1: RANK says that this is process 1 of 2, but MASTER_ADDR is not set") == 0);
-  const Outcome two = run_command("/usr/bin/env", with({"RANK=1", "OMPI_COMM_WORLD_RANK=0"}, {half.begin() + 1, half.end()}));
+  const Outcome two =
+      run_command("/usr/bin/env", with({"RANK=1", "OMPI_COMM_WORLD_RANK=0"}, {half.begin() + 1, half.end()}));
   CHECK(two.err.find("RANK is 1 and OMPI_COMM_WORLD_RANK is 0: two launchers contradict") != std::string::npos);
   const Outcome counts = run_command("/usr/bin/env", with(half, {"--nproc", "3"}));
   CHECK(counts.err.find("--nproc 3, but RANK says that there are 2 processes already") != std::string::npos);
@@ -177,7 +178,8 @@ TEST_CASE("several processes that cannot be one run are refused, each in a sente
                    "MASTER_PORT=" + std::to_string(port.port), LL_ROBERTA_PROGRAM};
       args = with(with(args, finetune_flags("lora", w / ("met" + std::to_string(number)))), {"--dist-timeout", "60"});
       args = with(args, r == 0 ? first : second);
-      threads.emplace_back([&outcomes, args, r] { outcomes[static_cast<size_t>(r)] = run_command("/usr/bin/env", args); });
+      threads.emplace_back(
+          [&outcomes, args, r] { outcomes[static_cast<size_t>(r)] = run_command("/usr/bin/env", args); });
     }
     for (std::thread& t : threads) t.join();
     return outcomes;
@@ -207,7 +209,8 @@ TEST_CASE("lowland-llama and lowland-vlm by several processes") {
   const Workspace w;
   std::string text, train;
   for (int i = 0; i < 40; ++i) {
-    const std::string prompt = "the colour of number " + std::to_string(i % 9) + " is", answer = i % 3 ? " red" : " blue or so";
+    const std::string prompt = "the colour of number " + std::to_string(i % 9) + " is",
+                      answer = i % 3 ? " red" : " blue or so";
     text += prompt + answer + "\n\n";
     train += json{{"prompt", prompt}, {"completion", answer}}.dump() + "\n";
   }
@@ -216,8 +219,22 @@ TEST_CASE("lowland-llama and lowland-vlm by several processes") {
   w.write("config.json",
           R"({"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,)"
           R"("num_attention_heads": 4, "max_position_embeddings": 64, "vocab_size": 300, "initializer_range": 0.1})");
-  const Args pretrain = {"pretrain", "--text", w / "text.txt", "--model-config", w / "config.json", "--vocab-size",
-                         "300", "--epochs", "3", "--lr", "5e-3", "--batch-size", "8", "--threads", "1", "--out"};
+  const Args pretrain = {"pretrain",
+                         "--text",
+                         w / "text.txt",
+                         "--model-config",
+                         w / "config.json",
+                         "--vocab-size",
+                         "300",
+                         "--epochs",
+                         "3",
+                         "--lr",
+                         "5e-3",
+                         "--batch-size",
+                         "8",
+                         "--threads",
+                         "1",
+                         "--out"};
   must(run_llama(with(pretrain, {w / "base"})));
   must(run_llama(with(pretrain, {w / "base2", "--nproc", "2"})));
   check_near(w / "base", w / "base2");
@@ -242,14 +259,15 @@ TEST_CASE("lowland-llama and lowland-vlm by several processes") {
       "num_hidden_layers":2,"num_attention_heads":2,"image_size":8,"patch_size":4})");
   for (const char* name : {"a", "b"})
     for (int i = 0; i < 4; ++i)
-      w.write(std::string("classes/") + name + "/" + std::to_string(i) + ".png", flat_picture(9 + i, {name[0], 40 * i, 7}));
+      w.write(std::string("classes/") + name + "/" + std::to_string(i) + ".png",
+              flat_picture(9 + i, {name[0], 40 * i, 7}));
   must(run_vlm({"pretrain", "--class-dir", w / "classes", "--model-config", w / "vision.json", "--epochs", "2",
                 "--batch-size", "4", "--threads", "1", "--out", w / "vision"}));
   const auto project = [&](const std::string& out, const Args& more) {
-    return with({"pretrain", "--vision-model", w / "vision/model", "--language-model", w / "base/model", "--task", "vqa",
-                 "--train", w / "questions.jsonl", "--epochs", "2", "--batch-size", "5", "--threads", "1", "--out",
-                 w / out},
-                more);
+    return with(
+        {"pretrain", "--vision-model", w / "vision/model", "--language-model", w / "base/model", "--task", "vqa",
+         "--train", w / "questions.jsonl", "--epochs", "2", "--batch-size", "5", "--threads", "1", "--out", w / out},
+        more);
   };
   must(run_vlm(project("vlm1", {})));
   must(run_vlm(project("vlm2", {"--nproc", "2"})));
@@ -260,9 +278,9 @@ TEST_CASE("lowland-llama and lowland-vlm by several processes") {
 TEST_CASE("lowland-roberta under mpirun: as by one process, and an error of one ends all") {
   const Workspace w;
   const auto by = [&](const char* n, const Args& args) {
-    return run_command(LL_MPIRUN, with({"--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", n,
-                                        LL_ROBERTA_PROGRAM},
-                                       args));
+    return run_command(
+        LL_MPIRUN,
+        with({"--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", n, LL_ROBERTA_PROGRAM}, args));
   };
   for (const char* method : {"lora", "eflat-lora", "lora-sam"}) {
     CAPTURE(method);
@@ -280,6 +298,6 @@ TEST_CASE("lowland-roberta under mpirun: as by one process, and an error of one 
   CHECK(taken.err.find("is not empty") != std::string::npos);
 }
 #else
-TEST_CASE("lowland-roberta under mpirun: as by one process, and an error of one ends all" *
-          doctest::skip(true)) {}  // this build has no MPI
+TEST_CASE("lowland-roberta under mpirun: as by one process, and an error of one ends all" * doctest::skip(true)) {
+}  // this build has no MPI
 #endif

@@ -85,7 +85,8 @@ void train_one(dist::Communicator& ranks, const std::string& out, const std::str
   if (ranks.leads()) result.best = report.state.best->score;
 }
 
-Result trained(const Workspace& w, int world, const std::string& name, const Settings& s, const std::string& label = "") {
+Result trained(const Workspace& w, int world, const std::string& name, const Settings& s,
+               const std::string& label = "") {
   Result result;
   const std::string out = w / (name + label + std::to_string(world));
   must_run(world, [&](dist::Communicator& ranks) { train_one(ranks, out, name, s, result); });
