@@ -33,9 +33,9 @@ struct TrainReport {
 };
 
 // Runs all steps, or goes on after the run's newest whole checkpoint. run: an empty one in a process that does not
-// write. Throws Interrupted (interrupt.h) where a signal asks it to stop, after a checkpoint. Throws Error on a loss that
-// is not finite, naming step and examples; nothing trained is touched by such a step. On a GPU it is noticed at the next
-// log, evaluation or save.
+// write. Throws Interrupted (interrupt.h) where a signal asks it to stop, after a checkpoint. Throws Error on a loss
+// that is not finite, naming step and examples; nothing trained is touched by such a step. On a GPU it is noticed at
+// the next log, evaluation or save.
 TrainReport train(const Training& what, RunFolder& run);
 
 }  // namespace lowland::apps
