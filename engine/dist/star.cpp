@@ -128,6 +128,7 @@ class Star final : public Communicator {
     theirs.what[sizeof theirs.what - 1] = 0;
     if (theirs.kind == FrameKind::failure) {
       const std::string text = peers_[peer].receive_text(theirs.bytes, after(kTell));
+      if (text.starts_with('[')) end(text);  // it says where
       end(fmt::format("{} {}", mine.what, text.empty() ? fmt::format("rank {} has failed", peer) : text));
     }
     if (theirs.magic != Frame::kMagic || theirs.kind != mine.kind || theirs.call != mine.call ||

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -98,7 +99,7 @@ TEST_CASE("ranks: who ends is named to all, with the call and the step") {
     ranks.all_reduce(x, "gradients");
   });
   CHECK(threw[0] == "[gradients, step 12] rank 2 ended: its disk is full");
-  CHECK(threw[1] == "[gradients, step 12] [gradients, step 12] rank 2 ended: its disk is full");
+  CHECK(threw[1] == threw[0]);
 }
 
 TEST_CASE("ranks: one that goes without a word, and one that hangs") {

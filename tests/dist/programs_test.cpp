@@ -2,6 +2,7 @@
 // sentence from each where something goes wrong.
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -162,8 +163,8 @@ TEST_CASE("several processes that cannot be one run are refused, each in a sente
   const Outcome counts = run_command("/usr/bin/env", with(half, {"--nproc", "3"}));
   CHECK(counts.err.find("--nproc 3, but RANK says that there are 2 processes already") != std::string::npos);
   const Outcome predicts =
-      run_command("/usr/bin/env", {"RANK=1", "WORLD_SIZE=2", LL_ROBERTA_PROGRAM, "predict", "--model", "x"});
-  CHECK(predicts.err.find("predict works in one process, and RANK says that this is one of 2") != std::string::npos);
+      run_command("/usr/bin/env", {"RANK=1", "WORLD_SIZE=2", LL_ROBERTA_PROGRAM, "probe", "--model", "x"});
+  CHECK(predicts.err.find("probe works in one process, and RANK says that this is one of 2") != std::string::npos);
 
   // Two that meet, as torchrun would start them, and are given different things to do.
   const auto meet = [&](const Args& first, const Args& second) {
