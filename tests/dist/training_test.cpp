@@ -20,6 +20,8 @@ using namespace lowland::test;
 
 namespace {
 
+using Folder = lowland::test::Workspace;
+
 struct Result {
   Values values;                        // of the arena, at the end
   std::vector<nlohmann::json> metrics;  // of the first process
@@ -85,7 +87,7 @@ void train_one(dist::Communicator& ranks, const std::string& out, const std::str
   if (ranks.leads()) result.best = report.state.best->score;
 }
 
-Result trained(const Workspace& w, int world, const std::string& name, const Settings& s,
+Result trained(const Folder& w, int world, const std::string& name, const Settings& s,
                const std::string& label = "") {
   Result result;
   const std::string out = w / (name + label + std::to_string(world));
@@ -134,7 +136,7 @@ TEST_CASE("step's parts: in order, all of it, each with about its share of the t
 TEST_CASE("training by several: every method as by one, steps with a short end and processes without an example") {
   for (const optim::MethodRow& row : optim::methods()) {
     CAPTURE(row.name);
-    const Workspace w;
+    const Folder w;
     const Result one = trained(w, 1, row.name, {});
     REQUIRE(one.values.size() > 0);
     for (const int world : {2, 3, 4}) {
@@ -155,7 +157,7 @@ TEST_CASE("training by several: every method as by one, steps with a short end a
 }
 
 TEST_CASE("training by several: one example a step, token budgets, SGD and IVON, sharpness") {
-  const Workspace w;
+  const Folder w;
   Settings single;
   single.batch_size = single.grad_accum = 1;
   check_same(trained(w, 1, "eflat-lora", single, "single"), trained(w, 3, "eflat-lora", single, "single"));
@@ -173,7 +175,7 @@ TEST_CASE("training by several: one example a step, token budgets, SGD and IVON,
 }
 
 TEST_CASE("training by several: the same number of processes gives the same bits, and --ascent local other ones") {
-  const Workspace w;
+  const Folder w;
   const Result first = trained(w, 3, "lora-sam", {}, "first"), again = trained(w, 3, "lora-sam", {}, "again");
   CHECK(first.values == again.values);
   CHECK(first.metrics == again.metrics);
@@ -185,7 +187,7 @@ TEST_CASE("training by several: the same number of processes gives the same bits
 }
 
 TEST_CASE("training by several: a run goes on with another number of processes") {
-  const Workspace w;
+  const Folder w;
   const Result whole = trained(w, 1, "eflat-lora", {}, "whole");
   const std::string out = w / "moved";
   Result before, result;
@@ -201,7 +203,7 @@ TEST_CASE("training by several: a run goes on with another number of processes")
 }
 
 TEST_CASE("training by several: numbers that have come apart are noticed, at the latest at a checkpoint") {
-  const Workspace w;
+  const Folder w;
   Settings apart;
   apart.before = [](int rank, nn::Model& model) {
     if (rank == 1) model.arena().values().slice_rows(0, 1).assign<double>({0.5});
