@@ -43,6 +43,17 @@ endif()
 find_package(GIF QUIET)
 find_package(TIFF QUIET)
 
+# Several processes by MPI: AUTO where one is found.
+set(LOWLAND_MPI AUTO CACHE STRING "MPI (Open MPI) between processes: AUTO, ON or OFF")
+set_property(CACHE LOWLAND_MPI PROPERTY STRINGS AUTO ON OFF)
+if(NOT LOWLAND_MPI STREQUAL "OFF")
+  set(MPI_CXX_SKIP_MPICXX TRUE)
+  find_package(MPI QUIET COMPONENTS CXX)
+  if(LOWLAND_MPI STREQUAL "ON")
+    lowland_need("libopenmpi-dev openmpi-bin" MPI_CXX_FOUND)
+  endif()
+endif()
+
 find_path(LOWLAND_DNNL_INCLUDE oneapi/dnnl/dnnl.h)
 find_library(LOWLAND_DNNL_LIBRARY NAMES dnnl)
 lowland_need(libdnnl-dev LOWLAND_DNNL_INCLUDE LOWLAND_DNNL_LIBRARY)

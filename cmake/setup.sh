@@ -6,7 +6,7 @@
 lowland_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 lowland_libraries="libdnnl-dev libopenblas-openmp-dev libxtensor-dev libxsimd-dev doctest-dev nlohmann-json3-dev
   libcli11-dev libtomlplusplus-dev libfmt-dev libpcre2-dev libicu-dev libjpeg-dev libpng-dev
-  libwebp-dev libgif-dev libtiff-dev libedit-dev libxxhash-dev"
+  libwebp-dev libgif-dev libtiff-dev libedit-dev libxxhash-dev libopenmpi-dev openmpi-bin"
 
 # The packages that this machine lacks. A tool that can be called needs no package.
 lowland_missing() {

@@ -64,8 +64,17 @@ function(lowland_cuda_kernels)
                          --extended-lambda $<$<BOOL:${LOWLAND_WERROR}>:-Werror=all-warnings>
                          -Xcompiler=-Wall,-Wextra$<$<BOOL:${LOWLAND_WERROR}>:$<COMMA>-Werror>>)
   target_link_libraries(lowland_cuda PRIVATE CUDA::toolkit lowland_flags)
+  # NCCL's header, from where a compiler looks or the toolkit. The library is opened when it is wanted.
+  find_path(LOWLAND_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CONDA_PREFIX PATH_SUFFIXES include)
+  if(LOWLAND_NCCL_INCLUDE)
+    message(STATUS "NCCL: ${LOWLAND_NCCL_INCLUDE}")
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cuda/nccl.cpp PROPERTIES COMPILE_DEFINITIONS LL_NCCL)
+    target_include_directories(lowland_cuda SYSTEM PRIVATE ${LOWLAND_NCCL_INCLUDE})
+  else()
+    message(STATUS "NCCL: off, no nccl.h (apt-get install libnccl-dev, or -DLOWLAND_NCCL_INCLUDE=FOLDER)")
+  endif()
   target_sources(lowland_kernels PRIVATE $<TARGET_OBJECTS:lowland_cuda>)
-  target_link_libraries(lowland_kernels PRIVATE CUDA::cudart CUDA::cublasLt -Wl,--no-undefined)
+  target_link_libraries(lowland_kernels PRIVATE CUDA::cudart CUDA::cublasLt ${CMAKE_DL_LIBS} -Wl,--no-undefined)
   target_compile_definitions(lowland_kernels PUBLIC LL_CUDA_BACKEND)
 endfunction()
 

@@ -26,6 +26,12 @@ Progress*& bar_on_screen() {
   return bar;
 }
 
+// The name of one of several processes of which another tells the story; empty: this one does.
+std::string& hushed() {
+  static std::string name;
+  return name;
+}
+
 // Ctrl-C ends the program without its bar before the shell's prompt.
 void clear_and_end(int number) {
   [[maybe_unused]] const auto written = write(STDERR_FILENO, kClearLine, sizeof kClearLine - 1);
@@ -70,7 +76,7 @@ Progress::Progress(std::string what, int64_t total, int64_t done)
       total_(total),
       first_(done),
       done_(done),
-      terminal_(is_terminal(STDERR_FILENO)),
+      terminal_(is_terminal(STDERR_FILENO) && hushed().empty()),
       start_(std::chrono::steady_clock::now()),
       last_(start_) {
   if (!terminal_) return;
@@ -104,6 +110,8 @@ void Progress::update(int64_t done, const std::string& details) {
   draw();
 }
 
+void hush(const std::string& name) { hushed() = name; }
+
 void Progress::log(int64_t done, const std::string& text) {
   if (terminal_) return;
   done_ = done;
@@ -131,9 +139,12 @@ void Progress::hide() {
 }
 
 void say(const std::string& text) {
+  const std::string mark = "error:";
+  if (!hushed().empty() && !text.starts_with(mark)) return;
   Progress* bar = bar_on_screen();
   if (bar != nullptr) bar->hide();
-  const std::string mark = "error:", shown = printable_lines(text);
+  const std::string whose = hushed().empty() ? "" : " " + hushed() + ":";
+  const std::string shown = printable_lines(whose.empty() ? text : mark + whose + text.substr(mark.size()));
   const bool red = shown.starts_with(mark) && has_colours(STDERR_FILENO);
   std::fprintf(stderr, "%s%s\n", red ? "\033[31merror:\033[0m" : "", shown.c_str() + (red ? mark.size() : 0));
   std::fflush(stderr);

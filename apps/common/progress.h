@@ -49,6 +49,8 @@ class Progress {
 // Lines of the log, on stderr, above a bar that is there.
 void say(const std::string& text);
 void say(const std::vector<std::string>& lines);
+// From here on this process is one of several that tell one story: it says nothing but errors, with its name.
+void hush(const std::string& name);
 std::string bytes_text(size_t bytes);                      // "1.24 GB"
 std::string duration_text(double seconds);                 // "4:05", "1:02:03"
 std::string thousands(int64_t n);                          // "12,345"

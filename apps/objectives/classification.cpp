@@ -39,6 +39,19 @@ double example_loss(const TaskInfo& task, const Example& e, const std::vector<do
   return top + std::log(sum) - outputs[static_cast<size_t>(e.label)];
 }
 
+// Each process has the outputs of its batches: all have all afterwards.
+void share_outputs(std::vector<std::vector<double>>& outputs, dist::Communicator& ranks) {
+  int64_t width = 0;
+  for (const auto& row : outputs) width = std::max(width, std::ssize(row));
+  ranks.all_reduce(&width, 1, DType::i64, dist::Reduce::max, "evaluation");
+  std::vector<double> all(std::ssize(outputs) * width);
+  for (int64_t i = 0; i < std::ssize(outputs); ++i)
+    std::copy(outputs[i].begin(), outputs[i].end(), all.begin() + i * width);
+  ranks.all_reduce(all, "evaluation");
+  for (int64_t i = 0; i < std::ssize(outputs); ++i)
+    outputs[i] = {all.begin() + i * width, all.begin() + (i + 1) * width};
+}
+
 // A label whose logit is above 0 is predicted: its probability is above one half.
 void score_labels(const TaskInfo& task, const Split& split, const std::vector<std::vector<double>>& outputs,
                   const std::string& suffix, Evaluation& e) {
@@ -59,9 +72,9 @@ void score_labels(const TaskInfo& task, const Split& split, const std::vector<st
 // eval_loss and the task's metrics, with a suffix on every name.
 Evaluation evaluate_examples(const Roberta& model, const TaskInfo& task, const Split& split,
                              const TokenizedSplit& tokens, int64_t batch_size, const std::string& suffix,
-                             const std::function<void(int64_t, int64_t)>& on_progress) {
+                             const std::function<void(int64_t, int64_t)>& on_progress, dist::Communicator* ranks) {
   LL_CHECK(split.labelled, "{} has no labels: use predict", split.file);
-  const std::vector<std::vector<double>> outputs = predict_outputs(model, tokens, batch_size, on_progress);
+  const std::vector<std::vector<double>> outputs = predict_outputs(model, tokens, batch_size, on_progress, ranks);
   double loss = 0;
   std::vector<double> flat;
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -146,7 +159,8 @@ TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& 
 }
 
 std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size,
-                                                 const std::function<void(int64_t, int64_t)>& on_progress) {
+                                                 const std::function<void(int64_t, int64_t)>& on_progress,
+                                                 dist::Communicator* ranks) {
   const NoGrad guard(model.context());
   const auto n = static_cast<int64_t>(split.ids.size());
   std::vector<std::vector<double>> out(n);
@@ -156,15 +170,18 @@ std::vector<std::vector<double>> predict_outputs(const Roberta& model, const Tok
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return split.lengths[a] > split.lengths[b]; });
   for (int64_t begin = 0; begin < n; begin += batch_size) {
-    const std::vector<int64_t> examples(order.begin() + begin, order.begin() + std::min(n, begin + batch_size));
-    const nn::Rows rows = nn::pack(model.context(), segments_of(split, examples, 0));
-    const Tensor y = model.forward(rows, nn::Mode::evaluation());  // (S, labels)
-    const std::vector<double> values = y.to(DType::f64).to_vector<double>();
-    const int64_t labels = y.dim(1);
-    for (size_t i = 0; i < examples.size(); ++i)
-      out[examples[i]] = {values.begin() + i * labels, values.begin() + (i + 1) * labels};
+    if (ranks == nullptr || begin / batch_size % ranks->world() == ranks->rank().index) {
+      const std::vector<int64_t> examples(order.begin() + begin, order.begin() + std::min(n, begin + batch_size));
+      const nn::Rows rows = nn::pack(model.context(), segments_of(split, examples, 0));
+      const Tensor y = model.forward(rows, nn::Mode::evaluation());  // (S, labels)
+      const std::vector<double> values = y.to(DType::f64).to_vector<double>();
+      const int64_t labels = y.dim(1);
+      for (size_t i = 0; i < examples.size(); ++i)
+        out[examples[i]] = {values.begin() + i * labels, values.begin() + (i + 1) * labels};
+    }
     if (on_progress) on_progress(std::min(n, begin + batch_size), n);
   }
+  if (ranks != nullptr) share_outputs(out, *ranks);
   return out;
 }
 
@@ -253,13 +270,13 @@ Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, co
 }
 
 Evaluation Classification::evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const {
-  Evaluation e =
-      evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "", on_progress);
+  Evaluation e = evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "",
+                                   on_progress, ranks);
   const bool dev = split == DataSplit::dev;
   const Split& other = dev ? data_.dev_mm : data_.test_mm;
   if (split != DataSplit::train && !other.examples.empty()) {
     const Evaluation more = evaluate_examples(roberta(model), data_.task, other, dev ? dev_mm_ : test_mm_,
-                                              batch.batch_size, "_mm", on_progress);
+                                              batch.batch_size, "_mm", on_progress, ranks);
     e.metrics.update(more.metrics);
     if (!more.detail.is_null()) e.detail.update(more.detail);
   }

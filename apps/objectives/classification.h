@@ -23,9 +23,11 @@ TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& 
                         const std::string& name);
 
 // The head's outputs, in f64 on the host: (examples, labels). Runs without dropout, in batches.
-// on_progress: told how many examples are done.
+// on_progress: told how many examples are done. ranks: the processes that deal the batches among them, if there are
+// several; each gets all outputs.
 std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size,
-                                                 const std::function<void(int64_t, int64_t)>& on_progress = {});
+                                                 const std::function<void(int64_t, int64_t)>& on_progress = {},
+                                                 dist::Communicator* ranks = nullptr);
 
 // Of --class-weights: a comma list in the order of the ids, or `balanced`, the examples over the classes times the
 // examples of each (scikit-learn's). Error on anything else.

@@ -71,20 +71,26 @@ Evaluation PictureClassification::evaluate(const nn::Model& model, DataSplit spl
   const NoGrad guard(model.context());
   const Labelled& all = of(split);
   const auto labels = static_cast<int64_t>(vit(model).config().labels.size());
-  double sum = 0;
-  int64_t right = 0;
+  std::vector<double> losses, right(1);  // by batch; all
+  int64_t number = 0;
   for (const auto& which : BatchPlan::in_order(static_cast<int64_t>(all.labels.size()), b.batch_size)) {
+    losses.push_back(0);
+    if (!mine(number++)) continue;
     const PackedBatch batch = pack(model, split, which, {});
     const Tensor logits = vit(model).forward(batch.images.images, nn::Mode::evaluation());  // (S, labels)
-    sum += ops::cross_entropy(logits, batch.targets, {}).item();
+    losses.back() = ops::cross_entropy(logits, batch.targets, {}).item();
     const std::vector<float> values = logits.to(DType::f32).to_vector<float>();
     for (size_t s = 0; s < which.size(); ++s) {
       const auto row = values.begin() + static_cast<int64_t>(s) * labels;
-      right += std::max_element(row, row + labels) - row == all.labels[which[s]] ? 1 : 0;
+      right[0] += std::max_element(row, row + labels) - row == all.labels[which[s]] ? 1 : 0;
     }
   }
   const auto n = static_cast<double>(all.labels.size());
-  const double accuracy = static_cast<double>(right) / n;
+  share(losses);
+  share(right);
+  double sum = 0;
+  for (const double loss : losses) sum += loss;
+  const double accuracy = right[0] / n;
   return {{{"eval_loss", sum / n}, {"eval_accuracy", accuracy}}, accuracy, "accuracy"};
 }
 

@@ -85,26 +85,30 @@ void check_finite(const std::string& flag, const std::string& text) {
 }  // namespace
 
 void Flags::add(const std::string& names, Field field, const std::string& help) {
-  using CLI::MultiOptionPolicy;
   const std::string first = names.substr(0, names.find(','));
+  entries_.push_back({first, field, bind(dashed(names), first, field, help), group_});
+}
+
+CLI::Option* Flags::bind(const std::string& names, const std::string& first, Field field, const std::string& help) {
+  using CLI::MultiOptionPolicy;
   CLI::Option* option = nullptr;
   if (auto* on = std::get_if<bool*>(&field)) {
-    option = verb_.add_flag(dashed(names), **on, help);
+    option = verb_.add_flag(names, **on, help);
   } else if (auto* list = std::get_if<std::vector<std::string>*>(&field)) {
-    option = verb_.add_option(dashed(names), **list, help)->expected(1, -1);
+    option = verb_.add_option(names, **list, help)->expected(1, -1);
   } else if (auto* number = std::get_if<int64_t*>(&field)) {
-    option = verb_.add_option(dashed(names), **number, help)->capture_default_str();
+    option = verb_.add_option(names, **number, help)->capture_default_str();
     option->transform(checked([first](std::string& text) { text = std::to_string(parse_count(first, text)); }));
   } else if (auto* real = std::get_if<double*>(&field)) {
-    option = verb_.add_option(dashed(names), **real, help)->capture_default_str();
+    option = verb_.add_option(names, **real, help)->capture_default_str();
     option->check(checked([first](const std::string& text) { check_finite(first, text); }));
   } else {
-    option = verb_.add_option(dashed(names), *std::get<std::string*>(field), help)->capture_default_str();
+    option = verb_.add_option(names, *std::get<std::string*>(field), help)->capture_default_str();
   }
   const bool many = std::holds_alternative<std::vector<std::string>*>(field);
   option->multi_option_policy(many ? MultiOptionPolicy::TakeAll : MultiOptionPolicy::TakeLast);
   option->group(group_);
-  entries_.push_back({first, field, option, group_});
+  return option;
 }
 
 void Flags::add_positional(const std::string& name, std::string* field, const std::string& help) {
@@ -115,8 +119,8 @@ void Flags::add_positional(const std::string& name, std::vector<std::string>* fi
   verb_.add_option(name, *field, help)->expected(0, -1);
 }
 
-void Flags::add_manner(const std::string& names, bool* field, const std::string& help) {
-  verb_.add_flag(names, *field, help)->group(group_);
+void Flags::add_manner(const std::string& names, Field field, const std::string& help) {
+  bind(names, names.substr(names.rfind("--") + 2), field, help);
 }
 
 void Flags::drop(const std::string& name) {

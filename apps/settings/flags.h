@@ -28,8 +28,8 @@ class Flags {
   // An argument without dashes; not in the files of a run.
   void add_positional(const std::string& name, std::string* field, const std::string& help);
   void add_positional(const std::string& name, std::vector<std::string>* field, const std::string& help);
-  // How the verb talks; not in the files of a run. names: with their dashes, "-v,--verbose".
-  void add_manner(const std::string& names, bool* field, const std::string& help);
+  // How the verb talks and where it runs; not in the files of a run. names: with their dashes, "-v,--verbose".
+  void add_manner(const std::string& names, Field field, const std::string& help);
   // In the files of a run, but not on the command line.
   void keep(const std::string& name, Field field);
   // Takes back a flag that was added: the verb has no use for it.
@@ -63,6 +63,8 @@ class Flags {
     std::string group = {};
   };
   const Entry* find(const std::string& name) const;
+  // names: with their dashes. first: as errors call it.
+  CLI::Option* bind(const std::string& names, const std::string& first, Field field, const std::string& help);
 
   CLI::App& verb_;
   std::string group_ = "Options";

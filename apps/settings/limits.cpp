@@ -25,6 +25,8 @@ constexpr Row kRows[] = {
     {"logging-steps", {1}},
     {"max-length", {1}},
     {"threads", {0, 4096}},
+    {"nproc", {0, 1024}},
+    {"world-size", {1, 1'000'000}},
     {"vocab-size", {0, 1 << 24}},
     {"landscape-points", {3, 10'001}},
     {"probe-examples", {1}},

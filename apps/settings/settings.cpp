@@ -1,5 +1,8 @@
 #include "apps/settings/settings.h"
 
+#include <omp.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -22,6 +25,15 @@ Device named_device(const std::string& name) {
                                        number.find_first_not_of("0123456789") == std::string::npos);
   LL_CHECK(good, "--device must be auto, cpu, cuda or cuda:N, got {}", name);
   return {DeviceType::cuda, std::stoi(number)};
+}
+
+// The threads of one of several processes on a host: its share of the cores, or those that its launcher has bound it
+// to. 0: of one alone, whatever is free.
+int own_threads(const dist::Rank& rank) {
+  if (rank.local_world == 1) return 0;
+  const int mine = omp_get_num_procs();
+  const bool bound = mine * rank.local_world <= ::sysconf(_SC_NPROCESSORS_ONLN);
+  return bound ? mine : std::max(1, mine / rank.local_world);
 }
 
 }  // namespace
@@ -149,6 +161,14 @@ std::string MethodSettings::card_json() const {
   return o.dump();
 }
 
+void RankSettings::add_flags(Flags& f) {
+  f.add_manner("--nproc", &nproc,
+               "Start so many processes on this machine, which share the work (0: as a launcher did)");
+  f.add_manner("--dist-timeout", &timeout, "Seconds that a process waits for another before all end");
+}
+
+void RankSettings::check() const { LL_CHECK(timeout > 0, "--dist-timeout must be more than 0, got {}", timeout); }
+
 void BatchSettings::add_flags(Flags& f) {
   f.add("batch-size,per-device-train-batch-size,batch", &batch_size, "Examples per micro-batch");
   f.add("grad-accum,gradient-accumulation-steps", &grad_accum, "Micro-batches per step");
@@ -191,6 +211,7 @@ void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_s
   f.add("ivon-clip", &ivon_clip, "IVON's largest step of a number, over the learning rate");
   f.add("lora-plus-ratio", &lora_plus_ratio, "LoRA+: the learning rate of B is so many times that of A");
   f.add("precondition", &precondition, "Multiply the gradient of A by (B^T B + d)^-1 and that of B by (A A^T + d)^-1");
+  f.add("ascent", &ascent, "Of several processes: a second pass is at the gradient of all, or local: of each its own");
   f.add("max-grad-norm", &max_grad_norm, "Clip the gradient to this norm (0: never)");
   f.add("label-smoothing,label-smoothing-factor", &label_smoothing, "Label smoothing of the cross-entropy");
   f.add("eval-steps", &eval_steps, "Evaluate every N steps (0: every epoch)");
@@ -207,6 +228,7 @@ void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_s
 void TrainingSettings::check() const {
   optim::parse_lr_kind(schedule);
   check_word("optimizer", optimizer, optim::optimizer_names());
+  check_word("ascent", ascent, {"all", "local"});
   for (const auto& [flag, value] :
        {std::pair{"lr", lr}, {"weight-decay", weight_decay}, {"max-grad-norm", max_grad_norm}})
     LL_CHECK(value >= 0, "--{} must be at least 0, got {}", flag, value);
@@ -258,12 +280,16 @@ void SystemSettings::add_flags(Flags& f) {
 void SystemSettings::check() const { check_word("dtype", dtype, {"auto", "f32", "bf16"}); }
 
 std::unique_ptr<Context> SystemSettings::make_context() const {
-  const Device gpu{DeviceType::cuda, 0};
-  const Device chosen = device == "auto" ? (why_unusable(gpu).empty() ? gpu : Device{}) : named_device(device);
+  // A launcher shows a process its own GPU, which is number 0 then, or all of them.
+  Device gpu{DeviceType::cuda, rank.local};
+  if (rank.local > 0 && !why_unusable(gpu).empty()) gpu.index = 0;
+  const Device chosen = device == "auto"   ? (why_unusable(gpu).empty() ? gpu : Device{})
+                        : device == "cuda" ? gpu
+                                           : named_device(device);
   const std::string why = why_unusable(chosen);
   LL_CHECK(why.empty(), "--device {}: {}", device, why);
   LL_CHECK(dtype != "bf16" || chosen.type == DeviceType::cuda, "--dtype bf16: the CPU computes in f32");
-  auto context = std::make_unique<Context>(chosen, static_cast<int>(threads));
+  auto context = std::make_unique<Context>(chosen, threads > 0 ? static_cast<int>(threads) : own_threads(rank));
   if (context->accelerator() != nullptr) context->accelerator()->allow_tf32(tf32);
   compute_dtype(*context);
   return context;

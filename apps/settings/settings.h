@@ -8,6 +8,7 @@
 
 #include "apps/settings/flags.h"
 #include "engine/context.h"
+#include "engine/dist/launch.h"
 #include "kernels/common/dtype.h"
 #include "models/hub/adapter.h"
 #include "optim/methods.h"
@@ -55,8 +56,17 @@ struct MethodSettings {
 };
 MethodSettings default_settings(const std::string& method);
 
+// The processes that share the work.
+struct RankSettings {
+  int64_t nproc = 0;     // 0: those that a launcher has started, or this one
+  double timeout = 600;  // seconds
+  void add_flags(Flags& flags);
+  void check() const;
+};
+
 // What the memory of a step depends on.
 struct BatchSettings {
+  dist::Rank rank = {};  // whose part of a step's examples is this process's
   int64_t batch_size = 32, grad_accum = 1;
   int64_t batch_tokens = 0;                                // 0: micro-batches of batch_size examples
   std::string recompute = "none", weights_dtype = "auto";  // none, block, auto; auto, f32, bf16
@@ -68,6 +78,7 @@ struct BatchSettings {
 
 struct TrainingSettings {
   std::string optimizer = "adamw", schedule = "linear", best_metric;  // best_metric: empty is the task's own
+  std::string ascent = "all";  // whose gradient a perturbation is made from: of all processes, or local
   double lr = 0, weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, warmup_ratio = 0.06;
   double max_grad_norm = 1, momentum = 0, lora_plus_ratio = 1;
   double ivon_ess = 1e7, ivon_h0 = 1e-3, ivon_beta2 = 0.99999, ivon_clip = 1e-3;
@@ -87,11 +98,13 @@ struct TrainingSettings {
 struct SystemSettings {
   int64_t seed = 42, threads = 0;
   std::string device = "auto", dtype = "auto";
+  dist::Rank rank = {};  // of the processes on this host each has its GPU, or its share of the cores
   bool tf32 = false, no_graphs = false;
   void add_flags(Flags& flags);
   void check() const;
 
-  // `auto` is a GPU if one can be used, else the CPU. Error for what this build or machine cannot do.
+  // `auto` is a GPU if one can be used, else the CPU; of several processes on a host each takes its own. Error for what
+  // this build or machine cannot do.
   std::unique_ptr<Context> make_context() const;
   // What a model computes in there: `auto` is bf16 on GPUs that multiply it (sm_80 and later), else f32.
   DType compute_dtype(const Context& context) const;

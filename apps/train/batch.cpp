@@ -44,6 +44,21 @@ std::vector<std::vector<int64_t>> micro_batches(const std::vector<int32_t>& leng
   return out;
 }
 
+StepPart part_of(const std::vector<int32_t>& lengths, const std::vector<int64_t>& step, int index, int world) {
+  int64_t total = 0;
+  for (const int64_t e : step) total += std::max(lengths[e], 1);
+  StepPart part;
+  int64_t before = 0;
+  for (const int64_t e : step) {
+    // An example is whose the token in its middle is.
+    const int64_t length = std::max(lengths[e], 1), owner = (2 * before + length) * world / (2 * total);
+    part.begin += owner < index ? 1 : 0;
+    part.end += owner <= index ? 1 : 0;
+    before += length;
+  }
+  return part;
+}
+
 std::vector<int64_t> first_examples(int64_t all, int64_t count) {
   std::vector<int64_t> which(std::min(all, count));
   std::iota(which.begin(), which.end(), int64_t{0});

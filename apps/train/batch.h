@@ -28,6 +28,13 @@ double weight_of(const std::vector<PackedBatch>& batches);
 // 0 of `batch_size` examples. lengths: of all examples.
 std::vector<std::vector<int64_t>> micro_batches(const std::vector<int32_t>& lengths, const std::vector<int64_t>& which,
                                                 int64_t batch_size, int64_t tokens);
+// The part [begin, end) of a step's examples that process `index` of `world` learns from: in their order, so that one
+// after another they make the step, each with about as many tokens as the others. May be empty. lengths: of all
+// examples.
+struct StepPart {
+  int64_t begin = 0, end = 0;
+};
+StepPart part_of(const std::vector<int32_t>& lengths, const std::vector<int64_t>& step, int index, int world);
 // The numbers of the first `count` of `all` examples.
 std::vector<int64_t> first_examples(int64_t all, int64_t count);
 

@@ -44,13 +44,9 @@ void check_identity(const std::string& file, const nlohmann::json& state, const 
   LL_CHECK(different.empty(), "{} cannot be gone on from: {}", file, different);
 }
 
-}  // namespace
-
-void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t total_steps, const optim::Method& method,
-                     const RunIdentity& run) {
+nlohmann::ordered_json to_json(const TrainingState& s) {
   nlohmann::ordered_json o;
   o["step"] = s.step;
-  o["total_steps"] = total_steps;
   o["window"] = {
       {"loss", s.window.loss}, {"steps", s.window.steps}, {"tokens", s.window.tokens}, {"seconds", s.window.seconds}};
   o["last"] = to_json(s.last);
@@ -62,6 +58,32 @@ void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t tot
   o["probed"] = to_json(s.probed);
   o["peak_bytes"] = s.peak_bytes;
   o["peak_bytes_by_phase"] = s.phase_peaks;
+  return o;
+}
+
+TrainingState state_of(const nlohmann::json& o) {
+  TrainingState s;
+  s.step = o.at("step");
+  const nlohmann::json& w = o.at("window");
+  s.window = {w.at("loss"), w.at("steps"), w.at("tokens"), w.at("seconds")};
+  s.last = evaluation_of(o.at("last"));
+  s.best = evaluation_of(o.at("best"));
+  s.best_step = o.at("best_step");
+  s.since_best = o.value("since_best", int64_t{0});
+  s.train_loss = o.at("train_loss");
+  s.tokens_per_s = o.at("tokens_per_s");
+  s.probed = probed_of(o.at("probed"));
+  s.peak_bytes = o.at("peak_bytes");
+  o.at("peak_bytes_by_phase").get_to(s.phase_peaks);
+  return s;
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& folder, const TrainingState& s, int64_t total_steps, const optim::Method& method,
+                     const RunIdentity& run) {
+  nlohmann::ordered_json o = to_json(s);
+  o["total_steps"] = total_steps;
   o["settings"] = run.settings;
   o["inputs"] = run.inputs;
   optim::save_training_state((folder / "optimizer.safetensors").string(), method);
@@ -76,18 +98,7 @@ TrainingState load_checkpoint(const fs::path& folder, int64_t total_steps, optim
   TrainingState s;
   try {
     check_identity(file, o, run);
-    s.step = o.at("step");
-    const nlohmann::json& w = o.at("window");
-    s.window = {w.at("loss"), w.at("steps"), w.at("tokens"), w.at("seconds")};
-    s.last = evaluation_of(o.at("last"));
-    s.best = evaluation_of(o.at("best"));
-    s.best_step = o.at("best_step");
-    s.since_best = o.value("since_best", int64_t{0});
-    s.train_loss = o.at("train_loss");
-    s.tokens_per_s = o.at("tokens_per_s");
-    s.probed = probed_of(o.at("probed"));
-    s.peak_bytes = o.at("peak_bytes");
-    o.at("peak_bytes_by_phase").get_to(s.phase_peaks);
+    s = state_of(o);
     LL_CHECK(o.at("total_steps") == total_steps, "{}: the run had {} steps, now there are {}: has the data changed?",
              file, o.at("total_steps").get<int64_t>(), total_steps);
   } catch (const nlohmann::json::exception& e) {
@@ -96,6 +107,19 @@ TrainingState load_checkpoint(const fs::path& folder, int64_t total_steps, optim
   optim::load_training_state((folder / "optimizer.safetensors").string(), method);
   method.set_window(s.window.loss, s.window.steps);
   return s;
+}
+
+void share_checkpoint(dist::Communicator& ranks, TrainingState& state, optim::Method& method) {
+  if (ranks.alone()) return;
+  const char* const what = "the checkpoint";
+  state = state_of(nlohmann::json::parse(ranks.broadcast(nlohmann::json(to_json(state)).dump(), what)));
+  optim::MethodState own = method.state();  // views
+  ranks.broadcast(&own.t, sizeof own.t, what);
+  ranks.broadcast(&own.step, sizeof own.step, what);
+  for (const auto& [name, tensor] : own.tensors) ranks.broadcast(tensor, what);
+  ranks.broadcast(method.arena().values(), what);
+  method.load_state(own);
+  method.set_window(state.window.loss, state.window.steps);
 }
 
 }  // namespace lowland::apps

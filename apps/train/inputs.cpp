@@ -130,12 +130,12 @@ std::string input_difference(const json& then, const json& now) {
   return before == labels ? "" : fmt::format("the labels are now {} and were {}", labels.dump(), before.dump());
 }
 
-std::string setting_difference(const json& then, const json& now) {
+std::string setting_difference(const json& then, const json& now, const char* words) {
   if (!then.is_object()) return "";
   for (const auto& [name, value] : then.items()) {
     if (names_input(name) || !now.contains(name) || now.at(name) == value) continue;
     if (is_one_of(name, {"out", "resume", "overwrite", "device", "threads", "no-graphs", "base-model-name"})) continue;
-    return fmt::format("{} is now {} and was {}", name, now.at(name).dump(), value.dump());
+    return fmt::format(fmt::runtime(words), name, now.at(name).dump(), value.dump());
   }
   return "";
 }

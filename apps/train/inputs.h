@@ -38,7 +38,8 @@ class InputHashes {
 // there is none.
 std::string input_difference(const nlohmann::json& then, const nlohmann::json& now);
 
-// The same of settings: "batch-size is 8 and was 4". Paths, and what changes no number of a run, are left aside.
-std::string setting_difference(const nlohmann::json& then, const nlohmann::json& now);
+// The same of settings: "batch-size is now 8 and was 4". Paths, and what changes no number of a run, are left aside.
+std::string setting_difference(const nlohmann::json& then, const nlohmann::json& now,
+                               const char* words = "{} is now {} and was {}");
 
 }  // namespace lowland::apps

@@ -64,10 +64,8 @@ std::string evaluation_text(int64_t step, const Evaluation& e) {
   return text;
 }
 
-std::string example_list(const std::vector<PackedBatch>& batches) {
-  std::string text;
-  for (const PackedBatch& b : batches)
-    for (const int64_t e : b.examples) text += fmt::format("{}{}", text.empty() ? "" : ",", e);
+std::string example_list(const std::vector<int64_t>& examples) {
+  std::string text = fmt::format("{}", fmt::join(examples, ","));
   return text.size() > 200 ? text.substr(0, 200) + "..." : text;
 }
 

@@ -18,7 +18,7 @@ std::string log_text(const TrainingState& state, int64_t total, const std::strin
                      size_t peak_bytes);
 std::string progress_text(const TrainingState& state, const std::string& loss_name, size_t peak_bytes);
 std::string evaluation_text(int64_t step, const Evaluation& evaluation);
-// The numbers of a step's examples, at most 200 characters.
-std::string example_list(const std::vector<PackedBatch>& batches);
+// The numbers of examples, at most 200 characters.
+std::string example_list(const std::vector<int64_t>& examples);
 
 }  // namespace lowland::apps

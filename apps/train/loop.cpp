@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 
 #include "apps/common/progress.h"
 #include "apps/train/interrupt.h"
 #include "apps/train/loader.h"
 #include "apps/train/log_lines.h"
 #include "apps/train/probes.h"
+#include "apps/train/ranks.h"
 #include "apps/train/score.h"
 #include "apps/train/step.h"
 #include "engine/error.h"
@@ -40,6 +42,7 @@ class Loop {
   Loop(const Training& what, RunFolder* run)
       : what_(what),
         run_(run),
+        ranks_(what.ranks != nullptr ? *what.ranks : *alone_),
         loader_(what.objective, what.model, what.batch, static_cast<uint64_t>(what.system.seed)),
         step_(
             what.model, what.method,
@@ -52,7 +55,9 @@ class Loop {
         end_(total_),
         lr_{optim::parse_lr_kind(what.settings.schedule), what.settings.lr, warmup_steps(what.settings, total_),
             total_},
-        rho_(what.method.rho_schedule(total_)) {}
+        rho_(what.method.rho_schedule(total_)) {
+    step_.share(ranks_, what.settings.ascent == "local");
+  }
 
   TrainReport run() {
     if (run_ != nullptr && run_->resuming()) resume();
@@ -63,7 +68,7 @@ class Loop {
     Progress progress("step", total_, state_.step);
     const InterruptGuard interrupt;
     while (state_.step < end_) {
-      take_step();
+      take_step(interrupt.signal());
       if (due(what_.settings.logging_steps)) log(progress);
       progress.update(state_.step, progress_text(state_, what_.method.loss_name(), peak_bytes()));
       if (what_.settings.sharpness_steps > 0 && due(what_.settings.sharpness_steps)) probe();
@@ -71,7 +76,7 @@ class Loop {
       if (evaluates() && due(what_.settings.eval_steps)) evaluate();
       if (is_over() && state_.step < end_) end_early(progress);
       if (run_ != nullptr && due(what_.settings.save_steps)) save();
-      if (interrupt.signal() != 0) stop(interrupt.signal(), progress);
+      if (const int signal = ranks_.alone() ? interrupt.signal() : signal_; signal != 0) stop(signal, progress);
     }
     progress.finish();
     what_.model.arena().require_centre("the adapter");
@@ -90,16 +95,34 @@ class Loop {
   }
   size_t peak_bytes() const { return what_.model.context().memory().peak_bytes(); }
 
-  void take_step() {
+  // What the processes have to tell each other before a step.
+  struct Told {
+    double weight = 0, targets = 0, tokens = 0;  // of the whole step
+    int signal = 0;                              // that one of them has got
+  };
+  Told exchange(const std::vector<PackedBatch>& batches, int signal) const {
+    double tokens = 0;
+    for (const PackedBatch& b : batches) tokens += static_cast<double>(b.rows.tokens);
+    std::vector<double> sums = {weight_of(batches), static_cast<double>(targets_of(batches)), tokens,
+                                signal == SIGINT ? 1.0 : 0.0, signal == SIGTERM ? 1.0 : 0.0};
+    ranks_.all_reduce(sums, "targets");
+    return {sums[0], sums[1], sums[2], sums[3] > 0 ? SIGINT : sums[4] > 0 ? SIGTERM : 0};
+  }
+
+  void take_step(int signal) {
     const Clock::time_point start = Clock::now();
     const int64_t t = state_.step;
     const std::vector<PackedBatch> batches = loader_.step(t);
-    LL_CHECK(targets_of(batches) > 0, "step {} has no target: nothing to learn from", t + 1);
+    ranks_.set_step(t + 1);
+    const Told told = exchange(batches, signal);
+    signal_ = told.signal;
+    LL_CHECK(told.targets > 0, "step {} has no target: nothing to learn from", t + 1);
     step_.run(batches, {.index = t,
                         .lr = lr_.at(t + 1),
                         .rho = rho_.at(t + 1),
                         .seed = static_cast<uint64_t>(what_.system.seed),
-                        .new_window = state_.window.steps == 0});
+                        .new_window = state_.window.steps == 0,
+                        .weight = told.weight});
     ++state_.step;
     const TrainingSettings& s = what_.settings;
     if (what_.model.context().on_cpu() || due(s.logging_steps) || due(s.eval_steps) || due(s.save_steps)) read_stats();
@@ -107,7 +130,7 @@ class Loop {
     told_ |= !step_.graphs().note().empty();
     TrainingState::Window& w = state_.window;
     w.steps += 1;
-    for (const PackedBatch& b : batches) w.tokens += b.rows.tokens;
+    w.tokens += static_cast<int64_t>(told.tokens);
     w.seconds += seconds_since(start);
     step_ms_.push_back(seconds_since(start) * 1e3);
   }
@@ -119,7 +142,7 @@ class Loop {
     if (stats_.skipped == 0) return;
     const auto step = static_cast<int64_t>(stats_.first_skipped.step);
     fail("the loss is not finite at step {} (loss {}, gradient norm {}, examples {}): try a smaller --lr", step + 1,
-         stats_.first_skipped.loss, stats_.first_skipped.grad_norm, example_list(loader_.step(step)));
+         stats_.first_skipped.loss, stats_.first_skipped.grad_norm, example_list(loader_.examples(step)));
   }
 
   void log(Progress& progress) {
@@ -153,7 +176,9 @@ class Loop {
     if (what_.objective.lengths(DataSplit::dev).empty()) return;
     {
       const PhaseScope phase(what_.model.context().memory(), "evaluation");
+      what_.objective.ranks = &ranks_;
       state_.last = what_.objective.evaluate(what_.model, DataSplit::dev, what_.batch);
+      what_.objective.ranks = nullptr;
     }
     note(evaluation_line(state_.step, epoch_, *state_.last));
     score_by(what_.settings.best_metric, *state_.last);
@@ -185,6 +210,8 @@ class Loop {
   // The lines of metrics.jsonl that a resumed run keeps are on the disk before it can be resumed from here.
   void save() {
     note_peaks();
+    check_same_numbers(ranks_, what_.model.arena(), state_.step);
+    if (!run_->writes()) return;
     AtomicDirectory folder(checkpoint().string());
     what_.write_result(folder.temporary());
     save_checkpoint(folder.temporary(), state_, total_, what_.method, what_.identity);
@@ -200,6 +227,7 @@ class Loop {
 
   [[noreturn]] void stop(int signal, Progress& progress) {
     if (run_ != nullptr && !due(what_.settings.save_steps)) save();
+    ranks_.barrier("the checkpoint");  // before the first of them ends
     progress.finish();
     std::string text = fmt::format("stopped after step {} of {}", state_.step, total_);
     if (run_ != nullptr)
@@ -223,25 +251,30 @@ class Loop {
   }
 
   void resume() {
-    const fs::path newest = run_->newest_checkpoint();
+    const std::string mine = run_->writes() ? run_->newest_checkpoint().string() : "";
+    const fs::path newest = ranks_.broadcast(mine, "the checkpoint");
     if (newest.empty()) {
       run_->cut_metrics(-1);
       return say(fmt::format("{} holds no checkpoint yet: starting again", run_->path().string()));
     }
-    state_ = load_checkpoint(newest, total_, what_.method, what_.identity);
+    if (run_->writes()) state_ = load_checkpoint(newest, total_, what_.method, what_.identity);
+    share_checkpoint(ranks_, state_, what_.method);
     run_->cut_metrics(state_.step);
     prune();  // the process may have ended before it did
     say(fmt::format("resuming after step {} of {}", state_.step, total_));
   }
 
   void write(const std::string& name) {
+    if (!run_->writes()) return;
     AtomicDirectory folder(run_->file(name).string());
     what_.write_result(folder.temporary());
     folder.commit();
   }
 
+  const std::unique_ptr<dist::Communicator> alone_ = dist::alone();
   const Training& what_;
   RunFolder* run_;  // null: nothing is written
+  dist::Communicator& ranks_;
   Loader loader_;
   TrainingStep step_;
   const int64_t epoch_, total_;  // steps
@@ -254,6 +287,7 @@ class Loop {
   const std::vector<std::string> probes_ = parse_probes("probe", what_.settings.probe);
   std::vector<double> step_ms_;
   bool told_ = false;  // why steps are not captured
+  int signal_ = 0;     // that one of several processes had got before the step
 };
 
 }  // namespace

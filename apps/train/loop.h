@@ -22,6 +22,8 @@ struct Training {
   std::function<void(const std::filesystem::path& folder)> write_result;
   std::string result;  // "adapter" or "model"
   RunIdentity identity = {};
+  // The processes that share the run, all of which call train(); null: this one alone. Only the first writes.
+  dist::Communicator* ranks = nullptr;
 };
 
 struct TrainReport {
@@ -30,9 +32,10 @@ struct TrainReport {
   double step_ms = 0;  // median; 0 where no step was left to do
 };
 
-// Runs all steps, or goes on after the run's newest whole checkpoint. Throws Interrupted (interrupt.h) where a signal
-// asks it to stop, after a checkpoint. Throws Error on a loss that is not finite, naming step
-// and examples; nothing trained is touched by such a step. On a GPU it is noticed at the next log, evaluation or save.
+// Runs all steps, or goes on after the run's newest whole checkpoint. run: an empty one in a process that does not
+// write. Throws Interrupted (interrupt.h) where a signal asks it to stop, after a checkpoint. Throws Error on a loss
+// that is not finite, naming step and examples; nothing trained is touched by such a step. On a GPU it is noticed at
+// the next log, evaluation or save.
 TrainReport train(const Training& what, RunFolder& run);
 
 // The same without a folder: nothing is written, and nothing evaluated that --eval-steps does not ask for.

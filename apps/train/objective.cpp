@@ -19,14 +19,24 @@ MeanLoss mean_loss(const Objective& objective, const nn::Model& model, DataSplit
   const std::vector<int32_t>& lengths = objective.lengths(split);
   const auto all = static_cast<int64_t>(lengths.size());
   MeanLoss mean;
-  int64_t done = 0;
+  int64_t done = 0, number = 0;
+  std::vector<double> losses, targets;  // by batch
   for (const auto& which : micro_batches(lengths, first_examples(all, all), batch.batch_size, batch.batch_tokens)) {
-    const PackedBatch b = objective.pack(model, split, which, {});
+    losses.push_back(0);
+    targets.push_back(0);
     done += static_cast<int64_t>(which.size());
+    if (objective.mine(number++)) {
+      const PackedBatch b = objective.pack(model, split, which, {});
+      targets.back() = static_cast<double>(b.target_count);
+      if (b.target_count > 0) losses.back() = objective.loss(model, b, nn::Mode::evaluation(), 1.0).item();
+    }
     objective.progress(done, all);
-    if (b.target_count == 0) continue;
-    mean.loss += objective.loss(model, b, nn::Mode::evaluation(), 1.0).item();
-    mean.targets += b.target_count;
+  }
+  objective.share(losses);
+  objective.share(targets);
+  for (size_t i = 0; i < losses.size(); ++i) {
+    mean.loss += losses[i];
+    mean.targets += static_cast<int64_t>(targets[i]);
   }
   LL_CHECK(mean.targets > 0, "the {} split has nothing to take a loss of", name_of(split));
   mean.loss /= static_cast<double>(mean.targets);

@@ -12,6 +12,7 @@
 #include "apps/data/batches.h"
 #include "apps/settings/settings.h"
 #include "apps/train/batch.h"
+#include "engine/dist/communicator.h"
 #include "nn/model.h"
 #include "optim/weight_probes.h"
 
@@ -60,6 +61,15 @@ class Objective {
   virtual std::vector<BatchPlan::Size> measures(const nn::Model&) const { return {BatchPlan::Size()}; }
   // Width of a head of attention that goes backward, the largest: decides the scratch memory of CPU kernels.
   virtual int64_t head_dim(const nn::Model& model) const = 0;
+  // The processes among which an evaluation's batches are dealt, all of which make it; null: this one alone. The
+  // batches are those of one process, and so are the results, bit for bit.
+  mutable dist::Communicator* ranks = nullptr;
+  // Whether the batch of this number is this process's.
+  bool mine(int64_t batch) const { return ranks == nullptr || batch % ranks->world() == ranks->rank().index; }
+  // Numbers of which each process has its own, the others zero: all of them afterwards.
+  void share(std::vector<double>& values) const {
+    if (ranks != nullptr) ranks->all_reduce(values, "evaluation");
+  }
   // Called during an evaluation with how much of it is done: what a person sees of it.
   mutable std::function<void(int64_t done, int64_t total)> on_progress;
   void progress(int64_t done, int64_t total) const {
@@ -77,7 +87,7 @@ struct MeanLoss {
 MeanLoss mean_loss(const Objective& objective, const nn::Model& model, DataSplit split, const BatchSettings& batch);
 
 // The mean loss per target over packed batches, without dropout: what sharpness and its like are measured with. The
-// arguments must outlive it. Throws Error if no row carries loss.
+// arguments must outlive it. Throws Error if no row carries loss. Each of several processes takes all batches.
 optim::ProbeLoss probe_loss(nn::Model& model, const Objective& objective, const std::vector<PackedBatch>& batches);
 
 }  // namespace lowland::apps

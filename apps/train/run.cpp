@@ -7,6 +7,7 @@
 #include "apps/common/progress.h"
 #include "apps/report/report.h"
 #include "apps/train/inputs.h"
+#include "apps/train/ranks.h"
 #include "apps/train/score.h"
 #include "engine/error.h"
 #include "models/hub/adapter.h"
@@ -29,12 +30,13 @@ nlohmann::ordered_json metrics_of(const std::optional<Evaluation>& e) {
 }
 
 // What is known before the first step: settings first, so that a run can be repeated or resumed even if it never ended.
-nlohmann::ordered_json run_json(const nn::Model& model, const RunIdentity& identity) {
+nlohmann::ordered_json run_json(const nn::Model& model, const RunIdentity& identity, const dist::Communicator* ranks) {
   nlohmann::ordered_json o;
   o["settings"] = identity.settings;
   o["inputs"] = identity.inputs;
   o["lowland_version"] = LOWLAND_VERSION;
   o["compiler"] = __VERSION__;
+  if (ranks != nullptr && !ranks->alone()) o["processes"] = ranks->world();
   o["device"] = model.context().device().name();
   o["threads"] = model.context().threads();
   o["trainable_params"] = model.trainable_count();
@@ -90,9 +92,9 @@ std::string params_line(const nn::Model& model) {
 }
 
 TrainReport run_training(const Training& what, RunFolder& run, const Flags& flags, size_t planned_bytes) {
-  nlohmann::ordered_json info = run_json(what.model, what.identity);
+  nlohmann::ordered_json info = run_json(what.model, what.identity, what.ranks);
   nlohmann::json before = nlohmann::json::object();
-  if (run.resuming()) {
+  if (run.resuming() && run.writes()) {
     before = read_json_file(run.file("run.json"));
     const std::string different = input_difference(before.value("inputs", nlohmann::json()), what.identity.inputs);
     LL_CHECK(different.empty(), "{} cannot be gone on with: {}", run.path().string(), different);
@@ -105,10 +107,12 @@ TrainReport run_training(const Training& what, RunFolder& run, const Flags& flag
   TrainReport report = train(what, run);
   info["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   info["planned_peak_bytes"] = planned_bytes;
+  if (!run.writes()) return report;
   add_report(info, what, report, before);
   run.write_json("run.json", info);
   run.write_text("report.html", report_html({read_run(run.path())}));
   say_outcome(report, run, what.result);
+  if (what.ranks != nullptr && !what.ranks->alone()) say(ranks_text(*what.ranks, info.at("seconds")));
   return report;
 }
 

@@ -148,6 +148,7 @@ void RunFolder::clear() const {
 }
 
 void RunFolder::begin(const nlohmann::json& flags) {
+  if (!writes()) return;
   if (resuming_) {
     MetricLines metrics = read_metric_lines(file("metrics.jsonl"));
     say_damaged_lines(metrics, file("metrics.jsonl"));
@@ -185,7 +186,7 @@ fs::path RunFolder::newest_checkpoint() const {
 }
 
 void RunFolder::prune_checkpoints(int64_t step, int64_t limit, const std::function<bool(int64_t)>& regular) const {
-  if (limit == 0) return;
+  if (limit == 0 || !writes()) return;
   std::vector<fs::path> older = checkpoints(path_);
   std::erase_if(older, [&](const fs::path& folder) { return checkpoint_step(folder) >= step; });
   int64_t left = limit - 1;
@@ -199,6 +200,7 @@ void RunFolder::prune_checkpoints(int64_t step, int64_t limit, const std::functi
 }
 
 void RunFolder::log(const nlohmann::json& object) {
+  if (!writes()) return;
   std::ofstream out(file("metrics.jsonl"), std::ios::app | std::ios::binary);
   out << object.dump() << '\n' << std::flush;
   LL_CHECK(out.good(), "cannot write {} (is the disk full?)", file("metrics.jsonl").string());
@@ -207,7 +209,7 @@ void RunFolder::log(const nlohmann::json& object) {
 }
 
 void RunFolder::sync_metrics() const {
-  if (fs::exists(file("metrics.jsonl"))) sync_path(file("metrics.jsonl").string());
+  if (writes() && fs::exists(file("metrics.jsonl"))) sync_path(file("metrics.jsonl").string());
 }
 
 void RunFolder::cut_metrics(int64_t step) {
@@ -224,6 +226,7 @@ void RunFolder::cut_metrics(int64_t step) {
 }
 
 void RunFolder::write_text(const std::string& name, const std::string& text) const {
+  if (!writes()) return;
   write_file_atomically(file(name), text);
 }
 

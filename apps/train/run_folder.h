@@ -22,6 +22,10 @@ class RunFolder {
   // of `inputs` (flag and path) or the working directory.
   RunFolder(const OutputSettings& output, const std::vector<std::pair<std::string, std::string>>& inputs);
 
+  // Of a process that leaves the files to another: nothing is written, and there is nothing to read.
+  explicit RunFolder(bool resuming) : resuming_(resuming) {}
+  bool writes() const { return !path_.empty(); }
+
   // Takes the folder for a new run, with its first file, run.json; deletes the run that was there. Or for --resume:
   // reads its metrics. flags: the settings as run.json holds them.
   void begin(const nlohmann::json& flags);

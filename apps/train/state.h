@@ -7,6 +7,7 @@
 #include <string>
 
 #include "apps/train/objective.h"
+#include "engine/dist/communicator.h"
 #include "optim/method.h"
 
 namespace lowland::apps {
@@ -46,5 +47,7 @@ void save_checkpoint(const std::filesystem::path& folder, const TrainingState& s
 // settings or number of steps, naming both.
 TrainingState load_checkpoint(const std::filesystem::path& folder, int64_t total_steps, optim::Method& method,
                               const RunIdentity& run);
+// In several processes: what the first has loaded becomes the state of all, of their methods and arenas too.
+void share_checkpoint(dist::Communicator& ranks, TrainingState& state, optim::Method& method);
 
 }  // namespace lowland::apps

@@ -20,21 +20,39 @@ void TrainingStep::run(const std::vector<PackedBatch>& batches, const Numbers& n
   Allocator& memory = model_.context().memory();
   method_.set_step(n.index, n.lr, n.rho, n.new_window);
   const nn::Mode mode{.training = true, .seed = n.seed, .step = static_cast<uint64_t>(n.index)};
-  pass(batches, mode, true);
+  const double scale = 1.0 / (n.weight > 0 ? n.weight : weight_of(batches));  // over the whole step
+  pass(batches, mode, scale, true);
+  sum_losses();
   if (method_.wants_second_pass()) {
     const PhaseScope phase(memory, "ascend");
+    if (!local_ascent_) sum_gradients();
     method_.ascend();
-    pass(batches, mode, false);
+    pass(batches, mode, scale, false);
     method_.restore();
   }
+  sum_gradients();
   const PhaseScope phase(memory, "optimizer");
   method_.step();
 }
 
-void TrainingStep::pass(const std::vector<PackedBatch>& batches, nn::Mode mode, bool first) {
-  const double scale = 1.0 / weight_of(batches);  // over the whole step, not per micro-batch
+// Each process's are parts of the step's mean already: divided by the targets of all.
+void TrainingStep::sum_losses() const {
+  if (ranks_ == nullptr || ranks_->alone()) return;
+  double* const pending = &method_.step_state().scalars()->pending_loss;
+  ranks_->all_reduce(Tensor::borrow(model_.context(), {1}, DType::f64, pending, nullptr), "loss");
+}
+
+void TrainingStep::sum_gradients() const {
+  if (ranks_ == nullptr || ranks_->alone()) return;
+  const nvtx::Range range("comm");
+  ranks_->all_reduce(model_.arena().grads(), "gradients");
+  ranks_->all_reduce(side_gradients_, "gradients of the second pairs");
+}
+
+void TrainingStep::pass(const std::vector<PackedBatch>& batches, nn::Mode mode, double scale, bool first) {
   model_.arena().zero_grads();
   const nn::PerturbedView view = method_.training_view();
+  if (const nn::Arena* side = model_.arena().forward_side()) side_gradients_ = side->grads();
   model_.arena().refresh();
   if (model_.context().on_cpu()) {
     for (const PackedBatch& b : batches) pass_one(b, mode, scale, {}, first);

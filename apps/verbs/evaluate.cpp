@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/report/confusion_page.h"
+#include "apps/train/ranks.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -14,16 +15,19 @@ namespace {
 struct EvaluateVerb : SessionVerb {
   using SessionVerb::SessionVerb;
   std::string split = "dev", html;
+  RankSettings ranks;
 };
 
-void run(EvaluateVerb& verb) {
+void run(EvaluateVerb& verb, dist::Communicator& ranks) {
   const DataSplit split = parse_split("split", verb.split);
-  Session& session = verb.enter();
+  Session& session = verb.enter(true);
   session.open(verb.flags);
   session.load(Wanted::only(split, true));
   LL_CHECK(!session.objective().lengths(split).empty(), "the {} split holds no example", verb.split);
   const std::unique_ptr<nn::Model> model = filled_model(session, false);
+  session.objective().ranks = &ranks;
   const nlohmann::ordered_json scores = session.evaluate(*model, split);
+  if (!ranks.leads()) return;
   std::printf("%s\n", scores.dump(2).c_str());
   if (!verb.html.empty()) {
     const std::string name = std::filesystem::path(session.base.run).filename().string();
@@ -46,7 +50,11 @@ void add_evaluate(CLI::App& app, const Family& family) {
   verb->flags.add("html", &verb->html, "Draw the confusion matrix of classes to this file");
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Examples per forward pass");
   session.system.add_flags(verb->flags);
-  verb->flags.on_run([verb] { run(*verb); });
+  verb->ranks.add_flags(verb->flags);
+  verb->flags.on_run([verb] {
+    const auto ranks = join_ranks(verb->ranks, verb->door->system, verb->door->batch);
+    run_together(*ranks, [&] { run(*verb, *ranks); });
+  });
 }
 
 }  // namespace lowland::apps

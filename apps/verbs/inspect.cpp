@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "apps/train/ranks.h"
 #include "apps/train/run.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
@@ -10,12 +11,15 @@ namespace {
 struct InspectVerb : SessionVerb {
   using SessionVerb::SessionVerb;
   TrainingSettings training;
-  int64_t show = 3;
+  int64_t show = 3, world = 1;
+  std::string interconnect = "nvlink";
 };
 
 void run(InspectVerb& verb) {
   verb.door->method.fill_in_defaults(verb.flags);
+  check_interconnect(verb.interconnect);
   Session& session = verb.enter();
+  session.batch.rank.world = static_cast<int>(verb.world);
   session.open(verb.flags);
   session.load({.dev = false});
   int64_t row = 0, number = 0;
@@ -32,6 +36,7 @@ void run(InspectVerb& verb) {
     std::printf("%s  A (%lld,%lld)  B (%lld,%lld)  scale %g\n", a.module.c_str(), static_cast<long long>(a.r),
                 static_cast<long long>(a.m), static_cast<long long>(a.n), static_cast<long long>(a.r), a.scale);
   std::printf("%s\n%s\n", params_line(*model).c_str(), memory_table(plan, free_bytes).c_str());
+  if (verb.world > 1) std::printf("%s\n", cost_text(verb.world, verb.interconnect, plan.gradients).c_str());
 }
 
 }  // namespace
@@ -48,6 +53,9 @@ void add_inspect(CLI::App& app, const Family& family) {
   session.method.add_flags(verb->flags);
   session.batch.add_flags(verb->flags);
   session.system.add_flags(verb->flags);
+  verb->flags.add("world-size", &verb->world,
+                  "Memory of one of N processes that share a step, and what a sum costs them");
+  verb->flags.add("interconnect", &verb->interconnect, "What connects them: nvlink, pcie or 100g");
   verb->flags.on_run([verb] { run(*verb); });
 }
 

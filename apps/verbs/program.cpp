@@ -207,6 +207,8 @@ int run_program(int argc, char** argv, const Family& family, const std::vector<A
     parse_flags(app, std::move(args));
     LL_CHECK(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "cannot write the output (is the disk full?)");
     return 0;
+  } catch (const Ended& e) {
+    return e.code;
   } catch (const Interrupted& e) {
     say(e.what());
     return 128 + e.signal;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/train/ranks.h"
 #include "apps/train/run_folder.h"
 #include "engine/error.h"
 
@@ -13,9 +14,11 @@ namespace fs = std::filesystem;
 SessionVerb::SessionVerb(CLI::App& program, const Family& family, const std::string& name, const std::string& help,
                          std::unique_ptr<Session> session)
     : door(std::move(session)),
-      flags(*program.add_subcommand(name, family.help.contains(name) ? family.help.at(name) : help)) {}
+      flags(*program.add_subcommand(name, family.help.contains(name) ? family.help.at(name) : help)),
+      name_(name) {}
 
-Session& SessionVerb::enter() {
+Session& SessionVerb::enter(bool shares) {
+  if (!shares) require_alone(name_);
   take_run(flags, door->base);
   Session& session = door->chosen();
   session.check();

@@ -19,8 +19,12 @@ struct SessionVerb {
   SessionVerb(CLI::App& program, const Family& family, const std::string& name, const std::string& help,
               std::unique_ptr<Session> session);
 
-  // The session, with what --run fills in, checked. Opens nothing.
-  Session& enter();
+  // The session, with what --run fills in, checked. Opens nothing. shares: several processes may work on the verb, else
+  // Error in one of several.
+  Session& enter(bool shares = false);
+
+ private:
+  std::string name_;
 };
 
 // --run: what was not given comes from RUN/run.json, and the model or adapter from RUN.

@@ -3,6 +3,7 @@
 #include "apps/settings/input_paths.h"
 #include "apps/train/inputs.h"
 #include "apps/train/probes.h"
+#include "apps/train/ranks.h"
 #include "apps/train/run.h"
 #include "apps/train/run_lock.h"
 #include "apps/train/score.h"
@@ -16,10 +17,12 @@
 namespace lowland::apps {
 namespace {
 
-// With --resume: the settings of RUN/run.json. Error, naming both values, where a given flag contradicts them.
-void take_resumed(const Flags& flags, OutputSettings& output) {
+// With --resume: the settings of RUN/run.json, which the first process reads. Error, naming both values, where a given
+// flag contradicts them.
+void take_resumed(const Flags& flags, OutputSettings& output, dist::Communicator& ranks) {
   LL_CHECK(!output.out.empty(), "--resume needs --out, the folder of the run");
-  const nlohmann::json stored = read_run_settings(output.out), mine = flags.to_json();
+  const std::string read = ranks.leads() ? read_run_settings(output.out).dump() : "";
+  const nlohmann::json stored = nlohmann::json::parse(ranks.broadcast(read, "the settings")), mine = flags.to_json();
   for (const auto& [name, value] : stored.items()) {
     if (name == "out" || name == "resume" || name == "overwrite" || !flags.given(name)) continue;
     LL_CHECK(mine.contains(name) && mine.at(name) == value, "--{} {} contradicts the run that is resumed, which has {}",
@@ -78,18 +81,23 @@ std::vector<InputGroup> inputs_of(const Session& session, const Flags& flags) {
   return groups;
 }
 
-void run(TrainVerb& verb) {
+void run(TrainVerb& verb, dist::Communicator& ranks) {
   if (verb.output.resume) {
-    take_resumed(verb.flags, verb.output);
-    if (is_finished(verb.output.out, verb.door->result())) return say_finished(verb.output.out, verb.door->result());
+    take_resumed(verb.flags, verb.output, ranks);
+    const bool finished = ranks.leads() && is_finished(verb.output.out, verb.door->result());
+    if (finished) say_finished(verb.output.out, verb.door->result());
+    if (!ranks.broadcast(finished ? "finished" : "", "whether there is something to do").empty()) return;
   } else {
     take_defaults(verb);
   }
   Session& session = checked(verb);
-  RunFolder folder(verb.output, input_paths(verb.flags.to_json()));
+  RunFolder folder =
+      ranks.leads() ? RunFolder(verb.output, input_paths(verb.flags.to_json())) : RunFolder(verb.output.resume);
 
   session.open(verb.flags);
   session.load({});
+  if (const std::string why = dist::use_device(ranks, *session.context); !why.empty())
+    say(fmt::format("gradients go by way of the host: {}", why));
   check_metric(verb.training.best_metric, session.objective());
   LL_CHECK(verb.training.patience == 0 || !session.objective().lengths(DataSplit::dev).empty(),
            "--early-stopping-patience {}: there is nothing to evaluate on", verb.training.patience);
@@ -105,8 +113,9 @@ void run(TrainVerb& verb) {
   nlohmann::json settings = verb.flags.to_json();
   settings["resume"] = settings["overwrite"] = false;  // of this process, not of the run
   const RunIdentity identity{settings, hashes.finish(verb.output.verbose)};
+  check_same(ranks, identity, model->arena());
   folder.begin(settings);
-  session.begin_run(folder.path());
+  if (folder.writes()) session.begin_run(folder.path());
   run_training({.model = *model,
                 .method = *method,
                 .objective = session.objective(),
@@ -115,7 +124,8 @@ void run(TrainVerb& verb) {
                 .system = session.system,
                 .write_result = [&](const std::filesystem::path& into) { session.write(*model, into); },
                 .result = session.result(),
-                .identity = identity},
+                .identity = identity,
+                .ranks = &ranks},
                folder, verb.flags, plan.peak());
   session.finish();
 }
@@ -154,6 +164,7 @@ void add_train_flags(TrainVerb& verb, Verb which) {
     for (const char* of_adapters : {"lora-plus-ratio", "precondition"}) flags.drop(of_adapters);
   if (!session.smooths_labels) flags.drop("label-smoothing");
   session.system.add_flags(flags);
+  verb.ranks.add_flags(flags);
   verb.output.add_flags(flags);
   if (which == Verb::finetune) session.base.add_name_flag(flags);
 }
@@ -163,7 +174,10 @@ namespace {
 void add_train(const std::shared_ptr<TrainVerb>& verb, Verb which) {
   add_train_flags(*verb, which);
   verb->flags.add_config_file();
-  verb->flags.on_run([verb] { run(*verb); });
+  verb->flags.on_run([verb] {
+    const auto ranks = join_ranks(verb->ranks, verb->door->system, verb->door->batch);
+    run_together(*ranks, [&] { run(*verb, *ranks); });
+  });
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ struct TrainVerb : SessionVerb {
   using SessionVerb::SessionVerb;
   TrainingSettings training;
   OutputSettings output;
+  RankSettings ranks;
 };
 
 void add_train_flags(TrainVerb& verb, Verb which);  // all but --config

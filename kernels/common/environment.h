@@ -33,4 +33,22 @@ inline constexpr Variable kHfHome{"HF_HOME"};
 inline constexpr Variable kXdgCacheHome{"XDG_CACHE_HOME"};
 inline constexpr Variable kHome{"HOME"};
 
+// Which of how many processes this one is, by launcher (engine/dist/launch.h); null: the launcher does not tell.
+struct RankNames {
+  const char *rank, *world, *local, *local_world;
+  bool of_slurm = false;
+};
+inline constexpr RankNames kRanks[] = {
+    {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"},
+    {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"},
+    {"PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"},
+    {"PMIX_RANK", nullptr, nullptr, nullptr},
+    {"SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", nullptr, true}};
+inline constexpr Variable kMasterAddress{"MASTER_ADDR"}, kMasterPort{"MASTER_PORT"};
+inline constexpr Variable kOpenMpiRank{"OMPI_COMM_WORLD_RANK"}, kSlurmStep{"SLURM_STEP_ID"};
+inline constexpr Variable kSlurmTasksPerHost{"SLURM_STEP_TASKS_PER_NODE"}, kTorchRun{"TORCHELASTIC_RUN_ID"};
+inline constexpr Variable kTorchStore{"TORCHELASTIC_USE_AGENT_STORE"};  // True: torchrun listens at MASTER_PORT
+// Of --nproc, for the processes that it starts: that it did, and in the first an open socket, by number.
+inline constexpr Variable kStartedHere{"LL_STARTED"}, kListener{"LL_LISTENER"};
+
 }  // namespace lowland::environment
