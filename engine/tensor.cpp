@@ -3,10 +3,13 @@
 #include <cstring>
 
 #include "engine/error.h"
+#include "engine/launch.h"
 #include "kernels/common/accelerator.h"
+#include "kernels/common/blocks.h"
 #include "kernels/common/convert_number.h"
 #include "kernels/common/launch.h"
 #include "kernels/convert.h"
+#include "kernels/embedding.h"
 
 namespace lowland {
 
@@ -33,7 +36,14 @@ Storage::~Storage() {
   if (owned_) context_.memory().release(data_);
 }
 
+size_t Tensor::nbytes() const {
+  return is_blocks(dtype_) ? rows() * row_bytes(dtype_, dim(-1)) : numel() * size_of(dtype_);
+}
+
 Tensor Tensor::empty(Context& context, Shape shape, DType dtype) {
+  if (is_blocks(dtype))
+    LL_CHECK(shape.size() == 2 && shape[1] % block_values(dtype) == 0, "{} does not fit blocks of {}, {} values each",
+             to_string(shape), name_of(dtype), block_values(dtype));
   Tensor t;
   t.shape_ = std::move(shape);
   t.dtype_ = dtype;
@@ -187,7 +197,8 @@ Tensor Tensor::slice_rows(int64_t begin, int64_t end) const {
 }
 
 Tensor Tensor::reshape(Shape shape) const {
-  LL_CHECK(numel_of(shape) == numel(), "cannot reshape {} to {}", to_string(shape_), to_string(shape));
+  LL_CHECK(numel_of(shape) == numel() && !is_blocks(dtype_), "cannot reshape {} to {}", to_string(shape_),
+           to_string(shape));
   Tensor t = *this;
   t.shape_ = std::move(shape);
   return t;
@@ -229,16 +240,32 @@ template <class To> void convert_to(const Tensor& to, const Tensor& from) {
     case DType::bf16: return convert_as<To, bf16>(to, from);
     case DType::i32: return convert_as<To, int32_t>(to, from);
     case DType::i64: return convert_as<To, int64_t>(to, from);
+    default: fail("there is no conversion from {} to {}", describe(from), name_of(to.dtype()));
   }
 }
 
+// On the host, for files and tests.
+void encode_into(const Tensor& to, const Tensor& from) {
+  const Tensor numbers = from.to(DType::f32);
+  const HostBytes bytes(numbers);
+  const int64_t columns = to.dim(-1), row = row_bytes(to.dtype(), columns);
+  std::vector<std::byte> blocks(to.nbytes());
+  for (int64_t r = 0; r < to.dim(0); ++r)
+    encode_row(to.dtype(), bytes.as<float>() + r * columns, columns, blocks.data() + r * row);
+  to.assign_bytes(blocks.data());
+}
+
 void convert_into(const Tensor& to, const Tensor& from) {
+  if (is_blocks(to.dtype())) return encode_into(to, from);
+  if (is_blocks(from.dtype()))
+    return LL_LAUNCH(to, embedding_frozen, to.data<T>(), nullptr, from.raw(), from.dtype(), from.dim(0), from.dim(1));
   switch (to.dtype()) {
     case DType::f32: return convert_to<float>(to, from);
     case DType::f64: return convert_to<double>(to, from);
     case DType::bf16: return convert_to<bf16>(to, from);
     case DType::i32: return convert_to<int32_t>(to, from);
     case DType::i64: return convert_to<int64_t>(to, from);
+    default: fail("there is no conversion from {} to {}", describe(from), name_of(to.dtype()));
   }
 }
 

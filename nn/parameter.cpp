@@ -83,13 +83,11 @@ std::vector<ArenaSpec> ParameterSet::arena_specs() const {
   return specs;
 }
 
-void ParameterSet::materialise(Context& context, DType dtype, DType frozen_dtype, Arena* arena) {
+void ParameterSet::materialise(Context& context, const std::function<DType(const Parameter&)>& frozen, Arena* arena) {
   const PhaseScope phase(context.memory(), "weights");
   arena_ = arena;
   for (const auto& p : parameters_) {
-    // Norms and biases are few numbers, and read elementwise: they have the activations' type.
-    const DType own = p->shape.size() == 2 ? frozen_dtype : dtype;
-    p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, own);
+    p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, frozen(*p));
     p->master = p->trainable ? arena->master(p->name) : p->value;
   }
 }

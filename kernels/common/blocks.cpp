@@ -58,6 +58,15 @@ void encode_nf4(const float* x, int64_t n, uint8_t* p) {
 
 }  // namespace
 
+BlockType block_type_named(std::string_view name) {
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+  for (int i = static_cast<int>(DType::q4_0); i <= static_cast<int>(DType::nf4_nested); ++i) {
+    const std::string_view own = name_of(static_cast<DType>(i));
+    if (std::equal(name.begin(), name.end(), own.begin(), own.end(), same)) return static_cast<DType>(i);
+  }
+  return DType::f32;
+}
+
 void decode_row(BlockType type, const std::byte* row, int64_t columns, int64_t begin, int64_t count, float* out) {
   host::with_format(type, [&](auto f) { f.decode(out, bytes(row), columns, begin, count); });
 }

@@ -18,12 +18,16 @@
 // numerics   each product and sum rounded once, in f32, as the gguf package and bitsandbytes do: the same bits
 #pragma once
 #include <array>
+#include <string_view>
 
 #include "kernels/common/dtype.h"
 
 namespace lowland {
 
 using BlockType = DType;  // one that is_blocks()
+
+// Of a name as files or flags spell it, "Q4_K" or "q4_k"; f32 if there is no such type of blocks.
+BlockType block_type_named(std::string_view name);
 
 // Values that are decoded together: a row has a whole number of them.
 LL_HD LL_INLINE constexpr int64_t block_values(BlockType type) {

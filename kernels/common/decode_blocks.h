@@ -14,6 +14,24 @@ LL_HD LL_INLINE uint32_t word_at(const uint8_t* p) {
 }
 LL_HD LL_INLINE float float_at(const uint8_t* p) { return __builtin_bit_cast(float, word_at(p)); }
 
+LL_HD LL_INLINE float nf4_value(int code) {
+#if defined(__CUDA_ARCH__)
+  static constexpr float kValues[16] = {kNf4[0], kNf4[1], kNf4[2],  kNf4[3],  kNf4[4],  kNf4[5],  kNf4[6],  kNf4[7],
+                                        kNf4[8], kNf4[9], kNf4[10], kNf4[11], kNf4[12], kNf4[13], kNf4[14], kNf4[15]};
+  return kValues[code];
+#else
+  return kNf4[code];
+#endif
+}
+LL_HD LL_INLINE float dynamic_value(int code) {
+#if defined(__CUDA_ARCH__)
+  static constexpr std::array<float, 256> kMap = dynamic_map();
+  return kMap[code];
+#else
+  return kDynamic[code];
+#endif
+}
+
 // a b, which no compiler may fuse with a following sum.
 LL_HD LL_INLINE float rounded_product(float a, float b) {
 #if defined(__CUDA_ARCH__)
@@ -31,15 +49,15 @@ LL_HD LL_INLINE float rounded_product(float a, float b) {
 template <class Format, DType Type, int64_t Bytes> struct BlockStream {
   static constexpr DType kType = Type;
   static constexpr int64_t kValues = block_values(Type), kBytes = Bytes;
-  LL_HD LL_INLINE static void decode(float* out, const uint8_t* row, int64_t /*columns*/, int64_t begin,
-                                     int64_t count) {
+  LL_HD LL_INLINE static void decode(float* __restrict out, const uint8_t* __restrict row, int64_t /*columns*/,
+                                     int64_t begin, int64_t count) {
     const uint8_t* p = row + begin / kValues * kBytes;
     for (int64_t i = 0; i < count; i += kValues, p += kBytes) Format::block(out + i, p);
   }
 };
 
 struct Q4_0 : BlockStream<Q4_0, DType::q4_0, 18> {
-  LL_HD LL_INLINE static void block(float* out, const uint8_t* p) {
+  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
     const float d = half_at(p);
     for (int i = 0; i < 16; ++i) {
       out[i] = d * static_cast<float>((p[2 + i] & 15) - 8);
@@ -49,7 +67,7 @@ struct Q4_0 : BlockStream<Q4_0, DType::q4_0, 18> {
 };
 
 struct Q4_1 : BlockStream<Q4_1, DType::q4_1, 20> {
-  LL_HD LL_INLINE static void block(float* out, const uint8_t* p) {
+  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
     const float d = half_at(p), m = half_at(p + 2);
     for (int i = 0; i < 16; ++i) {  // d q has 15 bits: a fused multiply-add rounds as the sum does
       out[i] = d * static_cast<float>(p[4 + i] & 15) + m;
@@ -59,7 +77,7 @@ struct Q4_1 : BlockStream<Q4_1, DType::q4_1, 20> {
 };
 
 struct Q5_0 : BlockStream<Q5_0, DType::q5_0, 22> {
-  LL_HD LL_INLINE static void block(float* out, const uint8_t* p) {
+  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
     const float d = half_at(p);
     const uint32_t high = word_at(p + 2);
     for (int i = 0; i < 16; ++i) {
@@ -70,7 +88,7 @@ struct Q5_0 : BlockStream<Q5_0, DType::q5_0, 22> {
 };
 
 struct Q5_1 : BlockStream<Q5_1, DType::q5_1, 24> {
-  LL_HD LL_INLINE static void block(float* out, const uint8_t* p) {
+  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
     const float d = half_at(p), m = half_at(p + 2);
     const uint32_t high = word_at(p + 4);
     for (int i = 0; i < 16; ++i) {
@@ -81,7 +99,7 @@ struct Q5_1 : BlockStream<Q5_1, DType::q5_1, 24> {
 };
 
 struct Q8_0 : BlockStream<Q8_0, DType::q8_0, 34> {
-  LL_HD LL_INLINE static void block(float* out, const uint8_t* p) {
+  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
     const float d = half_at(p);
     for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(static_cast<int8_t>(p[2 + i]));
   }
@@ -98,7 +116,7 @@ LL_HD LL_INLINE void six_bits(const uint8_t* s, int k, float& scale, float& mini
 // 256 values: d, dmin, 12 bytes of scales, 128 bytes. Each 64 values are the low, then the high nibbles of 32 bytes;
 // w = d scale q - dmin minimum, where both products are exact.
 struct Q4K : BlockStream<Q4K, DType::q4_k, 144> {
-  LL_HD LL_INLINE static void block(float* out, const uint8_t* p) {
+  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
     const float d = half_at(p), dmin = half_at(p + 2);
     for (int k = 0; k < 8; k += 2) {
       float s0, s1, m0, m1;
@@ -116,7 +134,7 @@ struct Q4K : BlockStream<Q4K, DType::q4_k, 144> {
 
 // As q4_k, with bit k of byte i of 32 more bytes the fifth of value i of the k-th 32.
 struct Q5K : BlockStream<Q5K, DType::q5_k, 176> {
-  LL_HD LL_INLINE static void block(float* out, const uint8_t* p) {
+  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
     const float d = half_at(p), dmin = half_at(p + 2);
     const uint8_t* high = p + 16;
     for (int k = 0; k < 8; k += 2) {
@@ -135,17 +153,16 @@ struct Q5K : BlockStream<Q5K, DType::q5_k, 176> {
 
 // 128 bytes of low nibbles, 64 of two more bits, 16 signed scales (one for 16 values), d; w = d scale (q - 32).
 struct Q6K : BlockStream<Q6K, DType::q6_k, 210> {
-  LL_HD LL_INLINE static void block(float* out, const uint8_t* p) {
+  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
     const float d = half_at(p + 208);
     for (int h = 0; h < 2; ++h) {
       const uint8_t *low = p + 64 * h, *high = p + 128 + 32 * h;
-      for (int k = 0; k < 4; ++k) {  // 32 values each
-        float s[2];
-        for (int i = 0; i < 2; ++i) s[i] = d * static_cast<float>(static_cast<int8_t>(p[192 + 8 * h + 2 * k + i]));
-        for (int i = 0; i < 32; ++i) {
-          const int nibble = low[32 * (k & 1) + i] >> (k < 2 ? 0 : 4) & 15;
-          out[128 * h + 32 * k + i] = s[i / 16] * static_cast<float>((nibble | (high[i] >> 2 * k & 3) << 4) - 32);
-        }
+      for (int k = 0; k < 8; ++k) {  // 16 values each
+        const float s = d * static_cast<float>(static_cast<int8_t>(p[192 + 8 * h + k]));
+        const uint8_t *a = low + 16 * (k & 3), *b = high + 16 * (k & 1);
+        const int half = k < 4 ? 0 : 4, bits = k / 2 * 2;
+        for (int i = 0; i < 16; ++i)
+          out[128 * h + 16 * k + i] = s * static_cast<float>(((a[i] >> half & 15) | (b[i] >> bits & 3) << 4) - 32);
       }
     }
   }
@@ -153,8 +170,8 @@ struct Q6K : BlockStream<Q6K, DType::q6_k, 210> {
 
 struct Int8 {
   static constexpr DType kType = DType::int8;
-  LL_HD LL_INLINE static void decode(float* out, const uint8_t* row, int64_t /*columns*/, int64_t begin,
-                                     int64_t count) {
+  LL_HD LL_INLINE static void decode(float* __restrict out, const uint8_t* __restrict row, int64_t /*columns*/,
+                                     int64_t begin, int64_t count) {
     const float scale = float_at(row);
     const uint8_t* q = row + 4 + begin;
     for (int64_t i = 0; i < count; ++i)
@@ -167,18 +184,19 @@ template <DType Type> LL_HD LL_INLINE float nf4_scale(const uint8_t* row, int64_
   if constexpr (Type == DType::nf4) return float_at(row + 4 * b);
   const uint8_t* codes = row + 8 + nested_outer_scales(columns) * 4;
   const float outer = float_at(row + 8 + (word_at(row + 4) + b) / 256 * 4);
-  return rounded_product(kDynamic[codes[b]], outer) + float_at(row);
+  return rounded_product(dynamic_value(codes[b]), outer) + float_at(row);
 }
 
 template <DType Type> struct Nf4Rows {
   static constexpr DType kType = Type;
-  LL_HD LL_INLINE static void decode(float* out, const uint8_t* row, int64_t columns, int64_t begin, int64_t count) {
+  LL_HD LL_INLINE static void decode(float* __restrict out, const uint8_t* __restrict row, int64_t columns,
+                                     int64_t begin, int64_t count) {
     const uint8_t* q = row + row_head_bytes(Type, columns) + begin / 2;
     for (int64_t i = 0; i < count; i += 64, q += 32) {
       const float scale = nf4_scale<Type>(row, columns, (begin + i) / 64);
       for (int k = 0; k < 32; ++k) {
-        out[i + 2 * k] = kNf4[q[k] >> 4] * scale;
-        out[i + 2 * k + 1] = kNf4[q[k] & 15] * scale;
+        out[i + 2 * k] = nf4_value(q[k] >> 4) * scale;
+        out[i + 2 * k + 1] = nf4_value(q[k] & 15) * scale;
       }
     }
   }
