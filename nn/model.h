@@ -45,7 +45,7 @@ class Model {
   // Recompute each block in the backward pass instead of keeping its tensors.
   void set_recompute(bool on) { all_->recompute = on; }
 
-  // Keep frozen matrices in bf16 while activations are in f32. For models whose ops know it (Llama, Vit).
+  // Keep frozen matrices in bf16 while activations are in f32.
   void set_frozen_dtype(DType dtype) { all_->frozen_dtype = dtype; }
   // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix whose
   // rows are no whole number of blocks stays as it would be.
@@ -78,12 +78,12 @@ class Model {
     Context* context = nullptr;
     DType dtype = DType::f32;
     std::optional<DType> frozen_dtype;  // absent: dtype
-    std::optional<DType> quantised;
-    std::map<std::string, DType> stored;
     bool recompute = false, gaussian = false;
     std::vector<Linear*> outputs;
     std::vector<std::unique_ptr<Embedding>> owned_tables;
     std::vector<Embedding*> tables;
+    std::optional<DType> quantised;
+    std::map<std::string, DType> stored;  // by name
   };
   DType frozen_type(const Parameter& p) const;
   std::shared_ptr<Shared> all_;

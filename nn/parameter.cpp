@@ -97,12 +97,14 @@ void ParameterSet::initialise(uint64_t seed, double std, const std::function<boo
   for (const auto& p : parameters_) {
     for (const NamedRows& r : p->rows) {
       if (!which(r.name)) continue;
-      const Tensor t = p->master.slice_rows(r.begin, r.end);
+      const Tensor stored = p->master.slice_rows(r.begin, r.end);
+      const Tensor t = is_blocks(stored.dtype()) ? Tensor::empty(stored.context(), stored.shape(), DType::f32) : stored;
       switch (p->init) {
         case Init::zeros: init_constant(t, 0.0); break;
         case Init::ones: init_constant(t, 1.0); break;
         case Init::normal: init_normal(t, std, init_key(seed, r.name)); break;
       }
+      if (is_blocks(stored.dtype())) stored.copy_from(t);
     }
   }
 }

@@ -44,6 +44,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
     f.add("text-pair-column", &task_.pair_column, columns[1]);
     f.add("columns", &task_.columns, renamed);
     f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens");
+    batch.add_weights_dtype(f);
     f.add("keep-columns", &keep_,
           "Columns of INPUT to write beside the label, a comma list; of lines text and text_pair");
     f.add("format", &format_, "json, or glue for a submission file");
@@ -67,6 +68,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
           "Weights of the classes in the loss: balanced, or a comma list in the order of their ids");
   splits.add_limits(f, "");
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
+  batch.add_weights_dtype(f);
 }
 
 void RobertaSession::check() const {

@@ -5,6 +5,7 @@
 
 #include "engine/error.h"
 #include "kernels/common/accelerator.h"
+#include "nn/model.h"
 #include "optim/schedule.h"
 
 namespace lowland::apps {
