@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "engine/error.h"
-#include "engine/launch.h"
 #include "kernels/common/accelerator.h"
 #include "kernels/common/blocks.h"
 #include "kernels/common/convert_number.h"
@@ -244,6 +243,25 @@ template <class To> void convert_to(const Tensor& to, const Tensor& from) {
   }
 }
 
+template <class T> void decode_as(const Tensor& to, const Tensor& from) {
+  Ctx& ctx = to.context().kernels();
+  decltype(&cuda::embedding_frozen<T>) cpu = nullptr;
+  if constexpr (!std::is_same_v<T, bf16>) cpu = LL_CPU_KERNEL(ctx, embedding_frozen<T>);
+  launch(ctx, "embedding_frozen", cpu, LL_DEVICE_KERNEL(embedding_frozen<T>), to.data<T>(), nullptr, from.raw(),
+         from.dtype(), from.dim(0), from.dim(1));
+}
+
+void decode_into(const Tensor& to, const Tensor& from) {
+  switch (to.dtype()) {
+    case DType::f32: return decode_as<float>(to, from);
+    case DType::f64: return decode_as<double>(to, from);
+    case DType::bf16:
+      if (!to.context().on_cpu()) return decode_as<bf16>(to, from);
+      return to.copy_from(from.to(DType::f32));  // the CPU has no kernels over bf16
+    default: fail("there is no conversion from {} to {}", describe(from), name_of(to.dtype()));
+  }
+}
+
 // On the host, for files and tests.
 void encode_into(const Tensor& to, const Tensor& from) {
   const Tensor numbers = from.to(DType::f32);
@@ -257,8 +275,7 @@ void encode_into(const Tensor& to, const Tensor& from) {
 
 void convert_into(const Tensor& to, const Tensor& from) {
   if (is_blocks(to.dtype())) return encode_into(to, from);
-  if (is_blocks(from.dtype()))
-    return LL_LAUNCH(to, embedding_frozen, to.data<T>(), nullptr, from.raw(), from.dtype(), from.dim(0), from.dim(1));
+  if (is_blocks(from.dtype())) return decode_into(to, from);
   switch (to.dtype()) {
     case DType::f32: return convert_to<float>(to, from);
     case DType::f64: return convert_to<double>(to, from);

@@ -3,8 +3,8 @@
 // only.
 //   forward    C_mn = alpha sum_k A_mk op(B)_kn + beta C_mn
 //   backward   of A: another call; B is frozen
-// shapes     A: (M, K)   op(B): (K, N), of `type`   C: (M, N); lda, ldb, ldc: elements between rows as stored. Of blocks
-//            ldb is the width of the stored rows, which lie row_bytes(type, ldb) apart
+// shapes     A: (M, K)   op(B): (K, N), of `type`   C: (M, N); lda, ldb, ldc: elements between rows as stored. Of
+//            blocks ldb is the width of the stored rows, which lie row_bytes(type, ldb) apart
 // writes     C = (beta 0, C may be uninitialised)   C += (beta 1)
 // numerics   products and sums in T: bf16 to f32 is exact, blocks are decoded in f32. Tiles of a fixed size: no
 //            dependence on threads

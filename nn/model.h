@@ -47,8 +47,8 @@ class Model {
 
   // Keep frozen matrices in bf16 while activations are in f32.
   void set_frozen_dtype(DType dtype) { all_->frozen_dtype = dtype; }
-  // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix whose
-  // rows are no whole number of blocks stays as it would be.
+  // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix
+  // whose rows are no whole number of blocks stays as it would be.
   void set_quantised(DType blocks) { all_->quantised = blocks; }
   // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above. Of a
   // matrix with several names (q, k, v) only if all are of one type.

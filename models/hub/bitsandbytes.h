@@ -1,7 +1,7 @@
 // Matrices that bitsandbytes quantised, in safetensors: one matrix is several tensors.
 //   int8   NAME i8 (n, m), and beside NAME = X.weight: X.SCB f32 (n), the largest magnitude of each row
-//   NF4    NAME u8 (n m / 2, 1), NAME.absmax, NAME.quant_map f32 (16), NAME.quant_state.bitsandbytes__nf4: JSON with the
-//          shape; doubly quantised NAME.nested_absmax and NAME.nested_quant_map f32 (256) besides
+//   NF4    NAME u8 (n m / 2, 1), NAME.absmax, NAME.quant_map f32 (16), NAME.quant_state.bitsandbytes__nf4: JSON with
+//          the shape; doubly quantised NAME.nested_absmax and NAME.nested_quant_map f32 (256) besides
 // Each is read as blocks (kernels/common/blocks.h): int8, nf4 or nf4_nested. Where a block is longer than 64 values the
 // scales are repeated; where the map of nested scales is not bitsandbytes' own they are computed once.
 #pragma once

@@ -63,7 +63,8 @@ Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
   Tensor type;
   if (types_ != nullptr) {
     const bool given = rows.typed && config_.kind().pair_types;
-    type = types_->forward(given ? rows.types : Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32), dtype());  // (N, C)
+    type = types_->forward(given ? rows.types : Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32),
+                           dtype());  // (N, C)
   }
   Tensor x = words_->forward(rows.ids, dtype());  // (N, C)
   if (types_ != nullptr) x = ops::add(x, type);

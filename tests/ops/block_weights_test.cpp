@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/ops.h"
+#include "tests/ops/as_activation.h"
 
 using namespace lowland;
 using namespace lowland::test;
@@ -45,7 +46,7 @@ void check_lora(const BlockWeight& w, int64_t N) {
                   LoraGroup g;
                   g.a = in[2];
                   g.parts = {{in[3], {}, 0, 1.5}, {in[4], {}, n, 0.5}};
-                  return ops::lora_linear(in[0], w.on(in[0].context()), in[1], g);
+                  return ops::lora_linear(as_activation(in[0]), w.on(in[0].context()), in[1], g);
                 },
             .forward =
                 [&](const Arrays& in) {
