@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "kernels/common/blocks.h"
 #include "nn/init.h"
 
 namespace lowland::nn {
