@@ -53,6 +53,37 @@ LL_INLINE void decode_fast(Nf4Rows<Type>, float* out, const uint8_t* row, int64_
 }
 #endif
 
+#if defined(__AVX2__)
+// Sixteen signed bytes as d q + m; a fused multiply-add rounds as the sum does, for d q is exact.
+LL_INLINE void store_codes(float* out, __m128i q, float d, float m) {
+  for (int half = 0; half < 2; ++half) {
+    const __m256 wide = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(half == 0 ? q : _mm_srli_si128(q, 8)));
+    const __m256 w = _mm256_mul_ps(wide, _mm256_set1_ps(d));
+    _mm256_storeu_ps(out + 8 * half, _mm256_add_ps(w, _mm256_set1_ps(m)));
+  }
+}
+
+// The compilers' own code for the nibbles of a block goes by single bytes.
+template <class Format> LL_INLINE void decode_nibbles(float* out, const uint8_t* row, int64_t begin, int64_t count) {
+  constexpr bool kMinimum = Format::kType == DType::q4_1;
+  const uint8_t* p = row + begin / 32 * Format::kBytes;
+  const __m128i low = _mm_set1_epi8(15);
+  for (int64_t i = 0; i < count; i += 32, p += Format::kBytes) {
+    // w = d (q - 8) = d q - 8 d, where all three are exact
+    const float d = half_at(p), m = kMinimum ? half_at(p + 2) : -8 * d;
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + (kMinimum ? 4 : 2)));
+    store_codes(out + i, _mm_and_si128(bytes, low), d, m);
+    store_codes(out + i + 16, _mm_and_si128(_mm_srli_epi16(bytes, 4), low), d, m);
+  }
+}
+LL_INLINE void decode_fast(Q4_0, float* out, const uint8_t* row, int64_t, int64_t begin, int64_t count) {
+  decode_nibbles<Q4_0>(out, row, begin, count);
+}
+LL_INLINE void decode_fast(Q4_1, float* out, const uint8_t* row, int64_t, int64_t begin, int64_t count) {
+  decode_nibbles<Q4_1>(out, row, begin, count);
+}
+#endif
+
 // A matrix in bf16, rows `ld` apart.
 struct NarrowRows {
   const bf16* first;
