@@ -12,8 +12,8 @@
 //   nf4         bitsandbytes' blocks of 64: f32 scales of the row's blocks, then 32 bytes a block, the first value in
 //               the high nibble                                                        w = kNf4[q] scale
 //   nf4_nested  the same with scales in a byte each: kDynamic[byte] outer + offset, an outer scale for 256 blocks of
-//               the whole matrix. A row is: offset f32, its first block's number modulo 256 (u32), the outer scales that it
-//               needs (f32), bytes (padded to 4), then 32 bytes a block
+//               the whole matrix. A row is: offset f32, its first block's number modulo 256 (u32), the outer scales
+//               that it needs (f32), bytes (padded to 4), then 32 bytes a block
 //
 // numerics   each product and sum rounded once, in f32, as the gguf package and bitsandbytes do: the same bits
 #pragma once
