@@ -4,9 +4,11 @@
 
 #include "engine/error.h"
 #include "kernels/common/accelerator.h"
+#include "kernels/common/blocks.h"
 #include "kernels/common/convert_number.h"
 #include "kernels/common/launch.h"
 #include "kernels/convert.h"
+#include "kernels/embedding.h"
 
 namespace lowland {
 
@@ -33,7 +35,14 @@ Storage::~Storage() {
   if (owned_) context_.memory().release(data_);
 }
 
+size_t Tensor::nbytes() const {
+  return is_blocks(dtype_) ? rows() * row_bytes(dtype_, dim(-1)) : numel() * size_of(dtype_);
+}
+
 Tensor Tensor::empty(Context& context, Shape shape, DType dtype) {
+  if (is_blocks(dtype))
+    LL_CHECK(shape.size() == 2 && shape[1] % block_values(dtype) == 0, "{} does not fit blocks of {}, {} values each",
+             to_string(shape), name_of(dtype), block_values(dtype));
   Tensor t;
   t.shape_ = std::move(shape);
   t.dtype_ = dtype;
@@ -90,6 +99,7 @@ template <class T> void Tensor::assign(const std::vector<T>& values) const {
     case DType::bf16: return write(converted<bf16>(values).data());
     case DType::i32: return write(converted<int32_t>(values).data());
     case DType::i64: return write(converted<int64_t>(values).data());
+    default: fail("numbers cannot be assigned to {}", describe(*this));
   }
 }
 
@@ -171,8 +181,8 @@ double Tensor::item() const {
     case DType::bf16: return static_cast<double>(static_cast<float>(to_vector<bf16>()[0]));
     case DType::i32: return to_vector<int32_t>()[0];
     case DType::i64: return static_cast<double>(to_vector<int64_t>()[0]);
+    default: fail("item() of {}", describe(*this));
   }
-  return 0;
 }
 
 Tensor Tensor::slice_rows(int64_t begin, int64_t end) const {
@@ -186,7 +196,8 @@ Tensor Tensor::slice_rows(int64_t begin, int64_t end) const {
 }
 
 Tensor Tensor::reshape(Shape shape) const {
-  LL_CHECK(numel_of(shape) == numel(), "cannot reshape {} to {}", to_string(shape_), to_string(shape));
+  LL_CHECK(numel_of(shape) == numel() && !is_blocks(dtype_), "cannot reshape {} to {}", to_string(shape_),
+           to_string(shape));
   Tensor t = *this;
   t.shape_ = std::move(shape);
   return t;
@@ -228,16 +239,50 @@ template <class To> void convert_to(const Tensor& to, const Tensor& from) {
     case DType::bf16: return convert_as<To, bf16>(to, from);
     case DType::i32: return convert_as<To, int32_t>(to, from);
     case DType::i64: return convert_as<To, int64_t>(to, from);
+    default: fail("there is no conversion from {} to {}", describe(from), name_of(to.dtype()));
   }
 }
 
+template <class T> void decode_as(const Tensor& to, const Tensor& from) {
+  Ctx& ctx = to.context().kernels();
+  decltype(&cuda::embedding_frozen<T>) cpu = nullptr;
+  if constexpr (!std::is_same_v<T, bf16>) cpu = LL_CPU_KERNEL(ctx, embedding_frozen<T>);
+  launch(ctx, "embedding_frozen", cpu, LL_DEVICE_KERNEL(embedding_frozen<T>), to.data<T>(), nullptr, from.raw(),
+         from.dtype(), from.dim(0), from.dim(1));
+}
+
+void decode_into(const Tensor& to, const Tensor& from) {
+  switch (to.dtype()) {
+    case DType::f32: return decode_as<float>(to, from);
+    case DType::f64: return decode_as<double>(to, from);
+    case DType::bf16:
+      if (!to.context().on_cpu()) return decode_as<bf16>(to, from);
+      return to.copy_from(from.to(DType::f32));  // the CPU has no kernels over bf16
+    default: fail("there is no conversion from {} to {}", describe(from), name_of(to.dtype()));
+  }
+}
+
+// On the host, for files and tests.
+void encode_into(const Tensor& to, const Tensor& from) {
+  const Tensor numbers = from.to(DType::f32);
+  const HostBytes bytes(numbers);
+  const int64_t columns = to.dim(-1), row = row_bytes(to.dtype(), columns);
+  std::vector<std::byte> blocks(to.nbytes());
+  for (int64_t r = 0; r < to.dim(0); ++r)
+    encode_row(to.dtype(), bytes.as<float>() + r * columns, columns, blocks.data() + r * row);
+  to.assign_bytes(blocks.data());
+}
+
 void convert_into(const Tensor& to, const Tensor& from) {
+  if (is_blocks(to.dtype())) return encode_into(to, from);
+  if (is_blocks(from.dtype())) return decode_into(to, from);
   switch (to.dtype()) {
     case DType::f32: return convert_to<float>(to, from);
     case DType::f64: return convert_to<double>(to, from);
     case DType::bf16: return convert_to<bf16>(to, from);
     case DType::i32: return convert_to<int32_t>(to, from);
     case DType::i64: return convert_to<int64_t>(to, from);
+    default: fail("there is no conversion from {} to {}", describe(from), name_of(to.dtype()));
   }
 }
 

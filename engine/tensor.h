@@ -1,5 +1,6 @@
 // Tensor: a contiguous row-major array on a device. Copies are cheap handles to the same memory; a view is a run of
-// rows or another shape of the same elements. An empty Tensor (no storage) stands for "absent".
+// rows or another shape of the same elements. An empty Tensor (no storage) stands for "absent". A matrix in blocks
+// (kernels/common/blocks.h) is read by few ops; it is converted to and, where encode_row can, from numbers.
 //
 // On a GPU the elements are in its memory: data() and raw() are addresses for kernels, and no code of the host may read
 // through them. to_vector, item and HostBytes copy out and wait. Indices (i32) that the host wrote are kept beside the
@@ -63,7 +64,7 @@ class Tensor {
   int64_t numel() const { return numel_of(shape_); }
   int64_t rows() const { return numel() == 0 ? dim(0) : numel() / dim(-1); }  // all dimensions but the last
   DType dtype() const { return dtype_; }
-  size_t nbytes() const { return numel() * size_of(dtype_); }
+  size_t nbytes() const;
 
   void* raw() const { return defined() ? storage_->data() + offset_ : nullptr; }
   // Null for an absent tensor. Throws Error if T is not the tensor's dtype.

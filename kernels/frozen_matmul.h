@@ -1,18 +1,24 @@
-// frozen_matmul: matmul with a frozen weight that is kept in bf16 while the activations are in T. Equals matmul with
-// the weight converted to T: the oracle. The converted weight exists in tiles only.
+// frozen_matmul: matmul with a frozen weight that is kept in bf16, or in blocks (kernels/common/blocks.h), while the
+// activations are in T. Equals matmul with the weight converted to T: the oracle. The converted weight exists in tiles
+// only.
 //   forward    C_mn = alpha sum_k A_mk op(B)_kn + beta C_mn
 //   backward   of A: another call; B is frozen
-// shapes     A: (M, K)   op(B): (K, N), bf16   C: (M, N); lda, ldb, ldc: elements between rows as stored
+// shapes     A: (M, K)   op(B): (K, N), of `type`   C: (M, N); lda, ldb, ldc: elements between rows as stored. Of
+//            blocks ldb is the width of the stored rows, which lie row_bytes(type, ldb) apart
 // writes     C = (beta 0, C may be uninitialised)   C += (beta 1)
-// numerics   products and sums in T: bf16 to f32 is exact. Tiles of a fixed size: no dependence on threads
-// REQUIRES   A is not transposed; beta is 0 or 1
-// CUDA plan  T = bf16 is matmul itself; f32 converts the weight into the workspace, strip by strip
+// numerics   products and sums in T: bf16 to f32 is exact, blocks are decoded in f32. Tiles of a fixed size: no
+//            dependence on threads
+// REQUIRES   A is not transposed; beta is 0 or 1; blocks: the stored rows begin at B and are ldb wide
+// CPU plan   tiles of 256 columns of C and 1024 terms of the sum, 1 MB of floats, which the second-level cache holds
+//            when the product reads them; up to four rows of A: rows of the weight, decoded into the first-level cache
+// CUDA plan  T = bf16 with bf16 is matmul itself; others convert the weight into the workspace, strip by strip
 #pragma once
+#include "kernels/common/blocks.h"
 #include "kernels/matmul.h"
 
 // clang-format off
 LL_KERNELS(
-template <class T> void frozen_matmul(Ctx&, T* C, const T* A, const bf16* B, const MatmulShape& shape, acc_t<T> alpha,
-                                      acc_t<T> beta);
+template <class T> void frozen_matmul(Ctx&, T* C, const T* A, const void* B, DType type, const MatmulShape& shape,
+                                      acc_t<T> alpha, acc_t<T> beta);
 )
 LL_CPU_KERNELS(int64_t frozen_matmul_scratch(int threads, const MatmulShape& shape);)

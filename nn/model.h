@@ -5,6 +5,7 @@
 // A model may be a part of another one, as the tower and the decoder of a vision-language model are. The parts and the
 // whole share one set of parameters, one arena and one memory: whatever is asked of any of them is answered for all.
 #pragma once
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,8 +45,14 @@ class Model {
   // Recompute each block in the backward pass instead of keeping its tensors.
   void set_recompute(bool on) { all_->recompute = on; }
 
-  // Keep frozen matrices in bf16 while activations are in f32. For models whose ops know it (Llama, Vit).
+  // Keep frozen matrices in bf16 while activations are in f32.
   void set_frozen_dtype(DType dtype) { all_->frozen_dtype = dtype; }
+  // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix
+  // whose rows are no whole number of blocks stays as it would be.
+  void set_quantised(DType blocks) { all_->quantised = blocks; }
+  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above. Of a
+  // matrix with several names (q, k, v) only if all are of one type.
+  void set_stored_blocks(std::map<std::string, DType> types) { all_->stored = std::move(types); }
 
   // Memory for everything. dtype: what the forward computes in; f64 is for checks, bf16 for GPUs (trained numbers
   // then have f32 masters).
@@ -75,7 +82,10 @@ class Model {
     std::vector<Linear*> outputs;
     std::vector<std::unique_ptr<Embedding>> owned_tables;
     std::vector<Embedding*> tables;
+    std::optional<DType> quantised;
+    std::map<std::string, DType> stored;  // by name
   };
+  DType frozen_type(const Parameter& p) const;
   std::shared_ptr<Shared> all_;
 
  protected:

@@ -121,12 +121,11 @@ std::vector<ArenaSpec> ParameterSet::arena_specs() const {
   return specs;
 }
 
-void ParameterSet::materialise(Context& context, DType dtype, DType frozen_dtype, Arena* arena) {
+void ParameterSet::materialise(Context& context, const std::function<DType(const Parameter&)>& frozen, Arena* arena) {
   const PhaseScope phase(context.memory(), "weights");
   arena_ = arena;
   for (const auto& p : parameters_) {
-    // Norms and biases are few numbers, and read elementwise: they have the activations' type.
-    const DType own = p->shape.size() == 2 ? frozen_dtype : dtype;
+    const DType own = frozen(*p);
     p->shared = p->shared && p->value.dtype() == own && &p->value.context() == &context;
     if (!p->shared) p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, own);
     p->master = p->trainable ? arena->master(p->name) : p->value;
@@ -138,12 +137,14 @@ void ParameterSet::initialise(uint64_t seed, double std, const std::function<boo
   for (const auto& p : parameters_) {
     for (const NamedRows& r : p->rows) {
       if (!which(r.name)) continue;
-      const Tensor t = p->master.slice_rows(r.begin, r.end);
+      const Tensor stored = p->master.slice_rows(r.begin, r.end);
+      const Tensor t = is_blocks(stored.dtype()) ? Tensor::empty(stored.context(), stored.shape(), DType::f32) : stored;
       switch (p->init) {
         case Init::zeros: init_constant(t, 0.0); break;
         case Init::ones: init_constant(t, 1.0); break;
         case Init::normal: init_normal(t, std, init_key(seed, r.name)); break;
       }
+      if (is_blocks(stored.dtype())) stored.copy_from(t);
     }
   }
 }

@@ -77,8 +77,9 @@ class ParameterSet {
   // those of another model that is filled.
   void share(const FrozenWeights& weights);
   FrozenWeights frozen() const;
-  // Gives memory to everything: trainable parameters become views of the arena, frozen matrices are of frozen_dtype.
-  void materialise(Context& context, DType dtype, DType frozen_dtype, Arena* arena);
+  // Gives memory to everything: trainable parameters become views of the arena, frozen ones are of the type that
+  // `frozen` says.
+  void materialise(Context& context, const std::function<DType(const Parameter&)>& frozen, Arena* arena);
   // What the arena needs to hold for the trainable parameters.
   std::vector<ArenaSpec> arena_specs() const;
   // Fresh values: normal(0, std) for matrices, 1 and 0 for norms and biases, a function of seed and name only.

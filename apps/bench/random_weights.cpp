@@ -27,7 +27,10 @@ void fill_random(nn::Model& model, double std) {
   model.arena().touch();
   for (const auto& p : model.parameters().all()) {
     const int64_t n = p->master.numel();
-    const Tensor t = p->master.detach().reshape({n});
+    const Tensor whole = is_blocks(p->master.dtype())
+                             ? Tensor::empty(model.context(), p->shape, DType::f32)  // quantised from here
+                             : p->master.detach();
+    const Tensor t = whole.reshape({n});
     if (p->init == nn::Init::zeros) {
       t.fill_zero();
     } else if (p->init == nn::Init::ones) {
@@ -42,6 +45,7 @@ void fill_random(nn::Model& model, double std) {
       t.slice_rows(0, first).assign(std::vector<double>(drawn.begin(), drawn.begin() + first));
       repeat(t, first);
     }
+    if (whole.dtype() != p->master.dtype()) p->master.copy_from(whole);
   }
   model.initialise_adapters(1);
 }

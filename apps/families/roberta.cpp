@@ -45,6 +45,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
     f.add("text-pair-column", &task_.pair_column, columns[1]);
     f.add("columns", &task_.columns, renamed);
     f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens");
+    batch.add_weights_dtype(f);
     f.add("keep-columns", &keep_,
           "Columns of INPUT to write beside the label, a comma list; of lines text and text_pair");
     f.add("format", &format_, "json, or glue for a submission file");
@@ -74,6 +75,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
     f.add("label-noise", &task_.label_noise, "Give this share of the training examples another class, by the seed");
   }
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
+  batch.add_weights_dtype(f);
 }
 
 void RobertaSession::check() const {

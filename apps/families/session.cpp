@@ -113,6 +113,9 @@ void Session::choose_trained(nn::Model& model, const HubFamily& family, bool for
   } else if (adapter || for_training) {
     attach_adapter(model, lora, family, adapter ? &*adapter : nullptr);
   }
+  if (!stored_ && !base.random_init && (std::filesystem::is_directory(folder) || folder.ends_with(".gguf")))
+    stored_ = open_weights(folder, family).blocks();
+  if (stored_) model.set_stored_blocks(*stored_);
 }
 
 void Session::begin_pairs(nn::Model& model) {
@@ -151,7 +154,7 @@ std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training, con
   if (session.adapter)
     if (const std::string lost = unmatched_targets(*model, *session.adapter); !lost.empty()) say(lost);
   model->set_recompute(session.batch.recompute == "block");
-  if (session.narrow_weights) model->set_frozen_dtype(session.system.weights_dtype(session.batch, *session.context));
+  if (session.narrow_weights) session.system.keep_frozen(*model, session.batch, *session.context);
   model->materialise(*session.context, session.system.compute_dtype(*session.context));
   session.fill(*model);
   session.begin_pairs(*model);

@@ -132,7 +132,9 @@ class Session {
   std::vector<int64_t> new_tokens_;  // of --add-tokens
 
  private:
-  std::vector<LoraFactors> initial_;               // of begin_pairs
+  std::vector<LoraFactors> initial_;  // of begin_pairs
+  // What the folder's weights are in that are quantised; absent until a model is made.
+  mutable std::optional<std::map<std::string, DType>> stored_;
   std::shared_ptr<std::filesystem::path> new_at_;  // a folder of its own for with_new_tokens, removed at the end
 };
 

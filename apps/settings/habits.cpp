@@ -18,8 +18,6 @@ constexpr std::string_view kFromFiles =
 constexpr std::string_view kNoTracker =
     "nothing is sent to a tracker: RUN/metrics.jsonl has every logged line and RUN/report.html the curves";
 constexpr std::string_view kNoUpload = "nothing is uploaded: RUN/adapter is a folder that `hf upload` takes";
-constexpr std::string_view kNotQuantised =
-    "frozen weights are not quantised here; --weights-dtype bf16 halves those of Llama and LLaVA";
 constexpr std::string_view kNoFp16 =
     "there is no fp16 here, whose losses would have to be scaled: --dtype is f32, or bf16 on a GPU";
 constexpr std::string_view kOptimizers = "--optimizer is adamw, sgd or ivon, with their state in f32";
@@ -103,9 +101,9 @@ constexpr Habit kHabits[] = {
     {"trainable-token-indices", "*", kNo, "--add-tokens FILE adds tokens and trains their rows"},
     {"use-dora", "true", kNo, "DoRA is not among the adapters here; --rslora and --lora-plus-ratio are"},
     {"use-dora", "false", kSo, ""},
-    {"load-in-4bit", "true", kNo, kNotQuantised},
+    {"load-in-4bit", "true", kAs, "--weights-dtype nf4"},
     {"load-in-4bit", "false", kSo, ""},
-    {"load-in-8bit", "true", kNo, kNotQuantised},
+    {"load-in-8bit", "true", kAs, "--weights-dtype int8"},
     {"load-in-8bit", "false", kSo, ""},
 
     // --- training

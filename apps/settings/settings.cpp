@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "kernels/common/accelerator.h"
+#include "nn/model.h"
 #include "optim/schedule.h"
 
 namespace lowland::apps {
@@ -182,12 +183,13 @@ void BatchSettings::add_batch_tokens(Flags& f) {
 }
 
 void BatchSettings::add_weights_dtype(Flags& f, const std::string& what) {
-  f.add("weights-dtype", &weights_dtype, what + " in f32 or bf16; auto: as --dtype");
+  f.add("weights-dtype,quantize", &weights_dtype,
+        what + " in f32 or bf16; int8, nf4: matrices of linear layers quantised, all others in bf16; auto: as --dtype");
 }
 
 void BatchSettings::check() const {
   check_word("recompute", recompute, {"none", "block", "auto"});
-  check_word("weights-dtype", weights_dtype, {"auto", "f32", "bf16"});
+  check_word("weights-dtype", weights_dtype, {"auto", "f32", "bf16", "int8", "nf4"});
 }
 
 void TrainingSettings::add_flags(Flags& f, BatchSettings& batch, double& label_smoothing) {
@@ -304,7 +306,14 @@ DType SystemSettings::compute_dtype(const Context& context) const {
 }
 
 DType SystemSettings::weights_dtype(const BatchSettings& batch, const Context& context) const {
-  return compute_dtype(context) == DType::bf16 || batch.weights_dtype == "bf16" ? DType::bf16 : DType::f32;
+  const bool as_computed = batch.weights_dtype == "auto" || batch.weights_dtype == "f32";
+  return as_computed ? compute_dtype(context) : DType::bf16;
+}
+
+void SystemSettings::keep_frozen(nn::Model& model, const BatchSettings& batch, const Context& context) const {
+  model.set_frozen_dtype(weights_dtype(batch, context));
+  if (batch.weights_dtype == "int8") model.set_quantised(DType::int8);
+  if (batch.weights_dtype == "nf4") model.set_quantised(DType::nf4);
 }
 
 void OutputSettings::add_flags(Flags& f) {

@@ -69,7 +69,7 @@ struct BatchSettings {
   dist::Rank rank = {};  // whose part of a step's examples is this process's
   int64_t batch_size = 32, grad_accum = 1;
   int64_t batch_tokens = 0;                                // 0: micro-batches of batch_size examples
-  std::string recompute = "none", weights_dtype = "auto";  // none, block, auto; auto, f32, bf16
+  std::string recompute = "none", weights_dtype = "auto";  // none, block, auto; auto, f32, bf16, int8, nf4
   void add_flags(Flags& flags);                            // without the two that not every family has
   void add_batch_tokens(Flags& flags);
   void add_weights_dtype(Flags& flags, const std::string& what = "Frozen weights");
@@ -108,8 +108,10 @@ struct SystemSettings {
   std::unique_ptr<Context> make_context() const;
   // What a model computes in there: `auto` is bf16 on GPUs that multiply it (sm_80 and later), else f32.
   DType compute_dtype(const Context& context) const;
-  // What frozen matrices are kept in.
+  // What frozen matrices are kept in that are not quantised.
   DType weights_dtype(const BatchSettings& batch, const Context& context) const;
+  // Says to a model without memory what its frozen matrices are kept in.
+  void keep_frozen(nn::Model& model, const BatchSettings& batch, const Context& context) const;
 };
 
 struct OutputSettings {

@@ -35,7 +35,7 @@ size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& m
   for (const auto& p : model.parameters().all()) {
     if (p->trainable && p->shape.size() == 1)  // of a norm; a bias takes less
       most = std::max(most, LL_CPU_KERNEL(kernels, layer_norm_backward_scratch)(plan.rows, p->shape[0]));
-    if (p->value.dtype() != DType::bf16 || p->shape.size() != 2) continue;
+    if (p->value.dtype() == DType::f32 || p->shape.size() != 2) continue;
     const int64_t rows = in_blocks.count(p->name) != 0 ? plan.rows : plan.selected;
     for (const bool back : {false, true}) {
       const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
@@ -98,24 +98,26 @@ std::string changed_flags(const BatchSettings& from, const BatchSettings& to) {
 
 // Ways to need less, which learn the same, from the cheapest on. Each changes the settings, or says that it cannot.
 using Saving = bool (*)(const PlannedRun& run, const MemoryPlan& plan, BatchSettings& batch);
-constexpr Saving kSavings[] = {
-    [](const PlannedRun&, const MemoryPlan&, BatchSettings& b) {
-      return std::exchange(b.recompute, std::string("block")) != "block";
-    },
-    [](const PlannedRun& run, const MemoryPlan&, BatchSettings& b) {
-      return run.narrow_weights && std::exchange(b.weights_dtype, std::string("bf16")) != "bf16";
-    },
-    [](const PlannedRun& run, const MemoryPlan& plan, BatchSettings& b) {
-      if (!run.token_budget || plan.rows <= plan.longest) return false;
-      b.batch_tokens = std::max(plan.longest + 1, plan.rows / 2);  // an example has a token more than it has rows
-      return true;
-    },
-    [](const PlannedRun& run, const MemoryPlan&, BatchSettings& b) {
-      if (run.token_budget || b.batch_size % 2 != 0) return false;
-      b.batch_size /= 2;
-      b.grad_accum *= 2;
-      return true;
-    }};
+constexpr Saving kSavings[] = {[](const PlannedRun&, const MemoryPlan&, BatchSettings& b) {
+                                 return std::exchange(b.recompute, std::string("block")) != "block";
+                               },
+                               [](const PlannedRun& run, const MemoryPlan&, BatchSettings& b) {
+                                 const bool wide = b.weights_dtype == "auto" || b.weights_dtype == "f32";
+                                 if (wide) b.weights_dtype = "bf16";
+                                 return run.narrow_weights && wide;
+                               },
+                               [](const PlannedRun& run, const MemoryPlan& plan, BatchSettings& b) {
+                                 if (!run.token_budget || plan.rows <= plan.longest) return false;
+                                 b.batch_tokens = std::max(
+                                     plan.longest + 1, plan.rows / 2);  // an example has a token more than it has rows
+                                 return true;
+                               },
+                               [](const PlannedRun& run, const MemoryPlan&, BatchSettings& b) {
+                                 if (run.token_budget || b.batch_size % 2 != 0) return false;
+                                 b.batch_size /= 2;
+                                 b.grad_accum *= 2;
+                                 return true;
+                               }};
 
 // The first settings that fit are named; a saving that saves nothing is not.
 [[noreturn]] void refuse(const PlannedRun& run, const BatchSettings& given, Context& context, const MemoryPlan& plan,
@@ -166,7 +168,7 @@ std::string memory_line(const MemoryPlan& plan, size_t free_bytes) {
 
 void prepare(nn::Model& model, const PlannedRun& run, const BatchSettings& batch, const Context& context) {
   model.set_recompute(batch.recompute == "block");
-  if (run.narrow_weights) model.set_frozen_dtype(run.system.weights_dtype(batch, context));
+  if (run.narrow_weights) run.system.keep_frozen(model, batch, context);
 }
 
 MemoryPlan plan_memory(const PlannedRun& run, BatchSettings& batch, Context& context, size_t free_bytes) {

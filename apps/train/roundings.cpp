@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "apps/settings/settings.h"
-#include "engine/io/half.h"
+#include "kernels/common/half.h"
 
 namespace lowland::apps {
 namespace {

@@ -72,7 +72,7 @@ struct TimedMethod {
     training.fill_in_defaults(how);
     model = subject.new_model(how);
     model->set_recompute(subject.batch.recompute == "block");
-    if (subject.narrow_weights) model->set_frozen_dtype(verb.system.weights_dtype(subject.batch, *context));
+    if (subject.narrow_weights) verb.system.keep_frozen(*model, subject.batch, *context);
     model->materialise(*context, verb.system.compute_dtype(*context));
     fill_random(*model, subject.random_std());
     method = optim::make_method(name, model->arena(), training.method_options(how));
@@ -183,7 +183,9 @@ void print_json(const BenchVerb& verb, const std::vector<BenchResult>& results,
     o["trained"] = m.model->trainable_count();
     o.update(verb.subject->shape());
     if (verb.subject->narrow_weights)
-      o["weights_dtype"] = name_of(verb.system.weights_dtype(verb.subject->batch, *m.context));
+      o["weights_dtype"] = verb.subject->batch.weights_dtype == "auto"
+                               ? name_of(verb.system.weights_dtype(verb.subject->batch, *m.context))
+                               : verb.subject->batch.weights_dtype;
     o["threads"] = m.context->threads();
     o["process_peak_bytes"] = peak_outside(*m.context);
     o["gpu"] = gpu_state(*m.context);

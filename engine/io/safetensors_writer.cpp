@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
-#include "engine/io/half.h"
 #include "engine/io/safetensors_head.h"
+#include "kernels/common/half.h"
 
 namespace lowland {
 namespace {

@@ -4,8 +4,10 @@
 #include <cstring>
 
 #include "engine/error.h"
+#include "engine/io/read_blocks.h"
 #include "engine/io/safetensors.h"
 #include "engine/io/torch_file.h"
+#include "kernels/common/blocks.h"
 
 namespace lowland {
 namespace {
@@ -72,6 +74,16 @@ void TensorFile::read_into(const std::string& name, const Tensor& into) const {
   LL_CHECK(t.shape == into.shape(), "tensor `{}` of {} has shape {} where {} is needed", name, path_,
            to_string(t.shape), to_string(into.shape()));
   const TensorBytes from = bytes(name);
+  if (is_blocks(into.dtype())) {
+    if (const DType type = block_type_named(t.dtype); is_blocks(type)) {
+      const int64_t row = row_bytes(type, into.dim(1));
+      read_block_rows(into, type, fmt::format("tensor `{}` of {}", name, path_),
+                      [&](int64_t r, std::byte* to) { std::memcpy(to, from.data() + r * row, row); });
+    } else if (!quantise_rows(into, from.data(), t.dtype)) {
+      fail("tensor `{}` of {} has dtype {}, which cannot be read as {}", name, path_, t.dtype, name_of(into.dtype()));
+    }
+    return map_->drop(data_.substr(t.begin, t.end - t.begin));
+  }
   const auto convert = [&](void* to) {
     if (!convert_from_file(to, into.dtype(), from.data(), t.dtype, into.numel()))
       fail("tensor `{}` of {} has dtype {}, which cannot be read as {}", name, path_, t.dtype, name_of(into.dtype()));

@@ -23,12 +23,13 @@ Tensor embedding(const Tensor& ids, const Weight& table, DType dtype) {
   if (t.defined() && t.dtype() == dtype) return embedding(ids, t);
   OpScope op("embedding", {{"ids", &ids}, {"table", &t}});
   check_embedding(op, ids, t);
-  op.check(t.dtype() == DType::bf16 && !t.requires_grad(),
-           "table must have the dtype of the rows, or be frozen and bf16");
+  op.check((t.dtype() == DType::bf16 || is_blocks(t.dtype())) && !t.requires_grad(),
+           "table must have the dtype of the rows, or be frozen and bf16 or in blocks");
   const int64_t N = ids.dim(0), C = t.dim(1);
   Tensor y = Tensor::empty(t.context(), {N, C}, dtype);  // (N, C)
-  op.moves(y, 1 + static_cast<double>(size_of(t.dtype())) / static_cast<double>(size_of(dtype)), 0);
-  LL_LAUNCH(y, embedding_frozen, y.data<T>(), ids.data<int32_t>(), t.data<bf16>(), N, C);
+  const double row = static_cast<double>(t.nbytes()) / static_cast<double>(t.dim(0));
+  op.moves(y, 1 + row / static_cast<double>(C * size_of(dtype)), 0);
+  LL_LAUNCH(y, embedding_frozen, y.data<T>(), ids.data<int32_t>(), t.raw(), t.dtype(), N, C);
   return y;
 }
 

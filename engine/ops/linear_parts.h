@@ -12,8 +12,9 @@ namespace lowland::ops {
 inline void check_linear(const OpScope& op, const Tensor& x, const Weight& w, const Tensor& bias) {
   op.check(x.defined() && w.data.defined(), "x and w must be there");
   op.check(x.rank() == 2 && w.data.rank() == 2 && w.data.dim(1) == x.dim(1), "w must be (O, M) for x (N, M)");
-  op.check(w.data.dtype() == x.dtype() || (w.data.dtype() == DType::bf16 && !w.data.requires_grad()),
-           "w must have the dtype of x, or be frozen and bf16");
+  const bool narrow = w.data.dtype() == DType::bf16 || is_blocks(w.data.dtype());
+  op.check(w.data.dtype() == x.dtype() || (narrow && !w.data.requires_grad()),
+           "w must have the dtype of x, or be frozen and bf16 or in blocks");
   op.check(!bias || (bias.numel() == w.data.dim(0) && bias.dtype() == x.dtype()), "bias must be (O) in the dtype of x");
 }
 
@@ -22,12 +23,12 @@ inline double product_flops(const Tensor& x, int64_t columns) {
   return 2.0 * static_cast<double>(x.numel()) * static_cast<double>(columns);
 }
 
-// y = x op(W) + beta y, W in the dtype of x or in bf16
+// y = x op(W) + beta y, W in the dtype of x, in bf16 or in blocks
 inline void multiply_weight(const Tensor& y, const Tensor& x, const Tensor& w, const MatmulShape& shape, double beta) {
   if (w.dtype() == x.dtype()) {
     LL_LAUNCH(x, matmul, y.data<T>(), x.data<T>(), w.data<T>(), shape, acc_t<T>(1), static_cast<acc_t<T>>(beta));
   } else {
-    LL_LAUNCH(x, frozen_matmul, y.data<T>(), x.data<T>(), w.data<bf16>(), shape, acc_t<T>(1),
+    LL_LAUNCH(x, frozen_matmul, y.data<T>(), x.data<T>(), w.raw(), w.dtype(), shape, acc_t<T>(1),
               static_cast<acc_t<T>>(beta));
   }
 }

@@ -11,7 +11,7 @@
 namespace lowland {
 
 // A weight matrix as the forward reads it: (O, M), y = x W^T. Rows may be a view of a larger matrix (q of q|k|v).
-// Frozen, it may be in bf16 whatever the activations are in.
+// Frozen, it may be in bf16 or in blocks (kernels/common/blocks.h) whatever the activations are in.
 struct Weight {
   Tensor data;
   Weight() = default;
@@ -138,7 +138,7 @@ Tensor rope(Tensor x, const Tensor& position, const Tensor& frequencies, int64_t
 
 // Rows of `table` (V, C) by ids (N) i32 -> (N, C). Throws Error on an id outside [0, V).
 Tensor embedding(const Tensor& ids, const Tensor& table);
-// The same as `dtype`, where a frozen table may be in bf16.
+// The same as `dtype`, where a frozen table may be in bf16 or in blocks.
 Tensor embedding(const Tensor& ids, const Weight& table, DType dtype);
 // Rows of x (N, C) by index (K) i32 -> (K, C). The heads of segments, the masked positions of a text.
 Tensor gather_rows(const Tensor& x, const Tensor& index);

@@ -1,6 +1,7 @@
 #include "kernels/embedding.h"
 
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/frozen_rows.h"
 
 namespace lowland::LL_CPU {
 
@@ -14,16 +15,12 @@ template <class T> void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, co
   });
 }
 
-template <class T> void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
-  parallel_for(ctx, N, row_grain(C), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      const bf16* row = table + ids[n] * C;
-#pragma omp simd
-      for (int64_t c = 0; c < C; ++c) {
-        const uint32_t bits = static_cast<uint32_t>(row[c].bits) << 16;
-        y[n * C + c] = static_cast<T>(__builtin_bit_cast(float, bits));
-      }
-    }
+template <class T>
+void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const void* table, DType type, int64_t N, int64_t C) {
+  with_frozen_rows(table, type, C, [&](auto rows) {
+    parallel_for(ctx, N, row_grain(C), [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) rows.read(y + n * C, ids == nullptr ? n : ids[n], 0, C);
+    });
   });
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/frozen_matmul.h"
 
+#include "kernels/cpu/frozen_rows.h"
 #include "kernels/cpu/row_products.h"
 
 namespace lowland::LL_CPU {
@@ -10,18 +11,6 @@ namespace {
 constexpr int64_t kTileColumns = 256;       // of C
 constexpr int64_t kTileDepth = 1024;        // of the sum
 constexpr int64_t kWorthThreads = 1 << 20;  // products below which a second thread costs more than it saves
-
-template <class T> void widen(T* to, const bf16* from, int64_t rows, int64_t columns, int64_t ld) {
-  for (int64_t r = 0; r < rows; ++r) {
-    const bf16* in = from + r * ld;
-    T* out = to + r * columns;
-#pragma omp simd
-    for (int64_t c = 0; c < columns; ++c) {
-      const uint32_t bits = static_cast<uint32_t>(in[c].bits) << 16;
-      out[c] = static_cast<T>(__builtin_bit_cast(float, bits));
-    }
-  }
-}
 
 int64_t strips_of(const MatmulShape& s) { return (s.N + kTileColumns - 1) / kTileColumns; }
 
@@ -34,17 +23,47 @@ int64_t slots_of(int threads, const MatmulShape& s) {
 bool by_rows(const MatmulShape& s) { return s.trans_b == Trans::yes && s.M <= kFewRows; }
 
 // Columns [n0, n0 + n) of C.
-template <class T>
-void strip(Ctx& one, T* C, const T* A, const bf16* B, const MatmulShape& s, int64_t n0, int64_t n, T* tile, T alpha,
+template <class T, class Rows>
+void strip(Ctx& one, T* C, const T* A, const Rows& B, const MatmulShape& s, int64_t n0, int64_t n, T* tile, T alpha,
            T beta) {
   for (int64_t k0 = 0; k0 < s.K; k0 += kTileDepth) {
     const int64_t k = s.K - k0 < kTileDepth ? s.K - k0 : kTileDepth;
     const bool rows_are_n = s.trans_b == Trans::yes;
-    widen(tile, rows_are_n ? B + n0 * s.ldb + k0 : B + k0 * s.ldb + n0, rows_are_n ? n : k, rows_are_n ? k : n, s.ldb);
-    const MatmulShape part{
-        .trans_b = s.trans_b, .M = s.M, .N = n, .K = k, .lda = s.lda, .ldb = rows_are_n ? k : n, .ldc = s.ldc};
+    const int64_t rows = rows_are_n ? n : k, columns = rows_are_n ? k : n;
+    for (int64_t r = 0; r < rows; ++r)
+      B.read(tile + r * columns, (rows_are_n ? n0 : k0) + r, rows_are_n ? k0 : n0, columns);
+    const MatmulShape part{.trans_b = s.trans_b, .M = s.M, .N = n, .K = k, .lda = s.lda, .ldb = columns, .ldc = s.ldc};
     matmul<T>(one, C + n0, A + k0, tile, part, alpha, k0 == 0 ? beta : T(1));
   }
+}
+
+// C = alpha A B^T + beta C for a few rows of A: four rows of the weight at a time, in pieces that stay in the
+// first-level cache until all of A's rows have read them.
+template <class T, class Rows>
+void few_rows(Ctx& ctx, T* C, const T* A, const Rows& B, const MatmulShape& s, T alpha, T beta) {
+  constexpr int64_t R = 4, kPiece = 1024;
+  constexpr int64_t kWorth = 1 << 16;  // numbers of the weight worth a thread
+  parallel_for(ctx, (s.N + R - 1) / R, kWorth / (R * s.K + 1) + 1, [&](int64_t begin, int64_t end) {
+    T piece[R * kPiece];
+    for (int64_t n = begin * R; n < end * R && n < s.N; n += R) {
+      const int64_t rows = s.N - n < R ? s.N - n : R;
+      T sums[kFewRows][R] = {};
+      for (int64_t k0 = 0; k0 < s.K; k0 += kPiece) {
+        const int64_t k = s.K - k0 < kPiece ? s.K - k0 : kPiece;
+        for (int64_t r = 0; r < R; ++r) B.read(piece + r * kPiece, n + (r < rows ? r : 0), k0, k);
+        for (int64_t m = 0; m < s.M; ++m) {
+          T part[R];
+          dots<R>(part, A + m * s.lda + k0, piece, kPiece, k);
+          for (int64_t r = 0; r < R; ++r) sums[m][r] += part[r];
+        }
+      }
+      for (int64_t m = 0; m < s.M; ++m)
+        for (int64_t r = 0; r < rows; ++r) {
+          T* c = C + m * s.ldc + n + r;
+          *c = beta == T(0) ? alpha * sums[m][r] : alpha * sums[m][r] + beta * *c;
+        }
+    }
+  });
 }
 
 }  // namespace
@@ -55,21 +74,25 @@ int64_t frozen_matmul_scratch(int threads, const MatmulShape& s) {
 }
 
 template <class T>
-void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& s, acc_t<T> alpha, acc_t<T> beta) {
+void frozen_matmul(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& s, acc_t<T> alpha,
+                   acc_t<T> beta) {
   if (s.M == 0 || s.N == 0) return;
-  if (by_rows(s)) return row_products<T>(ctx, C, A, B, s, alpha, beta);
+  if (type == DType::bf16 && by_rows(s)) return row_products<T>(ctx, C, A, static_cast<const bf16*>(B), s, alpha, beta);
   if (s.K == 0) return matmul<T>(ctx, C, A, nullptr, s, alpha, beta);
-  const int64_t strips = strips_of(s), slots = slots_of(ctx.threads, s);
   Scratch scratch(ctx);
   T* tiles = scratch.array<T>(frozen_matmul_scratch(ctx.threads, s));
-  parallel_for(ctx, slots, 1, [&](int64_t begin, int64_t end) {
-    Ctx one = ctx;
-    one.threads = 1;
-    for (int64_t slot = begin; slot < end; ++slot)
-      for (int64_t i = slot; i < strips; i += slots) {
-        const int64_t n0 = i * kTileColumns, n = s.N - n0 < kTileColumns ? s.N - n0 : kTileColumns;
-        strip<T>(one, C, A, B, s, n0, n, tiles + slot * kTileColumns * kTileDepth, alpha, beta);
-      }
+  with_frozen_rows(B, type, s.ldb, [&](auto rows) {
+    if (by_rows(s)) return few_rows<T>(ctx, C, A, rows, s, alpha, beta);
+    const int64_t strips = strips_of(s), slots = slots_of(ctx.threads, s);
+    parallel_for(ctx, slots, 1, [&](int64_t begin, int64_t end) {
+      Ctx one = ctx;
+      one.threads = 1;
+      for (int64_t slot = begin; slot < end; ++slot)
+        for (int64_t i = slot; i < strips; i += slots) {
+          const int64_t n0 = i * kTileColumns, n = s.N - n0 < kTileColumns ? s.N - n0 : kTileColumns;
+          strip<T>(one, C, A, rows, s, n0, n, tiles + slot * kTileColumns * kTileDepth, alpha, beta);
+        }
+    });
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/device_block.cuh"
 #include "kernels/cuda/embedding_block.h"
+#include "kernels/cuda/frozen_rows.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/row_tiles.h"
 #include "kernels/cuda/rows.cuh"
@@ -49,8 +50,10 @@ template <class T> void embedding_forward(Ctx& ctx, T* y, const int32_t* ids, co
   launch_forward(ctx, y, ids, table, N, C);
 }
 
-template <class T> void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const bf16* table, int64_t N, int64_t C) {
-  launch_forward(ctx, y, ids, table, N, C);
+template <class T>
+void embedding_frozen(Ctx& ctx, T* y, const int32_t* ids, const void* table, DType type, int64_t N, int64_t C) {
+  if (!is_blocks(type)) return launch_forward(ctx, y, ids, static_cast<const bf16*>(table), N, C);
+  launch_frozen_rows(ctx, type, FrozenRows<T>{y, ids, static_cast<const uint8_t*>(table), N, C});
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/cuda/frozen_rows.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/matmul_view.h"
 
@@ -18,8 +19,20 @@ template <class T> __global__ void widen_kernel(T* y, const bf16* x, int64_t row
     y[i] = static_cast<T>(static_cast<float>(x[i / columns * ld + i % columns]));
 }
 
+// Rows [first, first + n) of B, `ld` apart, as T.
 template <class T>
-void widened_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& shape, T alpha, T beta) {
+void widen(Ctx& ctx, T* wide, const void* B, DType type, int64_t first, int64_t n, int64_t columns, int64_t ld) {
+  if (is_blocks(type)) {
+    const uint8_t* blocks = static_cast<const uint8_t*>(B) + first * row_bytes(type, columns);
+    return launch_frozen_rows(ctx, type, FrozenRows<T>{wide, nullptr, blocks, n, columns});
+  }
+  LL_CUDA_LAUNCH(ctx, std::min<int64_t>(blocks_for(n * columns, 256), 2048), 256, 0, widen_kernel<T>, wide,
+                 static_cast<const bf16*>(B) + first * ld, n, columns, ld);
+}
+
+template <class T>
+void widened_matmul(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& shape, acc_t<T> alpha,
+                    acc_t<T> beta) {
   const bool by_rows = shape.trans_b == Trans::yes;  // B is stored (N, K), else (K, N)
   const int64_t rows = by_rows ? shape.N : shape.K, columns = by_rows ? shape.K : shape.N;
   const int64_t strip = std::clamp<int64_t>(kStripBytes / static_cast<int64_t>(sizeof(T)) / columns, 1, rows);
@@ -27,28 +40,26 @@ void widened_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape
   T* wide = scratch.array<T>(strip * columns);
   for (int64_t first = 0; first < rows; first += strip) {
     const int64_t n = std::min(strip, rows - first);
-    LL_CUDA_LAUNCH(ctx, std::min<int64_t>(blocks_for(n * columns, 256), 2048), 256, 0, widen_kernel<T>, wide,
-                   B + first * shape.ldb, n, columns, shape.ldb);
+    widen(ctx, wide, B, type, first, n, columns, shape.ldb);
     MatmulShape part = shape;
     part.ldb = columns;
     (by_rows ? part.N : part.K) = n;
     // rows of B^T are columns of C; rows of B are terms of its sum
     matmul<T>(ctx, by_rows ? C + first : C, by_rows ? A : A + first, wide, part, alpha,
-              by_rows || first == 0 ? beta : T(1));
+              by_rows || first == 0 ? beta : acc_t<T>(1));
   }
 }
 
 }  // namespace
 
 template <class T>
-void frozen_matmul(Ctx& ctx, T* C, const T* A, const bf16* B, const MatmulShape& shape, acc_t<T> alpha, acc_t<T> beta) {
+void frozen_matmul(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& shape, acc_t<T> alpha,
+                   acc_t<T> beta) {
+  if (shape.M == 0 || shape.N == 0 || shape.K == 0) return matmul<T>(ctx, C, A, nullptr, shape, alpha, beta);
   if constexpr (std::is_same_v<T, bf16>) {
-    matmul<bf16>(ctx, C, A, B, shape, alpha, beta);
-  } else if (shape.M == 0 || shape.N == 0 || shape.K == 0) {
-    matmul<T>(ctx, C, A, nullptr, shape, alpha, beta);
-  } else {
-    widened_matmul<T>(ctx, C, A, B, shape, alpha, beta);
+    if (type == DType::bf16) return matmul<bf16>(ctx, C, A, static_cast<const bf16*>(B), shape, alpha, beta);
   }
+  widened_matmul<T>(ctx, C, A, B, type, shape, alpha, beta);
 }
 
 LL_INSTANTIATE(frozen_matmul);

@@ -83,6 +83,7 @@ void refuse_unsupported_keys(const JsonKeys& keys, std::initializer_list<std::st
     if (!value.is_object()) keys.refuse(key, fmt::format("is {}: {} not supported", value.dump(), u.what));
     const auto method = value.find("quant_method");
     const bool named = method != value.end() && method->is_string();
+    if (u.key == "quantization_config" && named && *method == "bitsandbytes") continue;  // the tensors say how
     keys.refuse(
         key, fmt::format("is set{}: {} not supported", named ? " (" + method->get<std::string>() + ")" : "", u.what));
   }

@@ -78,12 +78,10 @@ void refuse_quantised(const std::string& model) {
   const std::string plain = plain_name(model);
   if (plain.empty()) return;
   std::error_code error;
-  const fs::path config = fs::path(model) / "config.json";
-  if (is_file(config) && read_file(config.string(), 64 << 20).find("\"quantization_config\"") == std::string::npos)
-    return;
+  if (is_file(fs::path(model) / "config.json")) return;  // it is read
   const std::string name = fs::path(plain).filename().string();
   fail(
-      "{} is a copy quantised by bitsandbytes, which is not read; an adapter of it fits the plain model {} as well: {}",
+      "{} is a copy quantised by bitsandbytes, which is not here; an adapter of it fits the plain model {} as well: {}",
       model, name,
       fs::is_directory(plain, error)
           ? "--model " + plain

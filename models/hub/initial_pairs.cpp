@@ -76,7 +76,10 @@ bool takes_from_base(const std::string& init) { return init == "pissa" || init =
 std::vector<LoraFactors> begin_with_base(nn::Model& model, const std::string& init) {
   std::vector<LoraFactors> out;
   for (const nn::AdapterSpec& spec : model.adapters()) {
-    const Tensor into = weight_of(model, spec, init), w = into.to(DType::f32);  // (n, m)
+    const Tensor into = weight_of(model, spec, init);  // (n, m)
+    LL_CHECK(!is_blocks(into.dtype()), "--init-lora-weights {}: nothing can be taken from {}, which is kept in {}",
+             init, spec.module, name_of(into.dtype()));
+    const Tensor w = into.to(DType::f32);  // (n, m)
     LoraFactors f{.module = spec.module,
                   .rank = spec.r,
                   .in = spec.m,

@@ -253,6 +253,8 @@ MergeReport merge_adapter(const std::string& base, const std::string& adapter_fo
   LoadedAdapter adapter = load_adapter(adapter_folder, family.rename);
   WeightMap weights = open_weights(base_folder, family);
   check_base(adapter, base_of(weights));
+  LL_CHECK(weights.blocks().empty(), "{} is quantised by bitsandbytes: merge into the model that it was made of",
+           base_folder);
   const std::unique_ptr<nn::Model> model = family.outline(base_folder, adapter);
   attach_adapter(*model, settings_of(adapter), family, &adapter);
   check_adapter(*model, adapter);

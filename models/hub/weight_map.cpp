@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "kernels/common/blocks.h"
 #include "models/hub/folder_faults.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/peft_adapter.h"
@@ -53,6 +54,33 @@ WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix, 
                files_[i]->path());
     }
   }
+  join_quantised();
+}
+
+void WeightMap::join_quantised() {
+  const auto find = [this](const std::string& name, std::string& in_file) -> const TensorFile* {
+    const auto it = entries_.find(name);
+    if (it == entries_.end()) return nullptr;
+    in_file = it->second.name;
+    return files_[it->second.file].get();
+  };
+  std::vector<std::string> parts;
+  for (auto& [name, entry] : entries_) {
+    const std::optional<BnbMatrix> matrix = BnbMatrix::of(name, find);
+    if (!matrix) continue;
+    entry.matrix = std::make_shared<const BnbMatrix>(*matrix);
+    parts.insert(parts.end(), matrix->parts().begin(), matrix->parts().end());
+  }
+  for (const std::string& part : parts) entries_.erase(part);
+}
+
+std::map<std::string, DType> WeightMap::blocks() const {
+  std::map<std::string, DType> types;
+  for (const auto& [name, e] : entries_) {
+    const DType type = e.matrix ? e.matrix->type() : block_type_named(info(name).dtype);
+    if (is_blocks(type)) types[name] = type;
+  }
+  return types;
 }
 
 // transformers' order.
@@ -133,7 +161,7 @@ const WeightMap::Entry& WeightMap::entry(const std::string& name) const {
 
 const TensorInfo& WeightMap::info(const std::string& name) const {
   const Entry& e = entry(name);
-  return files_[e.file]->info(e.name);
+  return e.matrix ? e.matrix->info() : files_[e.file]->info(e.name);
 }
 
 bool WeightMap::equal(const std::string& a, const std::string& b) const {
@@ -147,6 +175,7 @@ bool WeightMap::equal(const std::string& a, const std::string& b) const {
 void WeightMap::read_into(const std::string& name, const Tensor& into) {
   const Entry& e = entry(name);
   used_.insert(name);
+  if (e.matrix) return e.matrix->read_into(into);
   const Shape shape = info(name).shape;
   const bool grows = grown_.count(name) != 0 && shape.size() == 2 && into.rank() == 2 && shape[0] < into.dim(0);
   files_[e.file]->read_into(e.name, grows ? into.slice_rows(0, shape[0]) : into);
@@ -167,11 +196,15 @@ void WeightMap::read_turned(const std::string& name, const Tensor& into) {
 Tensor WeightMap::load(Context& context, const std::string& name, DType dtype) {
   const Entry& e = entry(name);
   used_.insert(name);
-  return files_[e.file]->load(context, e.name, dtype);
+  if (!e.matrix) return files_[e.file]->load(context, e.name, dtype);
+  const Tensor x = Tensor::empty(context, e.matrix->info().shape, dtype);
+  e.matrix->read_into(x);
+  return x;
 }
 
 Tensor WeightMap::borrow(Context& context, const std::string& name, DType dtype) {
   const Entry& e = entry(name);
+  if (e.matrix) return {};
   Tensor x = files_[e.file]->borrow(context, e.name, dtype);
   if (x) used_.insert(name);
   return x;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/io/tensor_file.h"
+#include "models/hub/bitsandbytes.h"
 
 namespace lowland {
 
@@ -23,7 +24,8 @@ using Rename = std::function<std::string(const std::string&)>;
 // the names the model uses today:
 //   * LayerNorm.gamma and LayerNorm.beta of very old files are LayerNorm.weight and LayerNorm.bias;
 //   * in a folder saved from the bare encoder, `base_prefix` ("roberta", "model") is put before every name;
-//   * of a family whose modules were renamed (LLaVA), `rename` gives today's name for any other.
+//   * of a family whose modules were renamed (LLaVA), `rename` gives today's name for any other;
+//   * what bitsandbytes quantised is one matrix, without the tensors that hold its scales.
 // Remembers what was read, so that unused tensors can be told once.
 class WeightMap {
  public:
@@ -54,6 +56,9 @@ class WeightMap {
   // Today's name of a tensor of the files.
   std::string canonical(const std::string& name_in_file) const;
 
+  // The types of those that are in blocks.
+  std::map<std::string, DType> blocks() const;
+
   std::vector<std::string> unused() const;  // not read so far, sorted
   // One line on the unused tensors, empty if there are none: "3 tensors of DIR are not used: lm_head.bias,
   // ...". Those that is_ignorable_weight() does not know are named first.
@@ -62,8 +67,10 @@ class WeightMap {
  private:
   struct Entry {
     size_t file;
-    std::string name;  // in the file
+    std::string name;                              // in the file
+    std::shared_ptr<const BnbMatrix> matrix = {};  // where the tensor is a part of one
   };
+  void join_quantised();
   const Entry& entry(const std::string& name) const;
   void open_files();
   void open_index();

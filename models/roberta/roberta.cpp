@@ -63,9 +63,10 @@ Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
   Tensor type;
   if (types_ != nullptr) {
     const bool given = rows.typed && config_.kind().pair_types;
-    type = types_->forward(given ? rows.types : Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32));  // (N, C)
+    type = types_->forward(given ? rows.types : Tensor::zeros(rows.ids.context(), {rows.N}, DType::i32),
+                           dtype());  // (N, C)
   }
-  Tensor x = words_->forward(rows.ids);  // (N, C)
+  Tensor x = words_->forward(rows.ids, dtype());  // (N, C)
   if (types_ != nullptr) x = ops::add(x, type);
   return ops::dropout(embedding_norm_->forward(position, x).norm,
                       mode.dropout(config_.hidden_dropout_prob, embedding_op_, rows.all));  // (N, C)

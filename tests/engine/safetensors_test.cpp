@@ -13,8 +13,8 @@
 
 #include "engine/error.h"
 #include "engine/io/disk.h"
-#include "engine/io/half.h"
 #include "engine/io/safetensors_writer.h"
+#include "kernels/common/half.h"
 
 using namespace lowland;
 namespace fs = std::filesystem;

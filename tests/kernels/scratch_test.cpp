@@ -137,7 +137,7 @@ template <class T> void check_frozen(int threads, int64_t M, int64_t N, int64_t 
   std::vector<T> y = ones<T>(M * N), x = ones<T>(M * K);
   const std::vector<bf16> w(N * K);
   CHECK(taken(threads, [&](Ctx& ctx) {
-          cpu_v3::frozen_matmul<T>(ctx, y.data(), x.data(), w.data(), shape, T(1), T(0));
+          cpu_v3::frozen_matmul<T>(ctx, y.data(), x.data(), w.data(), DType::bf16, shape, T(1), T(0));
         }) == sizeof(T) * cpu_v3::frozen_matmul_scratch(threads, shape));
 }
 

@@ -90,12 +90,13 @@ TEST_CASE("embedding: of a frozen bf16 table") {
     CHECK(host(y) == host(ops::embedding(ids, table.to(dtype))));
   }
   CHECK_THROWS_WITH_AS(ops::embedding(ids, values({9, 3}, 1, DType::f64), DType::f32),
-                       doctest::Contains("table must have the dtype of the rows, or be frozen and bf16"), Error);
+                       doctest::Contains("table must have the dtype of the rows, or be frozen and bf16 or in blocks"),
+                       Error);
 }
 
 TEST_CASE("linear: a trained weight in bf16 is refused") {
   Tensor w = values({3, 4}, 1, DType::bf16);
   w.set_requires_grad();
   CHECK_THROWS_WITH_AS(ops::linear(values({2, 4}, 1, DType::f32), w, Tensor()),
-                       doctest::Contains("w must have the dtype of x, or be frozen and bf16"), Error);
+                       doctest::Contains("w must have the dtype of x, or be frozen and bf16 or in blocks"), Error);
 }
