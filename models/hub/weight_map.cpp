@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/folder_faults.h"
 
 namespace lowland {
@@ -60,6 +61,10 @@ WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix, 
 
 // transformers' order.
 void WeightMap::open_files() {
+  if (is_gguf_path(folder_)) {
+    for (auto& file : open_gguf_model(folder_)) files_.push_back(std::move(file));
+    return;
+  }
   const fs::path base(folder_);
   for (const char* name : {kWeightsFile, kTorchWeightsFile}) {
     const fs::path index = base / (std::string(name) + kWeightsIndex);
