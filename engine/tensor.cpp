@@ -90,6 +90,7 @@ template <class T> void Tensor::assign(const std::vector<T>& values) const {
     case DType::bf16: return write(converted<bf16>(values).data());
     case DType::i32: return write(converted<int32_t>(values).data());
     case DType::i64: return write(converted<int64_t>(values).data());
+    default: fail("numbers cannot be assigned to {}", describe(*this));
   }
 }
 
@@ -171,8 +172,8 @@ double Tensor::item() const {
     case DType::bf16: return static_cast<double>(static_cast<float>(to_vector<bf16>()[0]));
     case DType::i32: return to_vector<int32_t>()[0];
     case DType::i64: return static_cast<double>(to_vector<int64_t>()[0]);
+    default: fail("item() of {}", describe(*this));
   }
-  return 0;
 }
 
 Tensor Tensor::slice_rows(int64_t begin, int64_t end) const {

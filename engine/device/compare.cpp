@@ -94,6 +94,7 @@ class Compare final : public LaunchObserver {
       case DType::bf16: return compare_bf16(e, before, device, chars(b), b.bytes);
       case DType::i32: return compare_block<int32_t>(e, before, device, chars(b), b.bytes);
       case DType::i64: return compare_block<int64_t>(e, before, device, chars(b), b.bytes);
+      default: return;  // frozen blocks: no kernel writes them
     }
   }
   static std::vector<float> wide(const char* from, size_t bytes) {

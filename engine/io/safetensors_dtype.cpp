@@ -3,7 +3,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "engine/io/half.h"
+#include "kernels/common/half.h"
 
 namespace lowland {
 namespace {
@@ -85,8 +85,8 @@ std::string_view file_dtype_of(DType dtype) {
     case DType::bf16: return "BF16";
     case DType::i32: return "I32";
     case DType::i64: return "I64";
+    default: return {};
   }
-  return {};
 }
 
 bool convert_from_file(void* to, DType to_dtype, const void* from, std::string_view from_dtype, int64_t n) {

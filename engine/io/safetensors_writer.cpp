@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
-#include "engine/io/half.h"
+#include "kernels/common/half.h"
 #include "engine/io/safetensors_head.h"
 
 namespace lowland {

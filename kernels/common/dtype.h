@@ -1,5 +1,5 @@
 // Element types. bf16 is storage only: kernels convert to float, compute and sum there, and round once. The CPU has no
-// kernels over it.
+// kernels over it. From q4_0 on, the numbers of frozen weights in blocks: kernels/common/blocks.h.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,9 +9,13 @@
 
 namespace lowland {
 
-enum class DType : uint8_t { f32, f64, bf16, i32, i64 };
+// clang-format off
+enum class DType : uint8_t { f32, f64, bf16, i32, i64,
+                             q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, int8, nf4, nf4_nested };
+// clang-format on
 
-size_t size_of(DType dtype);
+LL_HD LL_INLINE constexpr bool is_blocks(DType dtype) { return dtype >= DType::q4_0; }
+size_t size_of(DType dtype);  // bytes of an element; 0 for blocks
 const char* name_of(DType dtype);
 
 // Trivial, so that it may stand in a GPU's shared memory: bf16 x; has no value, bf16{} is 0.

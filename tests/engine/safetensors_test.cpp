@@ -13,7 +13,7 @@
 
 #include "engine/error.h"
 #include "engine/io/disk.h"
-#include "engine/io/half.h"
+#include "kernels/common/half.h"
 #include "engine/io/safetensors_writer.h"
 
 using namespace lowland;
