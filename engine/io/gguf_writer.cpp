@@ -109,7 +109,7 @@ GgufWriter::GgufWriter(const std::string& path, const GgufKeys& keys, std::vecto
   for (TensorInfo& t : plan_) {
     const GgufType* type = gguf_type(t.dtype);
     LL_CHECK(names.insert(t.name).second, "cannot write {}: tensor `{}` is given twice", path, t.name);
-    LL_CHECK(type != nullptr && !t.shape.empty() && t.shape.size() <= 4 && numel_of(t.shape) > 0,
+    LL_CHECK(type != nullptr && type->bytes > 0 && !t.shape.empty() && t.shape.size() <= 4 && numel_of(t.shape) > 0,
              "cannot write {}: tensor `{}` of shape {} as {}", path, t.name, to_string(t.shape), t.dtype);
     LL_CHECK(t.shape.back() % type->block == 0,
              "cannot write {}: tensor `{}` has rows of {} numbers, which blocks of {} do not fill", path, t.name,

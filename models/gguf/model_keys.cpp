@@ -87,7 +87,7 @@ class Writer {
     if (c_.query_pre_attn_scalar != static_cast<double>(scalar))
       refuse(fmt::format("query_pre_attn_scalar {}, not {}", c_.query_pre_attn_scalar, scalar));
     for (int64_t i = 0; i < c_.num_hidden_layers; ++i)
-      if (c_.window_of(i) > 0 != ((i + 1) % (third ? 6 : 2) != 0)) refuse("windows in other layers than it expects");
+      if ((c_.window_of(i) > 0) != ((i + 1) % (third ? 6 : 2) != 0)) refuse("windows in other layers than it expects");
     whole("attention.sliding_window", c_.sliding_window);
     number("attn_logit_softcapping", c_.attn_logit_softcapping);
     number("final_logit_softcapping", c_.final_logit_softcapping);
