@@ -213,7 +213,7 @@ class Reader {
     const bool third = std::string_view(arch_.name) == "gemma3";
     const int64_t layers = j_["num_hidden_layers"], width = j_["hidden_size"];
     const bool largest = layers == (third ? 62 : 46);  // 27B
-    j_["query_pre_attn_scalar"] = largest ? width / heads_ : head;
+    j_["query_pre_attn_scalar"] = largest && heads_ > 0 ? width / heads_ : head;
     j_["sliding_window"] = size("attention.sliding_window");
     const auto cap = [&](const char* name, double otherwise) {
       const double x = number(name, otherwise);

@@ -39,8 +39,9 @@ void translate(GgufFile& file, const GgufMetadata& keys, bool with_buffers) {
     const bool q = name.find(".q_proj.") != std::string::npos, k = name.find(".k_proj.") != std::string::npos;
     if (arch.paired && (q || k)) {
       t.paired_heads = q ? heads : kv_heads;
-      LL_CHECK(t.paired_heads > 0 && t.shape[0] % (2 * t.paired_heads) == 0, "{}: `{}` has {} rows, {} has {} heads",
-               file.path(), printable(t.name), t.shape[0], q ? head : head + "_kv", t.paired_heads);
+      LL_CHECK(t.paired_heads > 0 && t.paired_heads <= t.shape[0] && t.shape[0] % (2 * t.paired_heads) == 0,
+               "{}: `{}` has {} rows, {} has {} heads", file.path(), printable(t.name), t.shape[0],
+               q ? head : head + "_kv", t.paired_heads);
     }
     if (name.find("norm.") != std::string::npos) t.added = arch.norms_plus;
     t.name = name;

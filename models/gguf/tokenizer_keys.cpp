@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -37,14 +38,14 @@ class Writer {
   void put() {
     const fs::path model = folder_ / "tokenizer.model", file = folder_ / "tokenizer.json";
     const bool pieces = fs::exists(model) && read_whole_file(model).starts_with('\n');
-    const json j = fs::exists(file) ? read_json_file(file) : json::object();
+    const json j = fs::exists(file) ? read_json_file(file) : lists();
     if (pieces)
       put_pieces(parse_sentencepiece(read_whole_file(model), model.string()), model.string());
     else if (j.contains("model") && json_text(j.at("model"), "type") == "BPE")
       put_merges(j, file.string());
     else
       fail(
-          "the tokenizer of {} is neither byte-level BPE (tokenizer.json) nor sentencepiece's (tokenizer.model), which "
+          "the tokenizer of {} is neither byte-level BPE nor sentencepiece's (tokenizer.model), which "
           "GGUF files hold",
           folder_.string());
     mark_added(j);
@@ -59,6 +60,23 @@ class Writer {
   }
 
  private:
+  // vocab.json and merges.txt as the tokenizer.json that they stand for; an empty object where there are none.
+  json lists() const {
+    const fs::path merges = folder_ / "merges.txt";
+    if (!fs::exists(folder_ / "vocab.json") || !fs::exists(merges)) return json::object();
+    const json config = read_tokenizer_config(folder_);
+    const GgufPre& pre = *gguf_pre(json_text(config, "tokenizer_class").starts_with("Qwen2") ? "qwen2" : "gpt-2");
+    LL_CHECK(!config.value("add_prefix_space", false), "{}: add_prefix_space has no place in a GGUF file",
+             folder_.string());
+    json list = json::array();
+    std::istringstream lines(read_whole_file(merges));
+    for (std::string line; std::getline(lines, line);)
+      if (!line.empty() && !line.starts_with("#version")) list.push_back(line);
+    return {{"pre_tokenizer", pre_tokenizer_json(pre)},
+            {"normalizer", pre.composed ? json{{"type", "NFC"}} : json(nullptr)},
+            {"model", {{"type", "BPE"}, {"ignore_merges", false}, {"merges", list}}}};
+  }
+
   void put_pieces(const SentencePieceFile& file, const std::string& name) {
     LL_CHECK(file.model_type == 2, "{} is a Unigram model, which llama.cpp does not read for a decoder", name);
     keys_.text(kHead + std::string("model"), "llama");

@@ -122,7 +122,7 @@ std::string byte_level_json(const GgufMetadata& keys) {
                 {"ignore_merges", pre.ignore_merges},
                 {"vocab", std::move(vocab)},
                 {"merges", std::move(merges)}};
-  return j.dump();
+  return j.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 // The pieces, kinds and scores are sentencepiece's own.

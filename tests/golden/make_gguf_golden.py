@@ -121,10 +121,10 @@ def finish(w):
 def write_blocks():
     random = np.random.default_rng(11)
     w = gguf.GGUFWriter(os.path.join(OUT, "blocks.gguf"), "llama")
-    c = dict(vocab_size=40, max_position_embeddings=64, hidden_size=32, num_hidden_layers=1, intermediate_size=64,
+    c = dict(vocab_size=64, max_position_embeddings=64, hidden_size=32, num_hidden_layers=1, intermediate_size=64,
              num_attention_heads=2, num_key_value_heads=1, rms_norm_eps=1e-5)
     put_sizes(w, c)
-    shapes = {"token_embd": ((40, 32), TYPES.Q8_0), "blk.0.attn_q": ((32, 32), TYPES.Q4_0),
+    shapes = {"token_embd": ((64, 32), TYPES.Q8_0), "blk.0.attn_q": ((32, 32), TYPES.Q4_0),
               "blk.0.attn_k": ((16, 32), TYPES.Q4_1), "blk.0.attn_v": ((16, 32), TYPES.Q5_0),
               "blk.0.attn_output": ((32, 32), TYPES.Q5_1), "blk.0.ffn_gate": ((64, 32), TYPES.Q4_1),
               "blk.0.ffn_up": ((64, 32), TYPES.BF16), "blk.0.ffn_down": ((32, 64), TYPES.Q8_0),
