@@ -1,6 +1,6 @@
 // TensorFile: a memory-mapped file of named tensors, of any kind that checkpoints come in: SafetensorsFile
 // (engine/io/safetensors.h), TorchFile (engine/io/torch_file.h) or GgufFile (engine/io/gguf.h). Each was checked when
-// it was opened: every tensor lies inside the file. Tensors are read where they lie; no second copy of the file is made.
+// it was opened: every tensor lies inside the file. Tensors are read where they lie; no second copy of it is made.
 #pragma once
 #include <cstddef>
 #include <map>

@@ -20,10 +20,10 @@ struct GgufReport {
 GgufReport export_gguf_adapter(const std::string& base, const std::string& adapter, const std::string& out,
                                const HubFamily& family);
 
-// The model with its adapter (empty: by itself) merged in, in one file with tokenizer and chat template. type: f32, f16,
-// bf16, q8_0 or q4_0, of matrices whose rows blocks fill; others are f16, vectors f32, and of a q4_0 file embedding and
-// head are q8_0. Every number is rounded once, from the merged one in f32. Throws Error on a configuration or a
-// tokenizer that llama.cpp does not compute.
+// The model with its adapter (empty: by itself) merged in, in one file with tokenizer and chat template. type: f32,
+// f16, bf16, q8_0 or q4_0, of matrices whose rows blocks fill; others are f16, vectors f32, and of a q4_0 file
+// embedding and head are q8_0. Every number is rounded once, from the merged one in f32. Throws Error on a
+// configuration or a tokenizer that llama.cpp does not compute.
 GgufReport export_gguf_model(const std::string& base, const std::string& adapter, const std::string& type,
                              const std::string& out, const HubFamily& family);
 

@@ -120,7 +120,10 @@ class Merger {
 // What is written is safetensors, whatever the base's file is.
 std::string written_name(const std::string& path) {
   fs::path name = fs::path(path).filename();
-  if (name.extension() == ".gguf") return kWeightsFile;
+  if (name.extension() == ".gguf") {  // also NAME-00001-of-00003.gguf
+    const std::string stem = name.stem().string(), tail = stem.substr(stem.size() < 15 ? 0 : stem.size() - 15);
+    return tail.starts_with("-0") && tail.substr(6, 4) == "-of-" ? "model" + tail + ".safetensors" : kWeightsFile;
+  }
   if (name.extension() != ".bin") return name.string();
   std::string stem = name.stem().string();
   if (stem.starts_with("pytorch_")) stem.erase(0, std::string_view("pytorch_").size());
@@ -136,6 +139,17 @@ std::string index_with(const std::string& text, const std::vector<std::string>& 
   for (const std::string& name : dropped) index["weight_map"].erase(name);
   if (index.contains("metadata")) index["metadata"]["total_size"] = bytes;
   return index.dump(2) + '\n';
+}
+
+// The index of the base, or one of the parts of a GGUF file; empty: there is one file.
+std::string index_of(const WeightMap& weights) {
+  if (!weights.index().empty()) return read_file(weights.index());
+  if (weights.files().size() == 1) return "";
+  nlohmann::ordered_json index;
+  index["metadata"]["total_size"] = 0;
+  for (const auto& file : weights.files())
+    for (const TensorInfo& t : file->tensors()) index["weight_map"][t.name] = written_name(file->path());
+  return index.dump();
 }
 
 }  // namespace
@@ -160,10 +174,9 @@ MergeReport merge_adapter(const std::string& base, const std::string& adapter_fo
   const int64_t missing = static_cast<int64_t>(modules) - merger.report().modules;
   LL_CHECK(missing == 0, "{}: {} of its {} modules are not in {}: is it an adapter for another model?", adapter_folder,
            missing, modules, merged.folder());
-  if (!weights.index().empty())
-    write_file_atomically(
-        (into / (std::string(kWeightsFile) + kWeightsIndex)).string(),
-        index_with(read_file(weights.index()), merger.report().added, merger.dropped(), last, merger.bytes()));
+  if (const std::string index = index_of(weights); !index.empty())
+    write_file_atomically((into / (std::string(kWeightsFile) + kWeightsIndex)).string(),
+                          index_with(index, merger.report().added, merger.dropped(), last, merger.bytes()));
   write_file_atomically((into / "config.json").string(), merged.config_json(merger.report().notes));
   if (is_gguf_path(merged.folder()))
     copy_companion_files(merged.folder(), folder.temporary());
@@ -172,7 +185,8 @@ MergeReport merge_adapter(const std::string& base, const std::string& adapter_fo
   if (merger.report().widened > 0)
     merger.report().notes.push_back(fmt::format("{} of {} tensors of the base were in blocks: they are written as bf16",
                                                 merger.report().widened, weights.names().size()));
-  copy_tokenizer_files(adapter_folder, folder.temporary());  // what it was trained with takes the place of the base's
+  if (!adapter_folder.empty())
+    copy_tokenizer_files(adapter_folder, folder.temporary());  // what it was trained with takes the place of the base's
   folder.commit();
   return merger.report();
 }

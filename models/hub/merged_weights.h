@@ -15,8 +15,8 @@ namespace lowland {
 
 class MergedWeights {
  public:
-  // base: a folder, or a name as for resolve_model_folder; adapter: its folder, empty: the base alone. Throws Error on an
-  // adapter that does not load on that base (check_adapter).
+  // base: a folder, or a name as for resolve_model_folder; adapter: its folder, empty: the base alone. Throws Error on
+  // an adapter that does not load on that base (check_adapter).
   MergedWeights(const std::string& base, const std::string& adapter, const HubFamily& family);
 
   const std::string& folder() const { return folder_; }  // of the base

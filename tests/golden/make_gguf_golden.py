@@ -118,6 +118,34 @@ def finish(w):
     w.close()
 
 
+def write_encoder():
+    folder = os.path.join(HERE, "bert_tiny")
+    c = json.load(open(os.path.join(folder, "config.json")))
+    w = gguf.GGUFWriter(os.path.join(OUT, "bert.gguf"), "bert")
+    w.add_context_length(c["max_position_embeddings"])
+    w.add_embedding_length(c["hidden_size"])
+    w.add_block_count(c["num_hidden_layers"])
+    w.add_feed_forward_length(c["intermediate_size"])
+    w.add_head_count(c["num_attention_heads"])
+    w.add_layer_norm_eps(c["layer_norm_eps"])
+    w.add_causal_attention(False)
+    w.add_tokenizer_model("bert")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = [chr(97 + i) for i in range(26)]
+    pieces = special + letters + ["##" + x for x in letters] + ["the", "cat", "sat"]
+    w.add_token_list([p if p in special else p[2:] if p.startswith("##") else "\u2581" + p for p in pieces])
+    w.add_token_types([3 if p in special else 1 for p in pieces])
+    for put, token in ((w.add_pad_token_id, 0), (w.add_unk_token_id, 1), (w.add_cls_token_id, 2),
+                       (w.add_sep_token_id, 3), (w.add_mask_token_id, 4)):
+        put(token)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, c["num_hidden_layers"])
+    for hub, x in load_file(os.path.join(folder, "model.safetensors")).items():
+        if hub.startswith("bert.") and "pooler" not in hub:
+            name = names.get_name(hub.removeprefix("bert."), (".weight", ".bias"))
+            w.add_tensor(name, x.astype(np.float16) if x.ndim > 1 and "embeddings" not in hub else x)
+    finish(w)
+
+
 def write_blocks():
     random = np.random.default_rng(11)
     w = gguf.GGUFWriter(os.path.join(OUT, "blocks.gguf"), "llama")
@@ -179,5 +207,6 @@ def write_tokenizers():
 os.makedirs(OUT, exist_ok=True)
 for model in ("llama", "qwen2", "qwen3", "phi3", "gemma2", "gemma3"):
     write_model(model)
+write_encoder()
 write_blocks()
 write_tokenizers()

@@ -127,6 +127,37 @@ TEST_CASE("gguf models: blocks of each type decode to the gguf package's numbers
   CHECK(config.dtype == "bfloat16");
 }
 
+TEST_CASE("gguf models: an encoder") {
+  const std::string path = gguf("bert.gguf"), folder = tiny("bert_tiny");
+  const RobertaConfig a = RobertaConfig::from_folder(path), b = RobertaConfig::from_folder(folder);
+  CHECK(a.model_type == "bert");
+  CHECK(a.vocab_size == b.vocab_size);
+  CHECK(a.hidden_size == b.hidden_size);
+  CHECK(a.num_hidden_layers == b.num_hidden_layers);
+  CHECK(a.num_attention_heads == b.num_attention_heads);
+  CHECK(a.intermediate_size == b.intermediate_size);
+  CHECK(a.max_position_embeddings == b.max_position_embeddings);
+  CHECK(a.layer_norm_eps == b.layer_norm_eps);
+  CHECK(a.type_vocab_size == b.type_vocab_size);
+  CHECK(a.pad_token_id == 0);
+  WeightMap got = open_weights(path, roberta_family("bert")), wanted = open_weights(folder, roberta_family("bert"));
+  CHECK(got.names().size() == 5 + 2 * 16);
+  for (const std::string& name : got.names()) {
+    CAPTURE(name);
+    const std::vector<float> x = got.load(cpu(), name, DType::f32).to_vector<float>(),
+                             y = wanted.load(cpu(), name, DType::f32).to_vector<float>();
+    REQUIRE(x.size() == y.size());
+    for (size_t i = 0; i < x.size(); ++i) CHECK(std::abs(x[i] - y[i]) <= 0x1p-11F * std::abs(y[i]) + 0x1p-24F);
+  }
+  const auto tokens = load_tokenizer(path);
+  const auto id = [&](const char* piece) { return tokens->id_of(piece); };
+  CHECK(id("##z") == 5 + 26 + 25);
+  CHECK(tokens->encode("The cat, bed") ==
+        std::vector<int32_t>{id("the"), id("cat"), id("[UNK]"), id("b"), id("##e"), id("##d")});
+  CHECK(tokens->special().mask == 4);
+  CHECK(tokens->input_template().single == std::vector<int32_t>{2, InputTemplate::kA, 3});
+}
+
 TEST_CASE("gguf models: names go both ways for every kind") {
   for (const char* name : kLlamas) {
     const LlamaConfig config = LlamaConfig::from_folder(tiny(name));
