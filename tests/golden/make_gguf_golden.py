@@ -135,7 +135,7 @@ def write_encoder():
     pieces = special + letters + ["##" + x for x in letters] + ["the", "cat", "sat"]
     w.add_token_list([p if p in special else p[2:] if p.startswith("##") else "\u2581" + p for p in pieces])
     w.add_token_types([3 if p in special else 1 for p in pieces])
-    for put, token in ((w.add_pad_token_id, 0), (w.add_unk_token_id, 1), (w.add_cls_token_id, 2),
+    for put, token in ((w.add_pad_token_id, 0), (w.add_unk_token_id, 1), (w.add_bos_token_id, 2),
                        (w.add_sep_token_id, 3), (w.add_mask_token_id, 4)):
         put(token)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, c["num_hidden_layers"])
