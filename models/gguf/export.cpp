@@ -13,6 +13,8 @@
 #include "models/hub/base_model.h"
 #include "models/hub/merged_weights.h"
 #include "models/hub/write_model.h"
+#include "models/llama/llama.h"
+#include "models/llama/tied_head.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -155,7 +157,9 @@ class ModelWriter {
  private:
   LlamaConfig read_config() {
     std::vector<std::string> notes;
-    return LlamaConfig::from_json(merged_.config_json(notes), merged_.folder() + "/config.json");
+    LlamaConfig config = LlamaConfig::from_json(merged_.config_json(notes), merged_.folder() + "/config.json");
+    settle_tied_head(config, merged_.weights(), kLlamaEmbedding);
+    return config;
   }
 
   void plan() {
