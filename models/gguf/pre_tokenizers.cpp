@@ -49,6 +49,7 @@ nlohmann::json essence(const nlohmann::json& component) {
     if (!part.is_object()) return {};
     nlohmann::json kept = part;
     kept.erase("trim_offsets");
+    if (kept.value("type", "") == "ByteLevel") kept.emplace("use_regex", true);  // of older files
     parts.push_back(std::move(kept));
   }
   return parts;
