@@ -69,11 +69,6 @@ std::string refusal(const std::string& bytes) {
   return "";
 }
 
-bool has(const std::string& text, const std::string& part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
-
 constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max() / 2;
 
 }  // namespace
