@@ -83,8 +83,8 @@ GgufReport export_gguf_adapter(const std::string& base, const std::string& adapt
   keys.text("adapter.type", "lora");
   keys.number("adapter.lora.alpha", alpha);
   std::vector<TensorInfo> plan;
-  std::map<std::string, Tensor> tensors;
   Context context;
+  std::map<std::string, Tensor> tensors;
   for (const LoraFactors& f : loaded.modules) {
     const std::string name = name_in(arch, f.module) + ".weight.lora_";
     std::vector<float> b(f.b.size());

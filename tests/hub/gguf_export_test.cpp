@@ -69,13 +69,22 @@ TEST_CASE("gguf export: the model that is read back is the merged one") {
 TEST_CASE("gguf export: each type is as near as it can be, and rows that blocks do not fill are f16") {
   const Folder folder;
   const std::string base = with_tokenizer(tiny("llama_tiny/llama"), folder);
-  const std::vector<float> wanted = logits(base);
-  for (const auto& [type, most] : {std::pair{"f32", 1e-5F}, {"f16", 0.02F}, {"bf16", 0.2F}, {"q8_0", 0.02F}}) {
+  WeightMap wanted(base);
+  for (const auto& [type, most] : {std::pair<std::string, float>{"f32", 0}, {"f16", 0x1p-11F}, {"bf16", 0x1p-9F}}) {
     CAPTURE(type);
-    const GgufReport report = export_gguf_model(base, "", type, folder / (std::string(type) + ".gguf"), llama_family());
-    CHECK(report.notes.empty() == (std::string(type) != "q8_0"));  // rows of 16 and 24
-    CHECK(difference(logits(folder / (std::string(type) + ".gguf")), wanted) <= most);
+    CHECK(export_gguf_model(base, "", type, folder / (type + ".gguf"), llama_family()).notes.empty());
+    WeightMap got(folder / (type + ".gguf"));
+    CHECK(got.names() == wanted.names());
+    for (const std::string& name : wanted.names()) {
+      const std::vector<float> x = got.load(cpu(), name, DType::f32).to_vector<float>(),
+                               y = wanted.load(cpu(), name, DType::f32).to_vector<float>();
+      REQUIRE(x.size() == y.size());
+      for (size_t i = 0; i < x.size(); ++i)
+        CHECK(std::abs(x[i] - y[i]) <= most * std::abs(y[i]) + (most > 0 ? 0x1p-25F : 0));
+    }
   }
+  const GgufReport report = export_gguf_model(base, "", "q8_0", folder / "q8_0.gguf", llama_family());
+  CHECK(report.notes.size() == 2);  // rows of 16 and of 24
   const GgufFile file(folder / "q8_0.gguf");
   CHECK(file.info("blk.0.attn_q.weight").dtype == "F16");
   CHECK(file.info("blk.0.attn_norm.weight").dtype == "F32");
@@ -169,6 +178,6 @@ TEST_CASE("gguf export: an adapter merges onto a base in blocks, which is then w
   const auto merged = open_tensor_file(folder / "m/model.safetensors");
   CHECK(merged->info("model.layers.0.self_attn.q_proj.weight").dtype == "BF16");
   CHECK(merged->info("model.norm.weight").dtype == "F32");
-  CHECK(difference(logits(folder / "m"), logits_of(model)) <= 0.1F);
-  CHECK(difference(logits(base), logits_of(model)) > 0.1F);
+  // bf16 keeps the adapter: what it rounds off is small beside it.
+  CHECK(difference(logits(folder / "m"), logits_of(model)) <= 0.1F * difference(logits(base), logits_of(model)));
 }
