@@ -42,7 +42,8 @@ std::string name_in(const GgufArchitecture& arch, const std::string& name) {
 void put_general(GgufKeys& keys, const GgufArchitecture& arch, const char* type, const std::string& name) {
   keys.text("general.architecture", arch.name);
   keys.text("general.type", type);
-  if (!name.empty()) keys.text("general.name", fs::path(name).filename().string());
+  const fs::path path(name);
+  if (!name.empty()) keys.text("general.name", (name.ends_with(".gguf") ? path.stem() : path.filename()).string());
 }
 
 // --- adapters
