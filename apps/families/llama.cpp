@@ -10,6 +10,7 @@
 #include "apps/families/print_rows.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
 #include "models/llama/family.h"
@@ -185,14 +186,15 @@ void LlamaSession::write(const nn::Model& model, const fs::path& into) const {
   written->dtype = "float32";
   write_model_files(into.string(), written->to_json(), tensors_to_write(model.parameters()));
   const std::string tokens = base.tokenizer.empty() ? folder : base.tokenizer;
-  if (fs::is_directory(tokens)) copy_companion_files(tokens, into.string());
+  if (fs::is_directory(tokens) || is_gguf_path(tokens)) copy_companion_files(tokens, into.string());
   if (!new_tokens_.empty()) copy_tokenizer_files(tokenizer_at_, into.string());
   write_chat_template(into);
 }
 
 // As Python's trainers do: the folder then says by itself what its conversations look like.
 void LlamaSession::write_tokenizer(const fs::path& into) const {
-  if (fs::is_directory(tokenizer_at_)) copy_tokenizer_files(tokenizer_at_, into.string());
+  if (fs::is_directory(tokenizer_at_) || is_gguf_path(tokenizer_at_))
+    copy_tokenizer_files(tokenizer_at_, into.string());
   write_chat_template(into);
 }
 

@@ -47,7 +47,8 @@ void check_word(const char* flag, const std::string& value, const std::vector<st
 
 void BaseSettings::add_flags(Flags& f) {
   f.group("What to work on");
-  f.add("model", &model, "Base checkpoint: a Hugging Face folder, or a name in the local Hugging Face cache");
+  f.add("model", &model,
+        "Base checkpoint: a Hugging Face folder, a GGUF file, or a name in the local cache of the Hub");
   f.add("adapter", &adapter, "PEFT adapter folder");
   f.add("random-init", &random_init, "Draw all weights anew instead of reading them, to see what pretraining gives");
   f.add("run", &run, "A finished run: fills in model, adapter, data and task from RUN/run.json");

@@ -17,6 +17,7 @@ void add_predict(CLI::App& app, const Family& family);
 void add_generate(CLI::App& app, const Family& family);
 void add_chat(CLI::App& app, const Family& family);
 void add_merge(CLI::App& app, const Family& family);
+void add_export(CLI::App& app, const Family& family);   // of lowland-llama, as the next
 void add_convert(CLI::App& app, const Family& family);  // of lowland-llama
 void add_probe(CLI::App& app, const Family& family);
 void add_compare(CLI::App& app, const Family& family);

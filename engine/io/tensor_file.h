@@ -1,6 +1,6 @@
-// TensorFile: a memory-mapped file of named tensors, of either kind that checkpoints come in: SafetensorsFile
-// (engine/io/safetensors.h) or TorchFile (engine/io/torch_file.h). Either was checked when it was opened: every
-// tensor lies inside the file. Tensors are read where they lie; no second copy of the file is made.
+// TensorFile: a memory-mapped file of named tensors, of any kind that checkpoints come in: SafetensorsFile
+// (engine/io/safetensors.h), TorchFile (engine/io/torch_file.h) or GgufFile (engine/io/gguf.h). Each was checked when
+// it was opened: every tensor lies inside the file. Tensors are read where they lie; no second copy of it is made.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -17,13 +17,15 @@ namespace lowland {
 
 struct TensorInfo {
   std::string name;
-  std::string dtype;  // by safetensors' names: "F32", "BF16", "F16", ...
+  std::string dtype;  // by safetensors' names: "F32", "BF16", "F16", ...; of blocks by ggml's (engine/io/gguf_types.h)
   Shape shape;
   size_t begin = 0, end = 0;       // bytes, counted from the file's data: of safetensors from the end of the header
   std::vector<int64_t> strides{};  // in elements; empty: contiguous
+  int64_t paired_heads = 0;        // rows of so many heads lie in pairs (engine/io/row_order.h); 0: as they are
+  float added = 0;                 // to every number, by who wrote the file
 };
 
-// A tensor's bytes, row by row: in the file where they lie so, else a copy of them.
+// A tensor's bytes, row by row, blocks as they are: in the file where they lie so, else a copy of them.
 class TensorBytes {
  public:
   explicit TensorBytes(std::string_view in_file) : view_(in_file) {}
@@ -52,7 +54,8 @@ class TensorFile {
   const TensorInfo& info(const std::string& name) const;  // Error if absent
   TensorBytes bytes(const std::string& name) const;       // valid as long as this object
 
-  // Into an existing tensor of the same shape, converted to its dtype.
+  // Into an existing tensor of the same shape, converted to its dtype. Error where blocks hold a scale that is NaN or
+  // infinite.
   void read_into(const std::string& name, const Tensor& into) const;
   // A tensor over the mapped file itself, read-only (writing to it ends the program): only if the dtype is the file's,
   // and the bytes are contiguous and aligned for it. Absent otherwise.
@@ -76,8 +79,8 @@ class TensorFile {
   std::vector<TensorInfo> tensors_;
 };
 
-// Opens a file by what is in it, whatever its name: torch's where it begins as a zip archive or a pickle, safetensors
-// otherwise.
+// Opens a file by what is in it, whatever its name: torch's where it begins as a zip archive or a pickle, GGUF where it
+// says so, safetensors otherwise.
 std::shared_ptr<const TensorFile> open_tensor_file(const std::string& path);
 
 }  // namespace lowland

@@ -7,6 +7,7 @@
 #include "models/chat/built_in_templates.h"
 #include "models/chat/chat_template.h"
 #include "models/chat/jinja/template.h"
+#include "models/gguf/gguf_model.h"
 #include "models/tokenizers/tokenizer_files.h"
 
 namespace lowland {
@@ -91,7 +92,7 @@ ChatTemplate load_chat_template(const std::string& folder) {
   }
   for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
     const fs::path file = dir / name;
-    if (fs::exists(file) && read_key(read_json_file(file), file.string(), out)) return out;
+    if (model_file_exists(file) && read_key(read_json_file(file), file.string(), out)) return out;
   }
   fail(
       "{}: no chat template here: neither chat_template.jinja, nor one in tokenizer_config.json or chat_template.json: "

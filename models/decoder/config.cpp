@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "engine/io/atomic_file.h"
 #include "models/decoder/config_ids.h"
 #include "models/gpt2/config.h"
 #include "models/llama/config.h"
@@ -21,7 +20,7 @@ std::unique_ptr<DecoderConfig> read_decoder_config(const std::string& json, cons
 
 std::unique_ptr<DecoderConfig> decoder_config_of(const std::string& folder) {
   const std::string path = (std::filesystem::path(folder) / "config.json").string();
-  return read_decoder_config(read_file(path, 64 << 20), path);
+  return read_decoder_config(read_model_file(path, 64 << 20), path);
 }
 
 void read_token_ids(const JsonKeys& keys, DecoderConfig& c) {

@@ -7,6 +7,7 @@
 #include "models/tokenizers/printable.h"
 
 namespace lowland {
+namespace fs = std::filesystem;
 namespace {
 
 using nlohmann::ordered_json;
@@ -84,9 +85,9 @@ AdapterCard AdapterCard::from_json(const std::string& text, const std::string& f
 }
 
 std::optional<AdapterCard> read_adapter_card(const std::string& adapter_folder) {
-  const std::filesystem::path path = std::filesystem::path(adapter_folder) / "lowland.json";
+  const fs::path path = fs::path(adapter_folder) / "lowland.json";
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return std::nullopt;
+  if (!fs::exists(path, error)) return std::nullopt;
   return AdapterCard::from_json(read_file(path.string(), 64 << 20), path.string());
 }
 
@@ -94,9 +95,13 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card,
   // Python reads a file of llama2.c as the folder that `convert` makes of it.
   const std::string& given = config.base_model_name_or_path;
   const bool file = given.ends_with(".bin");
-  const std::string folder = file ? std::filesystem::path(given).stem().string() : given;
+  const std::string folder = file ? fs::path(given).stem().string() : given;
   const std::string cls = python_class(config), base = quoted(folder);
-  std::string arguments = base;
+  const bool gguf = given.ends_with(".gguf");
+  const fs::path path(given);
+  std::string arguments =
+      gguf ? fmt::format("{}, gguf_file={}", quoted(path.parent_path().string()), quoted(path.filename().string()))
+           : base;
   if (config.task_type == "SEQ_CLS") {
     // Without labels, as a regression's one output, they are called as in transformers.
     const std::vector<std::string> labels = card.labels.empty() ? unnamed_labels(classes) : card.labels;
@@ -113,7 +118,7 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card,
     text += fmt::format(
         "The base is a file of llama2.c. First, beside it:\n\n```sh\n"
         "lowland-llama convert --model {} --out {}    # --tokenizer FILE, unless tokenizer.bin lies there\n```\n\n",
-        printable(std::filesystem::path(given).filename().string()), printable(folder));
+        printable(fs::path(given).filename().string()), printable(folder));
   // A processor holds the tokenizer, and prepares pictures.
   const bool pictures = cls == "LlavaForConditionalGeneration";
   const std::string before = pictures ? "AutoProcessor" : "AutoTokenizer", name = pictures ? "processor" : "tokenizer";
@@ -124,7 +129,7 @@ std::string adapter_readme(const AdapterConfig& config, const AdapterCard& card,
       "{} = {}.from_pretrained({})\n```\n",
       cls, before, cls, arguments,
       card.vocabulary > 0 ? fmt::format("base.resize_token_embeddings({})\n", card.vocabulary) : "", name, before,
-      card.vocabulary > 0 ? "\".\"" : base);
+      card.vocabulary > 0 || gguf ? "\".\"" : base);
   return text;
 }
 

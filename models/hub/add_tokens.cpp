@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/write_model.h"
 #include "models/tokenizers/tokenizer.h"
 #include "models/tokenizers/utf8.h"
@@ -17,12 +18,12 @@ namespace fs = std::filesystem;
 std::vector<int64_t> add_tokens(const std::string& from, const std::vector<std::string>& tokens,
                                 const std::string& to) {
   const fs::path file = fs::path(from) / "tokenizer.json";
-  LL_CHECK(fs::exists(file),
+  LL_CHECK(model_file_exists(file),
            "--add-tokens: {} has no tokenizer.json, to which tokens are added; in Python, "
            "AutoTokenizer.from_pretrained(...).save_pretrained(...) writes one",
            from);
   const std::unique_ptr<Tokenizer> known = load_tokenizer(from);
-  nlohmann::ordered_json j = nlohmann::ordered_json::parse(read_file(file.string()));
+  nlohmann::ordered_json j = nlohmann::ordered_json::parse(read_model_file(file));
   std::vector<int64_t> ids;
   for (const std::string& token : tokens) {
     const auto& added = j["added_tokens"];

@@ -76,7 +76,8 @@ std::string foreign(const std::string& folder, const Names& names) {
     return found.empty() ? std::string() : found[0];
   };
   if (const std::string gguf = first([](const auto& n) { return n.ends_with(".gguf"); }); !gguf.empty()) {
-    return fmt::format("{} holds weights as GGUF only ({}), which is not read: {}", folder, gguf, kConvertGguf);
+    return fmt::format("{} holds weights as GGUF only: name the file itself as --model: {}", folder,
+                       (fs::path(folder) / gguf).string());
   }
   const std::string original = first([](const auto& n) { return n.starts_with("consolidated."); });
   if (!original.empty() || first([](const auto& n) { return n == "params.json"; }) != "") {

@@ -8,10 +8,6 @@ inline constexpr const char* kWeightsFile = "model.safetensors";
 inline constexpr const char* kTorchWeightsFile = "pytorch_model.bin";
 inline constexpr const char* kWeightsIndex = ".index.json";  // behind either: where which shard's tensors are
 
-inline constexpr const char* kConvertGguf =
-    "save it as safetensors once, with Python: AutoModelForCausalLM.from_pretrained(DIR, gguf_file=NAME)"
-    ".save_pretrained(NEW_DIR), and AutoTokenizer the same way";
-
 // Throws Error for a folder of which a reader would take only a part in silence: a link that leads nowhere (a cache of
 // the Hub whose blobs are gone) in place of a configuration, tokenizer or safetensors file; LLaVA in its first layout.
 void check_model_folder(const std::string& folder);

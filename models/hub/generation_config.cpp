@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "engine/io/atomic_file.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/config_keys.h"
 
 namespace lowland {
@@ -79,8 +79,8 @@ GenerationConfig GenerationConfig::from_json(const std::string& text, const std:
 
 GenerationConfig GenerationConfig::from_folder(const std::string& folder) {
   const std::filesystem::path path = std::filesystem::path(folder) / "generation_config.json";
-  if (!std::filesystem::is_regular_file(path)) return {};
-  return from_json(read_file(path.string(), 64 << 20), path.string());
+  if (!model_file_exists(path)) return {};
+  return from_json(read_model_file(path, 64 << 20), path.string());
 }
 
 }  // namespace lowland

@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "kernels/common/environment.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/folder_faults.h"
 
 namespace lowland {
@@ -26,6 +27,20 @@ bool has_config(const fs::path& folder) {
 std::string checked(const fs::path& folder) {
   check_model_folder(folder.string());
   return folder.string();
+}
+
+// The GGUF model of a folder without config.json, or the first part of it; empty: there is none.
+std::string gguf_in(const fs::path& folder) {
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool later_part = name.find("-of-") != std::string::npos && name.find("-00001-of-") == std::string::npos;
+    if (is_gguf_path(entry.path().string()) && !later_part) found.push_back(name);
+  }
+  std::sort(found.begin(), found.end());
+  LL_CHECK(found.size() <= 1, "{} has several GGUF files: name one of them as --model: {}", folder.string(),
+           fmt::join(found, ", "));
+  return found.empty() ? "" : (folder / found[0]).string();
 }
 
 fs::path cache_folder() {
@@ -100,12 +115,13 @@ std::string resolve_model_folder(const std::string& model) {
   refuse_quantised(model);
   if (is_folder(model)) {
     if (has_config(model)) return checked(model);
+    if (const std::string gguf = gguf_in(model); !gguf.empty()) return gguf;
     if (const std::string why = why_not_there(model, "config.json"); !why.empty()) fail(why);
     fail("{} has no config.json: it is not a Hugging Face model folder", model);
   }
-  LL_CHECK(!is_file(model) || !model.ends_with(".gguf"), "{} is a GGUF file, which is not read: {}", model,
-           kConvertGguf);
-  LL_CHECK(!is_file(model), "{} is a file; --model needs the folder that holds config.json and the weights", model);
+  if (is_gguf_path(model)) return model;
+  LL_CHECK(!is_file(model),
+           "{} is a file, and no GGUF file; --model needs the folder that holds config.json and the weights", model);
   if (!is_hub_name(model)) {
     fail("there is no folder {}; to download a model to it: hf download ORG/NAME --local-dir {}", model, model);
   }

@@ -8,6 +8,7 @@
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "kernels/common/blocks.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/folder_faults.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/peft_adapter.h"
@@ -85,6 +86,10 @@ std::map<std::string, DType> WeightMap::blocks() const {
 
 // transformers' order.
 void WeightMap::open_files() {
+  if (is_gguf_path(folder_)) {
+    for (auto& file : open_gguf_model(folder_)) files_.push_back(std::move(file));
+    return;
+  }
   const fs::path base(folder_);
   for (const char* name : {kWeightsFile, kTorchWeightsFile}) {
     const fs::path index = base / (std::string(name) + kWeightsIndex);

@@ -20,8 +20,8 @@ bool is_ignorable_weight(const std::string& name);
 // Today's name of a tensor or module that may have an older one.
 using Rename = std::function<std::string(const std::string&)>;
 
-// All weights of a folder, from one file or from shards, of safetensors or, where there are none, of torch.save, under
-// the names the model uses today:
+// All weights of a folder, from one file or from shards, of safetensors or, where there are none, of torch.save, or of
+// a GGUF file, under the names the model uses today:
 //   * LayerNorm.gamma and LayerNorm.beta of very old files are LayerNorm.weight and LayerNorm.bias;
 //   * in a folder saved from the bare encoder, `base_prefix` ("roberta", "model") is put before every name;
 //   * of a family whose modules were renamed (LLaVA), `rename` gives today's name for any other;

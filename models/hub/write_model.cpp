@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/peft_adapter.h"
 
@@ -65,8 +66,8 @@ constexpr const char* kProcessorFiles[] = {"preprocessor_config.json", "processo
 // Whether it was there.
 bool copy_if_there(const char* name, const std::string& from, const std::string& to) {
   const fs::path source = fs::path(from) / name;
-  if (!is_file(source)) return false;
-  write_file_atomically((fs::path(to) / name).string(), read_file(source.string()));
+  if (!model_file_exists(source)) return false;
+  write_file_atomically((fs::path(to) / name).string(), read_model_file(source));
   return true;
 }
 

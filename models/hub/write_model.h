@@ -18,7 +18,7 @@ void write_model_files(const std::string& folder, const std::string& config_json
 std::vector<NamedTensor> tensors_to_write(const nn::ParameterSet& parameters);
 
 // Copies what belongs to a model besides its weights and config.json, unchanged: tokenizer, processor,
-// generation and chat template files. Returns their names.
+// generation and chat template files; of a GGUF file those that it stands for. Returns their names.
 std::vector<std::string> copy_companion_files(const std::string& from, const std::string& to);
 
 // Of these a tokenizer's only, with its chat template, or a processor's of pictures.

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "engine/io/atomic_file.h"
 #include "models/decoder/config_ids.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/config_keys.h"
 #include "models/llama/config_rope.h"
 
@@ -209,7 +209,7 @@ LlamaConfig LlamaConfig::from_json(const std::string& text, const std::string& f
 
 LlamaConfig LlamaConfig::from_folder(const std::string& folder) {
   const std::string path = (std::filesystem::path(folder) / "config.json").string();
-  return from_json(read_file(path, 64 << 20), path);
+  return from_json(read_model_file(path, 64 << 20), path);
 }
 
 }  // namespace lowland

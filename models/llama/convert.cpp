@@ -12,6 +12,7 @@
 #include "engine/context.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "engine/io/row_order.h"
 #include "engine/io/safetensors_writer.h"
 #include "models/hub/json_keys.h"
 #include "models/hub/write_model.h"
@@ -72,7 +73,11 @@ class OriginalFolder {
     for (const TensorInfo& t : writer.plan()) {
       const auto& [source, place] = sources.at(t.name);
       std::string bytes = joined(source, place.join);
-      if (place.rotated_heads > 0) bytes = rotated(bytes, t.shape, place.rotated_heads);
+      if (place.rotated_heads > 0) {
+        const std::string pairs = bytes;
+        const int64_t rows = t.shape[0];
+        rows_to_halves(bytes.data(), pairs.data(), rows, bytes.size() / rows, place.rotated_heads);
+      }
       writer.append_bytes(t.name, bytes);
     }
     writer.finish();
@@ -115,19 +120,6 @@ class OriginalFolder {
         out.append(part.data() + row * width, width);
       }
     return out;
-  }
-
-  // Rows of each head from pairs (2 i, 2 i + 1) to halves (i, i + HD / 2).
-  static std::string rotated(const std::string& from, const Shape& shape, int64_t heads) {
-    const int64_t rows = shape[0], HD = rows / heads, half = HD / 2;
-    const size_t width = from.size() / rows;
-    std::string to(from.size(), '\0');
-    for (int64_t row = 0; row < rows; ++row) {
-      const int64_t in_head = row % HD;
-      const int64_t source = row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
-      std::memcpy(&to[row * width], &from[source * width], width);
-    }
-    return to;
   }
 
   std::string folder_;

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "engine/error.h"
+#include "engine/io/row_order.h"
 #include "models/hub/base_model.h"
 #include "models/llama/load_weights.h"
 
@@ -54,17 +55,13 @@ class Reader {
   }
   // Rows of each head from pairs (2 i, 2 i + 1) to halves (i, i + HD / 2).
   void read_layers_rotated(const char* after_index) {
-    const int64_t HD = model_.config().head_dim, half = HD / 2;
     for (int64_t i = 0; i < model_.config().num_hidden_layers; ++i) {
       const std::string name = "model.layers." + std::to_string(i) + after_index;
       const std::vector<float> from = next(name);
-      const int64_t C = model_.config().hidden_size, rows = from.size() / C;
       std::vector<float> to(from.size());
-      for (int64_t row = 0; row < rows; ++row) {
-        const int64_t in_head = row % HD,
-                      source = row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
-        std::memcpy(&to[row * C], &from[source * C], C * sizeof(float));
-      }
+      const int64_t C = model_.config().hidden_size, rows = std::ssize(from) / C;
+      rows_to_halves(reinterpret_cast<char*>(to.data()), reinterpret_cast<const char*>(from.data()), rows,
+                     C * sizeof(float), rows / model_.config().head_dim);
       put(name, to);
     }
   }

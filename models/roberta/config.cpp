@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "engine/io/atomic_file.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/config_keys.h"
 
 namespace lowland {
@@ -151,7 +151,7 @@ RobertaConfig RobertaConfig::from_json(const std::string& text, const std::strin
 
 RobertaConfig RobertaConfig::from_folder(const std::string& folder) {
   const std::string path = (std::filesystem::path(folder) / "config.json").string();
-  return from_json(read_file(path, 64 << 20), path);
+  return from_json(read_model_file(path, 64 << 20), path);
 }
 
 void RobertaConfig::set_labels(std::vector<std::string> names) {

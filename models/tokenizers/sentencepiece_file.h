@@ -26,4 +26,10 @@ struct SentencePieceFile {
 // name: the file, for errors. Error if the bytes are not such a model.
 SentencePieceFile parse_sentencepiece(std::string_view bytes, const std::string& name);
 
+// The other way round, without rules of normalization. ids: -1 for none.
+struct SentencePieceIds {
+  int64_t unk = -1, bos = -1, eos = -1, pad = -1;
+};
+std::string sentencepiece_bytes(const SentencePieceFile& file, const SentencePieceIds& ids);
+
 }  // namespace lowland

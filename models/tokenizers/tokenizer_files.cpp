@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "engine/error.h"
+#include "models/gguf/gguf_model.h"
 
 namespace lowland {
 
@@ -12,10 +13,9 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 json read_json_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  LL_CHECK(in.good() && !fs::is_directory(path), "{}: cannot be opened for reading", path.string());
+  const std::string text = read_whole_file(path);
   try {
-    return json::parse(in);
+    return json::parse(text);
   } catch (const json::parse_error& e) {
     fail("{}: not valid JSON, at byte {}", path.string(), e.byte);
   } catch (const json::exception& e) {
@@ -63,7 +63,7 @@ std::map<std::string, AddedToken> read_roles(const fs::path& folder) {
   const json config = read_tokenizer_config(folder);
   for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
     const bool stale = name == std::string_view("special_tokens_map.json") && config.contains("added_tokens_decoder");
-    if (stale || !fs::exists(folder / name)) continue;
+    if (stale || !model_file_exists(folder / name)) continue;
     const json file = read_json_file(folder / name);
     LL_CHECK(file.is_object(), "{}: not a JSON object", (folder / name).string());
     for (const char* role : {"bos", "eos", "unk", "sep", "pad", "cls", "mask"}) {
@@ -103,7 +103,7 @@ std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& co
       put_added_token(added, token);
     }
   }
-  if (fs::exists(folder / "added_tokens.json")) {
+  if (model_file_exists(folder / "added_tokens.json")) {
     const json file = read_json_file(folder / "added_tokens.json");
     for (const auto& [content, id] : file.items()) {
       AddedToken token{.content = content, .id = id.get<int32_t>(), .special = false, .normalized = true};
@@ -159,12 +159,13 @@ SpecialTokens special_tokens(const std::map<std::string, AddedToken>& roles, con
 
 json read_tokenizer_config(const fs::path& folder) {
   const fs::path file = folder / "tokenizer_config.json";
-  json config = fs::exists(file) ? read_json_file(file) : json::object();
+  json config = model_file_exists(file) ? read_json_file(file) : json::object();
   LL_CHECK(config.is_object(), "{}: not a JSON object", file.string());
   return config;
 }
 
 std::string read_whole_file(const fs::path& path) {
+  if (is_in_gguf(path)) return read_model_file(path);
   std::ifstream in(path, std::ios::binary);
   LL_CHECK(in.good() && !fs::is_directory(path), "{}: cannot be opened for reading", path.string());
   std::ostringstream text;
@@ -190,10 +191,21 @@ std::unique_ptr<Tokenizer> load_file(const fs::path& file) {
   fail("{}: not a tokenizer: neither tokenizer.json, nor a sentencepiece, tiktoken or llama2.c file", file.string());
 }
 
+std::unique_ptr<Tokenizer> load_gguf(const fs::path& file) {
+  if (model_file_exists(file / "tokenizer.json")) return load_tokenizer_json(file / "tokenizer.json");
+  if (model_file_exists(file / "tokenizer.model")) return load_sentencepiece(file / "tokenizer.model");
+  if (model_file_exists(file / "vocab.txt")) return load_vocab_txt(file / "vocab.txt");
+  fail(
+      "{} has no tokenizer that is read: tokenizer.ggml.model is gpt2, llama or bert there; give the model's as "
+      "--tokenizer",
+      file.string());
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path) {
   const fs::path dir(path);
+  if (is_gguf_path(path)) return load_gguf(dir);
   if (fs::is_regular_file(dir)) return load_file(dir);
   LL_CHECK(fs::is_directory(dir), "{}: there is no such file or folder to read a tokenizer from", path);
   if (fs::exists(dir / "tokenizer.json")) return load_tokenizer_json(dir / "tokenizer.json");

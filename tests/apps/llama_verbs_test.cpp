@@ -134,6 +134,35 @@ TEST_CASE("lowland-llama: finetune, evaluate, generate, merge, probe on one run"
   CHECK(json::parse(probed.out).at("adapters").size() == 14);
 }
 
+TEST_CASE("lowland-llama: a GGUF file is a base like its folder, and what is trained is exported") {
+  const Workspace w;
+  const Workspace& task = tiny_language();
+  const std::string base = task / "pretrained/model", file = w / "base.gguf";
+  must(run_llama({"export", "--model", base, "--gguf", "f32", "--out", file}));
+  std::vector<std::string> on_folder = flags("eflat-lora", w / "folder"), on_file = flags("eflat-lora", w / "file");
+  on_file[2] = file;
+  must(run_llama(on_folder));
+  must(run_llama(on_file));
+  const double wanted = info_of(w / "folder").at("last").at("eval_loss");
+  CHECK(std::abs(info_of(w / "file").at("last").at("eval_loss").get<double>() - wanted) < 1e-5);
+  CHECK(fs::exists(w / "file/adapter/tokenizer.json"));
+  CHECK(read_text(w / "file/adapter/README.md").find("gguf_file=\"base.gguf\"") != std::string::npos);
+
+  must(run_llama({"export", "--run", w / "file", "--gguf", "f32", "--out", w / "whole.gguf"}));
+  CHECK(std::abs(loss_of({"evaluate", "--model", w / "whole.gguf", "--dev", task / "dev.jsonl"}) - wanted) < 1e-5);
+  must(run_llama({"merge", "--model", file, "--adapter", w / "file/adapter", "--out", w / "merged"}));
+  CHECK(std::abs(loss_of({"evaluate", "--model", w / "merged", "--dev", task / "dev.jsonl"}) - wanted) < 1e-5);
+  CHECK(must(run_llama({"export", "--run", w / "file", "--out", w / "adapter.gguf"})).err.find("wrote 28 tensors") !=
+        std::string::npos);
+  must(run_llama({"convert", "--model", file, "--out", w / "converted"}));
+  CHECK(must(run_llama({"generate", "--model", w / "converted", "--prompt", "the colour", "--max-new-tokens", "5"}))
+            .out ==
+        must(run_llama({"generate", "--model", base, "--prompt", "the colour", "--max-new-tokens", "5"})).out);
+  const Outcome bare = run_llama({"export", "--model", base, "--out", w / "x.gguf"});
+  CHECK(bare.exit_code == 1);
+  CHECK(bare.err.find("--adapter is missing; --gguf f32") != std::string::npos);
+}
+
 TEST_CASE("lowland-llama: accumulation, token budgets and recomputation give the same training") {
   const Workspace w;
   const auto train = [&](const std::string& name, std::vector<std::string> more) {

@@ -68,6 +68,7 @@ make_inputs() {
 {{- '<|im_start|>assistant\n' }}
 {%- endif %}
 END
+  "$bin/lowland-llama" export --model "$into/llama" --gguf q8_0 --out "$into/SmolLM2.gguf"
   cp -r "$into/made/llava/model" "$into/llava"
 
   local two=('the soup @ is fine\t1' 'the soup @ is stale\t0')

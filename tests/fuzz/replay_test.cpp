@@ -11,9 +11,9 @@ using namespace lowland;
 namespace fs = std::filesystem;
 
 using Target = int(const uint8_t*, size_t);
-Target fuzz_adapter_config, fuzz_config_json, fuzz_expression, fuzz_hub_files, fuzz_jinja, fuzz_pickle, fuzz_picture,
-    fuzz_records, fuzz_run_files, fuzz_safetensors, fuzz_settings_toml, fuzz_tokenizer_json, fuzz_tokenizer_model,
-    fuzz_torch_file, fuzz_unigram, fuzz_vocabularies;
+Target fuzz_adapter_config, fuzz_config_json, fuzz_expression, fuzz_gguf, fuzz_hub_files, fuzz_jinja, fuzz_pickle,
+    fuzz_picture, fuzz_records, fuzz_run_files, fuzz_safetensors, fuzz_settings_toml, fuzz_tokenizer_json,
+    fuzz_tokenizer_model, fuzz_torch_file, fuzz_unigram, fuzz_vocabularies;
 
 namespace {
 
@@ -56,6 +56,8 @@ TEST_CASE("fuzz: files of torch.save") {
   }
   replay(fuzz_pickle, pickles, 2000);
 }
+
+TEST_CASE("fuzz: gguf") { replay(fuzz_gguf, golden("gguf", ".gguf"), 300); }
 
 TEST_CASE("fuzz: safetensors") { replay(fuzz_safetensors, golden("torch", ".safetensors"), 1000); }
 

@@ -32,6 +32,7 @@ seeds() {
               first_entry "$f" >"$2/$(basename "$f")"
             done ;;
     torch_file) cp "$golden"/torch/*.bin "$2" ;;
+    gguf) cp "$golden"/gguf/*.gguf "$2" ;;
     safetensors) cp "$golden"/torch/*.safetensors "$2" ;;
     config_json) for f in "$golden"/*/config.json "$golden"/hub/*/config.json; do
                    cp "$f" "$2/$(basename "$(dirname "$f")").json"

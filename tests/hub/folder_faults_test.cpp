@@ -102,11 +102,13 @@ TEST_CASE("folder faults: folders of other programs") {
   put(folder / "params/params.json");
   CHECK(has(resolving(folder / "params"), "makers' own layout (params.json)"));
   put(folder / "gguf/m-Q4.gguf");
-  CHECK(has(resolving(folder / "gguf"), "holds weights as GGUF only (m-Q4.gguf), which is not read"));
-  CHECK(has(resolving(folder / "gguf/m-Q4.gguf"), "is a GGUF file, which is not read"));
+  CHECK(resolving(folder / "gguf") == "");
+  CHECK(resolving(folder / "gguf/m-Q4.gguf") == "");
+  put(folder / "gguf/m-Q8.gguf");
+  CHECK(has(resolving(folder / "gguf"), "has several GGUF files: name one of them as --model: m-Q4.gguf, m-Q8.gguf"));
   put(folder / "gguf/config.json");
   CHECK(resolving(folder / "gguf") == "");
-  CHECK(has(opening(folder / "gguf"), "from_pretrained(DIR, gguf_file=NAME)"));
+  CHECK(has(opening(folder / "gguf"), "name the file itself as --model"));
   for (const auto& [file, flag] : {std::pair{"tf_model.h5", "from_tf=True"},
                                    {"flax_model.msgpack", "from_flax=True"},
                                    {"model.ckpt.index", "from_tf=True"},
