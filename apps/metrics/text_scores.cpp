@@ -53,7 +53,7 @@ bool stands_alone(char c) {
 
 using Ngrams = std::map<std::vector<std::string>, int64_t>;
 
-Ngrams ngrams(const std::vector<std::string>& words, size_t n) {
+Ngrams counted_ngrams(const std::vector<std::string>& words, size_t n) {
   Ngrams counts;
   for (size_t i = 0; i + n <= words.size(); ++i) ++counts[{words.begin() + i, words.begin() + i + n}];
   return counts;
@@ -136,8 +136,8 @@ void TextScores::add(const std::string& text, const std::string& wanted) {
   length_ += std::ssize(words);
   wanted_length_ += std::ssize(reference);
   for (size_t n = 0; n < kOrders; ++n) {
-    const Ngrams there = ngrams(reference, n + 1);
-    for (const auto& [gram, count] : ngrams(words, n + 1)) {
+    const Ngrams there = counted_ngrams(reference, n + 1);
+    for (const auto& [gram, count] : counted_ngrams(words, n + 1)) {
       all_[n] += count;
       const auto same = there.find(gram);
       if (same != there.end()) right_[n] += std::min(count, same->second);

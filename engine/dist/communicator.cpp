@@ -31,6 +31,7 @@ void reduce_into(void* sum, const void* other, int64_t count, DType dtype, Reduc
     case DType::i32: return reduce_values<int32_t>(sum, other, count, how);
     case DType::i64: return reduce_values<int64_t>(sum, other, count, how);
     case DType::bf16: fail("bf16 is summed in f32");
+    default: fail("numbers of {} are not summed", name_of(dtype));
   }
 }
 

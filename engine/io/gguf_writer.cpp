@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint32_t kVersion = 3;
 constexpr size_t kAlignment = 32;
-constexpr int64_t kPart = 1 << 16;  // numbers encoded at a time: whole blocks
+constexpr int64_t kEncoded = 1 << 16;  // numbers encoded at a time: whole blocks
 
 size_t aligned(size_t at) { return (at + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -155,8 +155,8 @@ void GgufWriter::append(const std::string& name, const Tensor& x) {
   const float largest = largest_of(t.dtype);
   const HostBytes bytes(x);
   const auto* values = bytes.as<float>();
-  for (int64_t i = 0; i < x.numel(); i += kPart) {
-    const int64_t count = std::min(kPart, x.numel() - i);
+  for (int64_t i = 0; i < x.numel(); i += kEncoded) {
+    const int64_t count = std::min(kEncoded, x.numel() - i);
     LL_CHECK(std::all_of(values + i, values + i + count, [&](float v) { return std::abs(v) <= largest; }),
              "cannot write {}: tensor `{}` has a number that {} does not hold", path_, name, t.dtype);
     encode(t, values + i, count);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/decoder/config_ids.h"
+#include "models/gguf/gguf_model.h"
 #include "models/gpt2/config.h"
 #include "models/llama/config.h"
 

@@ -85,7 +85,7 @@ std::string spelled(std::string_view text, std::string_view from, std::string_vi
   return std::string(to.substr(0, at)) + std::string(number) + std::string(to.substr(at + 1)) + std::string(tail);
 }
 
-template <class F> const GgufArchitecture* first(const F& fits) {
+template <class F> const GgufArchitecture* first_architecture(const F& fits) {
   const auto* found = std::find_if(std::begin(kArchitectures), std::end(kArchitectures), fits);
   return found == std::end(kArchitectures) ? nullptr : found;
 }
@@ -107,12 +107,12 @@ std::string GgufArchitecture::gguf_name(std::string_view hub) const {
 }
 
 const GgufArchitecture* gguf_architecture(const std::string& called) {
-  return first([&](const GgufArchitecture& a) { return called == a.name; });
+  return first_architecture([&](const GgufArchitecture& a) { return called == a.name; });
 }
 
 const GgufArchitecture* gguf_architecture_for(const std::string& model_type) {
   const std::string type = model_type == "mistral" ? "llama" : model_type;
-  return first([&](const GgufArchitecture& a) { return type == a.model_type; });
+  return first_architecture([&](const GgufArchitecture& a) { return type == a.model_type; });
 }
 
 std::string gguf_architecture_names() {

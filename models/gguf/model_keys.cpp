@@ -8,9 +8,9 @@
 namespace lowland {
 namespace {
 
-class Writer {
+class KeyWriter {
  public:
-  Writer(GgufKeys& keys, const LlamaConfig& config)
+  KeyWriter(GgufKeys& keys, const LlamaConfig& config)
       : keys_(keys), c_(config), arch_(architecture_for(config)), head_(std::string(arch_.name) + ".") {}
 
   GgufBuffers put() {
@@ -110,6 +110,6 @@ const GgufArchitecture& architecture_for(const LlamaConfig& config) {
   return *found;
 }
 
-GgufBuffers put_model_keys(GgufKeys& keys, const LlamaConfig& config) { return Writer(keys, config).put(); }
+GgufBuffers put_model_keys(GgufKeys& keys, const LlamaConfig& config) { return KeyWriter(keys, config).put(); }
 
 }  // namespace lowland

@@ -31,7 +31,7 @@ constexpr GgufPre kPres[] = {
     {"smollm", nullptr, true, false, false, false},     {"gpt-2", nullptr, false, false, false, false},
     {"tekken", kTekken, false, false, true, true},      {"gpt-4o", kGpt4o, false, false, false, false}};
 
-template <class F> const GgufPre* first(const F& fits) {
+template <class F> const GgufPre* first_pre(const F& fits) {
   const auto* found = std::find_if(std::begin(kPres), std::end(kPres), fits);
   return found == std::end(kPres) ? nullptr : found;
 }
@@ -58,7 +58,7 @@ nlohmann::json essence(const nlohmann::json& component) {
 }  // namespace
 
 const GgufPre* gguf_pre(const std::string& name) {
-  return first([&](const GgufPre& p) { return name == p.name; });
+  return first_pre([&](const GgufPre& p) { return name == p.name; });
 }
 
 std::string gguf_pre_names() {
@@ -83,7 +83,7 @@ const GgufPre* gguf_pre_of(const nlohmann::json& tokenizer) {
   const bool composed = normalizer.is_object() && normalizer.value("type", "") == "NFC";
   const bool whole = model.is_object() && model.contains("ignore_merges") && model.at("ignore_merges") == true;
   if (!normalizer.is_null() && !composed) return nullptr;
-  return first([&](const GgufPre& p) {
+  return first_pre([&](const GgufPre& p) {
     return p.composed == composed && p.ignore_merges == whole && essence(pre_tokenizer_json(p)) == pre;
   });
 }

@@ -22,9 +22,9 @@ using Kind = SentencePieceFile::Kind;
 
 constexpr const char* kHead = "tokenizer.ggml.";
 
-class Writer {
+class TokenizerWriter {
  public:
-  Writer(GgufKeys& keys, const std::string& folder, int64_t rows)
+  TokenizerWriter(GgufKeys& keys, const std::string& folder, int64_t rows)
       : keys_(keys), folder_(folder), tokenizer_(load_tokenizer(folder)), rows_(rows) {
     LL_CHECK(tokenizer_->vocab_size() <= rows, "the tokenizer of {} has {} ids, the model has {}", folder,
              tokenizer_->vocab_size(), rows);
@@ -179,7 +179,7 @@ class Writer {
 }  // namespace
 
 void put_tokenizer_keys(GgufKeys& keys, const std::string& folder, int64_t rows) {
-  if (!is_gguf_path(folder)) return Writer(keys, folder, rows).put();
+  if (!is_gguf_path(folder)) return TokenizerWriter(keys, folder, rows).put();
   const auto files = open_gguf_model(folder);
   for (const auto& [key, value] : files[0]->keys().all())
     if (key.starts_with("tokenizer.")) keys.copy(key, value);

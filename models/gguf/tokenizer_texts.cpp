@@ -15,10 +15,10 @@ namespace {
 using nlohmann::json;
 using Kind = SentencePieceFile::Kind;
 
-constexpr const char* kHead = "tokenizer.ggml.";
+constexpr const char* kKeyHead = "tokenizer.ggml.";
 constexpr const char* kMark = "\u2581";
 
-std::string key(const std::string& name) { return kHead + name; }
+std::string key(const std::string& name) { return kKeyHead + name; }
 
 // What the lists of the file say, one row a token.
 struct Tokens {
