@@ -59,8 +59,8 @@ ncclDataType_t type_of(DType dtype) {
     case DType::bf16: return ncclBfloat16;
     case DType::i32: return ncclInt32;
     case DType::i64: return ncclInt64;
+    default: fail("NCCL does not add this type");
   }
-  fail("NCCL does not add this type");
 }
 
 class Nccl final : public DeviceCollectives {
