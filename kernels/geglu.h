@@ -25,8 +25,8 @@ template <class M> struct GeluTanh {
   }
   static LL_HD LL_INLINE ValueAndSlope<A> with_slope(A x) {
     const A low = at_least(A(-40), x), u = at_most(A(40), low), square = kCube * u * u;
-    const A s = M::sigmoid(kTwice * u * (A(1) + square));
-    return {low * s, s + u * s * (A(1) - s) * kTwice * (A(1) + A(3) * square)};
+    const A a = kTwice * u * (A(1) + square), s = M::sigmoid(a), rest = M::sigmoid(-a);  // 1 - s has lost its digits
+    return {low * s, s + u * s * rest * kTwice * (A(1) + A(3) * square)};
   }
 };
 
