@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "engine/ops/ops.h"
 #include "nn/init.h"
+#include "optim/draws.h"
 #include "optim/optimizer.h"
 
 namespace lowland::optim {
@@ -37,16 +38,14 @@ AverageSharpness measure_average_sharpness(nn::Model& model, const ProbeLoss& lo
   AverageSharpness result;
   result.loss = loss(false);
   const WeightProbes probes(model, false);
-  double sum = 0, squares = 0;
+  std::vector<double> rises;
   for (int64_t draw = 0; draw < options.draws; ++draw) {
     move(probes, options.rho, options.seed, draw);
-    const double rise = loss(false) - result.loss;
-    sum += rise;
-    squares += rise * rise;
+    rises.push_back(loss(false) - result.loss);
   }
-  const auto n = static_cast<double>(options.draws);
-  result.sharpness = sum / n;
-  if (options.draws > 1) result.error = std::sqrt(std::max(0.0, squares / n - sum * sum / (n * n)) / (n - 1));
+  const MeanOfDraws rise = mean_of_draws(rises);
+  result.sharpness = rise.mean;
+  result.error = rise.error;
   return result;
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/error.h"
 #include "nn/init.h"
+#include "optim/draws.h"
 #include "optim/xtensor.h"
 
 namespace lowland::optim {
@@ -113,18 +114,14 @@ HessianTrace hessian_trace(nn::Model& model, const ProbeLoss& loss, const Hessia
   LL_CHECK(options.draws >= 1, "the trace of the Hessian needs a draw, not {}", options.draws);
   const PhaseScope phase(model.context().memory(), "probe");
   const AdapterSpace space(model.arena());
-  double sum = 0, squares = 0;
+  std::vector<double> values;
   for (int64_t draw = 0; draw < options.draws; ++draw) {
     const Vector v = space.random_signs(options.seed, draw);
     const double size = std::sqrt(dot(v, v));  // the step is a length
-    const double value = size > 0 ? dot(v, space.product(loss, v, space.length_of(options.step) / size)) : 0.0;
-    sum += value;
-    squares += value * value;
+    values.push_back(size > 0 ? dot(v, space.product(loss, v, space.length_of(options.step) / size)) : 0.0);
   }
-  const auto n = static_cast<double>(options.draws);
-  HessianTrace out{sum / n, 0};
-  if (options.draws > 1) out.error = std::sqrt(std::max(0.0, squares / n - out.trace * out.trace) / (n - 1));
-  return out;
+  const MeanOfDraws trace = mean_of_draws(values);
+  return {trace.mean, trace.error};
 }
 
 }  // namespace lowland::optim

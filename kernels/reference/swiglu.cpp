@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/reference/reference.h"
+#include "kernels/reference/gated.h"
 
 namespace lowland::reference {
 namespace {
@@ -25,22 +25,10 @@ Values silu_backward(const Values& dy, const Values& x) {
   return dx;
 }
 
-Values swiglu_forward(const Values& x, int64_t N, int64_t F) {
-  Values y(N * F);
-  for (int64_t n = 0; n < N; ++n)
-    for (int64_t f = 0; f < F; ++f) y[n * F + f] = silu(x[2 * n * F + f]) * x[(2 * n + 1) * F + f];
-  return y;
-}
+Values swiglu_forward(const Values& x, int64_t N, int64_t F) { return gated_forward(x, N, F, silu); }
 
 Values swiglu_backward(const Values& dy, const Values& x, int64_t N, int64_t F) {
-  Values dx(2 * N * F);
-  for (int64_t n = 0; n < N; ++n)
-    for (int64_t f = 0; f < F; ++f) {
-      const double g = x[2 * n * F + f], u = x[(2 * n + 1) * F + f];
-      dx[2 * n * F + f] = dy[n * F + f] * u * silu_slope(g);
-      dx[(2 * n + 1) * F + f] = dy[n * F + f] * silu(g);
-    }
-  return dx;
+  return gated_backward(dy, x, N, F, silu, silu_slope);
 }
 
 }  // namespace lowland::reference
