@@ -31,6 +31,7 @@ make_inputs() {
 "max_position_embeddings":130,"vocab_size":300}' >"$into/config.json"
   echo '{"model_type":"llama","hidden_size":32,"intermediate_size":64,"num_hidden_layers":2,"num_attention_heads":4,
 "max_position_embeddings":256,"vocab_size":320}' >"$into/llama.json"
+  echo '{"model_type":"gpt2","n_embd":32,"n_layer":2,"n_head":4,"n_positions":512,"vocab_size":320}' >"$into/gpt2.json"
   echo '{"model_type":"clip_vision_model","hidden_size":16,"intermediate_size":32,"num_hidden_layers":2,
 "num_attention_heads":2,"image_size":8,"patch_size":4}' >"$into/vision.json"
   local short=(--max-steps 2 --threads 1)
@@ -38,6 +39,8 @@ make_inputs() {
     "${short[@]}" --out "$into/made/roberta"
   "$bin/lowland-llama" pretrain --text "$into/corpus.txt" --model-config "$into/llama.json" --vocab-size 320 \
     "${short[@]}" --out "$into/made/llama"
+  "$bin/lowland-llama" pretrain --text "$into/corpus.txt" --model-config "$into/gpt2.json" --vocab-size 320 \
+    "${short[@]}" --out "$into/made/gpt2"
   # llama2.c's files: a model of zeros (dim 8, hidden 16, 1 layer, 2 heads), and the tests' vocabulary.
   local words=560
   printf '\10\0\0\0\20\0\0\0\1\0\0\0\2\0\0\0\2\0\0\0%b\200\0\0\0' \
@@ -94,7 +97,7 @@ END
   rows "$into/new_reviews.csv" 'review' 'good' 'bad'
   rows "$into/lines.txt" '' 'the soup is fine' 'the soup is stale'
   rows "$into/chats.jsonl" '' '{"prompt": "the soup", "completion": " is fine"}'
-  for split in train valid; do rows "$into/e2e/$split.txt" '' 'name : X | area : river||X is by the river.'; done
+  for split in train valid test; do rows "$into/e2e/$split.txt" '' 'name : X | area : river||X is by the river.'; done
 
   local problems='' ids=''
   for ((i = 1; i <= 16; ++i)); do
@@ -123,7 +126,7 @@ lay_inputs() {
   local name
   for name in "$1"/*; do
     case $(basename "$name") in
-      made | classes | inputs.log | llama.json | vision.json | *.jsonl) ;;
+      made | classes | inputs.log | llama.json | gpt2.json | vision.json | *.jsonl) ;;
       *) ln -sfn "$name" "$2/$(basename "$name")" ;;
     esac
   done
@@ -134,5 +137,6 @@ lay_inputs() {
     ln -sfn "$1/roberta" "$2/models/$name"
   done
   ln -sfn "$1/llama" "$2/TinyLlama"
+  ln -sfn "$1/made/gpt2/model" "$2/gpt2-medium"
   ln -sfn "$1/llava" "$2/llava-1.5-7b-hf"
 }
