@@ -63,12 +63,31 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
   mkdir -p "$here/$(dirname "$path")"
   printf '%s\n' "${text/"$from"/"$to"}" >"$here/$path"
   [[ -f $(file_of "$unit") ]] || { result="no compile command for $unit"; return; }
-  local source=$here/$unit quick=-O1  # the same bits, sooner
+  local source=$here/$unit
   [[ -f $source ]] || source=$root/$unit
+  # Of files that are compiled together the one alone is sooner there, its functions in front of those of the others'
+  # object. What the others have inlined it does not reach: so it may kill, but only all together can survive.
+  result=
   if [[ -f $(file_of "$unit").together ]]; then
-    sed "s#\"$root/$unit\"#\"$source\"#" "$(<"$(file_of "$unit").together")" >"$here/together.cpp"
-    source=$here/together.cpp
+    try "$program" "$case" "$unit" "$source" -Wl,--allow-multiple-definition
+    if [[ $verb,$result != fails,failed ]]; then
+      sed "s#\"$root/$unit\"#\"$source\"#" "$(<"$(file_of "$unit").together")" >"$here/together.cpp"
+      source=$here/together.cpp
+      [[ $verb,$result == passes,failed ]] || result=
+    fi
   fi
+  [[ -n $result ]] || try "$program" "$case" "$unit" "$source"
+  case $verb,$result in
+    passes,passed | fails,failed) result=killed ;;
+    passes,*) result="$program -tc='$case', though nothing was changed: $result" ;;
+    fails,passed) result="survived: $program -tc='$case' passes" ;;
+  esac
+  rm -f "$here/program" "$object"
+}
+
+# Compiles a mutated source, links it into the program and runs the case: its verdict, or what went wrong: `result`.
+try() {  # PROGRAM CASE UNIT SOURCE [LINKER_FLAG]
+  local program=$1 case=$2 unit=$3 source=$4 quick=-O1 link  # the same bits, sooner
   case $unit in
     tests/*) quick=-O0 ;;
     kernels/cpu/*) quick= ;;  # with fused products
@@ -78,7 +97,7 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
     result="does not compile: $(grep -m 1 -E 'error' "$here/log")"
     return
   fi
-  link=$(link_of "$program" | sed -E "s# -o [^ ]*/$program( |\$)# -o '$here/program' UNIT #")
+  link=$(link_of "$program" | sed -E "s# -o [^ ]*/$program( |\$)# -o '$here/program' ${5:-} UNIT #")
   if [[ $unit == tests/* ]]; then
     # First as well: of an inline function in several objects the linker takes the first one's.
     link=$(sed -E "s# UNIT##; s# [^ ]*$program.dir/${unit#tests/}.o##; s# [^ ]*\.o # '$object'&#" <<<"$link")
@@ -91,12 +110,6 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
     return
   fi
   result=$(verdict "$here/program" "$case")
-  case $verb,$result in
-    passes,passed | fails,failed) result=killed ;;
-    passes,*) result="$program -tc='$case', though nothing was changed: $result" ;;
-    fails,passed) result="survived: $program -tc='$case' passes" ;;
-  esac
-  rm -f "$here/program" "$object"
 }
 
 # --- the table
