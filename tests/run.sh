@@ -6,4 +6,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 lowland_build
 export OMP_WAIT_POLICY=passive  # two programs at a time: threads that spin take the processors from each other
-exec ctest --test-dir build -j2 --output-on-failure "$@"
+# One more than there are processors: some wait for the disk.
+exec ctest --test-dir build -j$(($(nproc) + 1)) --output-on-failure "$@"
