@@ -12,7 +12,7 @@
 namespace lowland {
 namespace {
 
-constexpr std::string_view kPunctuation = ";/[]\"{}()=+\\_-><@`,?!";
+constexpr std::string_view kVqaPunctuation = ";/[]\"{}()=+\\_-><@`,?!";
 constexpr int kMostStops = 32;  // the original hands a flag to the place of a count
 
 // Each word is also known without any one of its apostrophes: couldn'tve and couldnt've, but not couldntve.
@@ -63,13 +63,13 @@ bool has_comma_between_digits(std::string_view text) {
 std::string without_punctuation(const std::string& text) {
   std::array<bool, 256> goes{};  // and is no space instead
   const bool comma = has_comma_between_digits(text);
-  for (const char p : kPunctuation) {
+  for (const char p : kVqaPunctuation) {
     const std::string before{' ', p}, after{p, ' '};
     goes[static_cast<unsigned char>(p)] = comma || text.find(after) != text.npos || text.find(before) != text.npos;
   }
   std::string out;
   for (const char c : text) {
-    if (kPunctuation.find(c) == kPunctuation.npos) {
+    if (kVqaPunctuation.find(c) == kVqaPunctuation.npos) {
       out += c;
     } else if (!goes[static_cast<unsigned char>(c)]) {
       out += ' ';

@@ -8,14 +8,12 @@
 namespace lowland::jinja {
 namespace {
 
-using Kind = Sequence::Kind;
-
 Value iterator(Interpreter& run, std::vector<Value> items) {
-  return make_sequence(Kind::iterator, std::move(items), run.budget());
+  return make_sequence(Sequence::Kind::iterator, std::move(items), run.budget());
 }
 
 Value tuple(Interpreter& run, std::vector<Value> items) {
-  return make_sequence(Kind::tuple, std::move(items), run.budget());
+  return make_sequence(Sequence::Kind::tuple, std::move(items), run.budget());
 }
 
 // A text in lower case, another value as it is: what is compared unless case counts.
@@ -29,14 +27,14 @@ Value length(Interpreter&, const Value& v, Arguments& a) {
 Value first(Interpreter& run, const Value& v, Arguments& a) {
   const Parameters p("first", a, {});
   Sequence* s = v.sequence();
-  if (s && s->kind == Kind::iterator && s->next < s->items.size()) return s->items[s->next++];
+  if (s && s->kind == Sequence::Kind::iterator && s->next < s->items.size()) return s->items[s->next++];
   const std::vector<Value> items = iterate(v, run.budget());
   return items.empty() ? Value::undefined("there is no first item: the list is empty") : items.front();
 }
 
 Value last(Interpreter& run, const Value& v, Arguments& a) {
   const Parameters p("last", a, {});
-  LL_CHECK(!v.sequence() || v.sequence()->kind != Kind::iterator, "a generator has no last item");
+  LL_CHECK(!v.sequence() || v.sequence()->kind != Sequence::Kind::iterator, "a generator has no last item");
   const std::vector<Value> items = iterate(v, run.budget());
   return items.empty() ? Value::undefined("there is no last item: the list is empty") : items.back();
 }
