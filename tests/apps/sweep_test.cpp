@@ -91,7 +91,8 @@ TEST_CASE("a sweep's runs are those of finetune, whatever was run before them in
   CHECK(results[1].at("run") == "sst2/eflat-lora rho 0.05/7");
   CHECK(results[7].at("run") == "sst2/whole/8");
   for (const auto& [method, name] : {std::pair{"eflat-lora", "sst2/eflat-lora rho 0.5/8"}, {"full", "sst2/whole/8"}}) {
-    CAPTURE(name);
+    const std::string run = name;
+    CAPTURE(run);
     const bool full = std::string(method) == "full";
     must(run_program({"finetune",
                       "--model",

@@ -37,7 +37,8 @@ void check_near(const std::string& a, const std::string& b, double tolerance = 1
   for (size_t i = 0; i < one.size(); ++i) {
     REQUIRE(one[i].size() == other[i].size());
     for (const auto& [key, value] : one[i].items()) {
-      CAPTURE(key);
+      const std::string what = key;
+      CAPTURE(what);
       CAPTURE(i);
       if (value.is_number()) CHECK(std::abs(value.get<double>() - other[i].at(key).get<double>()) < tolerance);
     }

@@ -102,7 +102,8 @@ void check_same(const Result& a, const Result& b) {
   for (size_t i = 0; i < a.metrics.size(); ++i) {
     REQUIRE(a.metrics[i].size() == b.metrics[i].size());
     for (const auto& [key, value] : a.metrics[i].items()) {
-      CAPTURE(key);
+      const std::string what = key;
+      CAPTURE(what);
       CHECK(value.get<double>() == doctest::Approx(b.metrics[i].at(key).get<double>()).epsilon(1e-10));
     }
   }

@@ -220,7 +220,8 @@ TEST_CASE("gguf: what is written is read, rows of heads in either order") {
   CHECK(file.keys().numbers("e") == std::vector<double>{1, -2});
   CHECK(file.keys().flag("c", false));
   for (const auto& [type, error] : types) {
-    CAPTURE(type);
+    const std::string tensor = type;
+    CAPTURE(tensor);
     const std::vector<float> read = file.load(cpu(), type, DType::f32).to_vector<float>();
     for (size_t i = 0; i < read.size(); ++i) CHECK(std::abs(read[i] - values[i]) <= error);
   }

@@ -59,7 +59,8 @@ TEST_CASE("bitsandbytes: a quantised matrix is one weight, read as it is or as n
                                                          {"model.v.weight", DType::int8}});
   CHECK(weights.info("model.q.weight").shape == Shape{5, 3840});
   for (const auto& [name, type] : weights.blocks()) {
-    CAPTURE(name);
+    const std::string weight = name;
+    CAPTURE(weight);
     const Tensor numbers = weights.load(cpu(), name, DType::f32), blocks = Tensor::empty(cpu(), numbers.shape(), type);
     weights.read_into(name, blocks);
     CHECK(same_bits(blocks.to(DType::f32).to_vector<float>(), numbers.to_vector<float>()));

@@ -71,7 +71,8 @@ TEST_CASE("gguf export: each type is as near as it can be, and rows that blocks 
   const std::string base = with_tokenizer(tiny("llama_tiny/llama"), folder);
   WeightMap wanted(base);
   for (const auto& [type, most] : {std::pair<std::string, float>{"f32", 0}, {"f16", 0x1p-11F}, {"bf16", 0x1p-8F}}) {
-    CAPTURE(type);
+    const std::string written = type;
+    CAPTURE(written);
     CHECK(export_gguf_model(base, "", type, folder / (type + ".gguf"), llama_family()).notes.empty());
     WeightMap got(folder / (type + ".gguf"));
     CHECK(got.names() == wanted.names());

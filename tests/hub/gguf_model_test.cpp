@@ -178,7 +178,8 @@ TEST_CASE("gguf models: names go both ways for every kind") {
 
 TEST_CASE("gguf models: tokenizers are those they were made of") {
   for (const auto& [file, source] : {std::pair{"byte-level.gguf", "bytes.json"}, {"pieces.gguf", "sp.model"}}) {
-    CAPTURE(file);
+    const std::string of = file;
+    CAPTURE(of);
     const auto got = load_tokenizer(gguf(file));
     const auto wanted = load_tokenizer(std::string(LL_SOURCE_DIR) + "/tests/golden/tokenizer_llama/" + source);
     CHECK(got->vocab_size() == wanted->vocab_size());
@@ -222,10 +223,10 @@ void write(const std::string& path, const std::vector<std::pair<std::string, std
            const std::string& extra = "") {
   const GgufFile source(gguf(from));
   GgufKeys keys;
-  for (const auto& [key, value] : source.keys().all()) {
-    const auto is = [&](const auto& pair) { return pair.first == key; };
+  for (const auto& old : source.keys().all()) {
+    const auto is = [&](const auto& pair) { return pair.first == old.first; };
     if (std::none_of(texts.begin(), texts.end(), is) && std::none_of(numbers.begin(), numbers.end(), is))
-      keys.copy(key, value);
+      keys.copy(old.first, old.second);
   }
   for (const auto& [key, value] : texts) keys.text(key, value);
   for (const auto& [key, value] : numbers) keys.whole(key, value);

@@ -171,8 +171,8 @@ Subject begun(const std::string& name) {
 
 TEST_CASE("training on: the losses of peft's steps, and an adapter that computes what peft's does") {
   for (const auto& [name, says] : peft_says().at("kinds").items()) {
-    CAPTURE(name);
-    const std::string base = says.at("base");
+    const std::string which = name, base = says.at("base");
+    CAPTURE(which);
     const Folder out;
     Subject subject = begun(name);
     const auto wanted = says.at("losses").get<std::vector<double>>();

@@ -87,7 +87,8 @@ TEST_CASE("add_layer_norm: on the CPU the bits of the two ops that it equals, wi
   if (test_device() != "cpu") return;
   for (const bool of_z : {false, true})
     for (const auto& [N, C] : {std::pair<int64_t, int64_t>{3, 31}, {101, 257}, {70, 768}, {5, 2049}}) {
-      CAPTURE(C);
+      const int64_t columns = C;
+      CAPTURE(columns);
       Context one({}, 1), three({}, 3);
       const auto bits = bits_of(one, N, C, true, of_z);
       const auto apart = bits_of(one, N, C, false, of_z), threads = bits_of(three, N, C, true, of_z);

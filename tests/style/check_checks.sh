@@ -83,7 +83,8 @@ done
 accepts files
 for wrong in 'printf "%0121d\n" 0 >>nn/a.h' 'printf "\tint x;\n" >>nn/a.h' 'echo "int x; " >>nn/a.h' \
              'seq 501 >nn/b.cpp' 'seq 16 >nn/README.md' 'echo "// /ho""me/me/x" >>nn/a.h' \
-             'echo "see /t""mp/mine/x" >>README.md' 'rm -r */'; do
+             'echo "see /t""mp/mine/x" >>README.md' 'rm -r */' \
+             'printf "  for (auto& [a, b] : x) {\n    CAPTURE(b);\n  }\n" >>tests/a.h'; do
   refuses files "$wrong"
 done
 accepts readme
