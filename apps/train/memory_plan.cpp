@@ -35,14 +35,17 @@ size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& m
   for (const auto& p : model.parameters().all()) {
     if (p->trainable && p->shape.size() == 1)  // of a norm; a bias takes less
       most = std::max(most, LL_CPU_KERNEL(kernels, layer_norm_backward_scratch)(plan.rows, p->shape[0]));
-    if (p->value.dtype() == DType::f32 || p->shape.size() != 2) continue;
+    if (p->shape.size() != 2) continue;
     const int64_t rows = in_blocks.count(p->name) != 0 ? plan.rows : plan.selected;
-    for (const bool back : {false, true}) {
-      const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
-                                .M = rows,
-                                .N = p->shape[back ? 1 : 0],
-                                .K = p->shape[back ? 0 : 1]};
-      most = std::max(most, LL_CPU_KERNEL(kernels, frozen_matmul_scratch)(threads, product));
+    for (const nn::Piece& piece : p->pieces) {
+      if (piece.value.dtype() == DType::f32) continue;
+      for (const bool back : {false, true}) {
+        const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
+                                  .M = rows,
+                                  .N = piece.value.dim(back ? 1 : 0),
+                                  .K = piece.value.dim(back ? 0 : 1)};
+        most = std::max(most, LL_CPU_KERNEL(kernels, frozen_matmul_scratch)(threads, product));
+      }
     }
   }
   return sizeof(float) * most;
@@ -55,8 +58,7 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
   MemoryPlan plan;
   prepare(*model, run, batch, context);
   model->materialise(meta, run.system.compute_dtype(context));
-  for (const auto& p : model->parameters().all())
-    if (!p->trainable) plan.weights += p->value.nbytes();
+  for (const auto& p : model->parameters().all()) plan.weights += p->frozen_bytes();
   plan.gradients = model->arena().grads().nbytes();
   plan.trained = memory.live_bytes() - plan.weights - plan.gradients;
   size_t before = memory.live_bytes();
