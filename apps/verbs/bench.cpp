@@ -69,7 +69,7 @@ struct TimedMethod {
   dist::Communicator& ranks;
 
   TimedMethod(const BenchVerb& verb, const std::string& name, dist::Communicator& all)
-      : ranks(all), how(default_settings(name)), context(verb.system.make_context()) {
+      : how(default_settings(name)), context(verb.system.make_context()), ranks(all) {
     const BenchCase& subject = *verb.subject;
     context->keep_threads();  // whatever else runs: methods are compared
     training.fill_in_defaults(how);

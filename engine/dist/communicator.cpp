@@ -98,7 +98,7 @@ void Communicator::require_whole() {
   } catch (const Error& e) {
     why = e.what();
   }
-  fail("{} {} has not ended on the GPUs for {:g} s (--dist-timeout): {}", late, name(), waited, why);
+  fail("{} has not ended on the GPUs for {:g} s (--dist-timeout): {}", late, waited, why);
 }
 
 void Communicator::all_reduce(void* data, int64_t count, DType dtype, Reduce how, const char* what) {
