@@ -71,6 +71,8 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
     if (b.rows.N > plan.rows) plan.longest = b.rows.longest;
     plan.rows = std::max(plan.rows, b.rows.N);
     plan.selected = std::max(plan.selected, b.rows.K);
+    plan.step_rows += b.rows.N;
+    plan.step_selected += b.rows.K;
   }
   const auto loss = [&](const PackedBatch& b, const nn::Mode& mode, double scale) {
     const Tensor l = run.objective.loss(*model, b, mode, scale);  // (1)
@@ -78,6 +80,10 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
     return l;
   };
   TrainingStep(*model, *method, loss, false).run(batches, {.lr = 1e-3, .rho = 1e-3, .seed = 1, .new_window = true});
+  // The step that was packed is all processes'.
+  const int64_t world = batch.rank.world;
+  plan.step_rows = (plan.step_rows + world - 1) / world;
+  plan.step_selected = (plan.step_selected + world - 1) / world;
   plan.passing = memory.peak_bytes() - before - plan.activations;
   plan.waiting = run.objective.waiting_bytes(*model);
   plan.scratch = scratch_bytes(run, context, *model, plan);
