@@ -22,11 +22,11 @@ struct Maps final : nn::Model {
   Maps() {
     for (const char* name : {"a", "b"}) own(std::make_unique<nn::Linear>(parameters_, name, 8, 8, nn::Bias::none));
     own_output(std::make_unique<nn::Linear>(parameters_, "head", 5, 8, nn::Bias::none));
-    attach_lora({.rank = 2,
-                 .alpha = 2,
-                 .targets = [](const std::string&) { return true; },
-                 .besides = nullptr,
-                 .size = nullptr});
+    nn::LoraConfig lora;
+    lora.rank = 2;
+    lora.alpha = 2;
+    lora.targets = [](const std::string&) { return true; };
+    attach_lora(lora);
   }
 };
 
