@@ -7,9 +7,10 @@
 #include "apps/data/task_files.h"
 #include "apps/families/family.h"
 #include "engine/error.h"
+#include "models/decoder/config.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
-#include "models/roberta/load_weights.h"
+#include "models/roberta/roberta.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -93,24 +94,30 @@ void RobertaSession::open(const Flags& flags) {
   task_.label_column = columns.of("label", task_.label_column);
   LL_CHECK(!base.model.empty(), "--model names the base checkpoint, and is missing");
   folder = resolve_model_folder(base.model);
-  checkpoint_ = config_ = RobertaConfig::from_folder(folder);
-  say(config_.notes);
-  family_ = lowland::roberta_family(config_.model_type);
-  random_std = config_.initializer_range;
+  checkpoint_ = text_config_of(folder);
+  config_ = text_config_of(folder);
+  say(config_->notes);
+  family_ = config_->classifier_family();
+  random_std = config_->initializer_range;
   tokenizer_at_ = with_new_tokens(has_tokenizer(base.adapter) ? base.adapter : folder);
-  if (!new_tokens_.empty()) config_.vocab_size = std::max(config_.vocab_size, new_tokens_.back() + 1);
+  if (!new_tokens_.empty()) config_->vocab_size = std::max(config_->vocab_size, new_tokens_.back() + 1);
   take_adapter(flags, family_);
-  if (adapter) fit_to_adapter(config_, *adapter);
-  open_tokenizer(tokenizer_at_, config_.vocab_size);
-  train_new_tokens("word_embeddings", false);
+  if (adapter) fit_classifier(*config_, *adapter);
+  open_tokenizer(tokenizer_at_, config_->vocab_size);
+  const std::string table = config_->embedding();
+  train_new_tokens(table.substr(table.rfind('.') + 1), false);
   if (card() != nullptr && task_.task.empty()) task_.task = card()->task;
   if (!context) context = system.make_context();
+  const auto* decoder = dynamic_cast<const DecoderConfig*>(config_.get());
+  LL_CHECK(decoder == nullptr || decoder->attn_logit_softcapping == 0 || context->on_cpu(),
+           "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
+           folder);
 }
 
-int64_t RobertaSession::longest() const { return std::min(splits.max_length, config_.max_tokens()); }
+int64_t RobertaSession::longest() const { return std::min(splits.max_length, config_->max_tokens()); }
 
 std::vector<std::string> RobertaSession::known_labels() const {
-  return card() != nullptr && !card()->labels.empty() ? card()->labels : checkpoint_.labels;
+  return card() != nullptr && !card()->labels.empty() ? card()->labels : checkpoint_->labels;
 }
 
 TextFiles RobertaSession::text_files() const {
@@ -149,10 +156,11 @@ void RobertaSession::task_from_card() {
              task.name, task.describe_labels());
     if (!task.regression && match) task = remap_labels(task, known);
   } else {
-    const bool regression = card() != nullptr ? card()->problem_type == "regression"
-                                              : checkpoint_.num_labels == 1 || checkpoint_.problem_type == "regression";
+    const bool regression = card() != nullptr
+                                ? card()->problem_type == "regression"
+                                : checkpoint_->num_labels == 1 || checkpoint_->problem_type == "regression";
     const bool many =
-        (card() != nullptr ? card()->problem_type : checkpoint_.problem_type) == "multi_label_classification";
+        (card() != nullptr ? card()->problem_type : checkpoint_->problem_type) == "multi_label_classification";
     task = many ? multi_label_task(known_labels(), !task_.pair_column.empty())
                 : text_task(regression ? std::vector<std::string>{} : known_labels(), !task_.pair_column.empty());
     // LABEL_1 of a checkpoint that names none is 1 in files.
@@ -168,8 +176,8 @@ void RobertaSession::follow_known_labels() {
 }
 
 void RobertaSession::take_labels() {
-  config_.set_labels(data_.task.regression ? std::vector<std::string>{"LABEL_0"} : data_.task.labels);
-  config_.problem_type = data_.task.problem_type;
+  config_->set_labels(data_.task.regression ? std::vector<std::string>{"LABEL_0"} : data_.task.labels);
+  config_->problem_type = data_.task.problem_type;
 }
 
 bool RobertaSession::has_test() const {
@@ -225,7 +233,7 @@ std::vector<std::string> RobertaSession::data_files() const {
 }
 
 std::unique_ptr<nn::Model> RobertaSession::new_model(bool for_training) const {
-  auto model = std::make_unique<Roberta>(config_, RobertaHead::classification);
+  std::unique_ptr<nn::Model> model = config_->new_classifier();
   choose_trained(*model, family_, for_training);
   return model;
 }
@@ -235,30 +243,31 @@ void RobertaSession::fill(nn::Model& model) {
   WeightMap weights = open_weights(folder, family_);
   base_model_ = base_of(weights, base.base_model_name);
   if (adapter) check_base(*adapter, base_model_);
-  if (adapter) {  // a vocabulary that the adapter brings
+  if (adapter && !config_->causal()) {  // a vocabulary that the adapter brings
     for (const HeadTensor& t : adapter->stored) weights.grow({t.name});
     for (const HeadTensor& t : adapter->head) weights.grow({t.name});
   }
   read_grown(weights, model);
-  const bool labels_kept = card() == nullptr || card()->labels.empty() || card()->labels == config_.labels;
+  const bool labels_kept = card() == nullptr || card()->labels.empty() || card()->labels == config_->labels;
   const bool head_from_adapter = adapter && !adapter->head.empty() && labels_kept;
-  const LoadReport report = load_weights(static_cast<Roberta&>(model), weights, static_cast<uint64_t>(system.seed));
+  const LoadReport report = load_classifier(static_cast<TextModel&>(model), weights, static_cast<uint64_t>(system.seed),
+                                            adapter ? &*adapter : nullptr);
   if (!trains_ && !report.fresh.empty() && !head_from_adapter) require_head(weights, report.fresh.back());
   if (!report.fresh.empty() && !head_from_adapter)
     say(fmt::format("{} has no head for {}: a new one is drawn ({} tensors)", folder,
-                    data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels),
+                    data_.task.regression ? "a score" : fmt::format("{} labels", config_->num_labels),
                     report.fresh.size()));
-  const std::map<std::string, int> known = label2id(checkpoint_.labels);
+  const std::map<std::string, int> known = label2id(checkpoint_->labels);
   if (trains_ && report.fresh.empty() && !head_from_adapter && !data_.task.regression &&
       !labels_match(data_.task, known))
     say(fmt::format("{} was trained for the labels {}: its head goes on from them", folder,
-                    fmt::join(checkpoint_.labels, ", ")));
+                    fmt::join(checkpoint_->labels, ", ")));
   if (!report.unused.empty()) say(report.unused);
   if (adapter) fill_adapter(model, *adapter, head_from_adapter);
 }
 
 void RobertaSession::require_head(const WeightMap& weights, const std::string& fresh) const {
-  const std::string wanted = data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels);
+  const std::string wanted = data_.task.regression ? "a score" : fmt::format("{} labels", config_->num_labels);
   LL_CHECK(!weights.contains(fresh), "{}: `{}` has shape {}, which is no head for {}", folder, fresh,
            to_string(weights.info(fresh).shape), wanted);
   fail("{} has no trained head for {}: `finetune` trains one, and --run or --adapter names what it wrote", folder,
@@ -267,9 +276,7 @@ void RobertaSession::require_head(const WeightMap& weights, const std::string& f
 
 void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
   if (method.full()) {
-    RobertaConfig written = config_;
-    written.architectures = {std::string(config_.kind().class_names) + "ForSequenceClassification"};
-    write_model_files(into.string(), written.to_json(), model.parameters().named());
+    write_model_files(into.string(), config_->classifier_json(), tensors_to_write(model.parameters()));
     copy_companion_files(folder, into.string());
     copy_tokenizer_files(tokenizer_at_, into.string());
     return;
@@ -317,11 +324,12 @@ std::unique_ptr<nn::Model> RobertaPretraining::new_model(bool) const {
 
 Family roberta_app() {
   return {
-      .about = "Fine-tune RoBERTa, BERT and DistilBERT with LoRA, EFlat-LoRA and their relatives",
+      .about =
+          "Classify texts: fine-tune RoBERTa, BERT, DistilBERT and decoders with LoRA, EFlat-LoRA and their relatives",
       .help = {{"finetune", "Train an adapter (or all weights) on a classification or regression task"},
                {"pretrain", "Masked language modelling from scratch on text files"},
                {"predict", "Label texts: one JSON object per line on stdout"}},
-      .hub = [](const std::string& of) { return lowland::roberta_family(RobertaConfig::from_folder(of).model_type); },
+      .hub = [](const std::string& of) { return text_config_of(of)->classifier_family(); },
       .session = [] { return std::make_unique<RobertaSession>(); },
       .pretraining = [] { return std::make_unique<RobertaPretraining>(); },
       .bench = roberta_bench};

@@ -1,5 +1,5 @@
-// lowland-roberta's sessions: classification and regression of texts on a RoBERTa, BERT or DistilBERT, and their
-// pretraining.
+// lowland-roberta's sessions: classification and regression of texts on an encoder or a decoder, and the pretraining of
+// encoders.
 #pragma once
 #include "apps/data/kept_columns.h"
 #include "apps/families/bench_case.h"
@@ -7,6 +7,7 @@
 #include "apps/objectives/classification.h"
 #include "apps/objectives/masked_lm.h"
 #include "models/roberta/family.h"
+#include "models/text/text_folder.h"
 
 namespace lowland::apps {
 
@@ -20,6 +21,7 @@ struct TextTaskSettings {
 
 class RobertaSession final : public Session {
  public:
+  RobertaSession() { narrow_weights = true; }
   void add_flags(Flags& flags, Verb verb) override;
   void check() const override;
   void open(const Flags& flags) override;
@@ -58,9 +60,9 @@ class RobertaSession final : public Session {
   std::string input_ = "-", format_ = "json", keep_;
   std::string tokenizer_at_;  // the folder of the tokenizer: the adapter's, or the base's
   const Flags* flags_ = nullptr;
-  bool trains_ = false;                // the verb makes a new head where there is none
-  HubFamily family_;                   // of the checkpoint
-  RobertaConfig checkpoint_, config_;  // as in the folder; with the task's labels
+  bool trains_ = false;                              // the verb makes a new head where there is none
+  HubFamily family_;                                 // of the checkpoint
+  std::unique_ptr<TextConfig> checkpoint_, config_;  // as in the folder; with the task's labels
   TextDataset data_;
   std::unique_ptr<Classification> objective_;
   TokenizedSplit input_tokens_;

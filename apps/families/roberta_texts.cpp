@@ -58,8 +58,9 @@ void RobertaSession::print_example(int64_t index, int64_t first_row) const {
   std::printf("\n%s:%lld  label %s\n", data_.train.file.c_str(), static_cast<long long>(e.line),
               data_.task.regression ? fmt::format("{}", e.score).c_str() : printable(e.label_name).c_str());
   print_rows_head(first_row, first_row + static_cast<int64_t>(ids.size()));
-  for (size_t i = 0; i < ids.size(); ++i)  // the head reads the first row
-    print_row(static_cast<int64_t>(i), ids[i], i == 0, tokenizer->piece(ids[i]));
+  const size_t read = config_->causal() ? ids.size() - 1 : 0;
+  for (size_t i = 0; i < ids.size(); ++i)
+    print_row(static_cast<int64_t>(i), ids[i], i == read, tokenizer->piece(ids[i]));
 }
 
 std::string RobertaSession::example_summary(int64_t rows) const {
@@ -84,7 +85,7 @@ void RobertaSession::read_input() {
 
 void RobertaSession::predict(const nn::Model& model, const OnRow& row) {
   Progress bar("predict", static_cast<int64_t>(input_tokens_.ids.size()));
-  const auto outputs = predict_outputs(static_cast<const Roberta&>(model), input_tokens_, batch.batch_size,
+  const auto outputs = predict_outputs(static_cast<const TextModel&>(model), input_tokens_, batch.batch_size,
                                        [&](int64_t done, int64_t) { bar.update(done, ""); });
   bar.finish();
   for (size_t i = 0; i < outputs.size(); ++i) {
