@@ -1,6 +1,7 @@
 #include "apps/families/roberta.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "apps/common/progress.h"
 #include "apps/data/columns.h"
@@ -30,6 +31,14 @@ void say_split(const char* name, const Split& split) {
   say(text);
 }
 
+void add_prompt_flags(Flags& f, TextTaskSettings& task) {
+  f.add("template,prompt", &task.prompt,
+        "Label by the word at the mask of an encoder's masked-LM head: LM-BFF's template, "
+        "*cls**sent_0*_It_was*mask*.*sep+*, or task for the task's own");
+  f.add("label-words", &task.label_words,
+        "With --template: a word for each label, a comma list by id or a JSON object (empty: the task's own)");
+}
+
 }  // namespace
 
 void RobertaSession::add_flags(Flags& f, Verb verb) {
@@ -45,6 +54,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
     f.add("text-column", &task_.text_column, columns[0]);
     f.add("text-pair-column", &task_.pair_column, columns[1]);
     f.add("columns", &task_.columns, renamed);
+    add_prompt_flags(f, task_);
     f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens");
     batch.add_weights_dtype(f);
     f.add("keep-columns", &keep_,
@@ -68,11 +78,14 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   if (verb == Verb::finetune || verb == Verb::inspect)
     f.add("class-weights", &task_.class_weights,
           "Weights of the classes in the loss: balanced, or a comma list in the order of their ids");
+  add_prompt_flags(f, task_);
   splits.add_limits(f, "");
   f.add("draw-eval-samples", &task_.draw_eval_samples,
         "Draw the --max-eval-samples, the same for every seed, instead of the first");
   if (verb == Verb::finetune || verb == Verb::inspect) {
-    f.add("shots", &task_.shots, "Learn from N examples of each class, drawn by the seed (0: all)");
+    f.add("shots,k-shot", &task_.shots, "Learn from N examples of each class, drawn by the seed (0: all)");
+    f.add("dev-shots", &task_.dev_shots,
+          "Evaluate on N other training examples of each class, drawn by the seed (0: on the dev file)");
     f.add("label-noise", &task_.label_noise, "Give this share of the training examples another class, by the seed");
   }
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
@@ -102,6 +115,7 @@ void RobertaSession::open(const Flags& flags) {
   tokenizer_at_ = with_new_tokens(has_tokenizer(base.adapter) ? base.adapter : folder);
   if (!new_tokens_.empty()) config_->vocab_size = std::max(config_->vocab_size, new_tokens_.back() + 1);
   take_adapter(flags, family_);
+  take_prompt();
   if (adapter) fit_classifier(*config_, *adapter);
   open_tokenizer(tokenizer_at_, config_->vocab_size);
   const std::string table = config_->embedding();
@@ -112,6 +126,22 @@ void RobertaSession::open(const Flags& flags) {
   LL_CHECK(decoder == nullptr || decoder->attn_logit_softcapping == 0 || context->on_cpu(),
            "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
            folder);
+}
+
+void RobertaSession::take_prompt() {
+  if (card() != nullptr && !prompted() && !card()->prompt_template.empty()) {
+    task_.prompt = card()->prompt_template;
+    task_.label_words = nlohmann::json(card()->label_words).dump();
+  }
+  LL_CHECK(prompted() || task_.label_words.empty(),
+           "--label-words {}: --template says where they stand, and is missing", task_.label_words);
+  LL_CHECK(prompted() || !adapter || !adapter->config.base_model_class.ends_with("ForMaskedLM"),
+           "{} is of a model that fills in words: --template and --label-words say which words are the labels",
+           base.adapter);
+  if (!prompted()) return;
+  LL_CHECK(!config_->causal(), "--template {}: a word is filled in by an encoder with a masked-LM head, and {} is a {}",
+           task_.prompt, folder, config_->model_type);
+  family_ = lowland::roberta_family(config_->model_type, true);
 }
 
 int64_t RobertaSession::longest() const { return std::min(splits.max_length, config_->max_tokens()); }
@@ -141,6 +171,7 @@ LoadOptions RobertaSession::load_options(const Wanted& wanted) const {
           .max_eval_samples = splits.max_eval_samples,
           .draw_eval_samples = task_.draw_eval_samples,
           .shots = task_.shots,
+          .dev_shots = task_.dev_shots,
           .label_noise = task_.label_noise};
 }
 
@@ -178,6 +209,10 @@ void RobertaSession::follow_known_labels() {
 void RobertaSession::take_labels() {
   config_->set_labels(data_.task.regression ? std::vector<std::string>{"LABEL_0"} : data_.task.labels);
   config_->problem_type = data_.task.problem_type;
+  if (!prompted()) return;
+  prompt_text_ = prompt_of(task_.prompt, task_.label_words, data_.task);
+  prompt_.emplace(prompt_text_, data_.task, *tokenizer);
+  config_->label_words = prompt_->words();
 }
 
 bool RobertaSession::has_test() const {
@@ -222,7 +257,8 @@ void RobertaSession::load(const Wanted& wanted) {
            label_smoothing);
   std::vector<double> weights = class_weights_of(task_.class_weights, data_.task, data_.train.examples);
   LL_CHECK(label_smoothing == 0 || weights.empty(), "--class-weights and --label-smoothing do not go together");
-  objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing, std::move(weights));
+  objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing, std::move(weights),
+                                                prompt_ ? &*prompt_ : nullptr);
 }
 
 std::vector<std::string> RobertaSession::data_files() const {
@@ -258,7 +294,7 @@ void RobertaSession::fill(nn::Model& model) {
                     data_.task.regression ? "a score" : fmt::format("{} labels", config_->num_labels),
                     report.fresh.size()));
   const std::map<std::string, int> known = label2id(checkpoint_->labels);
-  if (trains_ && report.fresh.empty() && !head_from_adapter && !data_.task.regression &&
+  if (trains_ && report.fresh.empty() && !head_from_adapter && !prompted() && !data_.task.regression &&
       !labels_match(data_.task, known))
     say(fmt::format("{} was trained for the labels {}: its head goes on from them", folder,
                     fmt::join(checkpoint_->labels, ", ")));
@@ -285,6 +321,10 @@ void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
   out.card->task = task_.task;
   out.card->labels = data_.task.regression ? std::vector<std::string>{} : data_.task.labels;
   out.card->problem_type = data_.task.problem_type;
+  if (prompted()) {
+    out.card->prompt_template = prompt_text_.text;
+    out.card->label_words = prompt_text_.words;
+  }
   write_adapter_files(into.string(), std::move(out));
   copy_tokenizer_files(tokenizer_at_, into.string());
 }

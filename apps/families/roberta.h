@@ -13,8 +13,8 @@ namespace lowland::apps {
 
 struct TextTaskSettings {
   std::string task, data, text_column = "text", pair_column, label_column = "label", columns, problem_type,
-                          class_weights;
-  int64_t shots = 0;
+                          class_weights, prompt, label_words;
+  int64_t shots = 0, dev_shots = 0;
   bool draw_eval_samples = false;
   double label_noise = 0;
 };
@@ -53,7 +53,9 @@ class RobertaSession final : public Session {
   // Error if a verb that does not train would take others.
   void task_from_card();
   void follow_known_labels();  // a training file's labels get the known ids, where they are the same
-  void take_labels();          // config's are the task's
+  void take_labels();          // config's are the task's, and the words for them
+  void take_prompt();          // of the adapter, where nothing else is said
+  bool prompted() const { return !task_.prompt.empty(); }
   void require_head(const WeightMap& weights, const std::string& fresh) const;  // Error: `fresh` would be drawn
 
   TextTaskSettings task_;
@@ -64,6 +66,8 @@ class RobertaSession final : public Session {
   HubFamily family_;                                 // of the checkpoint
   std::unique_ptr<TextConfig> checkpoint_, config_;  // as in the folder; with the task's labels
   TextDataset data_;
+  PromptText prompt_text_;
+  std::optional<Prompt> prompt_;  // label words, where the settings ask for them
   std::unique_ptr<Classification> objective_;
   TokenizedSplit input_tokens_;
   KeptColumns kept_;

@@ -135,27 +135,34 @@ std::vector<double> class_weights_of(const std::string& text, const TaskInfo& ta
 }
 
 TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples, int64_t max_length,
-                        const std::string& name) {
+                        const std::string& name, const Prompt* prompt) {
   TokenizedSplit out;
   out.ids.reserve(examples.size());
   const std::unique_ptr<Tokenizer::Scratch> scratch = tokenizer.make_scratch();
   const EncodeOptions text_only{false};  // text never makes a special token
   std::vector<int32_t> a, b;
   for (const Example& e : examples) {
-    a.clear();
-    b.clear();
-    tokenizer.encode(e.text_a, text_only, *scratch, a);
-    std::optional<std::span<const int32_t>> pair;
-    if (e.has_pair) {
-      tokenizer.encode(e.text_b, text_only, *scratch, b);
-      pair = b;
-    }
     std::vector<int32_t>& ids = out.ids.emplace_back();
     std::vector<int32_t>& types = out.types.emplace_back();
-    out.truncated += tokenizer.build_inputs(a, pair, max_length, ids, &types) > 0 ? 1 : 0;
+    if (prompt != nullptr) {
+      Prompt::Tokens filled = prompt->tokens(e, max_length);
+      ids = std::move(filled.ids);
+      types = std::move(filled.types);
+      out.rows.push_back(filled.mask);
+      out.truncated += filled.cut ? 1 : 0;
+    } else {
+      a.clear();
+      b.clear();
+      tokenizer.encode(e.text_a, text_only, *scratch, a);
+      std::optional<std::span<const int32_t>> pair;
+      if (e.has_pair) {
+        tokenizer.encode(e.text_b, text_only, *scratch, b);
+        pair = b;
+      }
+      out.truncated += tokenizer.build_inputs(a, pair, max_length, ids, &types) > 0 ? 1 : 0;
+    }
     LL_CHECK(!ids.empty(),
-             "{}, line {}: the text is empty, and the tokenizer puts no token around it: there is nothing "
-             "to read",
+             "{}, line {}: the text is empty, and the tokenizer puts no token around it: there is nothing to read",
              name, e.line);
     if (std::all_of(types.begin(), types.end(), [](int32_t t) { return t == 0; })) types = {};
     out.lengths.push_back(static_cast<int32_t>(ids.size()));
@@ -195,15 +202,15 @@ std::vector<std::vector<double>> predict_outputs(const TextModel& model, const T
 }
 
 Classification::Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length,
-                               double label_smoothing, std::vector<double> class_weights)
+                               double label_smoothing, std::vector<double> class_weights, const Prompt* prompt)
     : data_(data),
       label_smoothing_(label_smoothing),
       class_weights_(std::move(class_weights)),
-      train_(tokenize(tokenizer, data.train.examples, max_length, "train")),
-      dev_(tokenize(tokenizer, data.dev.examples, max_length, "dev")),
-      test_(tokenize(tokenizer, data.test.examples, max_length, "test")),
-      dev_mm_(tokenize(tokenizer, data.dev_mm.examples, max_length, "dev_mm")),
-      test_mm_(tokenize(tokenizer, data.test_mm.examples, max_length, "test_mm")) {}
+      train_(tokenize(tokenizer, data.train.examples, max_length, "train", prompt)),
+      dev_(tokenize(tokenizer, data.dev.examples, max_length, "dev", prompt)),
+      test_(tokenize(tokenizer, data.test.examples, max_length, "test", prompt)),
+      dev_mm_(tokenize(tokenizer, data.dev_mm.examples, max_length, "dev_mm", prompt)),
+      test_mm_(tokenize(tokenizer, data.test_mm.examples, max_length, "test_mm", prompt)) {}
 
 const TokenizedSplit& Classification::tokens(DataSplit split) const {
   return split == DataSplit::train ? train_ : split == DataSplit::dev ? dev_ : test_;

@@ -46,7 +46,7 @@ struct RobertaConfig final : TextConfig {
   std::string embedding() const override { return std::string(kind().base) + ".embeddings.word_embeddings"; }
   bool causal() const override { return false; }
   std::string classifier_class() const override {
-    return std::string(kind().class_names) + "ForSequenceClassification";
+    return std::string(kind().class_names) + (label_words.empty() ? "ForSequenceClassification" : "ForMaskedLM");
   }
   std::string classifier_json() const override;
   HubFamily classifier_family() const override;

@@ -13,6 +13,10 @@ follow the longest text of a batch). The tensors:
     train/ids_K, cu_seqlens_K, labels_K, losses
                                       twenty AdamW steps, batch K = step mod 4
 score/golden.safetensors: batch/ids, cu_seqlens, numbers; logits (S, 1); loss of problem_type regression.
+
+words_NAME/, of the masked-LM heads of roberta_tiny, bert_tiny and distilbert_tiny: an adapter and
+    batch/ids, cu_seqlens, masks, words, labels   where each text has its mask; an id for each class
+    logits (S, 3), loss, grad/NAME    of the words' logits at the mask, and the mean cross-entropy over them
 """
 import json
 import os
@@ -143,6 +147,41 @@ def make_score(out, versions):
     save_file(golden.tensors, os.path.join(out, "golden.safetensors"), metadata=versions)
 
 
+def make_words(name, base, mask, out, versions):
+    print("words", name)
+    torch.manual_seed(SEED + 2)
+    gen = torch.Generator().manual_seed(SEED + 2)
+    model = transformers.AutoModelForMaskedLM.from_pretrained(base, attn_implementation="eager", dtype=torch.float32)
+    pairs = ["q_lin", "v_lin"] if name == "distilbert" else ["query", "value"]
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=4, target_modules=pairs))
+    with torch.no_grad():
+        for n, p in adapted.named_parameters():
+            if p.requires_grad:
+                p.copy_(0.3 * torch.randn(p.shape))
+    adapted.save_pretrained(out)
+    os.remove(os.path.join(out, "README.md"))
+    rewrite_base_name(os.path.join(out, "adapter_config.json"), name)
+    adapted = adapted.double().eval()
+    seqs = [torch.randint(5, 40, (n,), generator=gen) for n in (7, 3, 11, 5)]
+    masks, words = torch.tensor([4, 0, 9, 2]), torch.tensor([17, 8, 30])
+    labels = torch.randint(0, LABELS, (len(seqs),), generator=gen)
+    for s, at in zip(seqs, masks):
+        s[at] = mask
+    golden = Golden()
+    ids, cu = pack(seqs)
+    for key, value in {"ids": ids, "cu_seqlens": cu, "masks": masks, "words": words, "labels": labels}.items():
+        golden.put("batch/" + key, value.to(torch.int32))
+    logits = torch.stack([adapted(input_ids=s[None]).logits[0, at, words] for s, at in zip(seqs, masks)])
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    golden.put("logits", logits)
+    golden.put("loss", loss.reshape(1))
+    for n, p in adapted.named_parameters():
+        if p.grad is not None:
+            golden.put("grad/" + plain(n), p.grad.float())
+    save_file(golden.tensors, os.path.join(out, "golden.safetensors"), metadata=versions)
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "classifiers")
@@ -154,6 +193,8 @@ def main():
         base = os.path.join(here, "gpt2_tiny" if name == "gpt2" else os.path.join("llama_tiny", name))
         make(name, base, os.path.join(out, name), versions)
     make_score(os.path.join(out, "score"), versions)
+    for name in ["roberta", "bert", "distilbert"]:
+        make_words(name, os.path.join(here, name + "_tiny", "mlm"), 4, os.path.join(out, "words_" + name), versions)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 // twenty steps, and folders both ways. The references are double-precision (tests/golden/make_classifier_golden.py).
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/decoder/config.h"
 #include "models/hub/adapter.h"
 #include "models/hub/merge.h"
-#include "models/hub/write_model.h"
+#include "models/roberta/roberta.h"
 #include "models/text/text_folder.h"
 #include "optim/method.h"
 #include "tests/hub/hub_fixture.h"
@@ -167,7 +169,8 @@ TEST_CASE("Decoders that classify: an adapter is written as it was read, and mer
     CHECK(merged.config->architectures == std::vector<std::string>{c.config->classifier_class()});
     CHECK(max_abs_diff(merged.logits(rows), wanted) <= 1e-4);
     if (std::string(kind) == "llama") {  // the labels of what is merged stand in the adapter alone
-      merge_adapter(base_of_kind(kind), folder, out / "n", decoder_config_of(base_of_kind(kind))->family());
+      merge_adapter(base_of_kind(kind), folder, out / "n",
+                    read_decoder_config(read_file(base_of_kind(kind) + "/config.json"), kind)->family());
       CHECK(text_config_of(out / "n")->labels == std::vector<std::string>{"LABEL_0", "LABEL_1", "LABEL_2"});
     }
   }
@@ -199,6 +202,56 @@ TEST_CASE("A folder of a decoder that gives a score: logits and mean squared err
   model->materialise(golden.context, DType::f32);
   WeightMap weights = open_weights(folder, config->classifier_family());
   CHECK(load_classifier(*model, weights, 1).fresh == std::vector<std::string>{"score.weight"});
+}
+
+TEST_CASE("Label words: logits at the mask, loss and every gradient equal transformers' and peft's") {
+  for (const char* kind : {"roberta", "bert", "distilbert"}) {
+    CAPTURE(kind);
+    const std::string name = std::string("words_") + kind, base = golden_folder(std::string(kind) + "_tiny/mlm");
+    ClassGolden golden(name);
+    RobertaConfig config = RobertaConfig::from_folder(base);
+    config.label_words = golden.ints("batch/words");
+    const HubFamily family = config.classifier_family();
+    LoadedAdapter adapter = load_adapter(golden_folder("classifiers/" + name));
+    CHECK(adapter.config.base_model_class == config.classifier_class());
+    CHECK(family.base_model_class == adapter.config.base_model_class);
+    CHECK(family.parent_library == adapter.config.parent_library);
+    const std::vector<int32_t> ids = golden.ints("batch/ids"), cu = golden.ints("batch/cu_seqlens");
+    const std::vector<int32_t> masks = golden.ints("batch/masks");
+    std::vector<nn::Segment> segments;
+    for (size_t s = 0; s < masks.size(); ++s)
+      segments.push_back({{ids.begin() + cu[s], ids.begin() + cu[s + 1]}, static_cast<int64_t>(s), {masks[s]}});
+    const nn::Rows rows = nn::pack(golden.context, segments);
+    for (const DType dtype : {DType::f64, DType::f32}) {
+      const bool exact = dtype == DType::f64;
+      const std::unique_ptr<TextModel> model = config.new_classifier();
+      attach_adapter(*model, settings_of(adapter), family, &adapter);
+      model->materialise(golden.context, dtype);
+      WeightMap weights = open_weights(base, family);
+      CHECK(load_classifier(*model, weights, 1).fresh.empty());
+      fill_adapter(*model, adapter);
+      const Tensor logits = model->forward(rows, {true, 0, 0});
+      CHECK(max_abs_diff(host(logits), golden.values("logits")) <= (exact ? 1e-10 : 1e-5));
+      const Tensor loss = mean_of_classes(logits, golden.labels(golden.ints("batch/labels")));
+      CHECK(std::abs(loss.item() - golden.values("loss")[0]) <= (exact ? 1e-10 : 1e-5));
+      golden.context.tape().backward(loss);
+      check_gradients(golden, "grad/", exact ? kStored : 1e-4, [&](const std::string& n) {
+        return model->arena().grad(n.substr(std::string("base_model.model.").size()));
+      });
+    }
+    // Trained in full, the words' rows of the table and of the bias learn, and no others of the bias do.
+    const std::unique_ptr<TextModel> whole = config.new_classifier();
+    whole->train([](const std::string&) { return true; });
+    whole->materialise(golden.context, DType::f32);
+    WeightMap weights = open_weights(base, family);
+    load_classifier(*whole, weights, 1);
+    golden.context.tape().backward(
+        mean_of_classes(whole->forward(rows, {true, 0, 0}), golden.labels(golden.ints("batch/labels"))));
+    const std::vector<double> bias = host(whole->parameters().find(config.kind().lm_bias).grad());
+    const std::vector<int32_t> words = golden.ints("batch/words");
+    for (size_t i = 0; i < bias.size(); ++i)
+      CHECK((bias[i] != 0) == (std::find(words.begin(), words.end(), static_cast<int32_t>(i)) != words.end()));
+  }
 }
 
 TEST_CASE("config.json of a classifier: the language model's with class, labels and type of numbers") {
