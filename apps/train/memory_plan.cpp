@@ -38,17 +38,21 @@ size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& m
   for (const auto& p : model.parameters().all()) {
     if (p->trainable && p->shape.size() == 1)  // of a norm; a bias takes less
       most = std::max(most, LL_CPU_KERNEL(kernels, layer_norm_backward_scratch)(plan.rows, p->shape[0]));
-    const bool converts = std::is_same_v<T, bf16> && p->value.dtype() == DType::bf16 && !kernels.bf16_products;
-    const bool widens = p->value.dtype() != DType::f32 && p->value.dtype() != dtype_of<T>;
-    if ((!converts && !widens) || p->shape.size() != 2) continue;
+    if (p->shape.size() != 2) continue;
     const int64_t rows = in_blocks.count(p->name) != 0 ? plan.rows : plan.selected;
-    for (const bool back : {false, true}) {
-      const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
-                                .M = rows,
-                                .N = p->shape[back ? 1 : 0],
-                                .K = p->shape[back ? 0 : 1]};
-      most = std::max(most, widens ? LL_CPU_KERNEL(kernels, frozen_matmul_scratch<T>)(threads, product)
-                                   : LL_CPU_KERNEL(kernels, bf16_matmul_scratch)(threads, product));
+    for (const nn::Piece& piece : p->pieces) {
+      const DType type = piece.value.dtype();
+      const bool converts = std::is_same_v<T, bf16> && type == DType::bf16 && !kernels.bf16_products;
+      const bool widens = type != DType::f32 && type != dtype_of<T>;
+      if (!converts && !widens) continue;
+      for (const bool back : {false, true}) {
+        const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
+                                  .M = rows,
+                                  .N = piece.value.dim(back ? 1 : 0),
+                                  .K = piece.value.dim(back ? 0 : 1)};
+        most = std::max(most, widens ? LL_CPU_KERNEL(kernels, frozen_matmul_scratch<T>)(threads, product)
+                                     : LL_CPU_KERNEL(kernels, bf16_matmul_scratch)(threads, product));
+      }
     }
   }
   return sizeof(float) * most;
@@ -61,8 +65,7 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
   MemoryPlan plan;
   prepare(*model, run, batch, context);
   model->materialise(meta, run.system.compute_dtype(context));
-  for (const auto& p : model->parameters().all())
-    if (!p->trainable) plan.weights += p->value.nbytes();
+  for (const auto& p : model->parameters().all()) plan.weights += p->frozen_bytes();
   plan.gradients = model->arena().grads().nbytes();
   plan.trained = memory.live_bytes() - plan.weights - plan.gradients;
   size_t before = memory.live_bytes();
@@ -76,6 +79,8 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
     plan.longest_segment = std::max<int64_t>(plan.longest_segment, b.rows.longest);
     plan.rows = std::max(plan.rows, b.rows.N);
     plan.selected = std::max(plan.selected, b.rows.K);
+    plan.step_rows += b.rows.N;
+    plan.step_selected += b.rows.K;
   }
   const auto loss = [&](const PackedBatch& b, const nn::Mode& mode, double scale) {
     const Tensor l = run.objective.loss(*model, b, mode, scale);  // (1)
@@ -83,6 +88,10 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
     return l;
   };
   TrainingStep(*model, *method, loss, false).run(batches, {.lr = 1e-3, .rho = 1e-3, .seed = 1, .new_window = true});
+  // The step that was packed is all processes'.
+  const int64_t world = batch.rank.world;
+  plan.step_rows = (plan.step_rows + world - 1) / world;
+  plan.step_selected = (plan.step_selected + world - 1) / world;
   plan.passing = memory.peak_bytes() - before - plan.activations;
   plan.waiting = run.objective.waiting_bytes(*model);
   if (context.on_cpu())

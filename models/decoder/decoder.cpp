@@ -5,7 +5,7 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
-#include "models/llama/kv_cache.h"
+#include "models/decoder/kv_cache.h"
 
 namespace lowland {
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <iterator>
 
+#include "models/decoder/tied_head.h"
 #include "models/gpt2/gpt2.h"
 #include "models/hub/family.h"
-#include "models/llama/tied_head.h"
 
 namespace lowland {
 namespace {

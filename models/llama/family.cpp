@@ -1,7 +1,7 @@
 #include "models/llama/family.h"
 
+#include "models/decoder/tied_head.h"
 #include "models/llama/llama.h"
-#include "models/llama/tied_head.h"
 
 namespace lowland {
 

@@ -8,9 +8,9 @@
 
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/decoder/beam_search.h"
+#include "models/decoder/load_weights.h"
 #include "models/hub/adapter.h"
-#include "models/llama/beam_search.h"
-#include "models/llama/load_weights.h"
 #include "optim/method.h"
 #include "tests/models/golden.h"
 

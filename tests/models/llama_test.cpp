@@ -9,10 +9,10 @@
 #include "apps/common/generate_text.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "models/decoder/generate.h"
+#include "models/decoder/load_weights.h"
 #include "models/hub/adapter.h"
 #include "models/llama/family.h"
-#include "models/llama/generate.h"
-#include "models/llama/load_weights.h"
 #include "optim/method.h"
 #include "tests/models/golden.h"
 

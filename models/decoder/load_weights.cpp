@@ -1,6 +1,6 @@
-#include "models/llama/load_weights.h"
+#include "models/decoder/load_weights.h"
 
-#include "models/llama/tied_head.h"
+#include "models/decoder/tied_head.h"
 
 namespace lowland {
 

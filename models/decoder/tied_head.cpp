@@ -1,4 +1,4 @@
-#include "models/llama/tied_head.h"
+#include "models/decoder/tied_head.h"
 
 #include <algorithm>
 #include <filesystem>
