@@ -5,8 +5,9 @@
     bench_llama.py --threads 2 --program build/bin/lowland-llama  in turn with Lowland's bench, and the ratio
 
 --dtype bf16: PyTorch with weights in f32 under autocast and with weights in bf16, in turns with Lowland's --dtype bf16;
-the ratio is to the faster. A step: forward, backward, clipping to 1, AdamW, zero_grad; r 16, alpha 32 on all projections. Attention is eager or
-sdpa, the faster in a short trial, unless --attention. The last line of the output is one JSON object.
+the ratio is to the faster. A step: forward, backward, clipping to 1, AdamW, zero_grad; r 16, alpha 32 on all
+projections. Attention is eager or sdpa, the faster in a short trial, unless --attention. The last line of the output is
+one JSON object.
 """
 import argparse
 import json
