@@ -89,6 +89,7 @@ void add_flags(AdapterSettings& s, Flags& f) {
   f.add("lora-dropout", &s.dropout, "Dropout on the adapters' input");
   f.add("targets,target-modules", &s.targets,
         "all-linear, a comma list of module names (lm_head and embeddings too), or a full-match regular expression");
+  f.add("layers-to-transform", &s.layers, "Comma list of the layers whose targets get a pair, from 0; empty: all");
   f.add("rslora,use-rslora", &s.rslora, "Scale by alpha / sqrt(rank) instead");
   f.add("rank-pattern", &s.rank_pattern, R"(Other ranks by module, as in peft: {"key": 4, "layer.0.*.query": 16})");
   f.add("alpha-pattern", &s.alpha_pattern, "Other alphas by module, in the same way");
