@@ -60,8 +60,8 @@ class Communicator {
   void all_reduce(const Tensor& x, const char* what);  // sum
   void broadcast(const Tensor& x, const char* what);
 
-  // --- a gather of any device under way beside what is launched meanwhile: on a CPU in a thread of its own, on a GPU in
-  // a stream of its own. Calls that come before its end wait for it, so that all processes make them in one order.
+  // --- a gather of any device, under way beside what is launched meanwhile: on a CPU in a thread of its own, on a GPU
+  // in a stream of its own. Calls that come before its end wait for it, so that all processes make them in one order.
   // Neither memory may be touched before finish(), after which all (world * bytes) is there for what is launched next.
   using Gather = uint64_t;
   Gather start_gather(const Tensor& all, const Tensor& mine, const char* what);

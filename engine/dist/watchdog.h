@@ -1,6 +1,6 @@
-// Watchdog: work that several processes have launched on their GPUs together ends when all of them are there, and a host
-// that waits for it would wait for ever. A thread looks whether the oldest has ended; what has not within its time is
-// late, and is given up: all work behind it ends with numbers that mean nothing, so who waited asks late() first.
+// Watchdog: work that several processes have launched on their GPUs together ends when all of them are there, and a
+// host that waits for it would wait for ever. A thread looks whether the oldest has ended; what has not within its time
+// is late, and is given up: all work behind it ends with numbers that mean nothing, so who waited asks late() first.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
