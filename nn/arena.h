@@ -43,7 +43,8 @@ struct AdapterSpec {
   std::string module;
   std::string a, b;  // names of specs: A (r, m), B (n, r)
   int64_t n = 0, m = 0, r = 0;
-  double scale = 0;  // alpha / r, or alpha / sqrt(r)
+  double scale = 0;            // alpha / r, or alpha / sqrt(r)
+  std::string magnitude = {};  // of DoRA (kernels/dora.h), the rows' lengths: name of a spec (n); empty: none
 };
 
 // A row of the descriptor table: offsets are elements from the start of the arena.

@@ -14,6 +14,7 @@ struct LoraConfig {
   double alpha = 16;
   double dropout = 0;  // on the adapters' input
   bool rslora = false;
+  bool dora = false;  // lengths of the adapted weights' rows are trained apart from their directions (kernels/dora.h)
   bool gaussian = false;                                   // A begins normal with deviation 1 / rank, else uniform
   std::function<bool(const std::string& module)> targets;  // which linear modules are adapted, by Hugging Face's path
   // Which output layers and embeddings are adapted: a rule for all linear modules does not mean them. Absent: none.

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/block_cache.h"
 #include "nn/embedding.h"
 #include "nn/linear.h"
 
@@ -50,8 +51,7 @@ class Model {
   // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix
   // whose rows are no whole number of blocks stays as it would be.
   void set_quantised(DType blocks) { all_->quantised = blocks; }
-  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above. Of a
-  // matrix with several names (q, k, v) only if all are of one type.
+  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above.
   void set_stored_blocks(std::map<std::string, DType> types) { all_->stored = std::move(types); }
 
   // Memory for everything. dtype: what the forward computes in; f64 is for checks, bf16 for GPUs (trained numbers
@@ -66,6 +66,12 @@ class Model {
   // A uniform in +-1/sqrt(in) or LoraConfig::gaussian, of an embedding standard normal, and B zero (peft's
   // initialisations): a function of the seed and the module's name.
   void initialise_adapters(uint64_t seed);
+  // DoRA's magnitudes as the lengths of the adapted weights' rows: what the base gives is then as before. Behind the
+  // weights and the pairs; nothing without LoraConfig::dora.
+  void initialise_magnitudes() const;
+  // What blocks give that nothing trains is kept there and taken from there; null: computed each time.
+  void set_block_cache(std::shared_ptr<BlockCache> cache) { all_->block_cache = std::move(cache); }
+  BlockCache* block_cache() const { return all_->block_cache.get(); }
 
  private:
   struct Shared {
@@ -84,8 +90,9 @@ class Model {
     std::vector<Embedding*> tables;
     std::optional<DType> quantised;
     std::map<std::string, DType> stored;  // by name
+    std::shared_ptr<BlockCache> block_cache;
   };
-  DType frozen_type(const Parameter& p) const;
+  DType frozen_type(const Parameter& p, const NamedRows& r) const;
   std::shared_ptr<Shared> all_;
 
  protected:

@@ -86,8 +86,9 @@ void RobertaSession::read_input() {
 
 void RobertaSession::predict(const nn::Model& model, const OnRow& row) {
   Progress bar("predict", static_cast<int64_t>(input_tokens_.ids.size()));
-  const auto outputs = predict_outputs(static_cast<const TextModel&>(model), input_tokens_, batch.batch_size,
-                                       [&](int64_t done, int64_t) { bar.update(done, ""); });
+  const auto outputs = predict_outputs(
+      static_cast<const TextModel&>(model), input_tokens_, batch.batch_size,
+      [&](int64_t done, int64_t) { bar.update(done, ""); }, ranks);
   bar.finish();
   for (size_t i = 0; i < outputs.size(); ++i) {
     nlohmann::ordered_json o{{"index", i}};

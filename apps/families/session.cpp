@@ -90,6 +90,7 @@ void Session::take_adapter(const Flags& flags, const HubFamily& family) {
   agree("alpha", told.alpha, lora.alpha);
   agree("lora-dropout", told.dropout, lora.dropout);
   agree("targets", told.targets, lora.targets);
+  agree("layers-to-transform", layer_numbers(told), layer_numbers(lora));
   agree("rslora", told.rslora, lora.rslora);
   agree("rank-pattern", told.rank_pattern, lora.rank_pattern);
   agree("alpha-pattern", told.alpha_pattern, lora.alpha_pattern);

@@ -17,7 +17,7 @@ void put(const Tensor& into, const std::vector<float>& values) {
 
 // Named rows of the model as files hold them.
 HeadTensor as_filed(const nn::Parameter& p, const nn::NamedRows& r) {
-  const Tensor t = p.master.slice_rows(r.begin, r.end);
+  const Tensor t = p.stored(r.begin, r.end);
   HeadTensor out{.name = r.name, .shape = t.shape(), .values = host_values(t)};
   if (!p.input_first) return out;
   out.values = transposed(out.values, t.dim(0), t.dim(1));
@@ -54,6 +54,7 @@ AdapterConfig peft_config(const nn::Model& model, const AdapterSettings& setting
   config.bias = settings.bias;
   config.token_indices = settings.token_indices;
   config.target_modules = lora_targets(settings, family);
+  config.layers_to_transform = layer_numbers(settings);
   config.ensure_weight_tying = settings.ensure_weight_tying;
   config.modules_to_save = modules_to_save(model, family);
   const auto& all = model.parameters().all();
@@ -192,9 +193,13 @@ AdapterSettings settings_of(const LoadedAdapter& adapter) {
                     .ensure_weight_tying = config.ensure_weight_tying && !own_head_pair,
                     .bias = config.bias};
   const ModuleTargets& t = config.target_modules;
-  if (!config.exclude_modules.empty() || !config.layers_to_transform.empty()) {
+  const bool by_pattern = !config.layers_to_transform.empty() && !config.layers_pattern.empty();
+  if (!config.exclude_modules.empty() || by_pattern) {
     for (const LoraFactors& f : adapter.modules) s.targets += (s.targets.empty() ? "" : ",") + f.module;
-  } else if (t.all_linear) {
+    return s;
+  }
+  s.layers = fmt::format("{}", fmt::join(config.layers_to_transform, ","));
+  if (t.all_linear) {
     s.targets = "all-linear";
   } else if (!t.expression.empty()) {
     s.targets = t.expression;

@@ -30,6 +30,8 @@ struct AdapterSettings {
   // (ModuleTargets::from_flag). Linear layers, and where they are named the output layer and embeddings. Empty: the
   // family's default.
   std::string targets = "";
+  // Numbers of the layers whose targets get a pair, a comma list: peft's layers_to_transform. Empty: all.
+  std::string layers = "";
   // Rows of tables that are trained: AdapterConfig::token_indices.
   std::vector<std::pair<std::string, std::vector<int64_t>>> token_indices = {};
   std::string modules_to_save = "";  // comma list of modules trained in full besides the family's
@@ -46,6 +48,9 @@ AdapterSettings settings_of(const LoadedAdapter& adapter);
 
 // The settings' targets as the family spells them.
 ModuleTargets lora_targets(const AdapterSettings& settings, const HubFamily& family);
+
+// AdapterSettings::layers as numbers. Error, naming the flag, where it is no list of numbers.
+std::vector<int64_t> layer_numbers(const AdapterSettings& settings);
 
 // For nn::Model::attach_lora. Throws Error on targets that name nothing, or are an expression that cannot be compiled.
 nn::LoraConfig lora_config(const AdapterSettings& settings, const HubFamily& family);

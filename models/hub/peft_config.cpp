@@ -188,6 +188,7 @@ std::string AdapterConfig::to_json() const {
   j["fan_in_fan_out"] = fan_in_fan_out;
   j["inference_mode"] = true;
   j["init_lora_weights"] = true;
+  if (!layers_to_transform.empty()) j["layers_to_transform"] = layers_to_transform;
   j["lora_alpha"] = number_of(lora_alpha);
   j["lora_dropout"] = lora_dropout;
   j["modules_to_save"] = modules_to_save.empty() ? json(nullptr) : json(modules_to_save);
@@ -257,6 +258,15 @@ bool AdapterConfig::saves_whole(const std::string& tensor) const {
   return false;
 }
 
+// The first number after a dot, or the one after layers_pattern.
+std::string AdapterConfig::layer_of(const std::string& module) const {
+  if (layers_pattern.empty()) return ModulePattern(R"(.*?\.[^.]*\.(?P<idx>\d+)\..*)").group(module, "idx");
+  std::string index;
+  for (size_t i = 0; i < layers_pattern.size() && index.empty(); ++i)
+    index = ModulePattern("(?:|.*?\\.)" + layers_pattern[i] + R"(\.(?P<idx>\d+)\..*)").group(module, "idx");
+  return index;
+}
+
 bool AdapterConfig::targets(const std::string& module, ModuleKind kind) const {
   if (!exclude_modules.empty() && matches_target(module, exclude_modules)) return false;
   if (is_within(module, modules_to_save) || !matches_target(module, target_modules)) return false;
@@ -265,12 +275,7 @@ bool AdapterConfig::targets(const std::string& module, ModuleKind kind) const {
   const auto& names = target_modules.names;
   const bool by_suffix = !names.empty() && std::find(names.begin(), names.end(), module) == names.end();
   if (layers_to_transform.empty() || !by_suffix) return true;
-  // The layer's number: the first one after a dot, or the one after layers_pattern.
-  std::string index;
-  if (layers_pattern.empty()) index = ModulePattern(R"(.*?\.[^.]*\.(?P<idx>\d+)\..*)").group(module, "idx");
-  for (size_t i = 0; i < layers_pattern.size() && index.empty(); ++i) {
-    index = ModulePattern("(?:|.*?\\.)" + layers_pattern[i] + R"(\.(?P<idx>\d+)\..*)").group(module, "idx");
-  }
+  const std::string index = layer_of(module);
   return std::any_of(layers_to_transform.begin(), layers_to_transform.end(),
                      [&](int64_t layer) { return std::to_string(layer) == index; });
 }

@@ -27,9 +27,9 @@ struct AdapterConfig {
   // all-linear is written as the sorted full names of the adapted modules. A file may leave them out: then they are
   // the modules of its tensors (models/hub/peft_adapter.h).
   ModuleTargets target_modules;
-  ModuleTargets exclude_modules;  // read only, as the next two
-  std::vector<int64_t> layers_to_transform;
+  ModuleTargets exclude_modules;  // read only, as layers_pattern
   std::vector<std::string> layers_pattern;
+  std::vector<int64_t> layers_to_transform;  // of target_modules only what is in these layers; empty: in any
   std::vector<std::string> modules_to_save;  // {"classifier"}; empty is written as null
   // trainable_token_indices: rows of an embedding or output layer that are trained, by its name. A plain list is of
   // embed_tokens, peft's default.
@@ -54,6 +54,8 @@ struct AdapterConfig {
   std::string alpha_pattern_text() const;
   void take_patterns(const std::string& rank_json, const std::string& alpha_json);
 
+  // The number of the layer that the module is in, as peft finds it; empty: of none.
+  std::string layer_of(const std::string& module) const;
   int64_t rank_of(const std::string& module) const;
   double alpha_of(const std::string& module) const;
   double scale_of(const std::string& module) const;  // alpha / r, or alpha / sqrt(r)

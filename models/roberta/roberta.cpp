@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/nvtx.h"
+#include "nn/block_cache.h"
 
 namespace lowland {
 
@@ -106,13 +107,23 @@ Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, con
 Tensor Roberta::encode(const Rows& rows, const Mode& mode) const {
   LL_CHECK(rows.K > 0, "no row of the batch is selected");
   arena().refresh();
-  Tensor x = embed(rows, mode);  // (N, C)
-  for (const Layer& layer : layers_) {
-    const nvtx::Range range(fmt::format("layer.{}", &layer - layers_.data()).c_str());
-    const bool last = &layer == &layers_.back();
-    const auto run = [this, &layer, rows, mode, last](const Tensor& in) { return block(layer, in, rows, mode, last); };
-    x = recompute() ? checkpoint(run, x) : run(x);  // (N, C); last: (K, C)
-  }
+  const auto blocks = [&](Tensor x, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const nvtx::Range range(fmt::format("layer.{}", i).c_str());
+      const Layer& layer = layers_[i];
+      const bool last = i + 1 == layers_.size();
+      const auto run = [this, &layer, rows, mode, last](const Tensor& in) {
+        return block(layer, in, rows, mode, last);
+      };
+      x = recompute() && end == layers_.size() ? checkpoint(run, x) : run(x);  // (N, C); last: (K, C)
+    }
+    return x;
+  };
+  const bool drops = config_.hidden_dropout_prob > 0 || config_.attention_probs_dropout_prob > 0;
+  const nn::FromBlock kept = nn::kept_blocks(*this, fmt::format("{}.{}.", config_.kind().base, config_.kind().layers),
+                                             std::ssize(layers_), embed(rows, mode), rows, mode, drops,
+                                             [&](const Tensor& x, int64_t end) { return blocks(x, 0, end); });
+  const Tensor x = blocks(kept.x, kept.next, layers_.size());      // (K, C); (N, C) where all rows are selected
   return rows.K == rows.N ? ops::gather_rows(x, rows.select) : x;  // (K, C)
 }
 
