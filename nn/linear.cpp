@@ -93,7 +93,7 @@ LoraGroup Linear::group(const Arena& arena, size_t first, size_t count, const Ro
 
 Tensor Linear::forward_parts(const Tensor& x, size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
   const int64_t begin = row_of(first), end = row_of(first + count);
-  const Weight w = weight_->slice(begin, end);                                 // (end - begin, in)
+  const Weight w = weight_->weight(begin, end);                                // (end - begin, in)
   const Tensor bias = bias_ == nullptr ? Tensor() : bias_->slice(begin, end);  // (end - begin)
   const LoraGroup lora = arena_ == nullptr ? LoraGroup() : group(*arena_, first, count, rows, mode);
   Tensor y;  // (N, end - begin)

@@ -51,8 +51,7 @@ class Model {
   // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix
   // whose rows are no whole number of blocks stays as it would be.
   void set_quantised(DType blocks) { all_->quantised = blocks; }
-  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above. Of a
-  // matrix with several names (q, k, v) only if all are of one type.
+  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above.
   void set_stored_blocks(std::map<std::string, DType> types) { all_->stored = std::move(types); }
 
   // Memory for everything. dtype: what the forward computes in; f64 is for checks, bf16 for GPUs (trained numbers
@@ -91,7 +90,7 @@ class Model {
     std::map<std::string, DType> stored;  // by name
     std::shared_ptr<BlockCache> block_cache;
   };
-  DType frozen_type(const Parameter& p) const;
+  DType frozen_type(const Parameter& p, const NamedRows& r) const;
   std::shared_ptr<Shared> all_;
 
  protected:

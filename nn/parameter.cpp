@@ -16,6 +16,39 @@ Tensor rows_of(const Tensor& whole, int64_t begin, int64_t end) {
   return part;
 }
 
+struct Run {
+  int64_t begin = 0, end = 0;
+  DType type = DType::f32;
+};
+
+std::vector<Run> runs_of(const Parameter& p, const ParameterSet::TypeOfRows& frozen) {
+  std::vector<Run> runs;
+  for (const NamedRows& r : p.rows) {
+    const DType type = frozen(p, r);
+    if (runs.empty() || runs.back().type != type) runs.push_back({r.begin, r.end, type});
+    runs.back().end = r.end;
+  }
+  return runs;
+}
+
+bool are_in(const std::vector<Piece>& pieces, const std::vector<Run>& runs, const Context& context) {
+  return std::equal(pieces.begin(), pieces.end(), runs.begin(), runs.end(), [&](const Piece& p, const Run& r) {
+    return p.begin == r.begin && p.end == r.end && p.value.dtype() == r.type && &p.value.context() == &context;
+  });
+}
+
+// True if they are all rows of a parameter of this shape.
+bool cover(const std::vector<Piece>& pieces, const Shape& shape) {
+  if (pieces.size() == 1) return pieces.front().value.shape() == shape;
+  int64_t next = 0;
+  for (const Piece& piece : pieces) {
+    if (shape.size() != 2 || piece.begin != next || piece.value.shape() != Shape{piece.end - next, shape[1]})
+      return false;
+    next = piece.end;
+  }
+  return !pieces.empty() && next == shape[0];
+}
+
 }  // namespace
 
 bool Parameter::trains(const NamedRows& r) const {
@@ -30,8 +63,32 @@ std::vector<int64_t> Parameter::trained_rows() const {
   return out;
 }
 
+size_t Parameter::frozen_bytes() const {
+  size_t bytes = 0;
+  for (const Piece& piece : pieces) bytes += piece.value.nbytes();
+  return bytes;
+}
+
 Tensor Parameter::slice(int64_t begin, int64_t end) const { return rows_of(value, begin, end); }
-Tensor Parameter::stored(int64_t begin, int64_t end) const { return rows_of(master, begin, end); }
+
+Weight Parameter::weight(int64_t begin, int64_t end) const {
+  if (value) return slice(begin, end);
+  Weight w;
+  for (const Piece& piece : pieces) {
+    const int64_t first = std::max(begin, piece.begin), last = std::min(end, piece.end);
+    if (first >= last) continue;
+    Tensor& next = w.data ? w.below.emplace_back() : w.data;
+    next = rows_of(piece.value, first - piece.begin, last - piece.begin);  // (last - first, M)
+  }
+  return w;
+}
+
+Tensor Parameter::stored(int64_t begin, int64_t end) const {
+  if (master) return rows_of(master, begin, end);
+  for (const Piece& piece : pieces)
+    if (piece.begin <= begin && end <= piece.end) return rows_of(piece.value, begin - piece.begin, end - piece.begin);
+  fail("rows [{}, {}) of {} do not lie in one piece", begin, end, name);
+}
 
 void ParameterSet::touch() const {
   if (arena_ != nullptr) arena_->touch();
@@ -81,15 +138,15 @@ std::vector<std::string> ParameterSet::shared_names() const {
 FrozenWeights ParameterSet::frozen() const {
   FrozenWeights out;
   for (const auto& p : parameters_)
-    if (!p->trainable) out.emplace(p->name, p->value);
+    if (!p->trainable) out.emplace(p->name, p->pieces);
   return out;
 }
 
 void ParameterSet::share(const FrozenWeights& weights) {
   for (const auto& p : parameters_) {
     const auto at = weights.find(p->name);
-    if (p->trainable || at == weights.end() || at->second.shape() != p->shape) continue;
-    p->value = at->second;
+    if (p->trainable || at == weights.end() || !cover(at->second, p->shape)) continue;
+    p->pieces = at->second;
     p->shared = true;
   }
 }
@@ -121,14 +178,26 @@ std::vector<ArenaSpec> ParameterSet::arena_specs() const {
   return specs;
 }
 
-void ParameterSet::materialise(Context& context, const std::function<DType(const Parameter&)>& frozen, Arena* arena) {
+void ParameterSet::materialise(Context& context, const TypeOfRows& frozen, Arena* arena) {
   const PhaseScope phase(context.memory(), "weights");
   arena_ = arena;
   for (const auto& p : parameters_) {
-    const DType own = frozen(*p);
-    p->shared = p->shared && p->value.dtype() == own && &p->value.context() == &context;
-    if (!p->shared) p->value = p->trainable ? arena->value(p->name) : Tensor::empty(context, p->shape, own);
-    p->master = p->trainable ? arena->master(p->name) : p->value;
+    if (p->trainable) {
+      p->shared = false;
+      p->value = arena->value(p->name);
+      p->master = arena->master(p->name);
+      continue;
+    }
+    const std::vector<Run> runs = runs_of(*p, frozen);
+    p->shared = p->shared && are_in(p->pieces, runs, context);
+    if (!p->shared) p->pieces.clear();
+    for (const Run& run : runs) {
+      if (p->shared) break;
+      Shape shape = p->shape;
+      if (!shape.empty()) shape[0] = run.end - run.begin;
+      p->pieces.push_back({run.begin, run.end, Tensor::empty(context, std::move(shape), run.type)});
+    }
+    if (p->pieces.size() == 1) p->value = p->master = p->pieces.front().value;
   }
 }
 
@@ -137,7 +206,7 @@ void ParameterSet::initialise(uint64_t seed, double std, const std::function<boo
   for (const auto& p : parameters_) {
     for (const NamedRows& r : p->rows) {
       if (!which(r.name)) continue;
-      const Tensor stored = p->master.slice_rows(r.begin, r.end);
+      const Tensor stored = p->stored(r.begin, r.end);
       const Tensor t = is_blocks(stored.dtype()) ? Tensor::empty(stored.context(), stored.shape(), DType::f32) : stored;
       switch (p->init) {
         case Init::zeros: init_constant(t, 0.0); break;

@@ -4,6 +4,10 @@
 // are trained and where adapters sit; only then does materialise() give memory: trainables live in the arena,
 // frozen weights in tensors of their own. One parameter may be stored as one matrix that holds several named
 // ones, q above k above v: one GEMM reads it whole, files see the rows by name.
+//
+// A frozen parameter lies in pieces: runs of its rows, one under the other, each a tensor with a type of its own.
+// Mostly there is one. Where a checkpoint holds q and k in other blocks than v there are several, cut between named
+// rows. Weight (engine/ops/ops.h) is the matrix as products read it, a product for each piece.
 #pragma once
 #include <functional>
 #include <map>
@@ -11,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/ops/ops.h"
 #include "nn/arena.h"
 
 namespace lowland::nn {
@@ -21,6 +26,12 @@ struct NamedRows {
   std::string name;   // Hugging Face's name
   int64_t begin = 0;  // rows of the parameter
   int64_t end = 0;
+};
+
+// Rows [begin, end) of a frozen parameter.
+struct Piece {
+  int64_t begin = 0, end = 0;
+  Tensor value;
 };
 
 struct Parameter {
@@ -35,19 +46,24 @@ struct Parameter {
   std::vector<std::pair<int64_t, int64_t>> held;  // rows that stay as they are, though the parameter is trained
   bool replaced = false;                          // an adapter's file brought another value than the checkpoint's
   bool shared = false;                            // frozen, with the memory and the values of another model's
-  Tensor value;                                   // what the forward reads; absent before materialise()
-  Tensor master;  // what files read and write: value, or the f32 behind a bf16 that is trained
+  // After materialise():
+  std::vector<Piece> pieces;  // all rows from the top down; empty if trained
+  Tensor value;               // what the forward reads; absent if there are several pieces
+  Tensor master;              // what files read and write: value, or the f32 behind a bf16 that is trained
 
   bool trains(const NamedRows& r) const;  // any of these rows
   std::vector<int64_t> trained_rows() const;
+  size_t frozen_bytes() const;  // of all pieces
 
-  // Rows [begin, end) of the value with their share of the gradient buffer, and of the master.
+  // Rows [begin, end) of the value with their share of the gradient buffer; the same of any parameter, in pieces or
+  // not; and those that files read and write, which lie in one piece.
   Tensor slice(int64_t begin, int64_t end) const;
+  Weight weight(int64_t begin, int64_t end) const;
   Tensor stored(int64_t begin, int64_t end) const;
 };
 
-// Frozen parameters of a model in memory, by name. Nothing writes into them once they are filled.
-using FrozenWeights = std::map<std::string, Tensor>;
+// Pieces of a model's frozen parameters in memory, by name. Nothing writes into them once they are filled.
+using FrozenWeights = std::map<std::string, std::vector<Piece>>;
 
 class ParameterSet {
  public:
@@ -77,9 +93,10 @@ class ParameterSet {
   // those of another model that is filled.
   void share(const FrozenWeights& weights);
   FrozenWeights frozen() const;
-  // Gives memory to everything: trainable parameters become views of the arena, frozen ones are of the type that
-  // `frozen` says.
-  void materialise(Context& context, const std::function<DType(const Parameter&)>& frozen, Arena* arena);
+  // Gives memory to everything: trainable parameters become views of the arena; of frozen ones named rows that follow
+  // each other and have one type, as `frozen` says, are a piece.
+  using TypeOfRows = std::function<DType(const Parameter&, const NamedRows&)>;
+  void materialise(Context& context, const TypeOfRows& frozen, Arena* arena);
   // What the arena needs to hold for the trainable parameters.
   std::vector<ArenaSpec> arena_specs() const;
   // Fresh values: normal(0, std) for matrices, 1 and 0 for norms and biases, a function of seed and name only.

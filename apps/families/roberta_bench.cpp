@@ -73,6 +73,7 @@ class RobertaBench final : public BenchCase {
  private:
   // The lengths of each batch: all `length`, or as the file lists them ({"lengths": [[...], ...]} or [[...], ...]).
   void read_lengths() {
+    LL_CHECK(lengths_file_.empty() || batch.rank.world == 1, "--lengths is for one process");
     if (lengths_file_.empty()) {
       lengths_ = {std::vector<int64_t>(sequences, length)};
       return;

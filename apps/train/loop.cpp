@@ -37,6 +37,18 @@ int64_t warmup_steps(const TrainingSettings& s, int64_t total) {
   return total > 1 ? optim::warmup_steps(s.warmup_ratio, total) : 0;
 }
 
+// While it lives the processes deal what is measured.
+class Sharing {
+ public:
+  Sharing(const Objective& objective, dist::Communicator& ranks) : objective_(objective) { objective.ranks = &ranks; }
+  ~Sharing() { objective_.ranks = nullptr; }
+  Sharing(const Sharing&) = delete;
+  Sharing& operator=(const Sharing&) = delete;
+
+ private:
+  const Objective& objective_;
+};
+
 class Loop {
  public:
   Loop(const Training& what, RunFolder* run)
@@ -138,6 +150,7 @@ class Loop {
   // What the device knows of the steps so far; on a GPU the only wait of the loop.
   void read_stats() {
     stats_ = what_.method.stats();
+    ranks_.require_whole();  // before what it means is believed
     state_.window.loss = stats_.window_loss;
     if (stats_.skipped == 0) return;
     const auto step = static_cast<int64_t>(stats_.first_skipped.step);
@@ -155,6 +168,7 @@ class Loop {
   }
 
   void probe() {
+    const Sharing sharing(what_.objective, ranks_);
     const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
     const optim::Sharpness sharpness = optim::measure_sharpness(what_.model, loss, {});
     state_.probed = Probed{sharpness.sharpness, sharpness.loss, {}};
@@ -166,6 +180,7 @@ class Loop {
   // --probe
   void probe_more() {
     nlohmann::json line{{"step", state_.step}};
+    const Sharing sharing(what_.objective, ranks_);
     const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
     line.update(run_probes(probes_, what_.model, loss, what_.method));
     note(line);
@@ -176,9 +191,8 @@ class Loop {
     if (what_.objective.lengths(DataSplit::dev).empty()) return;
     {
       const PhaseScope phase(what_.model.context().memory(), "evaluation");
-      what_.objective.ranks = &ranks_;
+      const Sharing sharing(what_.objective, ranks_);
       state_.last = what_.objective.evaluate(what_.model, DataSplit::dev, what_.batch);
-      what_.objective.ranks = nullptr;
     }
     note(evaluation_line(state_.step, epoch_, *state_.last));
     score_by(what_.settings.best_metric, *state_.last);

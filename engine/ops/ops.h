@@ -11,11 +11,27 @@
 namespace lowland {
 
 // A weight matrix as the forward reads it: (O, M), y = x W^T. Rows may be a view of a larger matrix (q of q|k|v).
-// Frozen, it may be in bf16 or in blocks (kernels/common/blocks.h) whatever the activations are in.
+// Frozen, it may be in bf16 or in blocks (kernels/common/blocks.h) whatever the activations are in, and in pieces, each
+// of a type of its own, stacked by rows: `data` is the top one.
 struct Weight {
   Tensor data;
+  std::vector<Tensor> below;  // (O_i, M), from the top down
   Weight() = default;
   Weight(Tensor matrix) : data(std::move(matrix)) {}  // NOLINT: a plain matrix is a weight
+  // f(piece, its first row) for each piece, from the top down.
+  template <class F> void each_piece(const F& f) const {
+    f(data, int64_t{0});
+    int64_t row = data.dim(0);
+    for (const Tensor& piece : below) {
+      f(piece, row);
+      row += piece.dim(0);
+    }
+  }
+  int64_t rows() const {  // O, of all pieces
+    int64_t n = data.dim(0);
+    for (const Tensor& piece : below) n += piece.dim(0);
+    return n;
+  }
 };
 
 // What identifies the random draws of one dropout: who draws (seed, step, op) and where each row is.

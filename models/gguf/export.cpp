@@ -8,13 +8,13 @@
 #include "engine/io/gguf_types.h"
 #include "engine/io/gguf_writer.h"
 #include "engine/io/row_order.h"
+#include "models/decoder/tied_head.h"
 #include "models/gguf/model_keys.h"
 #include "models/gguf/tokenizer_keys.h"
 #include "models/hub/base_model.h"
 #include "models/hub/merged_weights.h"
 #include "models/hub/write_model.h"
 #include "models/llama/llama.h"
-#include "models/llama/tied_head.h"
 
 namespace lowland {
 namespace fs = std::filesystem;

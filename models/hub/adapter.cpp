@@ -17,7 +17,7 @@ void put(const Tensor& into, const std::vector<float>& values) {
 
 // Named rows of the model as files hold them.
 HeadTensor as_filed(const nn::Parameter& p, const nn::NamedRows& r) {
-  const Tensor t = p.master.slice_rows(r.begin, r.end);
+  const Tensor t = p.stored(r.begin, r.end);
   HeadTensor out{.name = r.name, .shape = t.shape(), .values = host_values(t)};
   if (!p.input_first) return out;
   out.values = transposed(out.values, t.dim(0), t.dim(1));

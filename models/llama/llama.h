@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "models/decoder/decoder.h"
+#include "models/decoder/kv_cache.h"
 #include "models/llama/config.h"
-#include "models/llama/kv_cache.h"
 #include "nn/rms_norm.h"
 
 namespace lowland {

@@ -144,7 +144,13 @@ Tensor Roberta::classify(const Tensor& x, const Rows& rows, const Mode& mode) co
 
 Tensor Roberta::predict_tokens(const Tensor& x, const Rows& rows, const Mode& mode) const {
   const Tensor h = lm_norm_->forward(ops::gelu(dense_->forward(x, rows.selected, mode)));  // (K, C)
-  return ops::linear(h, words_->weight().value, lm_bias_->value);                          // (K, V)
+  const Tensor& table = words_->weight().value;                                            // (V, C)
+  if (config_.label_words.empty()) return ops::linear(h, table, lm_bias_->value);          // (K, V)
+  const auto labels = static_cast<int64_t>(config_.label_words.size());
+  if (!label_words_) label_words_ = Tensor::from<int32_t>(context(), {labels}, config_.label_words);
+  const Tensor rows_of_words = ops::embedding(label_words_, table, dtype());                             // (L, C)
+  const Tensor bias = ops::gather_rows(lm_bias_->value.reshape({config_.vocab_size, 1}), label_words_);  // (L, 1)
+  return ops::linear(h, rows_of_words, bias.reshape({labels}));                                          // (K, L)
 }
 
 }  // namespace lowland

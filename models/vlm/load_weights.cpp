@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
-#include "models/llama/tied_head.h"
+#include "models/decoder/tied_head.h"
 
 namespace lowland {
 namespace {

@@ -136,6 +136,7 @@ TEST_CASE("a sweep's runs are those of finetune, whatever was run before them in
   CHECK(contains(swept.err, "[8/8] sst2/whole/8"));
   CHECK(contains(swept.out, "eflat-lora"));
   CHECK(contains(read_text((w / "out") + "/report.html"), "Tiny &lt;sweep&gt;"));
+  CHECK(contains(read_text((w / "out") + "/table.md"), "| method | mean accuracy |"));
   // What is there is not run again; another file's runs are refused.
   const Outcome again = must(run_program(sweep_flags(w, w / "out")));
   CHECK(contains(again.err, "8 runs, 8 of them done"));

@@ -6,9 +6,9 @@
 #include <set>
 
 #include "engine/io/safetensors.h"
+#include "models/decoder/tied_head.h"
 #include "models/hub/initial_pairs.h"
 #include "models/hub/merge.h"
-#include "models/llama/tied_head.h"
 #include "optim/method.h"
 #include "tests/hub/tiny_models.h"
 

@@ -1,4 +1,4 @@
-#include "models/llama/sampling.h"
+#include "models/decoder/sampling.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "models/decoder/decoder.h"
-#include "models/llama/sampling.h"
+#include "models/decoder/sampling.h"
 
 namespace lowland {
 
@@ -43,7 +43,7 @@ using EmbedPrompts = std::function<Tensor(const nn::Rows& rows)>;
 
 // The new tokens of each prompt: at most max_new_tokens, and no more than the model's positions hold. Runs at
 // the centre, without dropout. Throws Error on an empty prompt and on one that the positions cannot hold.
-// With beams it is the best text of each prompt, told token by token at the end (models/llama/beam_search.h).
+// With beams it is the best text of each prompt, told token by token at the end (models/decoder/beam_search.h).
 std::vector<std::vector<int32_t>> generate(const Decoder& model, const std::vector<std::vector<int32_t>>& prompts,
                                            const GenerateOptions& options, const OnToken& on_token = {},
                                            const EmbedPrompts& embed = {});

@@ -1,11 +1,11 @@
-#include "models/llama/beam_search.h"
+#include "models/decoder/beam_search.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
-#include "models/llama/kv_cache.h"
+#include "models/decoder/kv_cache.h"
 
 namespace lowland {
 namespace {

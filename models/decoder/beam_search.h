@@ -6,7 +6,7 @@
 // All beginnings of all prompts are rows of one pass, and lie in one cache: a prompt is read once, and where a
 // beginning has several continuations, only those tokens are copied in which it differs from what is thrown away.
 #pragma once
-#include "models/llama/generate.h"
+#include "models/decoder/generate.h"
 
 namespace lowland {
 

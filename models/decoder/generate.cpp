@@ -1,12 +1,12 @@
-#include "models/llama/generate.h"
+#include "models/decoder/generate.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
-#include "models/llama/beam_search.h"
-#include "models/llama/kv_cache.h"
+#include "models/decoder/beam_search.h"
+#include "models/decoder/kv_cache.h"
 
 namespace lowland {
 namespace {

@@ -1,4 +1,4 @@
-#include "models/llama/kv_cache.h"
+#include "models/decoder/kv_cache.h"
 
 #include "engine/error.h"
 #include "engine/ops/ops.h"
