@@ -31,8 +31,8 @@ TEST_CASE("lowland-roberta on a decoder: finetune, evaluate, predict, probe, ins
   const Workspace& task = tiny_task();
   const Workspace w;
   w.write("config.json", R"({"model_type": "qwen3", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-      "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 40, "vocab_size": 300,
-      "tie_word_embeddings": true})");
+      "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 40,
+      "vocab_size": 300, "tie_word_embeddings": true})");
   must(run_llama({"pretrain", "--text", task / "text.txt", "--model-config", w / "config.json", "--vocab-size", "300",
                   "--epochs", "1", "--batch-size", "8", "--threads", "1", "--out", w / "base"}));
   const std::string base = w / "base/model";
