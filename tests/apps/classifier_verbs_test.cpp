@@ -81,7 +81,8 @@ TEST_CASE("lowland-roberta by label words: finetune from a few shots, evaluate, 
   const Workspace w;
   const std::string base = task / "pretrained/model", run = w / "run";
   const std::vector<std::string> data = {"--data", task / "data", "--task", "sst2", "--threads", "1"};
-  const std::vector<std::string> words = {"--template", "*cls**sent_0*_so*mask*.*sep+*", "--label-words", R"(["!", "?"])"};
+  const std::vector<std::string> words = {"--template", "*cls**sent_0*_so*mask*.*sep+*", "--label-words",
+                                          R"(["!", "?"])"};
   const auto prompted = [&](const std::vector<std::string>& args) { return with(with(args, data), words); };
   const Outcome o =
       run_program(prompted({"finetune", "--model", base, "--method", "eflat-lora", "--k-shot", "12", "--dev-shots", "6",
