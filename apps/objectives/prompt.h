@@ -25,9 +25,9 @@ struct PromptText {
   std::string text;                // the template
   std::vector<std::string> words;  // of each label, in the order of the ids
 };
-// text: a template, or kTaskPrompt for the task's own. words: a JSON object of labels, as files spell them or by name; a
-// JSON list or a comma list in the order of the ids; or empty, for the task's own. Error where the task has none, on a
-// label without a word and on a task that is no choice of one class.
+// text: a template, or kTaskPrompt for the task's own. words: a JSON object of labels, as files spell them or by name;
+// a JSON list or a comma list in the order of the ids; or empty, for the task's own. Error where the task has none, on
+// a label without a word and on a task that is no choice of one class.
 PromptText prompt_of(const std::string& text, const std::string& words, const TaskInfo& task);
 
 class Prompt {
