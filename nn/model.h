@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/block_cache.h"
 #include "nn/embedding.h"
 #include "nn/linear.h"
 
@@ -76,8 +77,12 @@ class Model {
   Arena& arena() const { return *all_->arena; }
   const std::vector<AdapterSpec>& adapters() const { return all_->adapters; }
   // A uniform in +-1/sqrt(in) or LoraConfig::gaussian, of an embedding standard normal, and B zero (peft's
-  // initialisations): a function of the seed and the module's name.
+  // initialisations): a function of the seed and the module's name. DoRA's magnitudes are the lengths of the weights'
+  // rows: weights come first.
   void initialise_adapters(uint64_t seed);
+  // What blocks give that nothing trains is kept there and taken from there; null: computed each time.
+  void set_block_cache(std::shared_ptr<BlockCache> cache) { all_->block_cache = std::move(cache); }
+  BlockCache* block_cache() const { return all_->block_cache.get(); }
 
  private:
   struct Shared {
@@ -96,6 +101,7 @@ class Model {
     std::vector<Embedding*> tables;
     std::optional<DType> quantised;
     std::map<std::string, DType> stored;  // by name
+    std::shared_ptr<BlockCache> block_cache;
   };
   DType frozen_type(const Parameter& p, const NamedRows& r) const;
   std::shared_ptr<Shared> all_;

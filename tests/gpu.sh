@@ -142,6 +142,7 @@ if wanted tests; then
 fi
 if wanted lab; then
   part "kernel lab: attention, eflat" 60 "$bin/kernel_lab" attention eflat --json "$out/lab.json"
+  part "kernel lab: weights in blocks" 40 "$bin/kernel_lab" frozen_matmul --json "$out/lab_blocks.json"
 fi
 if wanted bench; then
   bench "llama-3.1-8b by op" 50 lowland-llama "${eight[@]}" --methods lora --by-op

@@ -110,6 +110,10 @@ struct SystemSettings {
   std::unique_ptr<Context> make_context() const;
   // What a model computes in there: `auto` is bf16 on GPUs that multiply it (sm_80 and later), else f32.
   DType compute_dtype(const Context& context) const;
+  // On a CPU that multiplies bf16 so: f32 but where bf16 is asked for, and Error where nobody multiplies it. And what
+  // to say of `auto` where bf16 would be faster, else nothing.
+  DType dtype_on_cpu(CpuBf16 cpu) const;
+  std::string faster_dtype(CpuBf16 cpu) const;
   // What frozen matrices are kept in that are not quantised.
   DType weights_dtype(const BatchSettings& batch, const Context& context) const;
   // Says to a model without memory what its frozen matrices are kept in.

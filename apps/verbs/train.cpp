@@ -106,6 +106,9 @@ void run(TrainVerb& verb, dist::Communicator& ranks) {
   InputHashes hashes(inputs_of(session, verb.flags), session.labels());  // while the weights are read
   const MemoryPlan plan =
       log_memory_plan(session.planned(verb.training), session.batch, *session.context, verb.output.verbose);
+  if (const std::string faster = session.system.faster_dtype(detect_cpu_bf16());
+      session.context->on_cpu() && !faster.empty())
+    say(faster);
   const std::unique_ptr<nn::Model> model = filled_model(session, true);
   const auto method = optim::make_method(session.method.name, model->arena(),
                                          verb.training.method_options(session.method, session.system.seed));

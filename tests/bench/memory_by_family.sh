@@ -16,18 +16,18 @@ plan() { "$@" 2>/dev/null | awk '$1 == "all" { print $2 " " $3 }'; }
 
 # NAME PROGRAM CONFIG
 row() {
-  local folder=$work/$1 wide narrow=-
+  local folder=$work/$1 wide narrow
   mkdir "$folder"
   cp "$tokenizer"/* "$folder"
   printf '%s\n' "$3" >"$folder/config.json"
   local common=(inspect --model "$folder" --random-init --show 0 --rank 16 --batch-size 8 --dev-fraction 0 --threads 2)
   if [[ $2 == lowland-roberta ]]; then
-    wide=$(plan "$programs/$2" "${common[@]}" --task text --train "$work/labels.jsonl" --max-length 128)
+    common+=(--task text --train "$work/labels.jsonl" --max-length 128)
   else
     common+=(--train "$work/texts.jsonl" --max-length 129)
-    wide=$(plan "$programs/$2" "${common[@]}")
-    narrow=$(plan "$programs/$2" "${common[@]}" --weights-dtype bf16)
   fi
+  wide=$(plan "$programs/$2" "${common[@]}")
+  narrow=$(plan "$programs/$2" "${common[@]}" --weights-dtype bf16)
   echo "| $1 | $wide | $narrow |"
 }
 
