@@ -37,8 +37,8 @@ int64_t warmup_steps(const TrainingSettings& s, int64_t total) {
   return total > 1 ? optim::warmup_steps(s.warmup_ratio, total) : 0;
 }
 
-// While it lives the processes deal what is measured. Where they hold a base in parts each takes all of it: they make the
-// same passes.
+// While it lives the processes deal what is measured. Where they hold a base in parts each takes all of it: they make
+// the same passes.
 class Sharing {
  public:
   Sharing(const Training& what, dist::Communicator& ranks) : objective_(what.objective) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# kills.sh BUILD [N]: a run of several processes is killed N times (4) at random moments, one process or all, and gone on
-# with by the same and by another number of them, until it is whole: its losses and its adapter are those of a run of
-# one process that nobody disturbed. Every second run holds its base in parts. SEED chooses the moments.
+# kills.sh BUILD [N]: runs of several processes are killed N times (4) at random moments, one process or all, and gone
+# on with by the same and by another number of them, until they are whole: losses and adapter are those of a run of one
+# process that nobody disturbed. Every second run holds its base in parts. SEED chooses the moments.
 set -euo pipefail
 build=$(cd "${1:?BUILD}" && pwd)
 kills=${2:-4}
@@ -11,7 +11,8 @@ trap 'rm -rf "$work"' EXIT
 RANDOM=${SEED:-1}
 cd "$work"
 for i in $(seq 0 47); do
-  printf '{"prompt": "the colour of number %s is", "completion": "%s"}\n' $((i % 9)) "$( ((i % 3)) && echo red || echo blue)"
+  ((i % 3)) && colour=red || colour=blue
+  printf '{"prompt": "the colour of number %s is", "completion": "%s"}\n' $((i % 9)) $colour
 done >train.jsonl
 for i in $(seq 0 40); do printf 'the colour of number %s is red or blue\n\n' "$i"; done >text.txt
 cat >config.json <<'JSON'
