@@ -9,6 +9,7 @@
 #include "apps/train/cost.h"
 #include "apps/train/memory_plan.h"
 #include "apps/train/step.h"
+#include "engine/autograd.h"
 #include "engine/device/meta_device.h"
 #include "engine/error.h"
 #include "models/gpt2/gpt2.h"
