@@ -99,6 +99,8 @@ class Arena {
   Tensor master(
       const std::string& name) const;  // what files and optimizers read and write; the same memory but in bf16
   Tensor grad(const std::string& name) const;
+  // value() before it is rounded to bf16: for what the forward reads as it is trained.
+  Tensor unrounded(const std::string& name) const;
   // The lora_a tensors from `first` on as one (sum of r, m) matrix, a leaf as well. REQUIRES count >= 1, one width m.
   Tensor stacked(const std::string& first, int64_t count) const;
 

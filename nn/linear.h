@@ -62,8 +62,9 @@ class Linear {
     double scale = 0;
     std::string magnitude = {};  // empty: not DoRA
   };
-  Tensor forward_dora(const Tensor& x, const Weight& w, const Tensor& bias, LoraGroup lora, LoraGroup side,
+  Tensor forward_dora(const Tensor& x, const Weight& w, const Tensor& bias, LoraGroup lora, LoraGroup beside,
                       size_t first, size_t count) const;
+  Tensor forward_probe(const Tensor& x, int64_t begin, int64_t end) const;
   LoraGroup group(const Arena& arena, size_t first, size_t count, const RowIds& rows, const Mode& mode) const;
   int64_t row_of(size_t part) const;
 

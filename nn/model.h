@@ -64,11 +64,9 @@ class Model {
   Arena& arena() const { return *all_->arena; }
   const std::vector<AdapterSpec>& adapters() const { return all_->adapters; }
   // A uniform in +-1/sqrt(in) or LoraConfig::gaussian, of an embedding standard normal, and B zero (peft's
-  // initialisations): a function of the seed and the module's name.
+  // initialisations): a function of the seed and the module's name. DoRA's magnitudes are the lengths of the weights'
+  // rows: weights come first.
   void initialise_adapters(uint64_t seed);
-  // DoRA's magnitudes as the lengths of the adapted weights' rows: what the base gives is then as before. Behind the
-  // weights and the pairs; nothing without LoraConfig::dora.
-  void initialise_magnitudes() const;
   // What blocks give that nothing trains is kept there and taken from there; null: computed each time.
   void set_block_cache(std::shared_ptr<BlockCache> cache) { all_->block_cache = std::move(cache); }
   BlockCache* block_cache() const { return all_->block_cache.get(); }

@@ -92,6 +92,7 @@ void Session::take_adapter(const Flags& flags, const HubFamily& family) {
   agree("targets", told.targets, lora.targets);
   agree("layers-to-transform", layer_numbers(told), layer_numbers(lora));
   agree("rslora", told.rslora, lora.rslora);
+  agree("use-dora", told.dora, lora.dora);
   agree("rank-pattern", told.rank_pattern, lora.rank_pattern);
   agree("alpha-pattern", told.alpha_pattern, lora.alpha_pattern);
   agree("lora-bias", told.bias, lora.bias);

@@ -99,8 +99,6 @@ constexpr Habit kHabits[] = {
     {"task-type", "*", kSo, ""},
     {"lora-task-type", "*", kSo, ""},
     {"trainable-token-indices", "*", kNo, "--add-tokens FILE adds tokens and trains their rows"},
-    {"use-dora", "true", kNo, "DoRA is not among the adapters here; --rslora and --lora-plus-ratio are"},
-    {"use-dora", "false", kSo, ""},
     {"load-in-4bit", "true", kAs, "--weights-dtype nf4"},
     {"load-in-4bit", "false", kSo, ""},
     {"load-in-8bit", "true", kAs, "--weights-dtype int8"},

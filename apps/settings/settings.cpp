@@ -91,6 +91,7 @@ void add_flags(AdapterSettings& s, Flags& f) {
         "all-linear, a comma list of module names (lm_head and embeddings too), or a full-match regular expression");
   f.add("layers-to-transform", &s.layers, "Comma list of the layers whose targets get a pair, from 0; empty: all");
   f.add("rslora,use-rslora", &s.rslora, "Scale by alpha / sqrt(rank) instead");
+  f.add("use-dora", &s.dora, "Train the lengths of the adapted weights' rows apart from their directions (DoRA)");
   f.add("rank-pattern", &s.rank_pattern, R"(Other ranks by module, as in peft: {"key": 4, "layer.0.*.query": 16})");
   f.add("alpha-pattern", &s.alpha_pattern, "Other alphas by module, in the same way");
   f.add("init-lora-weights", &s.init,

@@ -24,6 +24,7 @@ struct AdapterSettings {
   double alpha = 16;   // the pairs' product is scaled by alpha / rank, with rslora by alpha / sqrt(rank)
   double dropout = 0;  // on the pairs' input, in training
   bool rslora = false;
+  bool dora = false;  // lengths of the adapted weights' rows are trained apart from their directions (kernels/dora.h)
   // Modules of another rank or alpha: peft's rank_pattern and alpha_pattern as JSON objects. Empty: none.
   std::string rank_pattern = "", alpha_pattern = "";
   // Modules that get a pair: all-linear, a comma list of names, or an expression that matches whole paths

@@ -175,6 +175,7 @@ nn::LoraConfig lora_config(const AdapterSettings& settings, const HubFamily& fam
       .alpha = settings.alpha,
       .dropout = settings.dropout,
       .rslora = settings.rslora,
+      .dora = settings.dora,
       .gaussian = settings.init == "gaussian",
       .targets = [which](const std::string& module) { return which.targets(module); },
       .besides = [which, targets](const std::string& m) { return which.targets(m) && !means_linear_only(m, targets); },

@@ -14,7 +14,7 @@ using nlohmann::json;
 void refuse_unsupported(const JsonKeys& keys) {
   const std::string type = keys.text("peft_type", "");
   if (type != "LORA") keys.refuse("peft_type", fmt::format("is {}, not LORA", type.empty() ? "missing" : type));
-  for (const char* key : {"use_dora", "lora_bias", "use_qalora"}) {
+  for (const char* key : {"lora_bias", "use_qalora"}) {
     if (keys.flag(key, false)) keys.refuse(key, "is true, which is not supported");
   }
   if (const std::string bias = keys.text("bias", "none"); bias != "none" && bias != "lora_only" && bias != "all")
@@ -138,6 +138,7 @@ AdapterConfig AdapterConfig::from_json(const std::string& text, const std::strin
   c.lora_dropout = keys.number("lora_dropout", c.lora_dropout);
   if (!(c.lora_dropout >= 0 && c.lora_dropout < 1)) keys.refuse("lora_dropout", "is outside [0, 1)");
   c.use_rslora = keys.flag("use_rslora", false);
+  c.use_dora = keys.flag("use_dora", false);
   c.fan_in_fan_out = keys.flag("fan_in_fan_out", false);
   c.ensure_weight_tying = keys.flag("ensure_weight_tying", false);
   c.bias = keys.text("bias", c.bias);
@@ -205,7 +206,7 @@ std::string AdapterConfig::to_json() const {
   }
   j["task_type"] = text_or_null(task_type);
   for (const auto& [module, ids] : token_indices) j["trainable_token_indices"][module] = ids;
-  j["use_dora"] = false;
+  j["use_dora"] = use_dora;
   j["use_rslora"] = use_rslora;
   return j.dump(2, ' ', true);
 }

@@ -1,5 +1,5 @@
 // AdapterConfig: adapter_config.json of a peft LoRA folder. Missing keys have peft's defaults (r 8,
-// lora_alpha 8). A setting that Lowland does not compute is refused by name: use_dora, lora_bias,
+// lora_alpha 8). A setting that Lowland does not compute is refused by name: lora_bias, use_qalora,
 // target_parameters, layer_replication, and initialisations that change the base's weights.
 #pragma once
 #include <cstdint>
@@ -20,6 +20,7 @@ struct AdapterConfig {
   double lora_alpha = 8;
   double lora_dropout = 0;
   bool use_rslora = false;
+  bool use_dora = false;
   bool fan_in_fan_out = false;       // the base stores its weights (in, out): of no effect on linear layers
   bool ensure_weight_tying = false;  // an output layer that is tied to the embedding stays so
   // Biases that are trained beside frozen weights: none, lora_only (of the modules with a pair) or all.
