@@ -26,7 +26,6 @@ void fill_random(nn::Model& model, double std) {
   std::vector<double> drawn;
   model.arena().touch();
   model.parameters().fill_each([&](nn::Parameter& p) {
-    nn::Parameter* const p = &parameter;
     const int64_t n = p.master.numel();
     const Tensor whole = is_blocks(p.master.dtype())
                              ? Tensor::empty(model.context(), p.shape, DType::f32)  // quantised from here
