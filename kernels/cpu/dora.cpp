@@ -19,7 +19,7 @@ template <class T> void dora_forward(Ctx& ctx, T* y, const T* z, const acc_t<T>*
       T* to = y + i * d.ld;
       const T* from = z + i * d.ld;
 #pragma omp simd
-      for (int64_t j = 0; j < d.n; ++j) to[j] = c[j] * from[j];
+      for (int64_t j = 0; j < d.n; ++j) to[j] = narrow<T>(c[j] * wide(from[j]));
     }
   });
 }
@@ -27,15 +27,15 @@ template <class T> void dora_forward(Ctx& ctx, T* y, const T* z, const acc_t<T>*
 template <class T>
 void dora_backward(Ctx& ctx, T* dz, acc_t<T>* dm, const T* dy, const T* z, const acc_t<T>* c, const acc_t<T>* r,
                    const DoraShape& d) {
-  sum_rows_into(ctx, dm, d.N, d.n, [&](T* partial, int64_t i) {
+  sum_rows_into(ctx, dm, d.N, d.n, [&](acc_t<T>* partial, int64_t i) {
     T* to = dz + i * d.ld;
     const T *from = dy + i * d.ld, *saved = z + i * d.ld;
     if (partial != nullptr) {
 #pragma omp simd
-      for (int64_t j = 0; j < d.n; ++j) partial[j] += from[j] * saved[j] * r[j];
+      for (int64_t j = 0; j < d.n; ++j) partial[j] += wide(from[j]) * wide(saved[j]) * r[j];
     }
 #pragma omp simd
-    for (int64_t j = 0; j < d.n; ++j) to[j] = c[j] * from[j];
+    for (int64_t j = 0; j < d.n; ++j) to[j] = narrow<T>(c[j] * wide(from[j]));
   });
 }
 
