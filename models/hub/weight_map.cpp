@@ -39,6 +39,13 @@ bool is_ignorable_weight(const std::string& name) {
          name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
+bool has_weights(const std::string& folder) {
+  const auto there = [&](const std::string& name) {
+    return is_file(folder + "/" + name) || is_file(folder + "/" + name + kWeightsIndex);
+  };
+  return is_gguf_path(folder) || there(kWeightsFile) || there(kTorchWeightsFile);
+}
+
 WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix, Rename rename)
     : folder_(folder), rename_(std::move(rename)) {
   open_files();
@@ -195,7 +202,9 @@ void WeightMap::read_turned(const std::string& name, const Tensor& into) {
   const Shape wanted = {into.dim(1), into.dim(0)}, &shape = info(name).shape;
   LL_CHECK(shape == wanted, "{}: tensor `{}` is {}, the model's is {}", folder_, name, to_string(shape),
            to_string(wanted));
-  into.assign(transposed(load(into.context(), name, DType::f32).to_vector<float>(), shape[0], shape[1]));
+  into.copy_from(
+      Tensor::from<float>(into.context(), into.shape(),
+                          transposed(load(into.context(), name, DType::f32).to_vector<float>(), shape[0], shape[1])));
 }
 
 Tensor WeightMap::load(Context& context, const std::string& name, DType dtype) {
