@@ -6,7 +6,9 @@
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/add_tokens.h"
+#include "models/hub/config_alone.h"
 #include "models/hub/initial_pairs.h"
 
 namespace lowland::apps {

@@ -32,18 +32,6 @@ int64_t whole(const nlohmann::json& state, const char* key) {
 
 }  // namespace
 
-std::optional<DType> bitsandbytes_type(const std::string& config_json) {
-  const nlohmann::json config = nlohmann::json::parse(config_json, nullptr, false);
-  if (!config.is_object() || !config.contains("quantization_config")) return std::nullopt;
-  const nlohmann::json& how = config["quantization_config"];
-  const auto is = [&](const char* key, const nlohmann::json& value) {
-    return how.is_object() && how.contains(key) && how[key] == value;
-  };
-  if (is("load_in_8bit", true)) return DType::int8;
-  if (!is("load_in_4bit", true) || !is("bnb_4bit_quant_type", "nf4")) return std::nullopt;
-  return is("bnb_4bit_use_double_quant", true) ? DType::nf4_nested : DType::nf4;
-}
-
 std::optional<BnbMatrix> BnbMatrix::of(const std::string& name, const Find& find) {
   std::string in_file;
   const TensorFile* file = find(name, in_file);

@@ -14,10 +14,6 @@
 
 namespace lowland {
 
-// How a configuration says that its matrices are quantised (quantization_config); absent: not so, or otherwise. The
-// tensors of the folder have the last word.
-std::optional<DType> bitsandbytes_type(const std::string& config_json);
-
 class BnbMatrix {
  public:
   // The tensors by their names in the folder: null where there is none of this name.

@@ -39,13 +39,6 @@ bool is_ignorable_weight(const std::string& name) {
          name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
-bool has_weights(const std::string& folder) {
-  const auto there = [&](const std::string& name) {
-    return is_file(folder + "/" + name) || is_file(folder + "/" + name + kWeightsIndex);
-  };
-  return is_gguf_path(folder) || there(kWeightsFile) || there(kTorchWeightsFile);
-}
-
 WeightMap::WeightMap(const std::string& folder, const std::string& base_prefix, Rename rename)
     : folder_(folder), rename_(std::move(rename)) {
   open_files();

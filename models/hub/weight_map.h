@@ -17,9 +17,6 @@ namespace lowland {
 // masked-LM head), `*.attn.bias` and `*.attn.masked_bias` (GPT-2's masks).
 bool is_ignorable_weight(const std::string& name);
 
-// False: a folder without weights in any of the files that WeightMap opens.
-bool has_weights(const std::string& folder);
-
 // Today's name of a tensor or module that may have an older one.
 using Rename = std::function<std::string(const std::string&)>;
 

@@ -154,7 +154,8 @@ void write_int8_llama(const std::string& folder, const char* dtype) {
   };
   for (const TensorInfo& t : from.tensors()) {
     if (!t.name.starts_with("model.layers.") || !t.name.ends_with("_proj.weight")) {
-      put_tensor(t.name, t.dtype.c_str(), t.shape, std::string(std::string_view(from.bytes(t.name))));
+      const TensorBytes content = from.bytes(t.name);
+      put_tensor(t.name, t.dtype.c_str(), t.shape, std::string(content.data(), content.size()));
       continue;
     }
     const std::vector<float> w = from.load(cpu(), t.name, DType::f32).to_vector<float>();
@@ -204,6 +205,24 @@ TEST_CASE("merge: onto matrices that bitsandbytes quantised, as numbers") {
     const auto merged = tiny_llama(out / "m");
     fill(*merged, out / "m", family, 1);
     CHECK(logits_of(*merged).size() > 0);
+  }
+}
+
+TEST_CASE("a GPT-2's matrices, which files have as (in, out), are quantised as they are read") {
+  const std::string base = tiny("gpt2_tiny");
+  const auto plain = tiny_gpt2(base), narrow = tiny_gpt2(base);
+  narrow->set_quantised(DType::int8);
+  fill(*plain, base, gpt2_family(), 1);
+  fill(*narrow, base, gpt2_family(), 1);
+  for (const nn::Linear* linear : narrow->linears()) {
+    const std::string& name = linear->weight().name;
+    CAPTURE(name);
+    CHECK(linear->weight().value.dtype() == DType::int8);
+    const std::vector<float> got = linear->weight().value.to(DType::f32).to_vector<float>(),
+                             want = plain->parameters().find(name).to_vector<float>();
+    const float largest = std::abs(
+        *std::max_element(want.begin(), want.end(), [](float x, float y) { return std::abs(x) < std::abs(y); }));
+    for (size_t i = 0; i < want.size(); ++i) CHECK(std::abs(got[i] - want[i]) <= largest / 250);
   }
 }
 
