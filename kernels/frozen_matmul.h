@@ -27,4 +27,4 @@ LL_KERNELS(
 template <class T> void frozen_matmul(Ctx&, T* C, const T* A, const void* B, DType type, const MatmulShape& shape,
                                       acc_t<T> alpha, acc_t<T> beta);
 )
-LL_CPU_KERNELS(int64_t frozen_matmul_scratch(int threads, const MatmulShape& shape);)
+LL_CPU_KERNELS(template <class T> int64_t frozen_matmul_scratch(int threads, const MatmulShape& shape);)

@@ -135,6 +135,8 @@ void Model::initialise_adapters(uint64_t seed) {
     }
     init_constant(arena().master(a.b), 0.0);
   }
+  arena().refresh();  // lengths are those of what the forward reads
+  for (const Linear* linear : all_->linears) linear->initialise_magnitudes();
 }
 
 int64_t Model::trainable_count() const {

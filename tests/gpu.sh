@@ -137,7 +137,7 @@ eight=(--preset llama-3.1-8b --rank 16 --targets all-linear --batch 2 --length 4
 if wanted tests; then
   ops_by_file
   doctest "memory, graphs, training on the GPU" 60 "$bin/tests_engine" \
-    "-tc=device*,graphs*,ops on a device*,a training run*"
+    "-tc=device*,graphs*,ops on a device*,a training run*,nccl*"
   doctest "whole models: transformers and peft, f32, bf16" 60 "$bin/tests_models" "$skip"
 fi
 if wanted lab; then

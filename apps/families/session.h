@@ -51,6 +51,7 @@ class Session {
   SystemSettings system;
   SplitSettings splits;
   double label_smoothing = 0;
+  dist::Communicator* ranks = nullptr;  // that share the verb; null: this process alone
 
   // Data, and whatever else the family alone has, in the order of --help.
   virtual void add_flags(Flags& flags, Verb verb) = 0;

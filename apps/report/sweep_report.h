@@ -7,7 +7,8 @@
 
 namespace lowland::apps {
 
-// report.html, table.csv and table.md into the folder, the tables to stdout. Where no run has a score, that is said instead.
+// report.html, table.csv and table.md into the folder, the tables to stdout. Where no run has a score, that is said
+// instead.
 void write_sweep_report(const std::filesystem::path& folder, const std::string& title, const std::string& baseline,
                         const ResultLines& lines);
 

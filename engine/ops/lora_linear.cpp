@@ -1,21 +1,11 @@
 #include "kernels/lora_linear.h"
 
 #include "engine/ops/dropout_rows.h"
-#include "engine/ops/linear_parts.h"
-#include "kernels/elementwise.h"
-#include "kernels/gram.h"
+#include "engine/ops/row_lengths.h"
 #include "kernels/weight_noise.h"
 
 namespace lowland::ops {
 namespace {
-
-// The matrix that the forward reads: t + e, or t itself at the centre.
-Tensor perturbed(const Tensor& t, const Tensor& e) {
-  if (!e) return t.detach();
-  Tensor sum = Tensor::empty_like(t);
-  LL_LAUNCH(t, add, sum.data<T>(), t.data<T>(), e.data<T>(), t.numel());
-  return sum;
-}
 
 bool any_b_requires_grad(const LoraGroup& lora) {
   for (const LoraPart& part : lora.parts)
@@ -145,14 +135,8 @@ Weight noisy_weight(const Tensor& x, const Weight& w, const LoraGroup& lora, std
     const Tensor rows = y.slice_rows(part.row_begin, part.row_begin + n);  // (n, M)
     const NoiseShape shape{n, M, R, part.scale, lora.noise.first_row + part.row_begin};
     if (first_time) {
-      const Tensor a = lora.a.slice_rows(first, first + R);             // (R, M)
-      const Tensor p = Tensor::empty(x.context(), {R, n}, x.dtype());   // A W^T
-      const Tensor K = Tensor::empty(x.context(), {R, R}, DType::f64);  // A A^T
-      q.push_back(Tensor::empty(x.context(), {n}, DType::f64));
-      multiply_weight(p, a, rows, {.trans_b = Trans::yes, .M = R, .N = n, .K = M, .lda = M, .ldb = M, .ldc = n}, 0);
-      LL_LAUNCH(a, gram_rows, K.data<double>(), a.data<T>(), a.data<T>(), R, M);
-      LL_LAUNCH(x, row_lengths, q.back().data<double>(), rows.data<T>(), p.data<T>(), part.b.data<T>(),
-                K.data<double>(), shape);
+      const Tensor a = lora.a.slice_rows(first, first + R);  // (R, M)
+      q.push_back(row_lengths_with_pair(rows, a, part.b, part.scale));
     }
     LL_LAUNCH(x, weight_noise, rows.data<T>(), rows.data<T>(), q[k].data<double>(), lora.noise.rho, shape,
               lora.noise.draws);

@@ -70,6 +70,13 @@ struct LoraGroup {
   Dropout dropout;  // on the adapters' input only; one mask for all parts, recomputed in the backward
 };
 
+// Rows of a weight whose lengths are trained apart from their directions.
+struct DoraPart {
+  Tensor magnitude;       // (n), f32 where the activations are bf16
+  Tensor length;          // (n) f64, of the rows of W + s B A
+  int64_t row_begin = 0;  // their first row in the weight
+};
+
 // The heads that head_norm normalises: query_heads by `query`, the next key_heads by `key`.
 struct HeadNorm {
   Tensor query, key;  // (HD); key absent where there are no such heads
@@ -113,6 +120,10 @@ Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias);
 // beside: more pairs on the same input, of other ranks; it may be empty. Its dropout is that of `lora`.
 Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora,
                    const LoraGroup& beside = {});
+// The lengths (n) f64 of the rows that each part adapts, with what is beside it; outside autograd.
+std::vector<Tensor> adapted_lengths(const Weight& w, const LoraGroup& lora, const LoraGroup& beside = {});
+// Columns of z (N, O) scaled by magnitude / length, others as they are, and the bias (O, or absent) added.   -> (N, O)
+Tensor dora(const Tensor& z, const Tensor& bias, const std::vector<DoraPart>& parts);
 
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);

@@ -4,13 +4,17 @@
 
 namespace lowland {
 
-std::string load_weights(Decoder& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter) {
+LoadReport load_decoder(Decoder& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter) {
   const DecoderConfig& config = model.config();
-  for (const std::string& name : model.parameters().shared_names()) weights.use(name);
-  for (const auto& [name, tensor] : model.parameters().to_fill())
-    read_parameter(weights, config, config.embedding(), adapter, name, tensor, model.parameters().input_first(name));
-  model.initialise_adapters(seed);
-  return weights.unused_message();
+  const std::vector<std::string> heads(config.classifies ? 1 : 0, kScore);
+  return load_with_head(
+      model, weights, heads, config.initializer_range, seed, [&](const std::string& name, const Tensor& into) {
+        read_parameter(weights, config, config.embedding(), adapter, name, into, model.parameters().input_first(name));
+      });
+}
+
+std::string load_weights(Decoder& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter) {
+  return load_decoder(model, weights, seed, adapter).unused;
 }
 
 }  // namespace lowland

@@ -59,7 +59,7 @@ void fit_to_adapter(DecoderConfig& config, LoadedAdapter& adapter, const std::st
   const std::string table = embedding + ".weight", head = kHead;
   const int64_t table_rows = rows_of(adapter, table), head_rows = rows_of(adapter, head);
   const HeadTensor *whole_table = adapter.find_head(table), *whole_head = adapter.find_head(head);
-  if (config.tie_word_embeddings) {
+  if (config.tie_word_embeddings && !config.classifies) {
     const HeadTensor* second = whole_head != nullptr ? whole_head : find_in(adapter.stored, head);
     const bool one = adapter.config.ensure_weight_tying &&
                      (whole_table == nullptr || second == nullptr || second->values == whole_table->values);

@@ -58,6 +58,7 @@ void check_adapter_file(const LoadedAdapter& adapter, const LlamaConfig& config)
   for (const HeadTensor& t : adapter.tokens) refuse(t.name, "rows of a table that are trained");
   for (const LoraFactors& f : adapter.modules) {
     if (f.table) refuse(f.module, "a pair of an embedding");
+    if (!f.magnitude.empty()) refuse(f.module, "a magnitude of DoRA");
     if (f.module == "lm_head" && config.tie_word_embeddings) refuse(f.module, "a pair of a head that is the embedding");
   }
   LL_CHECK(!adapter.modules.empty(), "{} has no pairs", adapter.folder);

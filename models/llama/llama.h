@@ -5,6 +5,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "models/decoder/decoder.h"
@@ -60,6 +61,7 @@ class Llama final : public Decoder {
   Rope local_rope() const;
 
   LlamaConfig config_;
+  std::string prefix_;  // of the names: model
   nn::Embedding* tokens_;
   std::vector<Layer> layers_;
   std::unique_ptr<nn::RmsNorm> norm_;

@@ -164,6 +164,29 @@ TEST_CASE("a sweep that is killed and begun again ends with the results of one t
   CHECK(results_of(w / "killed") == results_of(w / "whole"));
 }
 
+TEST_CASE("runs that keep what layers below the adapted ones give end with the bits of those that do not") {
+  const Workspace w;
+  const std::vector<std::string> flags = sweep_flags(w, w / "kept", {"--only", "lora"});
+  std::string text = kSweep;
+  text.replace(text.find("rank = 4"), 8, "rank = 4\nlayers-to-transform = \"1\"\nmodules-to-save = \"layer.1.output\"");
+  text.replace(text.find("rho = [0.05, 0.5]"), 17,
+               "rho = 0.5\n[[methods]]\nmethod = \"flat-lora\"\nname = \"two-pass lora\"");
+  w.write("sweep.toml", text);
+  must(run_program(flags));
+  std::vector<std::string> without = flags;
+  without[std::find(flags.begin(), flags.end(), "--out") - flags.begin() + 1] = w / "without";
+  without.insert(without.end(), {"--cache-mb", "0"});
+  must(run_program(without));
+  const std::vector<json> results = results_of(w / "kept");
+  CHECK(results.size() == 6);
+  CHECK(results == results_of(w / "without"));
+  CHECK(contains(read_text((w / "kept") + "/worker-0.log"), "lower layers: "));
+  CHECK(!contains(read_text((w / "without") + "/worker-0.log"), "lower layers: "));
+  text.replace(text.find("seeds"), 5, "cache-mb = -1\nseeds");
+  w.write("sweep.toml", text);
+  CHECK(contains(run_program(flags).err, "cache-mb must be a whole number"));
+}
+
 TEST_CASE("a run that cannot be is told with its result, and the others go on") {
   const Workspace w;
   std::vector<std::string> flags = sweep_flags(w, w / "out", {"--only", "lora/7"});
