@@ -154,6 +154,21 @@ TEST_CASE("lowland-llama: a GGUF file is a base like its folder, and what is tra
   CHECK(std::abs(loss_of({"evaluate", "--model", w / "merged", "--dev", task / "dev.jsonl"}) - wanted) < 1e-5);
   CHECK(must(run_llama({"export", "--run", w / "file", "--out", w / "adapter.gguf"})).err.find("wrote 28 tensors") !=
         std::string::npos);
+  std::vector<std::string> merge = {"merge",
+                                    "--model",
+                                    base,
+                                    "--adapter",
+                                    w / "file/adapter",
+                                    "--quantize-merged",
+                                    "q8_0",
+                                    "--out",
+                                    w / "merged-q8_0.gguf"};
+  must(run_llama(merge));
+  must(run_llama({"export", "--model", base, "--adapter", w / "file/adapter", "--gguf", "q8_0", "--out",
+                  w / "exported-q8_0.gguf"}));
+  CHECK(read_text(w / "merged-q8_0.gguf") == read_text(w / "exported-q8_0.gguf"));
+  merge[6] = "f16";
+  CHECK(run_llama(merge).err == "error: --quantize-merged must be q8_0 or q4_0, got f16\n");
   must(run_llama({"convert", "--model", file, "--out", w / "converted"}));
   CHECK(must(run_llama({"generate", "--model", w / "converted", "--prompt", "the colour", "--max-new-tokens", "5"}))
             .out ==
