@@ -121,7 +121,7 @@ void Session::choose_trained(nn::Model& model, const HubFamily& family, bool for
   } else if (adapter || for_training) {
     attach_adapter(model, lora, family, adapter ? &*adapter : nullptr);
   }
-  if (plans_only && !has_weights(folder)) {
+  if (plans_only && std::filesystem::is_directory(folder) && !has_weights(folder)) {
     if (const auto type = bitsandbytes_type(read_model_file(folder + "/config.json"))) model.set_quantised(*type);
   } else if (!stored_ && !base.random_init && (std::filesystem::is_directory(folder) || folder.ends_with(".gguf"))) {
     stored_ = open_weights(folder, family).blocks();

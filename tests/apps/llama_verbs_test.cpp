@@ -235,10 +235,10 @@ TEST_CASE("lowland-llama: inspect plans from a configuration alone; Llama-3.1's 
   std::string text;
   for (int i = 0; i < 4200; ++i) text += "the colour ";
   w.write("long.jsonl", json{{"text", text}}.dump() + "\n");
-  const json config = {{"model_type", "llama"},          {"vocab_size", 128256},    {"hidden_size", 4096},
-                       {"intermediate_size", 14336},     {"num_hidden_layers", 32}, {"num_attention_heads", 32},
-                       {"num_key_value_heads", 8},       {"rms_norm_eps", 1e-5},    {"rope_theta", 5e5},
-                       {"max_position_embeddings", 8192}};
+  const json config = {{"model_type", "llama"},           {"vocab_size", 128256},        {"hidden_size", 4096},
+                       {"intermediate_size", 14336},      {"num_hidden_layers", 32},     {"num_attention_heads", 32},
+                       {"num_key_value_heads", 8},        {"rms_norm_eps", 1e-5},        {"rope_theta", 5e5},
+                       {"max_position_embeddings", 8192}, {"tie_word_embeddings", false}};
   w.write("8b/config.json", config.dump());
   json large = config;
   large["hidden_size"] = 8192;
