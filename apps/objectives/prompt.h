@@ -4,8 +4,8 @@
 // A template is LM-BFF's: what stands between asterisks is one of
 //   *cls* *sep* *mask*   the tokenizer's tokens; *sep+*: sep, and what follows it is of the next token type
 //   *sent_0* *sent_1*    the texts of an example. `+` before `sent`: with a space in front. Behind it `l` or `u`: the
-//                        first letter small or capital, if it is an English one; `-`: without the punctuation at the
-//                        end (*+sentl_1*, *sent-_0*)
+//                        first letter small or capital, if it is an English one; `-`: without the sign at the end, if
+//                        there is one (*+sentl_1*, *sent-_0*; theirs takes a letter, too)
 // and anything else is text, whose _ are spaces: `*cls**sent_0*_It_was*mask*.*sep+*`.
 // paper: Gao, Fisch & Chen 2021, arXiv:2012.15723 (their table B.1 has the templates of the tasks)
 #pragma once

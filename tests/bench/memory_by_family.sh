@@ -44,6 +44,8 @@ row roberta-base lowland-roberta '{"model_type": "roberta", "type_vocab_size": 1
 row roberta-large lowland-roberta '{"model_type": "roberta", "type_vocab_size": 1, "max_position_embeddings": 514,
   "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}'
 row bert-base lowland-roberta '{"model_type": "bert"}'
+row bert-large lowland-roberta '{"model_type": "bert", "hidden_size": 1024, "num_hidden_layers": 24,
+  "num_attention_heads": 16, "intermediate_size": 4096}'
 row distilbert-base lowland-roberta '{"model_type": "distilbert"}'
 gpt2 gpt2 768 12 12
 gpt2 gpt2-medium 1024 24 16
