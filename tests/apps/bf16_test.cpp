@@ -72,7 +72,7 @@ TEST_CASE("bf16 on the CPU: every method's losses stay near those of f32, and wh
     }
     REQUIRE(losses[0].size() == losses[1].size());
     REQUIRE(losses[0].size() >= 3);
-    // Logits of a two-class task, rounded by 2^-9 a few times on the way.
+    // Logits of a two-class task, rounded by 2^-8 a few times on the way.
     for (size_t i = 0; i < losses[0].size(); ++i) CHECK(std::abs(losses[1][i] - losses[0][i]) <= 0.02);
   }
 }
