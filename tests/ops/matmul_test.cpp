@@ -143,7 +143,7 @@ TEST_CASE("matmul kernel: bf16 converted, whatever the shape, with any number of
   struct Sizes {
     int64_t M, N, K;
   };
-  for (const Sizes s : {Sizes{1, 1, 1}, {3, 40, 1100}, {4, 7, 0}, {5, 300, 9}, {260, 270, 33}, {30, 31, 2050}})
+  for (const Sizes s : {Sizes{1, 1, 1}, {3, 40, 1100}, {4, 7, 0}, {5, 300, 9}, {260, 258, 9}, {5, 31, 2050}})
     for (int which = 0; which < 8; ++which) {
       const Trans ta = which % 2 == 0 ? Trans::no : Trans::yes, tb = which / 2 % 2 == 0 ? Trans::no : Trans::yes;
       const float beta = which / 4 == 0 ? 0.0f : 0.5f;
@@ -152,6 +152,7 @@ TEST_CASE("matmul kernel: bf16 converted, whatever the shape, with any number of
           ta, tb, s.M, s.N, s.K, (ta == Trans::yes ? s.M : s.K) + 2, (tb == Trans::yes ? s.K : s.N) + 1, ldc};
       const Values av = random_values((ta == Trans::yes ? s.K : s.M) * shape.lda, 1),
                    bv = random_values((tb == Trans::yes ? s.N : s.K) * shape.ldb, 2), cv = random_values(s.M * ldc, 3);
+      Values want_c, want_d;
       Arrays results;
       for (const int threads : {1, 3}) {
         Context context({}, threads);
@@ -162,8 +163,10 @@ TEST_CASE("matmul kernel: bf16 converted, whatever the shape, with any number of
         const auto read = [](const Tensor& t) { return t.to(DType::f64).to_vector<double>(); };
         const Tensor a = of(av, DType::bf16), b = of(bv, DType::bf16), c = of(cv, DType::bf16), d = of(cv, DType::f32);
         const bool newer = context.kernels().backend == Backend::cpu_v4;
-        const Values want_c = reference::matmul(read(a), read(b), shape, 0.25, beta, read(c));
-        const Values want_d = reference::matmul(read(a), read(b), shape, 0.25, beta, read(d));
+        if (threads == 1) {
+          want_c = reference::matmul(read(a), read(b), shape, 0.25, beta, read(c));
+          want_d = reference::matmul(read(a), read(b), shape, 0.25, beta, read(d));
+        }
         (newer ? cpu_v4::matmul<bf16> : cpu_v3::matmul<bf16>)(context.kernels(), c.data<bf16>(), a.data<bf16>(),
                                                               b.data<bf16>(), shape, 0.25f, beta);
         (newer ? cpu_v4::matmul_acc<bf16> : cpu_v3::matmul_acc<bf16>)(context.kernels(), d.data<float>(),
