@@ -51,7 +51,7 @@ class Model {
   // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix
   // whose rows are no whole number of blocks stays as it would be.
   void set_quantised(DType blocks) { all_->quantised = blocks; }
-  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above.
+  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, but where it has (in, out).
   void set_stored_blocks(std::map<std::string, DType> types) { all_->stored = std::move(types); }
 
   // Each of `world` processes holds a part of the frozen matrices of blocks (nn/shards.h); gather_with before the first

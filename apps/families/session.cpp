@@ -6,7 +6,9 @@
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/add_tokens.h"
+#include "models/hub/config_alone.h"
 #include "models/hub/initial_pairs.h"
 
 namespace lowland::apps {
@@ -119,8 +121,11 @@ void Session::choose_trained(nn::Model& model, const HubFamily& family, bool for
   } else if (adapter || for_training) {
     attach_adapter(model, lora, family, adapter ? &*adapter : nullptr);
   }
-  if (!stored_ && !base.random_init && (std::filesystem::is_directory(folder) || folder.ends_with(".gguf")))
+  if (plans_only && std::filesystem::is_directory(folder) && !has_weights(folder)) {
+    if (const auto type = bitsandbytes_type(read_model_file(folder + "/config.json"))) model.set_quantised(*type);
+  } else if (!stored_ && !base.random_init && (std::filesystem::is_directory(folder) || folder.ends_with(".gguf"))) {
     stored_ = open_weights(folder, family).blocks();
+  }
   if (stored_) model.set_stored_blocks(*stored_);
 }
 

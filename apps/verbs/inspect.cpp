@@ -19,6 +19,7 @@ void run(InspectVerb& verb) {
   verb.door->method.fill_in_defaults(verb.flags);
   verb.cluster.check();
   Session& session = verb.enter();
+  session.plans_only = true;
   session.batch.rank.world = static_cast<int>(verb.cluster.world);
   session.open(verb.flags);
   session.load({.dev = false});

@@ -110,6 +110,12 @@ TEST_CASE("lowland-roberta by label words: finetune from a few shots, evaluate, 
   REQUIRE(p.size() == 1);
   const std::string shown = must(run_program(prompted({"inspect", "--model", base, "--show", "1"}))).out;
   CHECK(shown.find("<mask>") != std::string::npos);
+  must(run_program(prompted({"finetune", "--model", base, "--method", "full", "--max-steps", "2", "--batch-size", "8",
+                             "--out", w / "full"})));
+  const json whole = json::parse(read_text(w / "full/run.json")).at("last");
+  CHECK(std::abs(scored({"evaluate", "--run", w / "full"}).at("eval_loss").get<double>() -
+                 whole.at("eval_loss").get<double>()) < 1e-6);
+  CHECK(json::parse(read_text(w / "full/model/config.json")).at("architectures") == json{"RobertaForMaskedLM"});
   const Outcome lost = run_program(with({"evaluate", "--model", base, "--label-words", "!,?"}, data));
   CHECK(lost.exit_code == 1);
   CHECK(lost.err.find("--template says where they stand, and is missing") != std::string::npos);

@@ -100,7 +100,10 @@ TEST_CASE("frozen blocks: up to the first with something trained, a pair or a pr
   trained.train([](const std::string& name) { return name == "base.layer.1.map.bias"; });
   CHECK(frozen(trained) == 1);
   Chain adapted;
-  adapted.attach_lora({.rank = 1, .targets = [](const std::string& module) { return module == "base.layer.1.map"; }});
+  LoraConfig config;
+  config.rank = 1;
+  config.targets = [](const std::string& module) { return module == "base.layer.1.map"; };
+  adapted.attach_lora(config);
   CHECK(frozen(adapted) == 1);
   adapted.materialise(context, DType::f32);
   adapted.linears()[0]->set_probe(Tensor::zeros(context, {4, 4}, DType::f32));
