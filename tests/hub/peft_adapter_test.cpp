@@ -152,8 +152,7 @@ TEST_CASE("peft: settings that are not computed are refused by name") {
   CHECK(refusal("r", 4) == "");
   CHECK(refusal("lora_alpha", 8.0) == "");
   CHECK(refusal("runtime_config", nlohmann::json::object()) == "");
-  for (const char* key : {"lora_bias", "use_qalora"})
-    CHECK(has(refusal(key, true), std::string(key) + " is true"));
+  for (const char* key : {"lora_bias", "use_qalora"}) CHECK(has(refusal(key, true), std::string(key) + " is true"));
   CHECK(refusal("bias", "lora_only") == "");  // peft's older files hold none of them
   CHECK(has(refusal("bias", "some"), "bias is some, which is none of none, lora_only and all"));
   CHECK(has(refusal("trainable_token_indices", {1, 2}), "has no rows for its trainable_token_indices"));
