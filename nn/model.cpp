@@ -99,7 +99,7 @@ DType Model::frozen_type(const Parameter& p, const NamedRows& r) const {
   if (p.shape.size() != 2) return all.dtype;
   const auto is = [&](const auto& linear) { return &linear->weight() == &p; };
   std::optional<DType> blocks;
-  if (const auto it = all.stored.find(r.name); it != all.stored.end())
+  if (const auto it = all.stored.find(r.name); it != all.stored.end() && !p.input_first)
     blocks = it->second;
   else if (std::any_of(all.linears.begin(), all.linears.end(), is) &&
            std::none_of(all.outputs.begin(), all.outputs.end(), is))

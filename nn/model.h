@@ -51,8 +51,21 @@ class Model {
   // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix
   // whose rows are no whole number of blocks stays as it would be.
   void set_quantised(DType blocks) { all_->quantised = blocks; }
-  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above.
+  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, but where it has (in, out).
   void set_stored_blocks(std::map<std::string, DType> types) { all_->stored = std::move(types); }
+
+  // Each of `world` processes holds a part of the frozen matrices of blocks (nn/shards.h); gather_with before the first
+  // pass. Every process makes the same passes: a silent one where it has nothing to compute.
+  void shard(int world, int index) {
+    if (world > 1) parameters_.shard(world, index);
+  }
+  bool sharded() const { return parameters_.shards() != nullptr; }
+  void gather_with(dist::Communicator* ranks) {
+    if (sharded()) parameters_.shards()->gather_with(ranks);
+  }
+  void silent_pass() {
+    if (sharded()) parameters_.shards()->pass();
+  }
 
   // Memory for everything. dtype: what the forward computes in; f64 is for checks, bf16 for GPUs (trained numbers
   // then have f32 masters).
@@ -101,6 +114,8 @@ class Model {
   Linear* own_output(std::unique_ptr<Linear> linear);
   Embedding* own(std::unique_ptr<Embedding> table);
   bool recompute() const { return all_->recompute; }
+  // While it lives the matrices of the block that the linear map is of are there.
+  Gathered gathered(const Linear& linear) const { return {parameters_.shards(), linear.weight().block, context()}; }
 
   ParameterSet& parameters_;
 };

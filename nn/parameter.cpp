@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "kernels/common/blocks.h"
 #include "nn/init.h"
 
 namespace lowland::nn {
@@ -49,6 +50,15 @@ bool cover(const std::vector<Piece>& pieces, const Shape& shape) {
   return !pieces.empty() && next == shape[0];
 }
 
+int64_t bytes_of_row(DType type, int64_t columns) {
+  return is_blocks(type) ? row_bytes(type, columns) : columns * static_cast<int64_t>(size_of(type));
+}
+
+const Parameter& whole(const Parameter& p) {
+  LL_CHECK(!p.sharded, "{} is held in parts by several processes, and is wanted whole: leave --shard-base out", p.name);
+  return p;
+}
+
 }  // namespace
 
 bool Parameter::trains(const NamedRows& r) const {
@@ -65,6 +75,7 @@ std::vector<int64_t> Parameter::trained_rows() const {
 
 size_t Parameter::frozen_bytes() const {
   size_t bytes = 0;
+  if (sharded) return bytes;
   for (const Piece& piece : pieces) bytes += piece.value.nbytes();
   return bytes;
 }
@@ -107,6 +118,7 @@ Parameter& ParameterSet::add_rows(const std::vector<NamedRows>& rows, Shape shap
   p.rows = rows;
   p.init = init;
   p.decay = decay;
+  p.block = block_;
   return p;
 }
 
@@ -114,17 +126,32 @@ std::vector<std::pair<std::string, Tensor>> ParameterSet::named() const {
   touch();
   std::vector<std::pair<std::string, Tensor>> out;
   for (const auto& p : parameters_)
-    for (const NamedRows& r : p->rows) out.emplace_back(r.name, p->stored(r.begin, r.end));
+    for (const NamedRows& r : p->rows) out.emplace_back(r.name, whole(*p).stored(r.begin, r.end));
   return out;
 }
 
-std::vector<std::pair<std::string, Tensor>> ParameterSet::to_fill() const {
+void ParameterSet::fill(const std::function<void(const std::string&, const Tensor&)>& fill) {
+  fill_each([&](Parameter& p) {
+    for (const NamedRows& r : p.rows)
+      if (!p.shared) fill(r.name, p.stored(r.begin, r.end));
+  });
+}
+
+// The parameters of a block come one after the other: its buffer is filled whole, and then the next block's.
+void ParameterSet::fill_each(const std::function<void(Parameter&)>& fill) {
   touch();
-  std::vector<std::pair<std::string, Tensor>> out;
-  for (const auto& p : parameters_)
-    for (const NamedRows& r : p->rows)
-      if (!p->shared) out.emplace_back(r.name, p->stored(r.begin, r.end));
-  return out;
+  int64_t open = -1;
+  const auto leave = [&] {
+    if (shards_ && open >= 0 && open < shards_->blocks()) shards_->keep(open);
+  };
+  for (const auto& p : parameters_) {
+    if (p->block != open) {
+      leave();
+      open = p->block;
+    }
+    fill(*p);
+  }
+  leave();
 }
 
 std::vector<std::string> ParameterSet::shared_names() const {
@@ -155,7 +182,7 @@ Tensor ParameterSet::find(const std::string& name) const {
   touch();
   for (const auto& p : parameters_)
     for (const NamedRows& r : p->rows)
-      if (r.name == name) return p->stored(r.begin, r.end);
+      if (r.name == name) return whole(*p).stored(r.begin, r.end);
   return {};
 }
 
@@ -181,6 +208,15 @@ std::vector<ArenaSpec> ParameterSet::arena_specs() const {
 void ParameterSet::materialise(Context& context, const TypeOfRows& frozen, Arena* arena) {
   const PhaseScope phase(context.memory(), "weights");
   arena_ = arena;
+  std::vector<size_t> offsets;  // of pieces of shards in their blocks, in their order
+  for (const auto& p : parameters_) {
+    p->sharded = shards_ && p->block >= 0 && p->shape.size() == 2 && !p->trainable && !p->shared;
+    if (!p->sharded) continue;
+    for (const Run& run : runs_of(*p, frozen))
+      offsets.push_back(shards_->add(p->block, (run.end - run.begin) * bytes_of_row(run.type, p->shape[1])));
+  }
+  if (shards_) shards_->materialise(context);
+  auto offset = offsets.begin();
   for (const auto& p : parameters_) {
     if (p->trainable) {
       p->shared = false;
@@ -195,7 +231,9 @@ void ParameterSet::materialise(Context& context, const TypeOfRows& frozen, Arena
       if (p->shared) break;
       Shape shape = p->shape;
       if (!shape.empty()) shape[0] = run.end - run.begin;
-      p->pieces.push_back({run.begin, run.end, Tensor::empty(context, std::move(shape), run.type)});
+      Tensor value = p->sharded ? shards_->place(p->block, *offset++, std::move(shape), run.type)
+                                : Tensor::empty(context, std::move(shape), run.type);
+      p->pieces.push_back({run.begin, run.end, std::move(value)});
     }
     if (p->pieces.size() == 1) p->value = p->master = p->pieces.front().value;
   }
@@ -203,19 +241,27 @@ void ParameterSet::materialise(Context& context, const TypeOfRows& frozen, Arena
 
 void ParameterSet::initialise(uint64_t seed, double std, const std::function<bool(const std::string&)>& which) {
   touch();
-  for (const auto& p : parameters_) {
-    for (const NamedRows& r : p->rows) {
+  const auto draw = [&](const Parameter& p) {
+    for (const NamedRows& r : p.rows) {
       if (!which(r.name)) continue;
-      const Tensor stored = p->stored(r.begin, r.end);
+      const Tensor stored = p.stored(r.begin, r.end);
       const Tensor t = is_blocks(stored.dtype()) ? Tensor::empty(stored.context(), stored.shape(), DType::f32) : stored;
-      switch (p->init) {
+      switch (p.init) {
         case Init::zeros: init_constant(t, 0.0); break;
         case Init::ones: init_constant(t, 1.0); break;
         case Init::normal: init_normal(t, std, init_key(seed, r.name)); break;
       }
       if (is_blocks(stored.dtype())) stored.copy_from(t);
     }
-  }
+  };
+  size_t sharded = 0, chosen = 0;
+  for (const auto& p : parameters_)
+    for (const NamedRows& r : p->rows)
+      if (p->sharded) ++sharded, chosen += which(r.name) ? 1 : 0;
+  LL_CHECK(chosen == 0 || chosen == sharded, "of a base held in parts all matrices are drawn anew, or none");
+  if (chosen > 0) return fill_each(draw);
+  for (const auto& p : parameters_)
+    if (!p->sharded) draw(*p);
 }
 
 }  // namespace lowland::nn

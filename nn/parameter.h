@@ -17,6 +17,7 @@
 
 #include "engine/ops/ops.h"
 #include "nn/arena.h"
+#include "nn/shards.h"
 
 namespace lowland::nn {
 
@@ -46,6 +47,9 @@ struct Parameter {
   std::vector<std::pair<int64_t, int64_t>> held;  // rows that stay as they are, though the parameter is trained
   bool replaced = false;                          // an adapter's file brought another value than the checkpoint's
   bool shared = false;                            // frozen, with the memory and the values of another model's
+  int64_t block = -1;                             // of the model's, by number; -1: of none
+  bool sharded =
+      false;  // its pieces lie in a buffer that is other blocks' as well (Shards): only need() makes them its
   // After materialise():
   std::vector<Piece> pieces;  // all rows from the top down; empty if trained
   Tensor value;               // what the forward reads; absent if there are several pieces
@@ -53,7 +57,7 @@ struct Parameter {
 
   bool trains(const NamedRows& r) const;  // any of these rows
   std::vector<int64_t> trained_rows() const;
-  size_t frozen_bytes() const;  // of all pieces
+  size_t frozen_bytes() const;  // of all pieces; none if sharded
 
   // Rows [begin, end) of the value with their share of the gradient buffer; the same of any parameter, in pieces or
   // not; and those that files read and write, which lie in one piece.
@@ -75,20 +79,29 @@ class ParameterSet {
   Parameter& add(const std::string& name, Shape shape, Init init, bool decay);
   Parameter& add_rows(const std::vector<NamedRows>& rows, Shape shape, Init init, bool decay);
 
+  // Parameters that are added from here on belong to the next block, until end_block (BlockScope).
+  void begin_block() { block_ = blocks_++; }
+  void end_block() { block_ = -1; }
+
   // A number for a module that draws random numbers; the same model gives the same numbers.
   uint64_t next_op() { return ++ops_; }
 
   const std::vector<std::unique_ptr<Parameter>>& all() const { return parameters_; }
   // Every Hugging Face name with the tensor that files read and write (a row view where stored together). After
-  // materialise().
+  // materialise(). Error, here and in find, where shards are asked for.
   std::vector<std::pair<std::string, Tensor>> named() const;
-  // The same without what is shared, and the names of what is: what a reader of files has to fill, and what not.
-  std::vector<std::pair<std::string, Tensor>> to_fill() const;
+  // Calls fill with the same without what is shared, for a reader of files; and the names of what is.
+  void fill(const std::function<void(const std::string& name, const Tensor& into)>& fill);
   std::vector<std::string> shared_names() const;
+  // The same by parameters. Whatever fills them goes by one of the two: of shards this process's part is kept then.
+  void fill_each(const std::function<void(Parameter& p)>& fill);
   Tensor find(const std::string& name) const;       // absent if there is none
   bool input_first(const std::string& name) const;  // Parameter::input_first
   int64_t count() const;                            // numbers in all parameters, adapters not included
 
+  // Before materialise(): frozen matrices of blocks are divided among processes.
+  void shard(int world, int index) { shards_ = std::make_unique<Shards>(world, index); }
+  Shards* shards() const { return shards_.get(); }  // null: everything is whole
   // Before materialise(): frozen parameters of the same names and shapes, and later of the same dtype and Context, are
   // those of another model that is filled.
   void share(const FrozenWeights& weights);
@@ -106,7 +119,21 @@ class ParameterSet {
   void touch() const;  // a caller may write into masters
   std::vector<std::unique_ptr<Parameter>> parameters_;
   uint64_t ops_ = 0;
+  int64_t blocks_ = 0, block_ = -1;
   const Arena* arena_ = nullptr;
+  std::unique_ptr<Shards> shards_;
+};
+
+// While it lives parameters are added to a block.
+class BlockScope {
+ public:
+  explicit BlockScope(ParameterSet& set) : set_(set) { set_.begin_block(); }
+  ~BlockScope() { set_.end_block(); }
+  BlockScope(const BlockScope&) = delete;
+  BlockScope& operator=(const BlockScope&) = delete;
+
+ private:
+  ParameterSet& set_;
 };
 
 }  // namespace lowland::nn

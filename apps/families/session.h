@@ -106,6 +106,7 @@ class Session {
   bool narrow_weights = false, token_budget = false;  // the family has --weights-dtype and --batch-tokens
   double random_std = 0.02;                           // of --random-init: the configuration's
   double pretraining_lr = 5e-4;                       // the default of pretrain
+  bool plans_only = false;                            // a folder without weights will do
   bool smooths_labels = true;                         // the loss has --label-smoothing
   bool takes_system = false;                          // chat: there may be a system message
   std::string rho_help;                               // of finetune, instead of the table's

@@ -38,8 +38,9 @@ std::vector<double> class_weights_of(const std::string& text, const TaskInfo& ta
 
 class Classification final : public Objective {
  public:
-  // The data's labels are the model's. prompt: the model classifies by label words. class_weights: of each class in the mean of a step's losses, as torch's
-  // CrossEntropyLoss has them (empty: all alike); what is evaluated counts alike.
+  // The data's labels are the model's. class_weights: of each class in the mean of a step's losses, as torch's
+  // CrossEntropyLoss has them (empty: all alike); what is evaluated counts alike. prompt: of a model that classifies by
+  // label words, else null.
   Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length, double label_smoothing,
                  std::vector<double> class_weights = {}, const Prompt* prompt = nullptr);
 

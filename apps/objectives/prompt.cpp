@@ -170,8 +170,7 @@ Prompt::Tokens Prompt::tokens(const Example& example, int64_t max_length) const 
       continue;
     }
     std::string text = part.text == 0 ? example.text_a : example.text_b;
-    if (part.bare)
-      while (!text.empty() && (is_sign(text.back()) || text.back() == ' ')) text.pop_back();
+    if (part.bare && !text.empty() && is_sign(text.back())) text.pop_back();
     if (!text.empty() && part.small && is_capital(text[0])) text[0] = static_cast<char>(text[0] - 'A' + 'a');
     if (!text.empty() && part.capital && is_small(text[0])) text[0] = static_cast<char>(text[0] - 'a' + 'A');
     texts.push_back(all.size());

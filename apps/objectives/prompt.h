@@ -4,8 +4,8 @@
 // A template is LM-BFF's: what stands between asterisks is one of
 //   *cls* *sep* *mask*   the tokenizer's tokens; *sep+*: sep, and what follows it is of the next token type
 //   *sent_0* *sent_1*    the texts of an example. `+` before `sent`: with a space in front. Behind it `l` or `u`: the
-//                        first letter small or capital, if it is an English one; `-`: without the punctuation at the
-//                        end (*+sentl_1*, *sent-_0*)
+//                        first letter small or capital, if it is an English one; `-`: without the sign at the end, if
+//                        there is one (*+sentl_1*, *sent-_0*; theirs takes a letter, too)
 // and anything else is text, whose _ are spaces: `*cls**sent_0*_It_was*mask*.*sep+*`.
 // paper: Gao, Fisch & Chen 2021, arXiv:2012.15723 (their table B.1 has the templates of the tasks)
 #pragma once
@@ -25,9 +25,9 @@ struct PromptText {
   std::string text;                // the template
   std::vector<std::string> words;  // of each label, in the order of the ids
 };
-// text: a template, or kTaskPrompt for the task's own. words: a JSON object of labels, as files spell them or by name; a
-// JSON list or a comma list in the order of the ids; or empty, for the task's own. Error where the task has none, on a
-// label without a word and on a task that is no choice of one class.
+// text: a template, or kTaskPrompt for the task's own. words: a JSON object of labels, as files spell them or by name;
+// a JSON list or a comma list in the order of the ids; or empty, for the task's own. Error where the task has none, on
+// a label without a word and on a task that is no choice of one class.
 PromptText prompt_of(const std::string& text, const std::string& words, const TaskInfo& task);
 
 class Prompt {

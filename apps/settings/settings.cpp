@@ -185,6 +185,11 @@ void BatchSettings::add_batch_tokens(Flags& f) {
         "Cut a step into micro-batches of at most N tokens (0: of --batch-size examples)");
 }
 
+void BatchSettings::add_shard_base(Flags& f) {
+  f.add_manner("--shard-base", &shard_base,
+               "Each of several processes holds its part of the frozen matrices of blocks, gathered when they compute");
+}
+
 void BatchSettings::add_weights_dtype(Flags& f, const std::string& what) {
   f.add("weights-dtype,quantize", &weights_dtype,
         what + " in f32 or bf16; int8, nf4: matrices of linear layers quantised, all others in bf16; auto: as --dtype");

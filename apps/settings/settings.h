@@ -71,7 +71,9 @@ struct BatchSettings {
   int64_t batch_tokens = 0;                                // 0: micro-batches of batch_size examples
   std::string recompute = "none", weights_dtype = "auto";  // none, block, auto; auto, f32, bf16, int8, nf4
   void add_flags(Flags& flags);                            // without the two that not every family has
+  bool shard_base = false;                                 // each process holds a part of the base's blocks
   void add_batch_tokens(Flags& flags);
+  void add_shard_base(Flags& flags);
   void add_weights_dtype(Flags& flags, const std::string& what = "Frozen weights");
   void check() const;
 };

@@ -46,6 +46,9 @@ StepCost step_cost(const PlannedRun& run, const BatchSettings& batch, const Memo
   cost.rows = plan.step_rows;
   cost.flops = passes * product_flops(*model, plan, batch.recompute == "block");
   cost.summed = sums * 2 * (n - 1) / n * static_cast<double>(plan.gradients);
+  // Forward and backward of each micro-batch; the last two blocks of one way are the first of the other.
+  const double share = (n - 1) / n * static_cast<double>(plan.gathered);
+  cost.gathered = passes * 2 * static_cast<double>(plan.step_batches) * share;
   cost.compute_s = cost.flops / (1e12 * cluster.tflops);
   cost.sum_s = cost.summed / cluster.rate();
   cost.gather_s = cost.gathered / cluster.rate();

@@ -66,6 +66,10 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
   prepare(*model, run, batch, context);
   model->materialise(meta, run.system.compute_dtype(context));
   for (const auto& p : model->parameters().all()) plan.weights += p->frozen_bytes();
+  if (const nn::Shards* shards = model->parameters().shards()) {
+    plan.weights += shards->held_bytes();
+    plan.gathered = shards->bytes();
+  }
   plan.gradients = model->arena().grads().nbytes();
   plan.trained = memory.live_bytes() - plan.weights - plan.gradients;
   size_t before = memory.live_bytes();
@@ -90,6 +94,7 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
   TrainingStep(*model, *method, loss, false).run(batches, {.lr = 1e-3, .rho = 1e-3, .seed = 1, .new_window = true});
   // The step that was packed is all processes'.
   const int64_t world = batch.rank.world;
+  plan.step_batches = (std::ssize(batches) + world - 1) / world;
   plan.step_rows = (plan.step_rows + world - 1) / world;
   plan.step_selected = (plan.step_selected + world - 1) / world;
   plan.passing = memory.peak_bytes() - before - plan.activations;
@@ -186,6 +191,7 @@ std::string memory_line(const MemoryPlan& plan, size_t free_bytes) {
 
 void prepare(nn::Model& model, const PlannedRun& run, const BatchSettings& batch, const Context& context) {
   model.set_recompute(batch.recompute == "block");
+  if (batch.shard_base) model.shard(batch.rank.world, batch.rank.index);
   if (run.narrow_weights) run.system.keep_frozen(model, batch, context);
 }
 

@@ -22,7 +22,9 @@ struct MemoryPlan {
   int64_t selected = 0;         // rows of it that the head reads
   int64_t longest = 0;          // its longest segment
   int64_t longest_segment = 0;  // of all micro-batches
+  size_t gathered = 0;          // --shard-base: bytes of the blocks that are divided, whole
   int64_t step_rows = 0, step_selected = 0;  // of all its step's micro-batches that are this process's
+  int64_t step_batches = 0;                  // and their number
 
   size_t peak() const { return weights + trained + gradients + optimizer + activations + passing + scratch + waiting; }
 };

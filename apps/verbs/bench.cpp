@@ -3,8 +3,11 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 
 #include "apps/bench/bench.h"
 #include "apps/bench/gpu_state.h"
@@ -58,6 +61,12 @@ struct BenchVerb {
   RankSettings ranks;
 };
 
+// Of a step, in milliseconds.
+struct TogetherMs {
+  double sum = 0, gather = 0, without = 0;  // without: of the whole step without gathers; 0 where there are none
+  double overlap(double step) const { return std::clamp(1 - (step - without) / gather, 0.0, 1.0); }
+};
+
 // A method under test: a model, an optimizer and a memory of its own, on random weights.
 struct TimedMethod {
   MethodSettings how;
@@ -76,8 +85,10 @@ struct TimedMethod {
     model = subject.new_model(how);
     model->set_recompute(subject.batch.recompute == "block");
     if (subject.narrow_weights) verb.system.keep_frozen(*model, subject.batch, *context);
+    if (subject.batch.shard_base) model->shard(ranks.world(), ranks.rank().index);
     model->materialise(*context, verb.system.compute_dtype(*context));
     fill_random(*model, subject.random_std());
+    model->gather_with(&ranks);
     method = optim::make_method(name, model->arena(), training.method_options(how));
     const auto loss = [&subject, m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
       return subject.loss(*m, b, mode, scale);
@@ -90,22 +101,38 @@ struct TimedMethod {
     const PackedBatch batch = subject.random_batch(*model, index);
     std::vector<double> sums = {weight_of({batch}), static_cast<double>(batch.rows.tokens)};
     ranks.all_reduce(sums, "targets");
-    step->run({batch},
-              {.index = index, .lr = training.lr, .rho = method->rho_schedule(1).at(1), .seed = 1, .weight = sums[0]});
+    step->run({batch}, {.index = index,
+                        .lr = training.lr,
+                        .rho = method->rho_schedule(1).at(1),
+                        .seed = 1,
+                        .weight = sums[0],
+                        .passes = 1});
     context->wait();
     return static_cast<int64_t>(sums[1]);
   }
-  // The sum of the gradients by itself, where all processes begin at once: the median of several, over a step's passes.
-  double sum_ms() {
+  // What processes do together, by itself: all begin at once, the median of several.
+  double alone_ms(const std::function<void()>& work) {
     std::vector<double> ms;
     for (int i = 0; i < 5; ++i) {
-      ranks.barrier("the sum alone");
+      ranks.barrier("a part alone");
       const auto start = std::chrono::steady_clock::now();
-      ranks.all_reduce(model->arena().grads(), "the sum alone");
+      work();
       context->wait();
       ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     }
-    return how.row().passes * quantile(ms, 0.5);
+    return quantile(ms, 0.5);
+  }
+  // The sums of the gradients and the gathers of a step, and its time without gathers (its numbers mean nothing then).
+  TogetherMs together_ms(const BenchCase& subject) {
+    TogetherMs t;
+    const int passes = how.row().passes;
+    t.sum = passes * alone_ms([&] { ranks.all_reduce(model->arena().grads(), "the sum alone"); });
+    if (!model->sharded()) return t;
+    t.gather = passes * alone_ms([&] { model->silent_pass(); });
+    model->gather_with(nullptr);
+    int64_t index = 0;
+    t.without = alone_ms([&] { run(subject, index++); });
+    return t;
   }
 };
 
@@ -192,7 +219,7 @@ void run_profile(const std::vector<BenchSubject>& subjects, const BenchSettings&
 }
 
 void print_json(const BenchVerb& verb, const std::vector<BenchResult>& results,
-                const std::vector<std::unique_ptr<TimedMethod>>& timed, const std::vector<double>& sum_ms) {
+                const std::vector<std::unique_ptr<TimedMethod>>& timed, const std::vector<TogetherMs>& together) {
   for (size_t i = 0; i < results.size(); ++i) {
     const TimedMethod& m = *timed[i];
     nlohmann::ordered_json o = to_json(results[i], results.front());
@@ -211,16 +238,21 @@ void print_json(const BenchVerb& verb, const std::vector<BenchResult>& results,
     if (!m.ranks.alone()) {
       o["processes"] = m.ranks.world();
       o["sum_bytes"] = m.how.row().passes * m.model->arena().grads().nbytes();
-      o["sum_ms"] = sum_ms[i];
-      o["sum_share"] = sum_ms[i] / o.at("step_ms").get<double>();
+      const double step = o.at("step_ms");
+      o["sum_ms"] = together[i].sum;
+      o["sum_share"] = together[i].sum / step;
       o["waited_share"] = results[i].waited;
+      if (m.model->sharded()) {
+        o["gather_ms"] = together[i].gather;
+        o["gather_overlap"] = together[i].overlap(step);
+      }
     }
     std::printf("%s\n", o.dump().c_str());
   }
 }
 
 void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
-                const std::vector<std::unique_ptr<TimedMethod>>& timed, const std::vector<double>& sum_ms) {
+                const std::vector<std::unique_ptr<TimedMethod>>& timed, const std::vector<TogetherMs>& together) {
   const Context& context = *timed.front()->context;
   const nlohmann::ordered_json gpu = gpu_state(context);
   const std::string where =
@@ -231,11 +263,17 @@ void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
                         gpu.at("sm_clock_max_mhz").dump(), gpu.at("power_limit_w").dump());
   std::printf("%s, %s, %s\n%s", verb.subject->preset.c_str(), where.c_str(), name_of(timed.front()->model->dtype()),
               to_table(results).c_str());
-  for (size_t i = 0; i < sum_ms.size(); ++i)
+  for (size_t i = 0; i < together.size(); ++i) {
+    const double step = quantile(results[i].ms, 0.5);
+    const TogetherMs& t = together[i];
     std::printf("%s: %d processes over %s, %s of gradients summed in %.2f ms, %.1f%% of a step; waiting took %.1f%%\n",
                 results[i].method.c_str(), timed[i]->ranks.world(), timed[i]->ranks.engine().c_str(),
-                bytes_text(timed[i]->model->arena().grads().nbytes()).c_str(), sum_ms[i],
-                100 * sum_ms[i] / quantile(results[i].ms, 0.5), 100 * results[i].waited);
+                bytes_text(timed[i]->model->arena().grads().nbytes()).c_str(), t.sum, 100 * t.sum / step,
+                100 * results[i].waited);
+    if (timed[i]->model->sharded())
+      std::printf("%s: blocks gathered in %.1f ms, %.0f%% of it while others computed\n", results[i].method.c_str(),
+                  t.gather, 100 * t.overlap(step));
+  }
   for (const BenchResult& r : results)
     if (!r.ops.is_null()) std::printf("\n%s", by_op_table(r).c_str());
   size_t held = 0, peaks = 0;
@@ -293,13 +331,13 @@ void run(BenchVerb& verb, dist::Communicator& ranks) {
   const std::vector<BenchResult> results = run_bench(
       subjects,
       {.warmup = settings.warmup, .steps = settings.steps, .budget_s = 300, .by_op = settings.by_op, .ranks = &ranks});
-  std::vector<double> sum_ms;
-  for (size_t i = 0; i < timed.size() && !ranks.alone(); ++i) sum_ms.push_back(timed[i]->sum_ms());
+  std::vector<TogetherMs> together;
+  for (size_t i = 0; i < timed.size() && !ranks.alone(); ++i) together.push_back(timed[i]->together_ms(*verb.subject));
   if (!ranks.leads()) return;
   if (settings.json) {
-    print_json(verb, results, timed, sum_ms);
+    print_json(verb, results, timed, together);
   } else {
-    print_text(verb, results, timed, sum_ms);
+    print_text(verb, results, timed, together);
   }
 }
 
@@ -318,6 +356,7 @@ void add_bench(CLI::App& program, const Family& family) {
   add_flags(subject.lora, verb->flags);
   verb->system.add_flags(verb->flags);
   verb->ranks.add_flags(verb->flags);
+  subject.batch.add_shard_base(verb->flags);
   app->callback([verb] {
     const auto ranks = join_ranks(verb->ranks, verb->system, verb->subject->batch);
     run_together(*ranks, [&] { run(*verb, *ranks); });

@@ -19,6 +19,7 @@ void run(InspectVerb& verb) {
   verb.door->method.fill_in_defaults(verb.flags);
   verb.cluster.check();
   Session& session = verb.enter();
+  session.plans_only = true;
   session.batch.rank.world = static_cast<int>(verb.cluster.world);
   session.open(verb.flags);
   session.load({.dev = false});
@@ -55,6 +56,7 @@ void add_inspect(CLI::App& app, const Family& family) {
   session.method.add_flags(verb->flags);
   session.batch.add_flags(verb->flags);
   session.system.add_flags(verb->flags);
+  session.batch.add_shard_base(verb->flags);
   verb->flags.add("world-size", &verb->cluster.world,
                   "Memory of one of N processes that share a step, and the least time of it");
   verb->flags.add("interconnect", &verb->cluster.interconnect, "What connects them: nvlink, pcie or 100g");

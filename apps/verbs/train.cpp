@@ -91,6 +91,7 @@ void run(TrainVerb& verb, dist::Communicator& ranks) {
     take_defaults(verb);
   }
   Session& session = checked(verb);
+  session.ranks = &ranks;
   RunFolder folder =
       ranks.leads() ? RunFolder(verb.output, input_paths(verb.flags.to_json())) : RunFolder(verb.output.resume);
 
@@ -168,6 +169,7 @@ void add_train_flags(TrainVerb& verb, Verb which) {
   if (!session.smooths_labels) flags.drop("label-smoothing");
   session.system.add_flags(flags);
   verb.ranks.add_flags(flags);
+  if (which == Verb::finetune) session.batch.add_shard_base(flags);
   verb.output.add_flags(flags);
   if (which == Verb::finetune) session.base.add_name_flag(flags);
 }

@@ -1,5 +1,6 @@
 #include "kernels/dora.h"
 
+#include "kernels/cpu/number.h"
 #include "kernels/cpu/row_blocks.h"
 
 namespace lowland::LL_CPU {

@@ -1,6 +1,7 @@
 #include "kernels/frozen_matmul.h"
 
 #include "kernels/cpu/bf16_products.h"
+#include "kernels/cpu/block_vectors.h"
 #include "kernels/cpu/frozen_rows.h"
 
 namespace lowland::LL_CPU {
@@ -86,6 +87,14 @@ namespace {
 template <class T>
 void multiply(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& s, T alpha, T beta) {
   if (type == DType::bf16 && by_rows(s)) return row_products<T>(ctx, C, A, static_cast<const bf16*>(B), s, alpha, beta);
+#if defined(__AVX2__)
+  if constexpr (std::is_same_v<T, float>) {
+    if (is_blocks(type) && by_rows(s))
+      return with_format(type, [&](auto format) {
+        block_products<decltype(format)>(ctx, C, A, static_cast<const uint8_t*>(B), s, alpha, beta);
+      });
+  }
+#endif
   if (s.K == 0) return matmul<T>(ctx, C, A, nullptr, s, alpha, beta);
   Scratch scratch(ctx);
   T* tiles = scratch.array<T>(frozen_matmul_scratch<T>(ctx.threads, s));

@@ -40,6 +40,7 @@ Linear* Gpt2::conv(const std::string& module, int64_t out, int64_t in) {
 Gpt2::Layer Gpt2::make_layer(int64_t index) {
   const int64_t C = config_.hidden_size, F = config_.ffn();
   const std::string prefix = fmt::format("{}{}.", kBlocks, index);
+  const nn::BlockScope block(parameters_);
   const auto norm = [&](const char* name) {
     return nn::LayerNorm(parameters_, prefix + name, C, config_.layer_norm_epsilon);
   };
@@ -62,6 +63,7 @@ Tensor Gpt2::embed(const Tensor& ids) const {
 AddNorm Gpt2::block(size_t index, AddNorm x, const Rows& rows, const Mode& mode, const KvCache* cache,
                     const nn::LayerNorm* next) const {
   const Layer& layer = layers_[index];
+  const nn::Gathered matrices = gathered(*layer.qkv);
   // After the last attention only the selected rows are read by the head: from there on, only they are computed.
   const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;
   const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;

@@ -26,6 +26,13 @@ std::string vocabulary_config(const std::string& text, const std::string& file, 
   return j.dump(2) + '\n';
 }
 
+// Of a model whose matrices are numbers again.
+std::string config_of_numbers(const std::string& text, const std::string& file) {
+  nlohmann::ordered_json j = JsonKeys(text, file).root();
+  j.erase("quantization_config");
+  return j.dump(2) + '\n';
+}
+
 // Each output's weights, a row of w or where `turned` a column, with this length instead of their own.
 Tensor with_lengths(const Tensor& w, const std::vector<float>& lengths, bool turned) {
   const int64_t rows = w.dim(0), columns = w.dim(1);
@@ -53,8 +60,6 @@ MergedWeights::MergedWeights(const std::string& base, const std::string& adapter
       adapter_(adapter.empty() ? LoadedAdapter{} : load_adapter(adapter, family.rename)),
       weights_(open_weights(folder_, family)) {
   if (!adapter.empty()) check_base(adapter_, base_of(weights_));
-  LL_CHECK(weights_.blocks().empty() || is_gguf_path(folder_),
-           "{} is quantised by bitsandbytes: merge into the model that it was made of", folder_);
   model_ = family.outline(folder_, adapter_);
   if (!adapter.empty()) {
     attach_adapter(*model_, settings_of(adapter_), family, &adapter_);
@@ -151,6 +156,7 @@ std::string MergedWeights::config_json(std::vector<std::string>& notes) const {
   const int64_t rows = changed_vocabulary();
   std::string text = read_model_file(file);
   if (family_.merged_config) text = family_.merged_config(text, file, adapter_);
+  if (!is_gguf_path(folder_) && !weights_.blocks().empty()) text = config_of_numbers(text, file);
   if (rows == 0 && !parted_) return text;
   if (rows > 0) notes.push_back(fmt::format("config.json: vocab_size {}", rows));
   if (parted_) notes.emplace_back("config.json: tie_word_embeddings false: the head is no longer the embedding");

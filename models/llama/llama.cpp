@@ -56,6 +56,7 @@ Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
   const std::string prefix = fmt::format("{}.layers.{}.", base, index);
   const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
   nn::ParameterSet& set = parameters_;
+  const nn::BlockScope block(set);
   const auto norm = [&](const std::string& module, int64_t width) {
     return nn::RmsNorm(set, module, width, config_.rms_norm_eps, kind.plus_one);
   };
@@ -146,6 +147,7 @@ Tensor Llama::attend_rotated(size_t index, Tensor qkv, const Rows& rows, const R
 AddNorm Llama::block(size_t index, AddNorm x, const Rows& rows, const Rope& rope, const Mode& mode,
                      const KvCache* cache, const nn::RmsNorm* next) const {
   const Layer& layer = layers_[index];
+  const nn::Gathered matrices = gathered(*layer.qkv);
   // After the last attention only the selected rows are read by the head: from there on, only they are
   // computed.
   const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;

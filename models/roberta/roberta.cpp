@@ -46,6 +46,7 @@ Roberta::Layer Roberta::make_layer(int64_t index) {
   const std::string prefix = fmt::format("{}.{}.{}.", kind.base, kind.layers, index);
   const double eps = config_.layer_norm_eps;
   nn::ParameterSet& set = parameters_;
+  const nn::BlockScope block(set);
   using Parts = std::vector<Linear::Part>;
   return {own(std::make_unique<Linear>(
               set, Parts{{prefix + kind.query, C}, {prefix + kind.key, C}, {prefix + kind.value, C}}, C)),
@@ -74,6 +75,7 @@ Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
 }
 
 Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, const Mode& mode, bool last) const {
+  const nn::Gathered matrices = gathered(*layer.qkv);
   // After the last attention only the selected rows are read by the head: from its queries on, only they are computed.
   const bool narrow = last && rows.K < rows.N;
   const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;

@@ -31,8 +31,8 @@ TEST_CASE("lowland-roberta on a decoder: finetune, evaluate, predict, probe, ins
   const Workspace& task = tiny_task();
   const Workspace w;
   w.write("config.json", R"({"model_type": "qwen3", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-      "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 40, "vocab_size": 300,
-      "tie_word_embeddings": true})");
+      "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 40,
+      "vocab_size": 300, "tie_word_embeddings": true})");
   must(run_llama({"pretrain", "--text", task / "text.txt", "--model-config", w / "config.json", "--vocab-size", "300",
                   "--epochs", "1", "--batch-size", "8", "--threads", "1", "--out", w / "base"}));
   const std::string base = w / "base/model";
@@ -81,7 +81,8 @@ TEST_CASE("lowland-roberta by label words: finetune from a few shots, evaluate, 
   const Workspace w;
   const std::string base = task / "pretrained/model", run = w / "run";
   const std::vector<std::string> data = {"--data", task / "data", "--task", "sst2", "--threads", "1"};
-  const std::vector<std::string> words = {"--template", "*cls**sent_0*_so*mask*.*sep+*", "--label-words", R"(["!", "?"])"};
+  const std::vector<std::string> words = {"--template", "*cls**sent_0*_so*mask*.*sep+*", "--label-words",
+                                          R"(["!", "?"])"};
   const auto prompted = [&](const std::vector<std::string>& args) { return with(with(args, data), words); };
   const Outcome o =
       run_program(prompted({"finetune", "--model", base, "--method", "eflat-lora", "--k-shot", "12", "--dev-shots", "6",
@@ -109,6 +110,12 @@ TEST_CASE("lowland-roberta by label words: finetune from a few shots, evaluate, 
   REQUIRE(p.size() == 1);
   const std::string shown = must(run_program(prompted({"inspect", "--model", base, "--show", "1"}))).out;
   CHECK(shown.find("<mask>") != std::string::npos);
+  must(run_program(prompted({"finetune", "--model", base, "--method", "full", "--max-steps", "2", "--batch-size", "8",
+                             "--out", w / "full"})));
+  const json whole = json::parse(read_text(w / "full/run.json")).at("last");
+  CHECK(std::abs(scored({"evaluate", "--run", w / "full"}).at("eval_loss").get<double>() -
+                 whole.at("eval_loss").get<double>()) < 1e-6);
+  CHECK(json::parse(read_text(w / "full/model/config.json")).at("architectures") == json{"RobertaForMaskedLM"});
   const Outcome lost = run_program(with({"evaluate", "--model", base, "--label-words", "!,?"}, data));
   CHECK(lost.exit_code == 1);
   CHECK(lost.err.find("--template says where they stand, and is missing") != std::string::npos);

@@ -66,13 +66,16 @@ TEST_CASE("prompts: the tokens of LM-BFF's templates, and the mask's row") {
   CHECK(!t.cut);
   CHECK(t.types == Ids(t.ids.size(), 0));
 
-  // The signs at the first text's end go, the second begins small behind a space; the longer one is cut.
+  // The sign at the first text's end goes, the second begins small behind a space; the longer one is cut.
   const Prompt follows(
       prompt_of("*cls**sent-_0*?*mask*,*+sentl_1**sep+*", R"({"entailment":"you","not_entailment":"no"})", rte), rte,
       small());
   const Ids a = of("She is single"), b = of(" the man knows");
-  t = follows.tokens(pair("She is single.\" ", "The man knows"), 100);
+  t = follows.tokens(pair("She is single.", "The man knows"), 100);
   CHECK(t.ids == joined({cls, a, of("?"), mask, of(","), b, sep}));
+  CHECK(follows.tokens(pair("She is single", "the man knows"), 100).ids == t.ids);
+  CHECK(follows.tokens(pair("She is single.)", "the man knows"), 100).ids ==
+        joined({cls, of("She is single."), of("?"), mask, of(","), b, sep}));
   const size_t fixed = 5;
   t = follows.tokens(pair("She is single", "The man knows"),
                      static_cast<int64_t>(fixed + 2 * std::min(a.size(), b.size()) - 2));

@@ -262,6 +262,19 @@ TEST_CASE("lowland-llama and lowland-vlm by several processes") {
   must(run_llama(tune("one", {})));
   must(run_llama(tune("three", {"--nproc", "3"})));
   check_near(w / "one", w / "three");
+  // The base in parts: the same bytes, with blocks that are made again and quantised ones too.
+  for (const Args& more : {Args{}, Args{"--recompute", "block", "--weights-dtype", "nf4"}}) {
+    const std::string whole = more.empty() ? "three" : "whole4", parts = more.empty() ? "parts" : "parts4";
+    if (!more.empty()) must(run_llama(tune(whole, with(more, {"--nproc", "3"}))));
+    must(run_llama(tune(parts, with(more, {"--nproc", "3", "--shard-base"}))));
+    CHECK(run_difference(w / whole, w / parts) == "");
+    const json info = info_of(w / parts);
+    const double peak = info.at("peak_bytes"), planned = info.at("planned_peak_bytes");
+    CHECK(peak == doctest::Approx(planned).epsilon(0.1));
+  }
+  must(run_llama({"finetune", "--out", w / "parts", "--resume", "--nproc", "2", "--shard-base"}));
+  for (const Args& more : {Args{"--method", "full"}, Args{"--init-lora-weights", "pissa"}, Args{"--use-dora"}})
+    CHECK(run_llama(tune("refused", with(more, {"--shard-base"}))).err.find("error: --shard-base") == 0);
 
   std::string prompts;
   for (int i = 0; i < 7; ++i) prompts += "the colour of number " + std::to_string(i) + " is\n";

@@ -32,7 +32,8 @@ from safetensors.torch import save_file
 
 LABELS = 3
 TARGETS = {"llama": ["q_proj", "v_proj"], "qwen2": ["q_proj", "up_proj"], "qwen3": ["k_proj", "o_proj"],
-           "phi3": ["qkv_proj"], "gemma2": ["q_proj", "down_proj"], "gemma3": ["v_proj", "gate_proj"], "gpt2": ["c_attn"]}
+           "phi3": ["qkv_proj", "down_proj"], "gemma2": ["q_proj", "down_proj"], "gemma3": ["v_proj", "gate_proj"],
+           "gpt2": ["c_attn", "c_fc"]}
 
 
 def exact(model):
@@ -122,7 +123,7 @@ def make(name, base, out, versions):
                problem_loss(adapted, seqs, several.double(), "multi_label_classification").reshape(1))
     for n, p in adapted.named_parameters():
         if p.grad is not None:
-            golden.put("lora/grad/" + plain(n), p.grad.float())
+            golden.put("lora/grad/" + plain(n).replace("modules_to_save.", ""), p.grad.float())
     steps(adapted, golden, gen)
     save_file(golden.tensors, os.path.join(out, "golden.safetensors"), metadata=versions)
 
