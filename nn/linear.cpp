@@ -116,13 +116,8 @@ Tensor Linear::forward_probe(const Tensor& x, int64_t begin, int64_t end) const 
 }
 
 // As in peft: a dropout on the pairs' input is one on that of all that is turned and stretched, and what W gives of the
-<<<<<<< HEAD
-// part that was dropped stays as it is. A probe is on the direction, W + s B A + E, with the lengths that it has
-// without.
-=======
 // part that was dropped stays as it is. A probe is on the direction, W + s B A + E, whose lengths stay those without
 // it.
->>>>>>> join
 Tensor Linear::forward_dora(const Tensor& x, const Weight& w, const Tensor& bias, LoraGroup lora, LoraGroup beside,
                             size_t first, size_t count) const {
   const int64_t begin = row_of(first), end = row_of(first + count);
