@@ -11,9 +11,13 @@ import argparse
 import json
 import statistics
 
-import bitsandbytes as bnb
-import bitsandbytes.functional as F
 import torch
+
+try:
+    import bitsandbytes as bnb
+    import bitsandbytes.functional as F
+except ImportError:
+    bnb = None
 
 
 def arguments():
@@ -27,6 +31,8 @@ def arguments():
 def products(size, count):
     """By name: a function of x and the number of a weight."""
     plain = [torch.randn(size, size, device="cuda", dtype=torch.bfloat16) / size**0.5 for _ in range(count)]
+    if bnb is None:
+        return {"bf16": lambda x, i: x @ plain[i].t()}
     four = [F.quantize_4bit(w, quant_type="nf4") for w in plain]
     eight = []
     for w in plain:
@@ -61,7 +67,7 @@ def main():
             x = torch.randn(rows, args.size, device="cuda", dtype=torch.bfloat16)
             result[rows] = {name: round(microseconds(p, x, args.runs, count), 2) for name, p in all_products.items()}
             print(rows, result[rows], flush=True)
-    print(json.dumps({"size": args.size, "device": torch.cuda.get_device_name(), "bitsandbytes": bnb.__version__,
+    print(json.dumps({"size": args.size, "device": torch.cuda.get_device_name(), "bitsandbytes": bnb.__version__ if bnb else None,
                       "microseconds": result}))
 
 
