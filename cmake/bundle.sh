@@ -29,7 +29,9 @@ done | sort -u | while read -r name file; do
 done
 cp "$source/tests/gpu_runs.sh" "$files/"
 cp "$source"/tests/golden/{eflat_*,bf16_bounds,lengths,methods,sampling}.json "$files/tests/golden/"
-cp -r "$source"/tests/golden/{{roberta,bert,distilbert,gpt2,llama,vlm}_tiny,llama_variants,tokenizer_small} \
+cp -r "$source"/tests/golden/{{roberta,bert,distilbert,gpt2,llama,vlm}_tiny,classifiers} \
+  "$files/tests/golden/"
+cp -r "$source"/tests/golden/{llama_variants,tokenizer_small} \
   "$files/tests/golden/"
 cp "$source"/tests/golden/images/*.{png,jpg} "$files/tests/golden/images/"
 cp "$source/docs/derivations/walk_a_step.md" "$files/docs/derivations/"

@@ -55,6 +55,10 @@ void Tape::record(const char* op, Tensor& y, Backward backward, OpWork work) {
   nodes_.push_back({op, y.grad_slot(), y.shape(), std::move(backward), work});
 }
 
+void Tape::on_backward(std::function<void()> call) {
+  nodes_.push_back({"", nullptr, {}, [call = std::move(call)](const Tensor&) { call(); }, {}});
+}
+
 void Tape::use_loss_gradients(LossGradients how) {
   if (how != LossGradients::reused) kept_.clear();
   next_kept_ = 0;
@@ -93,6 +97,10 @@ void Tape::backward_to(size_t mark, const Tensor& y, Tensor dy) {
   while (nodes_.size() > mark) {
     Node node = std::move(nodes_.back());
     nodes_.pop_back();
+    if (!node.slot) {
+      node.backward({});
+      continue;
+    }
     if (!node.slot->grad) continue;  // the loss does not depend on this output
     Tensor grad = std::move(node.slot->grad).reshape(node.shape);
     node.slot->grad = Tensor();

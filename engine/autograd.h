@@ -41,6 +41,8 @@ class Tape {
 
   // Makes y require a gradient and stores the way back.
   void record(const char* op, Tensor& y, Backward backward, OpWork work = {});
+  // Called when backward() comes back to here, whatever the loss depends on. REQUIRES recording().
+  void on_backward(std::function<void()> call);
 
   // From the one-element `loss`, whose gradient is `seed`, to every leaf. Empties the tape.
   void backward(const Tensor& loss, double seed = 1.0);

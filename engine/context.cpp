@@ -15,6 +15,7 @@ Context::Context(Device device, int threads) : Context(threads, make_accelerator
 Context::Context(int threads, std::unique_ptr<Accelerator> accelerator)
     : accelerator_(std::move(accelerator)), device_(device_of(accelerator_.get())) {
   kernels_.backend = detect_cpu_backend();
+  kernels_.bf16_products = detect_cpu_bf16() == CpuBf16::native;
   kernels_.threads = threads > 0 ? threads : omp_get_num_procs();
   omp_set_num_threads(kernels_.threads);  // oneDNN and OpenBLAS follow
   if (accelerator_) {

@@ -11,7 +11,8 @@
 // when it returns and comes from one arena for all keys (engine/device/device_allocator.h); its results go to memory
 // that stays. Work that the host takes part in (a value read or sent in the middle) cannot be captured: it runs as it
 // stands every time, and note() says so. Results are the same in all cases. At most kMost graphs are kept, the least
-// recently used goes first.
+// recently used goes first. A new key's graph is instantiated anew and no old one made to fit (cudaGraphExecUpdate):
+// other sizes are other cuBLASLt kernels, which the update refuses, and nine steps in ten of real lengths replay.
 #pragma once
 #include <functional>
 #include <memory>

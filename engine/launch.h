@@ -3,8 +3,6 @@
 // LL_LAUNCH_MASTER is for kernels over what is trained, which is never bf16 (masters, gradients, losses, optimizer
 // states); LL_LAUNCH_UNTYPED for kernels that have no element type.
 #pragma once
-#include <type_traits>
-
 #include "engine/error.h"
 #include "engine/tensor.h"
 #include "kernels/common/launch.h"
@@ -30,13 +28,11 @@ template <class F> void with_master_type(const Tensor& x, const F& f) {
 
 }  // namespace lowland
 
-#define LL_LAUNCH(tensor, kernel, ...)                                                            \
-  ::lowland::with_float_type((tensor), [&](auto ll_zero) {                                        \
-    using T = decltype(ll_zero);                                                                  \
-    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                        \
-    decltype(&::lowland::cuda::kernel<T>) ll_cpu = nullptr;                                       \
-    if constexpr (!std::is_same_v<T, ::lowland::bf16>) ll_cpu = LL_CPU_KERNEL(ll_ctx, kernel<T>); \
-    ::lowland::launch(ll_ctx, #kernel, ll_cpu, LL_DEVICE_KERNEL(kernel<T>), __VA_ARGS__);         \
+#define LL_LAUNCH(tensor, kernel, ...)                                                                              \
+  ::lowland::with_float_type((tensor), [&](auto ll_zero) {                                                          \
+    using T = decltype(ll_zero);                                                                                    \
+    ::lowland::Ctx& ll_ctx = (tensor).context().kernels();                                                          \
+    ::lowland::launch(ll_ctx, #kernel, LL_CPU_KERNEL(ll_ctx, kernel<T>), LL_DEVICE_KERNEL(kernel<T>), __VA_ARGS__); \
   })
 
 #define LL_LAUNCH_MASTER(tensor, kernel, ...)                                                                       \

@@ -245,19 +245,15 @@ template <class To> void convert_to(const Tensor& to, const Tensor& from) {
 
 template <class T> void decode_as(const Tensor& to, const Tensor& from) {
   Ctx& ctx = to.context().kernels();
-  decltype(&cuda::embedding_frozen<T>) cpu = nullptr;
-  if constexpr (!std::is_same_v<T, bf16>) cpu = LL_CPU_KERNEL(ctx, embedding_frozen<T>);
-  launch(ctx, "embedding_frozen", cpu, LL_DEVICE_KERNEL(embedding_frozen<T>), to.data<T>(), nullptr, from.raw(),
-         from.dtype(), from.dim(0), from.dim(1));
+  launch(ctx, "embedding_frozen", LL_CPU_KERNEL(ctx, embedding_frozen<T>), LL_DEVICE_KERNEL(embedding_frozen<T>),
+         to.data<T>(), nullptr, from.raw(), from.dtype(), from.dim(0), from.dim(1));
 }
 
 void decode_into(const Tensor& to, const Tensor& from) {
   switch (to.dtype()) {
     case DType::f32: return decode_as<float>(to, from);
     case DType::f64: return decode_as<double>(to, from);
-    case DType::bf16:
-      if (!to.context().on_cpu()) return decode_as<bf16>(to, from);
-      return to.copy_from(from.to(DType::f32));  // the CPU has no kernels over bf16
+    case DType::bf16: return decode_as<bf16>(to, from);
     default: fail("there is no conversion from {} to {}", describe(from), name_of(to.dtype()));
   }
 }

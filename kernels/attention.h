@@ -14,8 +14,10 @@
 //            Rows outside every segment, queries without keys and keys that no query sees get zeros.
 // numerics   online softmax over tiles of 64 keys. Threads own (segment, head, 256 queries) in the forward
 //            and (segment, key head) in the backward: results depend neither on their number nor on the
-//            packing; scratch memory depends on HD and the number of threads only. Causal segments of one to four
-//            queries and more keys, a decoder's step, are summed in an order of their own (cpu/attention_few.h)
+//            packing; scratch memory depends on HD and the number of threads only, and in bf16, where the CPU sums dk
+//            and dv in f32 before it rounds them, on the longest segment: there arithmetic is f32 on widened tiles.
+//            Causal segments of one to four queries and more keys, a decoder's step, are summed in an order of their
+//            own (cpu/attention_few.h)
 // dropout    u_ij by Philox: counter (example_i, position_i, h * kHeadStride + j / 8), draw j % 8
 // cost       tiles that the causal mask or the window hides are not computed: queries times W, not times keys
 // REQUIRES   cu_q, cu_k rise from 0 and stay within NQ, NK; NKV divides NH; causal: nq <= nk or nk = 0; a window only
@@ -72,5 +74,6 @@ template <class T> void attention_backward(Ctx&, const AttentionGradients<T>& gr
 )
 LL_CPU_KERNELS(
 template <class T> int64_t attention_forward_scratch(int threads, int64_t HD);
-template <class T> int64_t attention_backward_scratch(int threads, int64_t HD);
+// longest: keys of a segment; what bf16 takes depends on it.
+template <class T> int64_t attention_backward_scratch(int threads, int64_t HD, int64_t longest);
 )

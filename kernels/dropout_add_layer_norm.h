@@ -11,9 +11,10 @@
 // writes     y =   h =   rstd =   dz =   dx =   dw +=   db +=
 //            (h and rstd may both be null: nothing is saved; dz, dx, dw, db may be null; dz may equal dy;
 //            dx may equal h)
-// numerics   as layer_norm; the mask k is drawn again in the backward, never stored; p = 0 draws nothing
+// numerics   as layer_norm; the mask k is drawn again in the backward, never stored; p = 0 draws nothing. z is not
+//            rounded to T between the sum and the norm; on the CPU dx is made from dz as it is rounded
 // REQUIRES   C >= 1
-// CUDA plan  as layer_norm; z is not rounded to T between the sum and the norm
+// CUDA plan  as layer_norm
 #pragma once
 #include "kernels/dropout.h"
 

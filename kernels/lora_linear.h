@@ -44,6 +44,6 @@ template <class T> void lora_linear_down_backward(Ctx&, T* dx, acc_t<T>* da, con
                                                   const LoraInput& in, acc_t<T> beta);
 )
 LL_CPU_KERNELS(
-int64_t lora_linear_down_forward_scratch(int threads, const LoraInput& in);
-int64_t lora_linear_down_backward_scratch(int threads, const LoraInput& in);
+template <class T> int64_t lora_linear_down_forward_scratch(int threads, const LoraInput& in);
+template <class T> int64_t lora_linear_down_backward_scratch(int threads, const LoraInput& in);
 )

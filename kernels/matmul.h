@@ -4,8 +4,10 @@
 // shapes     op(A): (M, K)   op(B): (K, N)   C: (M, N); lda, ldb, ldc: elements between rows as stored
 //            matmul_acc: C is in acc_t<T>: gradients of trained weights, which are summed in f32 whatever T is
 // writes     C = (beta 0, C may be uninitialised)   C += (beta 1)
-// numerics   CPU: f32 by oneDNN, f64 by OpenBLAS; deterministic for a fixed thread count. CUDA: f32 without
-//            TF32 unless Handles::tf32, bf16 on tensor cores with f32 sums; deterministic on one kind of GPU
+// numerics   CPU: f32 by oneDNN, f64 by OpenBLAS, bf16 by oneDNN where the CPU has such products (Ctx::bf16_products),
+//            else converted to f32; bf16 is summed in f32 and rounded once; deterministic for a fixed thread count.
+//            CUDA: f32 without TF32 unless Handles::tf32, bf16 on tensor cores with f32 sums; deterministic on one kind
+//            of GPU
 // REQUIRES   M, N, K >= 0; K = 0 scales C by beta. Several threads may call it, with ctx.threads = 1
 // CPU plan   C is cut into one block per thread, as square as can be; each thread calls oneDNN for its block.
 //            As fast as oneDNN's own threads, 15% faster at 1024 x 768 x 3072, and ctx.threads holds.
@@ -35,4 +37,12 @@ template <class T> void matmul(Ctx&, T* C, const T* A, const T* B, const MatmulS
                                acc_t<T> beta);
 template <class T> void matmul_acc(Ctx&, acc_t<T>* C, const T* A, const T* B, const MatmulShape& shape, acc_t<T> alpha,
                                    acc_t<T> beta);
+)
+LL_CPU_KERNELS(
+// The product by oneDNN's matmul primitive, A and B in `from`, C in `to`, each f32 or bf16: what bf16 goes through on a
+// CPU with such instructions. False, and nothing is written, where oneDNN has none for these types here.
+bool library_matmul(Ctx&, void* C, DType to, const void* A, const void* B, DType from, const MatmulShape& shape,
+                    float alpha, float beta);
+// Floats that a product of bf16 takes where it is converted.
+int64_t bf16_matmul_scratch(int threads, const MatmulShape& shape);
 )

@@ -123,6 +123,13 @@ Tensor Arena::master(const std::string& name) const {
   return t;
 }
 
+Tensor Arena::unrounded(const std::string& name) const {
+  const ArenaSlot& s = slot(name);
+  Tensor t = part(values_, s.offset, s.shape);
+  if (grads_) t.set_grad_buffer(part(grads_, s.offset, s.shape));
+  return t;
+}
+
 Tensor Arena::grad(const std::string& name) const {
   const ArenaSlot& s = slot(name);
   return part(grads_, s.offset, s.shape);

@@ -43,7 +43,8 @@ struct AdapterSpec {
   std::string module;
   std::string a, b;  // names of specs: A (r, m), B (n, r)
   int64_t n = 0, m = 0, r = 0;
-  double scale = 0;  // alpha / r, or alpha / sqrt(r)
+  double scale = 0;            // alpha / r, or alpha / sqrt(r)
+  std::string magnitude = {};  // of DoRA (kernels/dora.h), the rows' lengths: name of a spec (n); empty: none
 };
 
 // A row of the descriptor table: offsets are elements from the start of the arena.
@@ -98,6 +99,8 @@ class Arena {
   Tensor master(
       const std::string& name) const;  // what files and optimizers read and write; the same memory but in bf16
   Tensor grad(const std::string& name) const;
+  // value() before it is rounded to bf16: for what the forward reads as it is trained.
+  Tensor unrounded(const std::string& name) const;
   // The lora_a tensors from `first` on as one (sum of r, m) matrix, a leaf as well. REQUIRES count >= 1, one width m.
   Tensor stacked(const std::string& first, int64_t count) const;
 

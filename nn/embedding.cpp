@@ -7,6 +7,7 @@ namespace lowland::nn {
 
 void Embedding::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std::vector<AdapterSpec>& adapters) {
   if (!config.besides(module_)) return;
+  LL_CHECK(!config.dora, "DoRA is for linear layers, and {} is an embedding", module_);
   const auto [R, scale] = config.size_of(module_);
   scale_ = scale;
   const int64_t V = weight_->shape[0], C = weight_->shape[1];

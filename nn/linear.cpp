@@ -1,5 +1,7 @@
 #include "nn/linear.h"
 
+#include <utility>
+
 #include "engine/error.h"
 
 namespace lowland::nn {
@@ -42,11 +44,16 @@ void Linear::attach(const LoraConfig& config, std::vector<ArenaSpec>& specs, std
     const Part& p = parts_[i];
     if (!config.targets(p.module)) continue;
     const auto [rank, scale] = config.size_of(p.module);
-    const Pair pair{{p.module + ".lora_A.weight", p.module + ".lora_B.weight"}, i, scale};
+    Pair pair{{p.module + ".lora_A.weight", p.module + ".lora_B.weight"}, i, scale};
     specs.push_back({pair.a, {rank, in_}, Role::lora_a});
     specs.push_back({pair.b, {p.rows, rank}, Role::lora_b});
     adapters.push_back(
         {.module = p.module, .a = pair.a, .b = pair.b, .n = p.rows, .m = in_, .r = rank, .scale = scale});
+    if (config.dora) {
+      pair.magnitude = p.module + ".lora_magnitude_vector";
+      specs.push_back({pair.magnitude, {p.rows}, Role::decayed});
+      adapters.back().magnitude = pair.magnitude;
+    }
     pairs_.push_back(pair);
   }
 }
@@ -86,7 +93,7 @@ LoraGroup Linear::group(const Arena& arena, size_t first, size_t count, const Ro
 
 Tensor Linear::forward_parts(const Tensor& x, size_t first, size_t count, const RowIds& rows, const Mode& mode) const {
   const int64_t begin = row_of(first), end = row_of(first + count);
-  const Weight w = weight_->slice(begin, end);                                 // (end - begin, in)
+  const Weight w = weight_->weight(begin, end);                                // (end - begin, in)
   const Tensor bias = bias_ == nullptr ? Tensor() : bias_->slice(begin, end);  // (end - begin)
   const LoraGroup lora = arena_ == nullptr ? LoraGroup() : group(*arena_, first, count, rows, mode);
   Tensor y;  // (N, end - begin)
@@ -94,12 +101,48 @@ Tensor Linear::forward_parts(const Tensor& x, size_t first, size_t count, const 
     y = ops::linear(x, w, bias);
   } else {
     const Arena* const side = arena_->forward_side();
-    y = ops::lora_linear(x, w, bias, lora, side == nullptr ? LoraGroup() : group(*side, first, count, rows, mode));
+    const LoraGroup beside = side == nullptr ? LoraGroup() : group(*side, first, count, rows, mode);
+    if (!pairs_.front().magnitude.empty()) return forward_dora(x, w, bias, lora, beside, first, count);
+    y = ops::lora_linear(x, w, bias, lora, beside);
   }
-  if (!probe_) return y;
+  return probe_ ? ops::add(y, forward_probe(x, begin, end)) : y;
+}
+
+// x E^T of the rows [begin, end), (N, end - begin).
+Tensor Linear::forward_probe(const Tensor& x, int64_t begin, int64_t end) const {
   Tensor e = probe_.slice_rows(begin, end);
   if (probe_.requires_grad()) e.set_grad_buffer(probe_.grad().slice_rows(begin, end));
-  return ops::add(y, ops::linear(x, e, Tensor()));  // (N, end - begin)
+  return ops::linear(x, e, Tensor());
+}
+
+// As in peft: a dropout on the pairs' input is one on that of all that is turned and stretched, and what W gives of the
+// part that was dropped stays as it is. A probe is on the direction, W + s B A + E, whose lengths stay those without
+// it.
+Tensor Linear::forward_dora(const Tensor& x, const Weight& w, const Tensor& bias, LoraGroup lora, LoraGroup beside,
+                            size_t first, size_t count) const {
+  const int64_t begin = row_of(first), end = row_of(first + count);
+  const std::vector<Tensor> lengths = ops::adapted_lengths(w, lora, beside);
+  std::vector<DoraPart> parts;
+  for (const Pair& pair : pairs_)
+    if (pair.part >= first && pair.part < first + count)
+      parts.push_back({.magnitude = arena_->unrounded(pair.magnitude),  // (n)
+                       .length = lengths[parts.size()],
+                       .row_begin = row_of(pair.part) - begin});
+  const Dropout dropout = std::exchange(lora.dropout, {});
+  beside.dropout = {};
+  const Tensor xd = dropout.active() ? ops::dropout(x, dropout) : x;  // (N, in)
+  Tensor z = ops::lora_linear(xd, w, Tensor(), lora, beside);         // (N, end - begin)
+  if (probe_) z = ops::add(z, forward_probe(xd, begin, end));
+  const Tensor y = ops::dora(z, bias, parts);  // (N, end - begin)
+  if (!dropout.active()) return y;
+  return ops::add(y, ops::linear(ops::add(x, ops::scale(xd, -1)), w, Tensor()));
+}
+
+void Linear::initialise_magnitudes() const {
+  if (pairs_.empty() || pairs_.front().magnitude.empty()) return;
+  const LoraGroup lora = group(*arena_, 0, parts_.size(), {}, Mode::evaluation());
+  const std::vector<Tensor> lengths = ops::adapted_lengths(weight_->value, lora);
+  for (size_t k = 0; k < pairs_.size(); ++k) arena_->master(pairs_[k].magnitude).copy_from(lengths[k]);
 }
 
 }  // namespace lowland::nn

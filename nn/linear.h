@@ -49,6 +49,8 @@ class Linear {
   bool adapted() const { return !pairs_.empty(); }
   // The rows [begin, end) of the weight that adapters change, in order.
   std::vector<std::pair<int64_t, int64_t>> adapted_rows() const;
+  // DoRA: the lengths of the adapted rows of W + s B A as they are now, into the magnitudes.
+  void initialise_magnitudes() const;
 
   // --- probes: y += x E^T with E (out, in) beside the frozen weight, which stays. An absent tensor takes it off.
   void set_probe(Tensor e) { probe_ = std::move(e); }
@@ -58,7 +60,11 @@ class Linear {
   struct Pair : LoraPair {
     size_t part = 0;
     double scale = 0;
+    std::string magnitude = {};  // empty: not DoRA
   };
+  Tensor forward_dora(const Tensor& x, const Weight& w, const Tensor& bias, LoraGroup lora, LoraGroup beside,
+                      size_t first, size_t count) const;
+  Tensor forward_probe(const Tensor& x, int64_t begin, int64_t end) const;
   LoraGroup group(const Arena& arena, size_t first, size_t count, const RowIds& rows, const Mode& mode) const;
   int64_t row_of(size_t part) const;
 

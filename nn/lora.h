@@ -14,10 +14,12 @@ struct LoraConfig {
   double alpha = 16;
   double dropout = 0;  // on the adapters' input
   bool rslora = false;
-  bool gaussian = false;                                   // A begins normal with deviation 1 / rank, else uniform
-  std::function<bool(const std::string& module)> targets;  // which linear modules are adapted, by Hugging Face's path
+  bool dora = false;  // lengths of the adapted weights' rows are trained apart from their directions (kernels/dora.h)
+  bool gaussian = false;  // A begins normal with deviation 1 / rank, else uniform
+  // Which linear modules are adapted, by Hugging Face's path.
+  std::function<bool(const std::string& module)> targets = nullptr;
   // Which output layers and embeddings are adapted: a rule for all linear modules does not mean them. Absent: none.
-  std::function<bool(const std::string& module)> besides;
+  std::function<bool(const std::string& module)> besides = nullptr;
   bool tie_pairs = false;  // an output layer that reads an embedding's weight reads its pair too
 
   // Rank and scale of a module, where they are not one for all.
@@ -25,7 +27,7 @@ struct LoraConfig {
     int64_t rank = 0;
     double scale = 0;
   };
-  std::function<Size(const std::string& module)> size;
+  std::function<Size(const std::string& module)> size = nullptr;
 
   Size size_of(const std::string& module) const {
     const auto r = static_cast<double>(rank);

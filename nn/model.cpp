@@ -94,19 +94,15 @@ void Model::attach_lora(const LoraConfig& config) {
 }
 
 // Norms and biases are few numbers, and read elementwise: they have the activations' type.
-DType Model::frozen_type(const Parameter& p) const {
+DType Model::frozen_type(const Parameter& p, const NamedRows& r) const {
   const Shared& all = *all_;
   if (p.shape.size() != 2) return all.dtype;
-  const auto type_of = [&](const NamedRows& r) -> std::optional<DType> {
-    const auto it = all.stored.find(r.name);
-    return it == all.stored.end() ? std::nullopt : std::optional(it->second);
-  };
   const auto is = [&](const auto& linear) { return &linear->weight() == &p; };
-  std::optional<DType> blocks = type_of(p.rows.front());
-  for (const NamedRows& r : p.rows)
-    if (type_of(r) != blocks) return all.frozen_dtype.value_or(all.dtype);
-  if (!blocks && std::any_of(all.linears.begin(), all.linears.end(), is) &&
-      std::none_of(all.outputs.begin(), all.outputs.end(), is))
+  std::optional<DType> blocks;
+  if (const auto it = all.stored.find(r.name); it != all.stored.end() && !p.input_first)
+    blocks = it->second;
+  else if (std::any_of(all.linears.begin(), all.linears.end(), is) &&
+           std::none_of(all.outputs.begin(), all.outputs.end(), is))
     blocks = all.quantised;
   if (blocks && p.shape[1] % block_values(*blocks) == 0) return *blocks;
   return all.frozen_dtype.value_or(all.dtype);
@@ -123,7 +119,7 @@ void Model::materialise(Context& context, DType dtype) {
     for (const auto& [begin, end] : p->held)
       if (p->trainable) all.arena->hold(p->name, begin, end);
   parameters_.materialise(
-      context, [this](const Parameter& p) { return frozen_type(p); }, all.arena.get());
+      context, [this](const Parameter& p, const NamedRows& r) { return frozen_type(p, r); }, all.arena.get());
   for (Linear* linear : all.linears) linear->bind(*all.arena);
   for (Embedding* table : all.tables) table->bind(*all.arena);
 }
@@ -139,6 +135,8 @@ void Model::initialise_adapters(uint64_t seed) {
     }
     init_constant(arena().master(a.b), 0.0);
   }
+  arena().refresh();  // lengths are those of what the forward reads
+  for (const Linear* linear : all_->linears) linear->initialise_magnitudes();
 }
 
 int64_t Model::trainable_count() const {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/block_cache.h"
 #include "nn/embedding.h"
 #include "nn/linear.h"
 
@@ -50,9 +51,21 @@ class Model {
   // Keep the frozen matrices of linear maps in blocks (kernels/common/blocks.h), but not of output layers; a matrix
   // whose rows are no whole number of blocks stays as it would be.
   void set_quantised(DType blocks) { all_->quantised = blocks; }
-  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, whatever is said above. Of a
-  // matrix with several names (q, k, v) only if all are of one type.
+  // Frozen matrices that a checkpoint has in blocks, by Hugging Face's names: kept so, but where it has (in, out).
   void set_stored_blocks(std::map<std::string, DType> types) { all_->stored = std::move(types); }
+
+  // Each of `world` processes holds a part of the frozen matrices of blocks (nn/shards.h); gather_with before the first
+  // pass. Every process makes the same passes: a silent one where it has nothing to compute.
+  void shard(int world, int index) {
+    if (world > 1) parameters_.shard(world, index);
+  }
+  bool sharded() const { return parameters_.shards() != nullptr; }
+  void gather_with(dist::Communicator* ranks) {
+    if (sharded()) parameters_.shards()->gather_with(ranks);
+  }
+  void silent_pass() {
+    if (sharded()) parameters_.shards()->pass();
+  }
 
   // Memory for everything. dtype: what the forward computes in; f64 is for checks, bf16 for GPUs (trained numbers
   // then have f32 masters).
@@ -64,8 +77,12 @@ class Model {
   Arena& arena() const { return *all_->arena; }
   const std::vector<AdapterSpec>& adapters() const { return all_->adapters; }
   // A uniform in +-1/sqrt(in) or LoraConfig::gaussian, of an embedding standard normal, and B zero (peft's
-  // initialisations): a function of the seed and the module's name.
+  // initialisations): a function of the seed and the module's name. DoRA's magnitudes are the lengths of the weights'
+  // rows: weights come first.
   void initialise_adapters(uint64_t seed);
+  // What blocks give that nothing trains is kept there and taken from there; null: computed each time.
+  void set_block_cache(std::shared_ptr<BlockCache> cache) { all_->block_cache = std::move(cache); }
+  BlockCache* block_cache() const { return all_->block_cache.get(); }
 
  private:
   struct Shared {
@@ -84,8 +101,9 @@ class Model {
     std::vector<Embedding*> tables;
     std::optional<DType> quantised;
     std::map<std::string, DType> stored;  // by name
+    std::shared_ptr<BlockCache> block_cache;
   };
-  DType frozen_type(const Parameter& p) const;
+  DType frozen_type(const Parameter& p, const NamedRows& r) const;
   std::shared_ptr<Shared> all_;
 
  protected:
@@ -96,6 +114,8 @@ class Model {
   Linear* own_output(std::unique_ptr<Linear> linear);
   Embedding* own(std::unique_ptr<Embedding> table);
   bool recompute() const { return all_->recompute; }
+  // While it lives the matrices of the block that the linear map is of are there.
+  Gathered gathered(const Linear& linear) const { return {parameters_.shards(), linear.weight().block, context()}; }
 
   ParameterSet& parameters_;
 };

@@ -137,11 +137,12 @@ eight=(--preset llama-3.1-8b --rank 16 --targets all-linear --batch 2 --length 4
 if wanted tests; then
   ops_by_file
   doctest "memory, graphs, training on the GPU" 60 "$bin/tests_engine" \
-    "-tc=device*,graphs*,ops on a device*,a training run*"
+    "-tc=device*,graphs*,ops on a device*,a training run*,nccl*"
   doctest "whole models: transformers and peft, f32, bf16" 60 "$bin/tests_models" "$skip"
 fi
 if wanted lab; then
   part "kernel lab: attention, eflat" 60 "$bin/kernel_lab" attention eflat --json "$out/lab.json"
+  part "kernel lab: weights in blocks" 40 "$bin/kernel_lab" frozen_matmul --json "$out/lab_blocks.json"
 fi
 if wanted bench; then
   bench "llama-3.1-8b by op" 50 lowland-llama "${eight[@]}" --methods lora --by-op

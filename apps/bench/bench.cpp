@@ -52,6 +52,11 @@ std::vector<BenchResult> run_bench(const std::vector<BenchSubject>& subjects, co
     round_ms += timed_ms(s, step + 1, tokens);
   }
   step += 2;
+  if (options.ranks != nullptr) {  // all take as many steps
+    std::vector<double> longest = {round_ms};
+    options.ranks->all_reduce(longest, "the first steps", dist::Reduce::max);
+    round_ms = longest[0];
+  }
   if (options.budget_s > 0 && round_ms > 1000.0 * static_cast<double>(subjects.size())) {
     warmup = 2;
     steps = std::clamp(static_cast<int64_t>(options.budget_s * 1e3 / round_ms), int64_t{5}, options.steps);
@@ -68,9 +73,12 @@ std::vector<BenchResult> run_bench(const std::vector<BenchSubject>& subjects, co
     if (options.by_op) subjects[k].context->op_log().set_collecting(true);
   }
   std::vector<double> tokens_seen(subjects.size(), 0.0);
+  const auto waited = [&] { return options.ranks == nullptr ? 0 : options.ranks->seconds(); };
   for (int64_t i = 0; i < steps; ++i, ++step) {
     for (size_t k = 0; k < subjects.size(); ++k) {
+      results[k].waited -= waited();
       results[k].ms.push_back(timed_ms(subjects[k], step, tokens));
+      results[k].waited += waited();
       tokens_seen[k] += static_cast<double>(tokens);
       results[k].ratio.push_back(results[k].ms.back() / results[0].ms.back());
     }
@@ -79,6 +87,7 @@ std::vector<BenchResult> run_bench(const std::vector<BenchSubject>& subjects, co
   for (size_t k = 0; k < subjects.size(); ++k) {
     double total = 0;
     for (const double ms : results[k].ms) total += ms;
+    results[k].waited *= 1e3 / total;
     results[k].tokens_per_s = tokens_seen[k] / total * 1e3;
     results[k].peak_bytes = subjects[k].context->memory().peak_bytes();
     if (options.by_op) results[k].ops = op_records(subjects[k].context->op_log(), total);

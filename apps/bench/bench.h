@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/dist/communicator.h"
 
 namespace lowland::apps {
 
@@ -20,6 +21,7 @@ struct BenchOptions {
   int64_t warmup = 10, steps = 30;
   double budget_s = 0;  // steps longer than a second: fewer, at least 5, within this time (0: never fewer)
   bool by_op = false;
+  dist::Communicator* ranks = nullptr;  // that share each step; null: this process alone
 };
 
 struct BenchResult {
@@ -30,6 +32,7 @@ struct BenchResult {
   size_t peak_bytes = 0;
   int64_t warmup = 0;
   nlohmann::ordered_json ops;  // by_op: name -> {calls, ms, share}
+  double waited = 0;           // share of the time in which this process waited for others
 };
 
 std::vector<BenchResult> run_bench(const std::vector<BenchSubject>& subjects, const BenchOptions& options);

@@ -25,15 +25,15 @@ void fill_random(nn::Model& model, double std) {
   constexpr int64_t kDrawn = 1000003;  // a prime: no two rows of a matrix are alike
   std::vector<double> drawn;
   model.arena().touch();
-  for (const auto& p : model.parameters().all()) {
-    const int64_t n = p->master.numel();
-    const Tensor whole = is_blocks(p->master.dtype())
-                             ? Tensor::empty(model.context(), p->shape, DType::f32)  // quantised from here
-                             : p->master.detach();
+  model.parameters().fill_each([&](nn::Parameter& p) {
+    const int64_t n = p.master.numel();
+    const Tensor whole = is_blocks(p.master.dtype())
+                             ? Tensor::empty(model.context(), p.shape, DType::f32)  // quantised from here
+                             : p.master.detach();
     const Tensor t = whole.reshape({n});
-    if (p->init == nn::Init::zeros) {
+    if (p.init == nn::Init::zeros) {
       t.fill_zero();
-    } else if (p->init == nn::Init::ones) {
+    } else if (p.init == nn::Init::ones) {
       t.assign(std::vector<double>(n, 1.0));
     } else {
       if (drawn.empty()) {
@@ -45,8 +45,8 @@ void fill_random(nn::Model& model, double std) {
       t.slice_rows(0, first).assign(std::vector<double>(drawn.begin(), drawn.begin() + first));
       repeat(t, first);
     }
-    if (whole.dtype() != p->master.dtype()) p->master.copy_from(whole);
-  }
+    if (whole.dtype() != p.master.dtype()) p.master.copy_from(whole);
+  });
   model.initialise_adapters(1);
 }
 

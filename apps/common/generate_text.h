@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "apps/settings/flags.h"
+#include "models/decoder/generate.h"
 #include "models/hub/generation_config.h"
-#include "models/llama/generate.h"
 #include "models/tokenizers/tokenizer.h"
 
 namespace lowland::apps {

@@ -33,4 +33,20 @@ std::string text_table(std::vector<std::vector<std::string>> rows) {
   return text;
 }
 
+std::string markdown_table(const std::vector<std::vector<std::string>>& rows) {
+  std::string text;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (const std::string& cell : rows[r]) {
+      text += "| ";
+      for (const char c : printable(cell)) text += c == '|' ? std::string("\\|") : std::string(1, c);
+      text += ' ';
+    }
+    text += "|\n";
+    if (r > 0) continue;
+    for (size_t i = 0; i < rows[r].size(); ++i) text += i < 2 ? "|---" : "|---:";
+    text += "|\n";
+  }
+  return text;
+}
+
 }  // namespace lowland::apps

@@ -57,6 +57,7 @@ struct LoadOptions {
   int64_t max_eval_samples = 0;                 // of dev and test each
   bool draw_eval_samples = false;               // those are drawn, the same for any seed, instead of the first
   int64_t shots = 0;                            // training examples of each class, drawn by the seed; 0: all
+  int64_t dev_shots = 0;                        // the dev split is as many others of train of each class; 0: as above
   double label_noise = 0;                       // share of the training examples that get another class, by the seed
 };
 

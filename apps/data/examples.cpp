@@ -94,12 +94,30 @@ void need_classes(const TextDataset& data, const char* flag) {
   LL_CHECK(!data.task.regression && !data.task.multi_label, "--{} is for tasks of one class each", flag);
 }
 
-// The first `count` of each class in an order drawn by the seed, in file order.
-void keep_shots(std::vector<Example>& examples, int64_t count, uint64_t seed) {
-  std::map<int, int64_t> taken;
-  std::vector<bool> kept(examples.size(), false);
-  for (const int64_t i : shuffled(std::ssize(examples), seed, 0, OrderStream::shots))
-    kept[i] = taken[examples[i].label]++ < count;
+// Of each class in an order drawn by the seed the first `shots` stay (0: all), and of those behind them `dev_shots` are
+// dev; where there are not so many of a class, half of it is. All in file order.
+void draw_shots(TextDataset& data, const LoadOptions& options) {
+  std::vector<Example>& examples = data.train.examples;
+  std::map<int, int64_t> left, taken, taken_dev;
+  for (const Example& e : examples) ++left[e.label];
+  std::vector<bool> kept(examples.size(), false), dev(examples.size(), false);
+  for (const int64_t i : shuffled(std::ssize(examples), options.seed, 0, OrderStream::shots)) {
+    const int label = examples[i].label;
+    const int64_t most = std::min(options.dev_shots, left[label] / 2);
+    const int64_t shots = options.shots > 0 ? std::min(options.shots, left[label] - most) : left[label] - most;
+    if (taken[label] < shots) {
+      kept[i] = true;
+      ++taken[label];
+    } else if (taken_dev[label] < most) {
+      dev[i] = true;
+      ++taken_dev[label];
+    }
+  }
+  if (options.dev_shots > 0) {
+    data.dev = {.file = data.train.file, .carved = true};
+    for (size_t i = 0; i < examples.size(); ++i)
+      if (dev[i]) data.dev.examples.push_back(examples[i]);
+  }
   examples = move_marked(examples, kept);
 }
 
@@ -127,17 +145,18 @@ void mislabel(const TaskInfo& task, std::vector<Example>& examples, double share
 }  // namespace
 
 void keep_wanted(TextDataset& data, const LoadOptions& options) {
+  LL_CHECK(options.shots >= 0 && options.dev_shots >= 0, "--shots and --dev-shots must be at least 0, got {} and {}",
+           options.shots, options.dev_shots);
+  if (options.shots > 0 || options.dev_shots > 0) {
+    need_classes(data, options.shots > 0 ? "shots" : "dev-shots");
+    draw_shots(data, options);
+  }
   LL_CHECK(!options.dev || !data.dev.carved || !data.dev.examples.empty(),
            "{}: no label has two examples, so no dev split can be drawn; give a dev file", data.dev.file);
   if (!options.train) data.train = {};
   if (!options.dev) data.dev = {};
-  LL_CHECK(options.shots >= 0, "--shots must be at least 0, got {}", options.shots);
   LL_CHECK(options.label_noise >= 0 && options.label_noise <= 1, "--label-noise must be in [0, 1], got {}",
            options.label_noise);
-  if (options.shots > 0) {
-    need_classes(data, "shots");
-    keep_shots(data.train.examples, options.shots, options.seed);
-  }
   keep_first(data.train.examples, options.max_train_samples);
   if (options.label_noise > 0) {
     need_classes(data, "label-noise");

@@ -89,10 +89,11 @@ TextDataset load_task(const TaskInfo& task, const std::string& data_dir, const L
   data.task = task;
   const std::string folder = find_task_folder(task, data_dir);
   const auto dev = find_task_file(task, folder, SplitName::dev);
-  const bool carve = !dev && find_task_file(task, folder, SplitName::train);
+  const bool draws = options.dev_shots > 0;  // dev is another part of train, and dev's file is not read
+  const bool carve = draws || (!dev && find_task_file(task, folder, SplitName::train));
   if (options.train || (options.dev && carve)) data.train = require_split(task, folder, SplitName::train, "train");
   // Carved whenever there is no dev file, so that train never depends on whether dev was asked for.
-  if (carve && !data.train.examples.empty() && options.dev_fraction != 0)
+  if (carve && !draws && !data.train.examples.empty() && options.dev_fraction != 0)
     data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
   if (options.dev && !carve) data.dev = require_split(task, folder, SplitName::dev, "dev");
   if (options.dev && !carve) {

@@ -70,7 +70,8 @@ Split finish(const TaskInfo& task, RawSplit&& raw) {
 }  // namespace
 
 TextDataset load_text(const TextFiles& files, const LoadOptions& options, const std::optional<TaskInfo>& known) {
-  const bool carve = files.dev.empty() && !files.train.empty();
+  const bool draws = options.dev_shots > 0;
+  const bool carve = (files.dev.empty() || draws) && !files.train.empty();
   LL_CHECK(!options.train || !files.train.empty(), "task text needs --train FILE");
   LL_CHECK(!options.dev || carve || !files.dev.empty(), "task text needs --dev FILE (or --train FILE to draw it from)");
   LL_CHECK(!options.test || !files.test.empty(), "task text needs --test FILE");
@@ -91,7 +92,8 @@ TextDataset load_text(const TextFiles& files, const LoadOptions& options, const 
   data.task.label_column = files.label_column;
   if (train) data.train = finish(data.task, std::move(*train));
   // Carved even if dev is not asked for, so that train does not depend on it.
-  if (carve && train && options.dev_fraction != 0) data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
+  if (carve && !draws && train && options.dev_fraction != 0)
+    data.dev = carve_dev(data.train, options.dev_fraction, options.seed);
   if (options.dev && !carve) data.dev = finish(data.task, read_raw(files.dev, columns, true));
   if (options.test) data.test = finish(data.task, read_raw(files.test, columns, false));
   keep_wanted(data, options);

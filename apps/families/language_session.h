@@ -2,7 +2,7 @@
 #pragma once
 #include "apps/families/session.h"
 #include "models/chat/encode_chat.h"
-#include "models/llama/generate.h"
+#include "models/decoder/generate.h"
 
 namespace lowland::apps {
 

@@ -10,11 +10,11 @@
 #include "apps/families/print_rows.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/decoder/tied_head.h"
 #include "models/gguf/gguf_model.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
 #include "models/llama/family.h"
-#include "models/llama/tied_head.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;

@@ -7,7 +7,8 @@
 #include "apps/families/text_pretraining.h"
 #include "apps/objectives/language.h"
 #include "apps/objectives/language_maker.h"
-#include "models/llama/load_weights.h"
+#include "models/decoder/load_weights.h"
+#include "models/llama/llama2c.h"
 
 namespace lowland::apps {
 

@@ -7,6 +7,7 @@
 #include "apps/families/llama.h"
 #include "apps/metrics/reference_scores.h"
 #include "apps/metrics/text_scores.h"
+#include "apps/train/ranks.h"
 #include "engine/error.h"
 
 namespace lowland::apps {
@@ -84,15 +85,18 @@ nlohmann::ordered_json LlamaSession::evaluate(const nn::Model& model, DataSplit 
   }
   std::vector<std::string> texts;
   Progress bar("answer", std::ssize(asked));
-  const auto batch_size = static_cast<size_t>(batch.batch_size);
-  for (size_t begin = 0; begin < asked.size(); begin += batch_size) {
-    const size_t end = std::min(begin + batch_size, asked.size());
+  const auto answers = [&](int64_t begin, int64_t end) {
     std::vector<std::vector<int32_t>> prompts;
-    for (size_t i = begin; i < end; ++i) prompts.push_back(asked[i].prompt);
+    for (int64_t i = begin; i < end; ++i) prompts.push_back(asked[i].prompt);
+    std::vector<std::string> made;
     for (Generated& g : generate_texts(language(model), *tokenizer, prompts, options))
-      texts.push_back(std::move(g.text));
-    bar.update(static_cast<int64_t>(end), "");
-  }
+      made.push_back(std::move(g.text));
+    return made;
+  };
+  deal_texts(ranks, std::ssize(asked), batch.batch_size, answers, [&](int64_t i, const std::string& text) {
+    texts.push_back(text);
+    bar.update(i + 1, "");
+  });
   put_scores(asked, texts, e2e, out);
   return out;
 }

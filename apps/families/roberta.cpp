@@ -1,15 +1,17 @@
 #include "apps/families/roberta.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "apps/common/progress.h"
 #include "apps/data/columns.h"
 #include "apps/data/task_files.h"
 #include "apps/families/family.h"
 #include "engine/error.h"
+#include "models/decoder/config.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
-#include "models/roberta/load_weights.h"
+#include "models/roberta/roberta.h"
 
 namespace lowland::apps {
 namespace fs = std::filesystem;
@@ -29,6 +31,14 @@ void say_split(const char* name, const Split& split) {
   say(text);
 }
 
+void add_prompt_flags(Flags& f, TextTaskSettings& task) {
+  f.add("template,prompt", &task.prompt,
+        "Label by the word at the mask of an encoder's masked-LM head: LM-BFF's template, "
+        "*cls**sent_0*_It_was*mask*.*sep+*, or task for the task's own");
+  f.add("label-words", &task.label_words,
+        "With --template: a word for each label, a comma list by id or a JSON object (empty: the task's own)");
+}
+
 }  // namespace
 
 void RobertaSession::add_flags(Flags& f, Verb verb) {
@@ -44,6 +54,7 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
     f.add("text-column", &task_.text_column, columns[0]);
     f.add("text-pair-column", &task_.pair_column, columns[1]);
     f.add("columns", &task_.columns, renamed);
+    add_prompt_flags(f, task_);
     f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens");
     batch.add_weights_dtype(f);
     f.add("keep-columns", &keep_,
@@ -67,11 +78,14 @@ void RobertaSession::add_flags(Flags& f, Verb verb) {
   if (verb == Verb::finetune || verb == Verb::inspect)
     f.add("class-weights", &task_.class_weights,
           "Weights of the classes in the loss: balanced, or a comma list in the order of their ids");
+  add_prompt_flags(f, task_);
   splits.add_limits(f, "");
   f.add("draw-eval-samples", &task_.draw_eval_samples,
         "Draw the --max-eval-samples, the same for every seed, instead of the first");
   if (verb == Verb::finetune || verb == Verb::inspect) {
-    f.add("shots", &task_.shots, "Learn from N examples of each class, drawn by the seed (0: all)");
+    f.add("shots,k-shot", &task_.shots, "Learn from N examples of each class, drawn by the seed (0: all)");
+    f.add("dev-shots", &task_.dev_shots,
+          "Evaluate on N other training examples of each class, drawn by the seed (0: on the dev file)");
     f.add("label-noise", &task_.label_noise, "Give this share of the training examples another class, by the seed");
   }
   f.add("max-length,max-seq-length,length", &splits.max_length, "Longest sequence in tokens; longer ones are cut");
@@ -93,24 +107,47 @@ void RobertaSession::open(const Flags& flags) {
   task_.label_column = columns.of("label", task_.label_column);
   LL_CHECK(!base.model.empty(), "--model names the base checkpoint, and is missing");
   folder = resolve_model_folder(base.model);
-  checkpoint_ = config_ = RobertaConfig::from_folder(folder);
-  say(config_.notes);
-  family_ = lowland::roberta_family(config_.model_type);
-  random_std = config_.initializer_range;
+  checkpoint_ = text_config_of(folder);
+  config_ = text_config_of(folder);
+  say(config_->notes);
+  family_ = config_->classifier_family();
+  random_std = config_->initializer_range;
   tokenizer_at_ = with_new_tokens(has_tokenizer(base.adapter) ? base.adapter : folder);
-  if (!new_tokens_.empty()) config_.vocab_size = std::max(config_.vocab_size, new_tokens_.back() + 1);
+  if (!new_tokens_.empty()) config_->vocab_size = std::max(config_->vocab_size, new_tokens_.back() + 1);
   take_adapter(flags, family_);
-  if (adapter) fit_to_adapter(config_, *adapter);
-  open_tokenizer(tokenizer_at_, config_.vocab_size);
-  train_new_tokens("word_embeddings", false);
+  take_prompt();
+  if (adapter) fit_classifier(*config_, *adapter);
+  open_tokenizer(tokenizer_at_, config_->vocab_size);
+  const std::string table = config_->embedding();
+  train_new_tokens(table.substr(table.rfind('.') + 1), false);
   if (card() != nullptr && task_.task.empty()) task_.task = card()->task;
   if (!context) context = system.make_context();
+  const auto* decoder = dynamic_cast<const DecoderConfig*>(config_.get());
+  LL_CHECK(decoder == nullptr || decoder->attn_logit_softcapping == 0 || context->on_cpu(),
+           "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
+           folder);
 }
 
-int64_t RobertaSession::longest() const { return std::min(splits.max_length, config_.max_tokens()); }
+void RobertaSession::take_prompt() {
+  if (card() != nullptr && !prompted() && !card()->prompt_template.empty()) {
+    task_.prompt = card()->prompt_template;
+    task_.label_words = nlohmann::json(card()->label_words).dump();
+  }
+  LL_CHECK(prompted() || task_.label_words.empty(),
+           "--label-words {}: --template says where they stand, and is missing", task_.label_words);
+  LL_CHECK(prompted() || !adapter || !adapter->config.base_model_class.ends_with("ForMaskedLM"),
+           "{} is of a model that fills in words: --template and --label-words say which words are the labels",
+           base.adapter);
+  if (!prompted()) return;
+  LL_CHECK(!config_->causal(), "--template {}: a word is filled in by an encoder with a masked-LM head, and {} is a {}",
+           task_.prompt, folder, config_->model_type);
+  family_ = lowland::roberta_family(config_->model_type, true);
+}
+
+int64_t RobertaSession::longest() const { return std::min(splits.max_length, config_->max_tokens()); }
 
 std::vector<std::string> RobertaSession::known_labels() const {
-  return card() != nullptr && !card()->labels.empty() ? card()->labels : checkpoint_.labels;
+  return card() != nullptr && !card()->labels.empty() ? card()->labels : checkpoint_->labels;
 }
 
 TextFiles RobertaSession::text_files() const {
@@ -134,6 +171,7 @@ LoadOptions RobertaSession::load_options(const Wanted& wanted) const {
           .max_eval_samples = splits.max_eval_samples,
           .draw_eval_samples = task_.draw_eval_samples,
           .shots = task_.shots,
+          .dev_shots = task_.dev_shots,
           .label_noise = task_.label_noise};
 }
 
@@ -149,10 +187,11 @@ void RobertaSession::task_from_card() {
              task.name, task.describe_labels());
     if (!task.regression && match) task = remap_labels(task, known);
   } else {
-    const bool regression = card() != nullptr ? card()->problem_type == "regression"
-                                              : checkpoint_.num_labels == 1 || checkpoint_.problem_type == "regression";
+    const bool regression = card() != nullptr
+                                ? card()->problem_type == "regression"
+                                : checkpoint_->num_labels == 1 || checkpoint_->problem_type == "regression";
     const bool many =
-        (card() != nullptr ? card()->problem_type : checkpoint_.problem_type) == "multi_label_classification";
+        (card() != nullptr ? card()->problem_type : checkpoint_->problem_type) == "multi_label_classification";
     task = many ? multi_label_task(known_labels(), !task_.pair_column.empty())
                 : text_task(regression ? std::vector<std::string>{} : known_labels(), !task_.pair_column.empty());
     // LABEL_1 of a checkpoint that names none is 1 in files.
@@ -168,8 +207,12 @@ void RobertaSession::follow_known_labels() {
 }
 
 void RobertaSession::take_labels() {
-  config_.set_labels(data_.task.regression ? std::vector<std::string>{"LABEL_0"} : data_.task.labels);
-  config_.problem_type = data_.task.problem_type;
+  config_->set_labels(data_.task.regression ? std::vector<std::string>{"LABEL_0"} : data_.task.labels);
+  config_->problem_type = data_.task.problem_type;
+  if (!prompted()) return;
+  prompt_text_ = prompt_of(task_.prompt, task_.label_words, data_.task);
+  prompt_.emplace(prompt_text_, data_.task, *tokenizer);
+  config_->label_words = prompt_->words();
 }
 
 bool RobertaSession::has_test() const {
@@ -214,7 +257,8 @@ void RobertaSession::load(const Wanted& wanted) {
            label_smoothing);
   std::vector<double> weights = class_weights_of(task_.class_weights, data_.task, data_.train.examples);
   LL_CHECK(label_smoothing == 0 || weights.empty(), "--class-weights and --label-smoothing do not go together");
-  objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing, std::move(weights));
+  objective_ = std::make_unique<Classification>(*tokenizer, data_, longest(), label_smoothing, std::move(weights),
+                                                prompt_ ? &*prompt_ : nullptr);
 }
 
 std::vector<std::string> RobertaSession::data_files() const {
@@ -225,7 +269,7 @@ std::vector<std::string> RobertaSession::data_files() const {
 }
 
 std::unique_ptr<nn::Model> RobertaSession::new_model(bool for_training) const {
-  auto model = std::make_unique<Roberta>(config_, RobertaHead::classification);
+  std::unique_ptr<nn::Model> model = config_->new_classifier();
   choose_trained(*model, family_, for_training);
   return model;
 }
@@ -235,30 +279,31 @@ void RobertaSession::fill(nn::Model& model) {
   WeightMap weights = open_weights(folder, family_);
   base_model_ = base_of(weights, base.base_model_name);
   if (adapter) check_base(*adapter, base_model_);
-  if (adapter) {  // a vocabulary that the adapter brings
+  if (adapter && !config_->causal()) {  // a vocabulary that the adapter brings
     for (const HeadTensor& t : adapter->stored) weights.grow({t.name});
     for (const HeadTensor& t : adapter->head) weights.grow({t.name});
   }
   read_grown(weights, model);
-  const bool labels_kept = card() == nullptr || card()->labels.empty() || card()->labels == config_.labels;
+  const bool labels_kept = card() == nullptr || card()->labels.empty() || card()->labels == config_->labels;
   const bool head_from_adapter = adapter && !adapter->head.empty() && labels_kept;
-  const LoadReport report = load_weights(static_cast<Roberta&>(model), weights, static_cast<uint64_t>(system.seed));
+  const LoadReport report = load_classifier(static_cast<TextModel&>(model), weights, static_cast<uint64_t>(system.seed),
+                                            adapter ? &*adapter : nullptr);
   if (!trains_ && !report.fresh.empty() && !head_from_adapter) require_head(weights, report.fresh.back());
   if (!report.fresh.empty() && !head_from_adapter)
     say(fmt::format("{} has no head for {}: a new one is drawn ({} tensors)", folder,
-                    data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels),
+                    data_.task.regression ? "a score" : fmt::format("{} labels", config_->num_labels),
                     report.fresh.size()));
-  const std::map<std::string, int> known = label2id(checkpoint_.labels);
-  if (trains_ && report.fresh.empty() && !head_from_adapter && !data_.task.regression &&
+  const std::map<std::string, int> known = label2id(checkpoint_->labels);
+  if (trains_ && report.fresh.empty() && !head_from_adapter && !prompted() && !data_.task.regression &&
       !labels_match(data_.task, known))
     say(fmt::format("{} was trained for the labels {}: its head goes on from them", folder,
-                    fmt::join(checkpoint_.labels, ", ")));
+                    fmt::join(checkpoint_->labels, ", ")));
   if (!report.unused.empty()) say(report.unused);
   if (adapter) fill_adapter(model, *adapter, head_from_adapter);
 }
 
 void RobertaSession::require_head(const WeightMap& weights, const std::string& fresh) const {
-  const std::string wanted = data_.task.regression ? "a score" : fmt::format("{} labels", config_.num_labels);
+  const std::string wanted = data_.task.regression ? "a score" : fmt::format("{} labels", config_->num_labels);
   LL_CHECK(!weights.contains(fresh), "{}: `{}` has shape {}, which is no head for {}", folder, fresh,
            to_string(weights.info(fresh).shape), wanted);
   fail("{} has no trained head for {}: `finetune` trains one, and --run or --adapter names what it wrote", folder,
@@ -267,9 +312,7 @@ void RobertaSession::require_head(const WeightMap& weights, const std::string& f
 
 void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
   if (method.full()) {
-    RobertaConfig written = config_;
-    written.architectures = {std::string(config_.kind().class_names) + "ForSequenceClassification"};
-    write_model_files(into.string(), written.to_json(), model.parameters().named());
+    write_model_files(into.string(), config_->classifier_json(), tensors_to_write(model.parameters()));
     copy_companion_files(folder, into.string());
     copy_tokenizer_files(tokenizer_at_, into.string());
     return;
@@ -278,6 +321,10 @@ void RobertaSession::write(const nn::Model& model, const fs::path& into) const {
   out.card->task = task_.task;
   out.card->labels = data_.task.regression ? std::vector<std::string>{} : data_.task.labels;
   out.card->problem_type = data_.task.problem_type;
+  if (prompted()) {
+    out.card->prompt_template = prompt_text_.text;
+    out.card->label_words = prompt_text_.words;
+  }
   write_adapter_files(into.string(), std::move(out));
   copy_tokenizer_files(tokenizer_at_, into.string());
 }
@@ -317,11 +364,12 @@ std::unique_ptr<nn::Model> RobertaPretraining::new_model(bool) const {
 
 Family roberta_app() {
   return {
-      .about = "Fine-tune RoBERTa, BERT and DistilBERT with LoRA, EFlat-LoRA and their relatives",
+      .about =
+          "Classify texts: fine-tune RoBERTa, BERT, DistilBERT and decoders with LoRA, EFlat-LoRA and their relatives",
       .help = {{"finetune", "Train an adapter (or all weights) on a classification or regression task"},
                {"pretrain", "Masked language modelling from scratch on text files"},
                {"predict", "Label texts: one JSON object per line on stdout"}},
-      .hub = [](const std::string& of) { return lowland::roberta_family(RobertaConfig::from_folder(of).model_type); },
+      .hub = [](const std::string& of) { return text_config_of(of)->classifier_family(); },
       .session = [] { return std::make_unique<RobertaSession>(); },
       .pretraining = [] { return std::make_unique<RobertaPretraining>(); },
       .bench = roberta_bench};

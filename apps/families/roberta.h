@@ -1,5 +1,5 @@
-// lowland-roberta's sessions: classification and regression of texts on a RoBERTa, BERT or DistilBERT, and their
-// pretraining.
+// lowland-roberta's sessions: classification and regression of texts on an encoder or a decoder, and the pretraining of
+// encoders.
 #pragma once
 #include "apps/data/kept_columns.h"
 #include "apps/families/bench_case.h"
@@ -7,19 +7,21 @@
 #include "apps/objectives/classification.h"
 #include "apps/objectives/masked_lm.h"
 #include "models/roberta/family.h"
+#include "models/text/text_folder.h"
 
 namespace lowland::apps {
 
 struct TextTaskSettings {
   std::string task, data, text_column = "text", pair_column, label_column = "label", columns, problem_type,
-                          class_weights;
-  int64_t shots = 0;
+                          class_weights, prompt, label_words;
+  int64_t shots = 0, dev_shots = 0;
   bool draw_eval_samples = false;
   double label_noise = 0;
 };
 
 class RobertaSession final : public Session {
  public:
+  RobertaSession() { narrow_weights = true; }
   void add_flags(Flags& flags, Verb verb) override;
   void check() const override;
   void open(const Flags& flags) override;
@@ -51,17 +53,21 @@ class RobertaSession final : public Session {
   // Error if a verb that does not train would take others.
   void task_from_card();
   void follow_known_labels();  // a training file's labels get the known ids, where they are the same
-  void take_labels();          // config's are the task's
+  void take_labels();          // config's are the task's, and the words for them
+  void take_prompt();          // of the adapter, where nothing else is said
+  bool prompted() const { return !task_.prompt.empty(); }
   void require_head(const WeightMap& weights, const std::string& fresh) const;  // Error: `fresh` would be drawn
 
   TextTaskSettings task_;
   std::string input_ = "-", format_ = "json", keep_;
   std::string tokenizer_at_;  // the folder of the tokenizer: the adapter's, or the base's
   const Flags* flags_ = nullptr;
-  bool trains_ = false;                // the verb makes a new head where there is none
-  HubFamily family_;                   // of the checkpoint
-  RobertaConfig checkpoint_, config_;  // as in the folder; with the task's labels
+  bool trains_ = false;                              // the verb makes a new head where there is none
+  HubFamily family_;                                 // of the checkpoint
+  std::unique_ptr<TextConfig> checkpoint_, config_;  // as in the folder; with the task's labels
   TextDataset data_;
+  PromptText prompt_text_;
+  std::optional<Prompt> prompt_;  // label words, where the settings ask for them
   std::unique_ptr<Classification> objective_;
   TokenizedSplit input_tokens_;
   KeptColumns kept_;

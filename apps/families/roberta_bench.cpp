@@ -8,24 +8,33 @@ namespace {
 
 class RobertaBench final : public BenchCase {
  public:
-  RobertaBench() { preset = "roberta-base"; }
+  RobertaBench() {
+    preset = "roberta-base";
+    narrow_weights = true;
+  }
 
   void add_flags(Flags& f) override {
     f.group("Model");
-    f.add("preset", &preset, "roberta-base or roberta-large");
+    f.add("preset", &preset, "roberta-base, roberta-large, bert-base, bert-large or distilbert-base");
     f.add("batch,batch-size", &sequences, "Sequences per step");
     f.add("length,max-length,max-seq-length", &length, "Tokens per sequence");
     f.add("lengths", &lengths_file_, "JSON file with a list of batches, each a list of lengths, instead");
   }
 
   void check() override {
-    check_word("preset", preset, {"roberta-base", "roberta-large"});
+    check_word("preset", preset, {"roberta-base", "roberta-large", "bert-base", "bert-large", "distilbert-base"});
     LL_CHECK(sequences >= 1 && length >= 1, "--batch and --length must be at least 1");
-    config_.vocab_size = 50265;
-    config_.max_position_embeddings = 514;
-    config_.type_vocab_size = 1;
-    config_.layer_norm_eps = 1e-5;
-    if (preset == "roberta-large") {
+    config_.model_type = preset.substr(0, preset.find('-'));
+    if (config_.model_type == "roberta") {
+      config_.max_position_embeddings = 514;
+      config_.type_vocab_size = 1;
+      config_.layer_norm_eps = 1e-5;
+    } else {  // the rest is as BERT has it
+      config_.vocab_size = 30522;
+      config_.pad_token_id = 0;
+    }
+    if (config_.model_type == "distilbert") config_.num_hidden_layers = 6;
+    if (preset.ends_with("-large")) {
       config_.hidden_size = 1024;
       config_.num_hidden_layers = 24;
       config_.num_attention_heads = 16;
@@ -41,7 +50,7 @@ class RobertaBench final : public BenchCase {
     if (method.full()) {
       model->train([](const std::string&) { return true; });
     } else {
-      attach_adapter(*model, lora, lowland::roberta_family());
+      attach_adapter(*model, lora, lowland::roberta_family(config_.model_type));
     }
     return model;
   }
@@ -73,6 +82,7 @@ class RobertaBench final : public BenchCase {
  private:
   // The lengths of each batch: all `length`, or as the file lists them ({"lengths": [[...], ...]} or [[...], ...]).
   void read_lengths() {
+    LL_CHECK(lengths_file_.empty() || batch.rank.world == 1, "--lengths is for one process");
     if (lengths_file_.empty()) {
       lengths_ = {std::vector<int64_t>(sequences, length)};
       return;

@@ -58,8 +58,10 @@ void RobertaSession::print_example(int64_t index, int64_t first_row) const {
   std::printf("\n%s:%lld  label %s\n", data_.train.file.c_str(), static_cast<long long>(e.line),
               data_.task.regression ? fmt::format("{}", e.score).c_str() : printable(e.label_name).c_str());
   print_rows_head(first_row, first_row + static_cast<int64_t>(ids.size()));
-  for (size_t i = 0; i < ids.size(); ++i)  // the head reads the first row
-    print_row(static_cast<int64_t>(i), ids[i], i == 0, tokenizer->piece(ids[i]));
+  const std::vector<int32_t>& rows = objective_->tokens(DataSplit::train).rows;
+  const size_t read = !rows.empty() ? rows[index] : config_->causal() ? ids.size() - 1 : 0;
+  for (size_t i = 0; i < ids.size(); ++i)
+    print_row(static_cast<int64_t>(i), ids[i], i == read, tokenizer->piece(ids[i]));
 }
 
 std::string RobertaSession::example_summary(int64_t rows) const {
@@ -76,7 +78,7 @@ void RobertaSession::read_input() {
   if (own) task.pair = !task_.pair_column.empty();
   LL_CHECK(format_ != "glue" || !task.multi_label, "--format glue writes one label, and this task has several");
   const std::vector<Example> examples = read_predict_input(task, input_).examples;
-  input_tokens_ = tokenize(*tokenizer, examples, longest(), "input");
+  input_tokens_ = tokenize(*tokenizer, examples, longest(), "input", prompt_ ? &*prompt_ : nullptr);
   if (keep_.empty()) return;
   LL_CHECK(format_ != "glue", "--keep-columns {}: a submission (--format glue) has no other columns", keep_);
   kept_ = keep_columns(keep_, input_, task, examples);
@@ -84,8 +86,9 @@ void RobertaSession::read_input() {
 
 void RobertaSession::predict(const nn::Model& model, const OnRow& row) {
   Progress bar("predict", static_cast<int64_t>(input_tokens_.ids.size()));
-  const auto outputs = predict_outputs(static_cast<const Roberta&>(model), input_tokens_, batch.batch_size,
-                                       [&](int64_t done, int64_t) { bar.update(done, ""); });
+  const auto outputs = predict_outputs(
+      static_cast<const TextModel&>(model), input_tokens_, batch.batch_size,
+      [&](int64_t done, int64_t) { bar.update(done, ""); }, ranks);
   bar.finish();
   for (size_t i = 0; i < outputs.size(); ++i) {
     nlohmann::ordered_json o{{"index", i}};

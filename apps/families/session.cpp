@@ -6,7 +6,9 @@
 
 #include "apps/common/progress.h"
 #include "engine/error.h"
+#include "models/gguf/gguf_model.h"
 #include "models/hub/add_tokens.h"
+#include "models/hub/config_alone.h"
 #include "models/hub/initial_pairs.h"
 
 namespace lowland::apps {
@@ -18,6 +20,10 @@ void Session::check() const {
   batch.check();
   system.check();
   splits.check();
+  LL_CHECK(!batch.shard_base || !method.full(), "--shard-base divides a frozen base, and --method full trains it");
+  LL_CHECK(!batch.shard_base || !takes_from_base(lora.init),
+           "--shard-base: --init-lora-weights {} takes whole matrices apart", lora.init);
+  LL_CHECK(!batch.shard_base || !lora.dora, "--shard-base: --use-dora begins with the lengths of whole matrices' rows");
   LL_CHECK(label_smoothing >= 0 && label_smoothing < 1, "--label-smoothing must be at least 0 and less than 1, got {}",
            label_smoothing);
 }
@@ -90,7 +96,9 @@ void Session::take_adapter(const Flags& flags, const HubFamily& family) {
   agree("alpha", told.alpha, lora.alpha);
   agree("lora-dropout", told.dropout, lora.dropout);
   agree("targets", told.targets, lora.targets);
+  agree("layers-to-transform", layer_numbers(told), layer_numbers(lora));
   agree("rslora", told.rslora, lora.rslora);
+  agree("use-dora", told.dora, lora.dora);
   agree("rank-pattern", told.rank_pattern, lora.rank_pattern);
   agree("alpha-pattern", told.alpha_pattern, lora.alpha_pattern);
   agree("lora-bias", told.bias, lora.bias);
@@ -113,8 +121,11 @@ void Session::choose_trained(nn::Model& model, const HubFamily& family, bool for
   } else if (adapter || for_training) {
     attach_adapter(model, lora, family, adapter ? &*adapter : nullptr);
   }
-  if (!stored_ && !base.random_init && (std::filesystem::is_directory(folder) || folder.ends_with(".gguf")))
+  if (plans_only && std::filesystem::is_directory(folder) && !has_weights(folder)) {
+    if (const auto type = bitsandbytes_type(read_model_file(folder + "/config.json"))) model.set_quantised(*type);
+  } else if (!stored_ && !base.random_init && (std::filesystem::is_directory(folder) || folder.ends_with(".gguf"))) {
     stored_ = open_weights(folder, family).blocks();
+  }
   if (stored_) model.set_stored_blocks(*stored_);
 }
 
@@ -155,8 +166,10 @@ std::unique_ptr<nn::Model> filled_model(Session& session, bool for_training, con
     if (const std::string lost = unmatched_targets(*model, *session.adapter); !lost.empty()) say(lost);
   model->set_recompute(session.batch.recompute == "block");
   if (session.narrow_weights) session.system.keep_frozen(*model, session.batch, *session.context);
+  if (session.batch.shard_base) model->shard(session.batch.rank.world, session.batch.rank.index);
   model->materialise(*session.context, session.system.compute_dtype(*session.context));
   session.fill(*model);
+  if (session.ranks != nullptr) model->gather_with(session.ranks);
   session.begin_pairs(*model);
   return model;
 }

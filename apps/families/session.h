@@ -51,6 +51,7 @@ class Session {
   SystemSettings system;
   SplitSettings splits;
   double label_smoothing = 0;
+  dist::Communicator* ranks = nullptr;  // that share the verb; null: this process alone
 
   // Data, and whatever else the family alone has, in the order of --help.
   virtual void add_flags(Flags& flags, Verb verb) = 0;
@@ -105,6 +106,7 @@ class Session {
   bool narrow_weights = false, token_budget = false;  // the family has --weights-dtype and --batch-tokens
   double random_std = 0.02;                           // of --random-init: the configuration's
   double pretraining_lr = 5e-4;                       // the default of pretrain
+  bool plans_only = false;                            // a folder without weights will do
   bool smooths_labels = true;                         // the loss has --label-smoothing
   bool takes_system = false;                          // chat: there may be a system message
   std::string rho_help;                               // of finetune, instead of the table's

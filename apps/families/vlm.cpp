@@ -8,9 +8,9 @@
 #include "apps/families/family.h"
 #include "apps/families/print_rows.h"
 #include "engine/error.h"
+#include "models/decoder/tied_head.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
-#include "models/llama/tied_head.h"
 #include "models/vlm/load_weights.h"
 #include "models/vlm/names.h"
 

@@ -8,6 +8,7 @@
 #include "apps/families/vlm.h"
 #include "apps/metrics/answer_scores.h"
 #include "apps/objectives/answers.h"
+#include "apps/train/ranks.h"
 #include "engine/error.h"
 #include "models/images/decode.h"
 
@@ -90,13 +91,15 @@ void VlmSession::score(const Vlm& model, const VlmSplit& split, nlohmann::ordere
                                                                          : 32;
     sampling.stop = GenerationConfig::from_folder(folder).eos_token_ids;
     const TextOptions options = generate_options(config_.text, *tokenizer, system.seed, sampling);
-    answer_questions(model, format(), *pictures_, split, options, batch.batch_size,
+    answer_questions(model, format(), *pictures_, split, options, batch.batch_size, ranks,
                      [&](size_t i, const std::string& answer) { scores.add(i, answer); });
   } else {
-    for (size_t i = 0; i < split.size(); ++i) {
-      LL_CHECK(!split.questions[i].choices.empty(), "{}: --choose likelihood needs choices", split.questions[i].where);
-      scores.add_choice(i, likeliest_choice(model, format(), *pictures_, split, i));
-    }
+    for (const Question& q : split.questions)
+      LL_CHECK(!q.choices.empty(), "{}: --choose likelihood needs choices", q.where);
+    deal(
+        ranks, std::ssize(split.questions),
+        [&](int64_t i) { return std::to_string(likeliest_choice(model, format(), *pictures_, split, i)); },
+        [&](int64_t i, const std::string& chosen) { scores.add_choice(i, std::stoll(chosen)); });
   }
   scores.print_into(out, generated);
 }
@@ -147,7 +150,7 @@ void VlmSession::read_input() {
 
 void VlmSession::predict(const nn::Model& model, const OnRow& row) {
   const TextOptions options = generate_options(config_.text, *tokenizer, system.seed, sampling_);
-  answer_questions(as_vlm(model), format(), *pictures_, asked_, options, batch.batch_size,
+  answer_questions(as_vlm(model), format(), *pictures_, asked_, options, batch.batch_size, ranks,
                    [&](size_t i, const std::string& answer) {
                      const Question& q = asked_.questions[i];
                      nlohmann::ordered_json o;

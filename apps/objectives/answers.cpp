@@ -6,6 +6,7 @@
 #include "apps/common/progress.h"
 #include "apps/data/order.h"
 #include "apps/metrics/answer_scores.h"
+#include "apps/train/ranks.h"
 #include "engine/autograd.h"
 
 namespace lowland::apps {
@@ -44,22 +45,27 @@ EmbedPrompts embed_with_pictures(const Vlm& model, const Pictures& pictures, std
 }
 
 void answer_questions(const Vlm& model, const QuestionFormat& format, Pictures& pictures, const VlmSplit& split,
-                      const TextOptions& options, int64_t batch, const OnAnswer& on_answer) {
+                      const TextOptions& options, int64_t batch, dist::Communicator* ranks, const OnAnswer& on_answer) {
   const QuestionMaker maker(format, pictures);
-  Progress progress("question", static_cast<int64_t>(split.size()), 0);
-  for (size_t begin = 0; begin < split.size(); begin += batch) {
-    const size_t end = std::min(begin + batch, split.size());
+  const auto size = static_cast<int64_t>(split.size());
+  Progress progress("question", size, 0);
+  const auto answers = [&](int64_t begin, int64_t end) {
     std::vector<std::vector<int32_t>> prompts, which;
-    for (size_t i = begin; i < end; ++i) {
+    for (int64_t i = begin; i < end; ++i) {
       prompts.push_back(maker.prompt(split.questions[i]));
       which.push_back(split.pictures[i]);
     }
     const EmbedPrompts embed = embed_with_pictures(model, pictures, prompts, which);
-    const auto texts = generate_texts(model.language(), format.tokenizer, prompts, options, embed);
+    std::vector<std::string> texts;
+    for (const Generated& g : generate_texts(model.language(), format.tokenizer, prompts, options, embed))
+      texts.push_back(without_blanks(g.text));
+    return texts;
+  };
+  deal_texts(ranks, size, batch, answers, [&](int64_t i, const std::string& text) {
     progress.hide();  // answers may go to the screen
-    for (size_t i = begin; i < end; ++i) on_answer(i, without_blanks(texts[i - begin].text));
-    progress.update(static_cast<int64_t>(end), "");
-  }
+    on_answer(i, text);
+    progress.update(i + 1, "");
+  });
   progress.finish();
 }
 

@@ -12,9 +12,9 @@ namespace lowland::apps {
 // Called with each answer, in the order of the questions. Blanks around an answer are taken off.
 using OnAnswer = std::function<void(size_t question, const std::string& answer)>;
 
-// `batch` questions at a time.
+// `batch` questions at a time, which several processes deal among them: all are told all answers.
 void answer_questions(const Vlm& model, const QuestionFormat& format, Pictures& pictures, const VlmSplit& split,
-                      const TextOptions& options, int64_t batch, const OnAnswer& on_answer);
+                      const TextOptions& options, int64_t batch, dist::Communicator* ranks, const OnAnswer& on_answer);
 
 // The choice that the model finds likeliest as an answer, of a question with choices.
 int64_t likeliest_choice(const Vlm& model, const QuestionFormat& format, Pictures& pictures, const VlmSplit& split,

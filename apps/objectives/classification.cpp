@@ -15,11 +15,15 @@
 namespace lowland::apps {
 namespace {
 
-const Roberta& roberta(const nn::Model& model) { return static_cast<const Roberta&>(model); }
+const TextModel& text_model(const nn::Model& model) { return static_cast<const TextModel&>(model); }
 
-std::vector<nn::Segment> segments_of(const TokenizedSplit& tokens, const std::vector<int64_t>& which, int64_t first) {
+std::vector<nn::Segment> segments_of(const TextModel& model, const TokenizedSplit& tokens,
+                                     const std::vector<int64_t>& which, int64_t first) {
   std::vector<nn::Segment> segments;
-  for (const int64_t i : which) segments.push_back({tokens.ids[i], first++, {0}, tokens.types[i]});
+  for (const int64_t i : which) {
+    const int32_t row = tokens.rows.empty() ? model.head_row(tokens.ids[i].size()) : tokens.rows[i];
+    segments.push_back({tokens.ids[i], first++, {row}, tokens.types[i]});
+  }
   return segments;
 }
 
@@ -70,7 +74,7 @@ void score_labels(const TaskInfo& task, const Split& split, const std::vector<st
 }
 
 // eval_loss and the task's metrics, with a suffix on every name.
-Evaluation evaluate_examples(const Roberta& model, const TaskInfo& task, const Split& split,
+Evaluation evaluate_examples(const TextModel& model, const TaskInfo& task, const Split& split,
                              const TokenizedSplit& tokens, int64_t batch_size, const std::string& suffix,
                              const std::function<void(int64_t, int64_t)>& on_progress, dist::Communicator* ranks) {
   LL_CHECK(split.labelled, "{} has no labels: use predict", split.file);
@@ -131,24 +135,35 @@ std::vector<double> class_weights_of(const std::string& text, const TaskInfo& ta
 }
 
 TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples, int64_t max_length,
-                        const std::string& name) {
+                        const std::string& name, const Prompt* prompt) {
   TokenizedSplit out;
   out.ids.reserve(examples.size());
   const std::unique_ptr<Tokenizer::Scratch> scratch = tokenizer.make_scratch();
   const EncodeOptions text_only{false};  // text never makes a special token
   std::vector<int32_t> a, b;
   for (const Example& e : examples) {
-    a.clear();
-    b.clear();
-    tokenizer.encode(e.text_a, text_only, *scratch, a);
-    std::optional<std::span<const int32_t>> pair;
-    if (e.has_pair) {
-      tokenizer.encode(e.text_b, text_only, *scratch, b);
-      pair = b;
-    }
     std::vector<int32_t>& ids = out.ids.emplace_back();
     std::vector<int32_t>& types = out.types.emplace_back();
-    out.truncated += tokenizer.build_inputs(a, pair, max_length, ids, &types) > 0 ? 1 : 0;
+    if (prompt != nullptr) {
+      Prompt::Tokens filled = prompt->tokens(e, max_length);
+      ids = std::move(filled.ids);
+      types = std::move(filled.types);
+      out.rows.push_back(filled.mask);
+      out.truncated += filled.cut ? 1 : 0;
+    } else {
+      a.clear();
+      b.clear();
+      tokenizer.encode(e.text_a, text_only, *scratch, a);
+      std::optional<std::span<const int32_t>> pair;
+      if (e.has_pair) {
+        tokenizer.encode(e.text_b, text_only, *scratch, b);
+        pair = b;
+      }
+      out.truncated += tokenizer.build_inputs(a, pair, max_length, ids, &types) > 0 ? 1 : 0;
+    }
+    LL_CHECK(!ids.empty(),
+             "{}, line {}: the text is empty, and the tokenizer puts no token around it: there is nothing to read",
+             name, e.line);
     if (std::all_of(types.begin(), types.end(), [](int32_t t) { return t == 0; })) types = {};
     out.lengths.push_back(static_cast<int32_t>(ids.size()));
   }
@@ -158,7 +173,8 @@ TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& 
   return out;
 }
 
-std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size,
+std::vector<std::vector<double>> predict_outputs(const TextModel& model, const TokenizedSplit& split,
+                                                 int64_t batch_size,
                                                  const std::function<void(int64_t, int64_t)>& on_progress,
                                                  dist::Communicator* ranks) {
   const NoGrad guard(model.context());
@@ -172,7 +188,7 @@ std::vector<std::vector<double>> predict_outputs(const Roberta& model, const Tok
   for (int64_t begin = 0; begin < n; begin += batch_size) {
     if (ranks == nullptr || begin / batch_size % ranks->world() == ranks->rank().index) {
       const std::vector<int64_t> examples(order.begin() + begin, order.begin() + std::min(n, begin + batch_size));
-      const nn::Rows rows = nn::pack(model.context(), segments_of(split, examples, 0));
+      const nn::Rows rows = nn::pack(model.context(), segments_of(model, split, examples, 0));
       const Tensor y = model.forward(rows, nn::Mode::evaluation());  // (S, labels)
       const std::vector<double> values = y.to(DType::f64).to_vector<double>();
       const int64_t labels = y.dim(1);
@@ -186,15 +202,15 @@ std::vector<std::vector<double>> predict_outputs(const Roberta& model, const Tok
 }
 
 Classification::Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length,
-                               double label_smoothing, std::vector<double> class_weights)
+                               double label_smoothing, std::vector<double> class_weights, const Prompt* prompt)
     : data_(data),
       label_smoothing_(label_smoothing),
       class_weights_(std::move(class_weights)),
-      train_(tokenize(tokenizer, data.train.examples, max_length, "train")),
-      dev_(tokenize(tokenizer, data.dev.examples, max_length, "dev")),
-      test_(tokenize(tokenizer, data.test.examples, max_length, "test")),
-      dev_mm_(tokenize(tokenizer, data.dev_mm.examples, max_length, "dev_mm")),
-      test_mm_(tokenize(tokenizer, data.test_mm.examples, max_length, "test_mm")) {}
+      train_(tokenize(tokenizer, data.train.examples, max_length, "train", prompt)),
+      dev_(tokenize(tokenizer, data.dev.examples, max_length, "dev", prompt)),
+      test_(tokenize(tokenizer, data.test.examples, max_length, "test", prompt)),
+      dev_mm_(tokenize(tokenizer, data.dev_mm.examples, max_length, "dev_mm", prompt)),
+      test_mm_(tokenize(tokenizer, data.test_mm.examples, max_length, "test_mm", prompt)) {}
 
 const TokenizedSplit& Classification::tokens(DataSplit split) const {
   return split == DataSplit::train ? train_ : split == DataSplit::dev ? dev_ : test_;
@@ -208,7 +224,7 @@ PackedBatch Classification::pack(const nn::Model& model, DataSplit split, const 
                                  const Place& place) const {
   Context& context = model.context();
   const std::vector<Example>& all = examples(split).examples;
-  const std::vector<nn::Segment> segments = segments_of(tokens(split), which, place.first);
+  const std::vector<nn::Segment> segments = segments_of(text_model(model), tokens(split), which, place.first);
   PackedBatch batch;
   if (data_.task.regression) {
     std::vector<double> scores;
@@ -246,7 +262,7 @@ PackedBatch Classification::pack(const nn::Model& model, DataSplit split, const 
 
 Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, const nn::Mode& mode,
                             double scale) const {
-  const Tensor outputs = roberta(model).forward(batch.rows, mode);            // (S, labels)
+  const Tensor outputs = text_model(model).forward(batch.rows, mode);         // (S, labels)
   if (data_.task.regression) return ops::mse(outputs, batch.targets, scale);  // (1)
   CrossEntropyOptions options;
   options.scale = scale;
@@ -270,12 +286,12 @@ Tensor Classification::loss(const nn::Model& model, const PackedBatch& batch, co
 }
 
 Evaluation Classification::evaluate(const nn::Model& model, DataSplit split, const BatchSettings& batch) const {
-  Evaluation e = evaluate_examples(roberta(model), data_.task, examples(split), tokens(split), batch.batch_size, "",
+  Evaluation e = evaluate_examples(text_model(model), data_.task, examples(split), tokens(split), batch.batch_size, "",
                                    on_progress, ranks);
   const bool dev = split == DataSplit::dev;
   const Split& other = dev ? data_.dev_mm : data_.test_mm;
   if (split != DataSplit::train && !other.examples.empty()) {
-    const Evaluation more = evaluate_examples(roberta(model), data_.task, other, dev ? dev_mm_ : test_mm_,
+    const Evaluation more = evaluate_examples(text_model(model), data_.task, other, dev ? dev_mm_ : test_mm_,
                                               batch.batch_size, "_mm", on_progress, ranks);
     e.metrics.update(more.metrics);
     if (!more.detail.is_null()) e.detail.update(more.detail);
@@ -289,9 +305,6 @@ std::vector<std::string> Classification::score_names() const {
   return names;
 }
 
-int64_t Classification::head_dim(const nn::Model& model) const {
-  const RobertaConfig& c = roberta(model).config();
-  return c.hidden_size / c.num_attention_heads;
-}
+int64_t Classification::head_dim(const nn::Model& model) const { return text_model(model).head_dim(); }
 
 }  // namespace lowland::apps

@@ -1,31 +1,34 @@
-// Classification and regression of texts: each example is a segment, its head reads the first row.
+// Classification and regression of texts: each example is a segment, and the head reads one row of it.
 #pragma once
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "apps/data/dataset.h"
+#include "apps/objectives/prompt.h"
 #include "apps/train/objective.h"
-#include "models/roberta/roberta.h"
+#include "models/text/text_model.h"
 #include "models/tokenizers/tokenizer.h"
 
 namespace lowland::apps {
 
 struct TokenizedSplit {
-  std::vector<std::vector<int32_t>> ids;    // <s> A </s>, or <s> A </s></s> B </s>
+  std::vector<std::vector<int32_t>> ids;    // <s> A </s>, or <s> A </s></s> B </s>, or as a prompt has it
   std::vector<std::vector<int32_t>> types;  // token types of each example's ids; empty where all are 0
   std::vector<int32_t> lengths;
-  int64_t truncated = 0;  // examples longer than max_length
+  std::vector<int32_t> rows;  // which row of each the head reads; empty: as the model says (TextModel::head_row)
+  int64_t truncated = 0;      // examples longer than max_length
 };
 
-// Says how many examples of the split were cut.
+// Says how many examples of the split were cut. Error on one without a token. prompt: null where there is none.
 TokenizedSplit tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples, int64_t max_length,
-                        const std::string& name);
+                        const std::string& name, const Prompt* prompt = nullptr);
 
 // The head's outputs, in f64 on the host: (examples, labels). Runs without dropout, in batches.
 // on_progress: told how many examples are done. ranks: the processes that deal the batches among them, if there are
 // several; each gets all outputs.
-std::vector<std::vector<double>> predict_outputs(const Roberta& model, const TokenizedSplit& split, int64_t batch_size,
+std::vector<std::vector<double>> predict_outputs(const TextModel& model, const TokenizedSplit& split,
+                                                 int64_t batch_size,
                                                  const std::function<void(int64_t, int64_t)>& on_progress = {},
                                                  dist::Communicator* ranks = nullptr);
 
@@ -36,9 +39,10 @@ std::vector<double> class_weights_of(const std::string& text, const TaskInfo& ta
 class Classification final : public Objective {
  public:
   // The data's labels are the model's. class_weights: of each class in the mean of a step's losses, as torch's
-  // CrossEntropyLoss has them (empty: all alike); what is evaluated counts alike.
+  // CrossEntropyLoss has them (empty: all alike); what is evaluated counts alike. prompt: of a model that classifies by
+  // label words, else null.
   Classification(const Tokenizer& tokenizer, const TextDataset& data, int64_t max_length, double label_smoothing,
-                 std::vector<double> class_weights = {});
+                 std::vector<double> class_weights = {}, const Prompt* prompt = nullptr);
 
   const std::vector<int32_t>& lengths(DataSplit split) const override { return tokens(split).lengths; }
   PackedBatch pack(const nn::Model& model, DataSplit split, const std::vector<int64_t>& which,

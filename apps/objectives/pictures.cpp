@@ -17,8 +17,9 @@ void Pictures::open_cache(const Vlm& model) {
   if (cache_folder_.empty()) return;
   LL_CHECK(!model.tower().learns(), "--cache-features needs a frozen vision tower: what a trained one makes changes");
   std::vector<NamedTensor> tower;
-  for (auto& [name, tensor] : model.parameters().named())
-    if (name.starts_with(std::string(kVlmTower) + ".")) tower.emplace_back(name, tensor);
+  for (const auto& p : model.parameters().all())
+    for (const nn::NamedRows& r : p->rows)
+      if (r.name.starts_with(std::string(kVlmTower) + ".")) tower.emplace_back(r.name, p->stored(r.begin, r.end));
   const VlmConfig& config = model.config();
   FeatureKey key;
   key.processor = processor_.settings().describe();

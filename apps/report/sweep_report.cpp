@@ -68,6 +68,16 @@ std::string settings_table(const SweepTable& table, const ResultLines& lines) {
                                "</details>";
 }
 
+// The tables of the page, to be pasted into a text.
+std::string sweep_markdown(const SweepTable& table, const ResultLines& lines) {
+  std::string text = markdown_table(overall_rows(table)) + "\n" + markdown_table(task_rows(table));
+  for (const auto& rows : {quantised_rows(table, lines), elsewhere_rows(table, lines), setting_rows(table, lines)})
+    if (rows.size() > 1) text += "\n" + markdown_table(rows);
+  text += "\n";
+  for (const std::string& note : table_notes(table)) text += note + "\n";
+  return text;
+}
+
 // A file for each picture of the page.
 void write_pictures(const std::filesystem::path& folder, const SweepTable& table, const ResultLines& lines) {
   std::filesystem::create_directories(folder);
@@ -113,6 +123,7 @@ void write_sweep_report(const std::filesystem::path& folder, const std::string& 
   for (const std::string& note : table_notes(table)) std::printf("%s\n", note.c_str());
   write_file_atomically((folder / "report.html").string(), sweep_html(title, table, lines));
   write_file_atomically((folder / "table.csv").string(), csv_text(task_rows(table)));
+  write_file_atomically((folder / "table.md").string(), sweep_markdown(table, lines));
   write_pictures(folder / "pictures", table, lines);
   std::printf("pictures in %s\n", (folder / "report.html").c_str());
 }

@@ -1,4 +1,4 @@
-// The report of a sweep: tables as text and CSV, and a page with pictures.
+// The report of a sweep: tables as text, CSV and Markdown, and a page with pictures.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -7,7 +7,8 @@
 
 namespace lowland::apps {
 
-// report.html and table.csv into the folder, the tables to stdout. Where no run has a score, that is said instead.
+// report.html, table.csv and table.md into the folder, the tables to stdout. Where no run has a score, that is said
+// instead.
 void write_sweep_report(const std::filesystem::path& folder, const std::string& title, const std::string& baseline,
                         const ResultLines& lines);
 

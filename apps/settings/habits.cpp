@@ -19,7 +19,7 @@ constexpr std::string_view kNoTracker =
     "nothing is sent to a tracker: RUN/metrics.jsonl has every logged line and RUN/report.html the curves";
 constexpr std::string_view kNoUpload = "nothing is uploaded: RUN/adapter is a folder that `hf upload` takes";
 constexpr std::string_view kNoFp16 =
-    "there is no fp16 here, whose losses would have to be scaled: --dtype is f32, or bf16 on a GPU";
+    "there is no fp16 here, whose losses would have to be scaled: --dtype is f32 or bf16";
 constexpr std::string_view kOptimizers = "--optimizer is adamw, sgd or ivon, with their state in f32";
 constexpr std::string_view kEvalSteps = "--eval-steps N says how often, and the last step is always evaluated";
 constexpr std::string_view kSaveSteps = "--save-steps N says how often, and the last step always has a checkpoint";
@@ -99,8 +99,6 @@ constexpr Habit kHabits[] = {
     {"task-type", "*", kSo, ""},
     {"lora-task-type", "*", kSo, ""},
     {"trainable-token-indices", "*", kNo, "--add-tokens FILE adds tokens and trains their rows"},
-    {"use-dora", "true", kNo, "DoRA is not among the adapters here; --rslora and --lora-plus-ratio are"},
-    {"use-dora", "false", kSo, ""},
     {"load-in-4bit", "true", kAs, "--weights-dtype nf4"},
     {"load-in-4bit", "false", kSo, ""},
     {"load-in-8bit", "true", kAs, "--weights-dtype int8"},

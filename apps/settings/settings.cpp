@@ -89,7 +89,9 @@ void add_flags(AdapterSettings& s, Flags& f) {
   f.add("lora-dropout", &s.dropout, "Dropout on the adapters' input");
   f.add("targets,target-modules", &s.targets,
         "all-linear, a comma list of module names (lm_head and embeddings too), or a full-match regular expression");
+  f.add("layers-to-transform", &s.layers, "Comma list of the layers whose targets get a pair, from 0; empty: all");
   f.add("rslora,use-rslora", &s.rslora, "Scale by alpha / sqrt(rank) instead");
+  f.add("use-dora", &s.dora, "Train the lengths of the adapted weights' rows apart from their directions (DoRA)");
   f.add("rank-pattern", &s.rank_pattern, R"(Other ranks by module, as in peft: {"key": 4, "layer.0.*.query": 16})");
   f.add("alpha-pattern", &s.alpha_pattern, "Other alphas by module, in the same way");
   f.add("init-lora-weights", &s.init,
@@ -181,6 +183,11 @@ void BatchSettings::add_flags(Flags& f) {
 void BatchSettings::add_batch_tokens(Flags& f) {
   f.add("batch-tokens", &batch_tokens,
         "Cut a step into micro-batches of at most N tokens (0: of --batch-size examples)");
+}
+
+void BatchSettings::add_shard_base(Flags& f) {
+  f.add_manner("--shard-base", &shard_base,
+               "Each of several processes holds its part of the frozen matrices of blocks, gathered when they compute");
 }
 
 void BatchSettings::add_weights_dtype(Flags& f, const std::string& what) {
@@ -291,7 +298,6 @@ std::unique_ptr<Context> SystemSettings::make_context() const {
                                            : named_device(device);
   const std::string why = why_unusable(chosen);
   LL_CHECK(why.empty(), "--device {}: {}", device, why);
-  LL_CHECK(dtype != "bf16" || chosen.type == DeviceType::cuda, "--dtype bf16: the CPU computes in f32");
   auto context = std::make_unique<Context>(chosen, threads > 0 ? static_cast<int>(threads) : own_threads(rank));
   if (context->accelerator() != nullptr) context->accelerator()->allow_tf32(tf32);
   compute_dtype(*context);
@@ -300,10 +306,23 @@ std::unique_ptr<Context> SystemSettings::make_context() const {
 
 DType SystemSettings::compute_dtype(const Context& context) const {
   const Accelerator* gpu = context.accelerator();
-  const bool bf16 = gpu != nullptr && gpu->info().has_bf16;
-  LL_CHECK(dtype != "bf16" || bf16, "--dtype bf16: {} has no bf16 arithmetic, use f32",
-           gpu == nullptr ? "the CPU" : gpu->info().name);
+  if (gpu == nullptr) return dtype_on_cpu(detect_cpu_bf16());
+  const bool bf16 = gpu->info().has_bf16;
+  LL_CHECK(dtype != "bf16" || bf16, "--dtype bf16: {} has no bf16 arithmetic, use f32", gpu->info().name);
   return bf16 && dtype != "f32" ? DType::bf16 : DType::f32;
+}
+
+DType SystemSettings::dtype_on_cpu(CpuBf16 cpu) const {
+  if (dtype != "bf16") return DType::f32;
+  LL_CHECK(cpu != CpuBf16::none,
+           "--dtype bf16: this processor has no instructions for bf16 (avx512_bf16 or AMX); --weights-dtype bf16 keeps "
+           "frozen weights in half the memory and computes in f32");
+  return DType::bf16;
+}
+
+std::string SystemSettings::faster_dtype(CpuBf16 cpu) const {
+  if (dtype != "auto" || cpu != CpuBf16::native) return "";
+  return "computing in f32; this processor multiplies bf16 faster: --dtype bf16";
 }
 
 DType SystemSettings::weights_dtype(const BatchSettings& batch, const Context& context) const {

@@ -71,7 +71,9 @@ struct BatchSettings {
   int64_t batch_tokens = 0;                                // 0: micro-batches of batch_size examples
   std::string recompute = "none", weights_dtype = "auto";  // none, block, auto; auto, f32, bf16, int8, nf4
   void add_flags(Flags& flags);                            // without the two that not every family has
+  bool shard_base = false;                                 // each process holds a part of the base's blocks
   void add_batch_tokens(Flags& flags);
+  void add_shard_base(Flags& flags);
   void add_weights_dtype(Flags& flags, const std::string& what = "Frozen weights");
   void check() const;
 };
@@ -108,6 +110,10 @@ struct SystemSettings {
   std::unique_ptr<Context> make_context() const;
   // What a model computes in there: `auto` is bf16 on GPUs that multiply it (sm_80 and later), else f32.
   DType compute_dtype(const Context& context) const;
+  // On a CPU that multiplies bf16 so: f32 but where bf16 is asked for, and Error where nobody multiplies it. And what
+  // to say of `auto` where bf16 would be faster, else nothing.
+  DType dtype_on_cpu(CpuBf16 cpu) const;
+  std::string faster_dtype(CpuBf16 cpu) const;
   // What frozen matrices are kept in that are not quantised.
   DType weights_dtype(const BatchSettings& batch, const Context& context) const;
   // Says to a model without memory what its frozen matrices are kept in.

@@ -100,7 +100,7 @@ std::vector<Entry> methods_of(const json& file, const std::string& where) {
 void check_keys(const json& file, const std::string& where) {
   static const std::set<std::string> known = {"title",          "seeds",         "baseline", "score",    "probe-rho",
                                               "probe-examples", "keep-adapters", "probes",   "quantise", "all",
-                                              "models",         "tasks",         "methods",  "also"};
+                                              "models",         "tasks",         "methods",  "also",     "cache-mb"};
   for (const auto& [key, value] : file.items()) {
     LL_CHECK(known.contains(dashed(key)), "{}: `{}` is no key of a sweep: {}{}", where, key, fmt::join(known, ", "),
              value.is_primitive() ? " (flags of all runs stand in [all])" : "");
@@ -169,6 +169,9 @@ Sweep read_sweep(const std::string& file) {
   LL_CHECK(!toml.contains("keep-adapters") || toml.at("keep-adapters").is_boolean(),
            "{}: keep-adapters is true or false", file);
   sweep.keep_adapters = toml.value("keep-adapters", false);
+  LL_CHECK(!toml.contains("cache-mb") || (toml.at("cache-mb").is_number_integer() && toml.at("cache-mb") >= 0),
+           "{}: cache-mb must be a whole number of megabytes, or 0", file);
+  sweep.cache_mb = toml.value("cache-mb", sweep.cache_mb);
   if (toml.contains("probes")) {
     sweep.probes = values_of(toml.at("probes"), file + ": probes");
     parse_probes("probe", fmt::format("{}", fmt::join(sweep.probes, ",")));

@@ -60,6 +60,7 @@ struct Sweep {
   bool score_test = true;             // besides the dev split, where the flags name one
   std::vector<std::string> quantise;  // names of train/roundings.h: what of the scores is left behind them
   bool keep_adapters = false;         // of every run, in the sweep's folder
+  int64_t cache_mb = 512;             // of each worker, for what blocks give that nothing trains (nn/block_cache.h)
   // Models, in them tasks, in these seeds, in these methods: runs that read the same stand together.
   std::vector<SweepRun> runs;
   std::vector<NamedFlags> also;

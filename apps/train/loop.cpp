@@ -37,6 +37,21 @@ int64_t warmup_steps(const TrainingSettings& s, int64_t total) {
   return total > 1 ? optim::warmup_steps(s.warmup_ratio, total) : 0;
 }
 
+// While it lives the processes deal what is measured. Where they hold a base in parts each takes all of it: they make
+// the same passes.
+class Sharing {
+ public:
+  Sharing(const Training& what, dist::Communicator& ranks) : objective_(what.objective) {
+    if (!what.model.sharded()) objective_.ranks = &ranks;
+  }
+  ~Sharing() { objective_.ranks = nullptr; }
+  Sharing(const Sharing&) = delete;
+  Sharing& operator=(const Sharing&) = delete;
+
+ private:
+  const Objective& objective_;
+};
+
 class Loop {
  public:
   Loop(const Training& what, RunFolder* run)
@@ -99,14 +114,19 @@ class Loop {
   struct Told {
     double weight = 0, targets = 0, tokens = 0;  // of the whole step
     int signal = 0;                              // that one of them has got
+    int64_t passes = 0;                          // the most that one of them makes
   };
   Told exchange(const std::vector<PackedBatch>& batches, int signal) const {
     double tokens = 0;
     for (const PackedBatch& b : batches) tokens += static_cast<double>(b.rows.tokens);
     std::vector<double> sums = {weight_of(batches), static_cast<double>(targets_of(batches)), tokens,
                                 signal == SIGINT ? 1.0 : 0.0, signal == SIGTERM ? 1.0 : 0.0};
+    const size_t facts = sums.size();
+    sums.resize(facts + static_cast<size_t>(ranks_.world()), 0.0);  // and the batches of each
+    sums[facts + static_cast<size_t>(ranks_.rank().index)] = static_cast<double>(batches.size());
     ranks_.all_reduce(sums, "targets");
-    return {sums[0], sums[1], sums[2], sums[3] > 0 ? SIGINT : sums[4] > 0 ? SIGTERM : 0};
+    const double most = *std::max_element(sums.begin() + static_cast<std::ptrdiff_t>(facts), sums.end());
+    return {sums[0], sums[1], sums[2], sums[3] > 0 ? SIGINT : sums[4] > 0 ? SIGTERM : 0, static_cast<int64_t>(most)};
   }
 
   void take_step(int signal) {
@@ -122,7 +142,8 @@ class Loop {
                         .rho = rho_.at(t + 1),
                         .seed = static_cast<uint64_t>(what_.system.seed),
                         .new_window = state_.window.steps == 0,
-                        .weight = told.weight});
+                        .weight = told.weight,
+                        .passes = told.passes});
     ++state_.step;
     const TrainingSettings& s = what_.settings;
     if (what_.model.context().on_cpu() || due(s.logging_steps) || due(s.eval_steps) || due(s.save_steps)) read_stats();
@@ -138,6 +159,7 @@ class Loop {
   // What the device knows of the steps so far; on a GPU the only wait of the loop.
   void read_stats() {
     stats_ = what_.method.stats();
+    ranks_.require_whole();  // before what it means is believed
     state_.window.loss = stats_.window_loss;
     if (stats_.skipped == 0) return;
     const auto step = static_cast<int64_t>(stats_.first_skipped.step);
@@ -155,6 +177,7 @@ class Loop {
   }
 
   void probe() {
+    const Sharing sharing(what_, ranks_);
     const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
     const optim::Sharpness sharpness = optim::measure_sharpness(what_.model, loss, {});
     state_.probed = Probed{sharpness.sharpness, sharpness.loss, {}};
@@ -166,6 +189,7 @@ class Loop {
   // --probe
   void probe_more() {
     nlohmann::json line{{"step", state_.step}};
+    const Sharing sharing(what_, ranks_);
     const optim::ProbeLoss loss = probe_loss(what_.model, what_.objective, probe_batches_);
     line.update(run_probes(probes_, what_.model, loss, what_.method));
     note(line);
@@ -176,9 +200,8 @@ class Loop {
     if (what_.objective.lengths(DataSplit::dev).empty()) return;
     {
       const PhaseScope phase(what_.model.context().memory(), "evaluation");
-      what_.objective.ranks = &ranks_;
+      const Sharing sharing(what_, ranks_);
       state_.last = what_.objective.evaluate(what_.model, DataSplit::dev, what_.batch);
-      what_.objective.ranks = nullptr;
     }
     note(evaluation_line(state_.step, epoch_, *state_.last));
     score_by(what_.settings.best_metric, *state_.last);

@@ -19,30 +19,40 @@
 namespace lowland::apps {
 namespace {
 
-// The largest of what CPU kernels take at once: a workspace keeps its largest block.
+// The largest of what CPU kernels take at once, computing in T: a workspace keeps its largest block.
+template <class T>
 size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& model, const MemoryPlan& plan) {
-  if (!context.on_cpu()) return 0;
   const Ctx& kernels = context.kernels();
   const int threads = context.threads();
-  int64_t most = LL_CPU_KERNEL(kernels, attention_backward_scratch<float>)(threads, run.objective.head_dim(model));
+  int64_t most = LL_CPU_KERNEL(kernels, attention_backward_scratch<T>)(threads, run.objective.head_dim(model),
+                                                                       plan.longest_segment);
+  int64_t stacked = 0;  // ranks that read one input: of query, key and value at most
+  for (const nn::Adapter& a : model.arena().adapters()) stacked = std::max(stacked, 3 * a.r);
   std::set<std::string> in_blocks;  // matrices that all rows meet; the head's meets those that have a target
   for (const LinearModule& m : linear_modules(model)) {
     in_blocks.insert(m.name + ".weight");
     if (run.how.full()) continue;
-    const LoraInput dropped{.N = plan.rows, .M = m.in, .dropout = {.p = run.lora_dropout}};
-    most = std::max(most, LL_CPU_KERNEL(kernels, lora_linear_down_backward_scratch)(threads, dropped));
+    const LoraInput dropped{.N = plan.rows, .M = m.in, .KR = stacked, .dropout = {.p = run.lora_dropout}};
+    most = std::max(most, LL_CPU_KERNEL(kernels, lora_linear_down_backward_scratch<T>)(threads, dropped));
   }
   for (const auto& p : model.parameters().all()) {
     if (p->trainable && p->shape.size() == 1)  // of a norm; a bias takes less
       most = std::max(most, LL_CPU_KERNEL(kernels, layer_norm_backward_scratch)(plan.rows, p->shape[0]));
-    if (p->value.dtype() == DType::f32 || p->shape.size() != 2) continue;
+    if (p->shape.size() != 2) continue;
     const int64_t rows = in_blocks.count(p->name) != 0 ? plan.rows : plan.selected;
-    for (const bool back : {false, true}) {
-      const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
-                                .M = rows,
-                                .N = p->shape[back ? 1 : 0],
-                                .K = p->shape[back ? 0 : 1]};
-      most = std::max(most, LL_CPU_KERNEL(kernels, frozen_matmul_scratch)(threads, product));
+    for (const nn::Piece& piece : p->pieces) {
+      const DType type = piece.value.dtype();
+      const bool converts = std::is_same_v<T, bf16> && type == DType::bf16 && !kernels.bf16_products;
+      const bool widens = type != DType::f32 && type != dtype_of<T>;
+      if (!converts && !widens) continue;
+      for (const bool back : {false, true}) {
+        const MatmulShape product{.trans_b = back ? Trans::no : Trans::yes,
+                                  .M = rows,
+                                  .N = piece.value.dim(back ? 1 : 0),
+                                  .K = piece.value.dim(back ? 0 : 1)};
+        most = std::max(most, widens ? LL_CPU_KERNEL(kernels, frozen_matmul_scratch<T>)(threads, product)
+                                     : LL_CPU_KERNEL(kernels, bf16_matmul_scratch)(threads, product));
+      }
     }
   }
   return sizeof(float) * most;
@@ -55,8 +65,11 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
   MemoryPlan plan;
   prepare(*model, run, batch, context);
   model->materialise(meta, run.system.compute_dtype(context));
-  for (const auto& p : model->parameters().all())
-    if (!p->trainable) plan.weights += p->value.nbytes();
+  for (const auto& p : model->parameters().all()) plan.weights += p->frozen_bytes();
+  if (const nn::Shards* shards = model->parameters().shards()) {
+    plan.weights += shards->held_bytes();
+    plan.gathered = shards->bytes();
+  }
   plan.gradients = model->arena().grads().nbytes();
   plan.trained = memory.live_bytes() - plan.weights - plan.gradients;
   size_t before = memory.live_bytes();
@@ -67,8 +80,11 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
   const std::vector<PackedBatch> batches = loader.largest_step(run.training.total_steps(loader.steps_per_epoch()));
   for (const PackedBatch& b : batches) {
     if (b.rows.N > plan.rows) plan.longest = b.rows.longest;
+    plan.longest_segment = std::max<int64_t>(plan.longest_segment, b.rows.longest);
     plan.rows = std::max(plan.rows, b.rows.N);
     plan.selected = std::max(plan.selected, b.rows.K);
+    plan.step_rows += b.rows.N;
+    plan.step_selected += b.rows.K;
   }
   const auto loss = [&](const PackedBatch& b, const nn::Mode& mode, double scale) {
     const Tensor l = run.objective.loss(*model, b, mode, scale);  // (1)
@@ -76,9 +92,16 @@ MemoryPlan plan_of(const PlannedRun& run, const BatchSettings& batch, Context& c
     return l;
   };
   TrainingStep(*model, *method, loss, false).run(batches, {.lr = 1e-3, .rho = 1e-3, .seed = 1, .new_window = true});
+  // The step that was packed is all processes'.
+  const int64_t world = batch.rank.world;
+  plan.step_batches = (std::ssize(batches) + world - 1) / world;
+  plan.step_rows = (plan.step_rows + world - 1) / world;
+  plan.step_selected = (plan.step_selected + world - 1) / world;
   plan.passing = memory.peak_bytes() - before - plan.activations;
   plan.waiting = run.objective.waiting_bytes(*model);
-  plan.scratch = scratch_bytes(run, context, *model, plan);
+  if (context.on_cpu())
+    plan.scratch = model->dtype() == DType::bf16 ? scratch_bytes<bf16>(run, context, *model, plan)
+                                                 : scratch_bytes<float>(run, context, *model, plan);
   return plan;
 }
 
@@ -168,6 +191,7 @@ std::string memory_line(const MemoryPlan& plan, size_t free_bytes) {
 
 void prepare(nn::Model& model, const PlannedRun& run, const BatchSettings& batch, const Context& context) {
   model.set_recompute(batch.recompute == "block");
+  if (batch.shard_base) model.shard(batch.rank.world, batch.rank.index);
   if (run.narrow_weights) run.system.keep_frozen(model, batch, context);
 }
 

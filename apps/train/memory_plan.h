@@ -13,14 +13,18 @@ struct MemoryPlan {
   size_t weights = 0;  // frozen
   size_t trained = 0;  // adapters and what else is trained, in the types the forward reads
   size_t gradients = 0;
-  size_t optimizer = 0;    // moments, and the perturbation of the methods that have one
-  size_t activations = 0;  // what the forward pass leaves for the backward
-  size_t passing = 0;      // the rest at the peak: logits of a chunk, gradients of activations, a block made again
-  size_t scratch = 0;      // of the CPU's kernels
-  size_t waiting = 0;      // Objective::waiting_bytes
-  int64_t rows = 0;        // of the largest micro-batch
-  int64_t selected = 0;    // rows of it that the head reads
-  int64_t longest = 0;     // its longest segment
+  size_t optimizer = 0;         // moments, and the perturbation of the methods that have one
+  size_t activations = 0;       // what the forward pass leaves for the backward
+  size_t passing = 0;           // the rest at the peak: logits of a chunk, gradients of activations, a block made again
+  size_t scratch = 0;           // of the CPU's kernels
+  size_t waiting = 0;           // Objective::waiting_bytes
+  int64_t rows = 0;             // of the largest micro-batch
+  int64_t selected = 0;         // rows of it that the head reads
+  int64_t longest = 0;          // its longest segment
+  int64_t longest_segment = 0;  // of all micro-batches
+  size_t gathered = 0;          // --shard-base: bytes of the blocks that are divided, whole
+  int64_t step_rows = 0, step_selected = 0;  // of all its step's micro-batches that are this process's
+  int64_t step_batches = 0;                  // and their number
 
   size_t peak() const { return weights + trained + gradients + optimizer + activations + passing + scratch + waiting; }
 };

@@ -1,5 +1,7 @@
 #include "apps/train/objective.h"
 
+#include <numeric>
+
 #include "engine/autograd.h"
 #include "engine/error.h"
 
@@ -43,15 +45,30 @@ MeanLoss mean_loss(const Objective& objective, const nn::Model& model, DataSplit
   return mean;
 }
 
+namespace {
+
+// Of the arena, and of the probes that stand beside weights: each process has those of its batches.
+void sum_gradients(nn::Model& model, dist::Communicator* ranks) {
+  if (ranks == nullptr) return;
+  ranks->all_reduce(model.arena().grads(), "gradients");
+  for (const nn::Linear* linear : model.linears())
+    if (linear->probe() && linear->probe().requires_grad())
+      ranks->all_reduce(linear->probe().grad(), "gradients of a probe");
+}
+
+}  // namespace
+
 optim::ProbeLoss probe_loss(nn::Model& model, const Objective& objective, const std::vector<PackedBatch>& batches) {
   const double targets = weight_of(batches);
   LL_CHECK(targets > 0, "no examples to measure sharpness on");
   return [&model, &objective, &batches, targets](bool backward) {
-    double sum = 0;
+    std::vector<double> losses;
     for (const PackedBatch& b : batches) {
+      losses.push_back(0);
+      if (!objective.mine(std::ssize(losses) - 1)) continue;
       const auto run = [&] {
         const Tensor l = objective.loss(model, b, nn::Mode::evaluation(), 1.0 / targets);
-        sum += l.item();
+        losses.back() = l.item();
         return l;
       };
       if (backward) {
@@ -61,7 +78,9 @@ optim::ProbeLoss probe_loss(nn::Model& model, const Objective& objective, const 
         run();
       }
     }
-    return sum;
+    if (backward) sum_gradients(model, objective.ranks);
+    objective.share(losses);
+    return std::accumulate(losses.begin(), losses.end(), 0.0);
   };
 }
 

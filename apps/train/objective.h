@@ -87,7 +87,8 @@ struct MeanLoss {
 MeanLoss mean_loss(const Objective& objective, const nn::Model& model, DataSplit split, const BatchSettings& batch);
 
 // The mean loss per target over packed batches, without dropout: what sharpness and its like are measured with. The
-// arguments must outlive it. Throws Error if no row carries loss. Each of several processes takes all batches.
+// arguments must outlive it. Throws Error if no row carries loss. The objective's processes deal the batches; the sums
+// of their losses and gradients are the same bits in all of them.
 optim::ProbeLoss probe_loss(nn::Model& model, const Objective& objective, const std::vector<PackedBatch>& batches);
 
 }  // namespace lowland::apps

@@ -1,5 +1,6 @@
 #include "apps/train/ranks.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "apps/common/process.h"
@@ -88,15 +89,37 @@ std::string ranks_text(const dist::Communicator& ranks, double seconds) {
                      ranks.engine(), 100 * ranks.seconds() / std::max(seconds, 1e-9));
 }
 
-void check_interconnect(const std::string& name) { check_word("interconnect", name, {"nvlink", "pcie", "100g"}); }
+void deal(dist::Communicator* ranks, int64_t pieces, const std::function<std::string(int64_t)>& make,
+          const std::function<void(int64_t, const std::string&)>& take) {
+  const int64_t world = ranks == nullptr ? 1 : ranks->world(), mine = ranks == nullptr ? 0 : ranks->rank().index;
+  for (int64_t first = 0; first < pieces; first += world) {
+    const std::string made = first + mine < pieces ? make(first + mine) : "";
+    if (world == 1) {
+      take(first, made);
+      continue;
+    }
+    const std::vector<std::string> all = ranks->all_gather(made, "what was made");
+    for (int64_t i = first; i < std::min(first + world, pieces); ++i) take(i, all[i - first]);
+  }
+}
 
-std::string cost_text(int64_t world, const std::string& interconnect, size_t gradient_bytes) {
-  check_interconnect(interconnect);
-  const double rate = interconnect == "nvlink" ? 350e9 : interconnect == "pcie" ? 25e9 : 12.5e9;
-  const auto n = static_cast<double>(world);
-  const double bytes = 2 * (n - 1) / n * static_cast<double>(gradient_bytes);
-  return fmt::format("{} processes over {}: {} of gradients are summed once a pass, which takes {:.2f} ms at the least",
-                     world, interconnect, bytes_text(gradient_bytes), 1e3 * bytes / rate);
+void deal_texts(dist::Communicator* ranks, int64_t count, int64_t each,
+                const std::function<std::vector<std::string>(int64_t, int64_t)>& make,
+                const std::function<void(int64_t, const std::string&)>& take) {
+  const auto made = [&](int64_t piece) {  // "LENGTH TEXT" for each
+    std::string all;
+    for (const std::string& text : make(piece * each, std::min((piece + 1) * each, count)))
+      all += fmt::format("{} {}", text.size(), text);
+    return all;
+  };
+  deal(ranks, (count + each - 1) / each, made, [&](int64_t piece, const std::string& all) {
+    int64_t i = piece * each;
+    for (size_t at = 0; at < all.size(); ++i) {
+      const size_t begin = all.find(' ', at) + 1, size = std::stoull(all.substr(at, begin - at));
+      take(i, all.substr(begin, size));
+      at = begin + size;
+    }
+  });
 }
 
 }  // namespace lowland::apps

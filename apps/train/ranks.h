@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "apps/settings/settings.h"
 #include "apps/train/state.h"
@@ -30,9 +31,13 @@ void check_same_numbers(dist::Communicator& ranks, const nn::Arena& arena, int64
 // "4 processes over TCP, together 3.1% of the time"; empty for one.
 std::string ranks_text(const dist::Communicator& ranks, double seconds);
 
-// What the sum of a step's gradients costs `world` processes at the least, by what connects them: each sends and gets
-// 2 (world - 1) / world of the bytes. Bytes a second, each way: nvlink 350e9, pcie 25e9, 100g (Ethernet) 12.5e9.
-std::string cost_text(int64_t world, const std::string& interconnect, size_t gradient_bytes);
-void check_interconnect(const std::string& name);  // Error on another word
+// Work in numbered pieces that do not depend on each other, dealt to the processes: each piece is made by one of them
+// and taken by all, in order, as soon as those before it are there. ranks: null is this one alone.
+void deal(dist::Communicator* ranks, int64_t pieces, const std::function<std::string(int64_t piece)>& make,
+          const std::function<void(int64_t piece, const std::string& made)>& take);
+// The same of `count` texts, of which a piece is `each`: make gives those of [begin, end).
+void deal_texts(dist::Communicator* ranks, int64_t count, int64_t each,
+                const std::function<std::vector<std::string>(int64_t begin, int64_t end)>& make,
+                const std::function<void(int64_t i, const std::string& text)>& take);
 
 }  // namespace lowland::apps

@@ -9,7 +9,8 @@ namespace lowland::apps {
 TrainingStep::TrainingStep(nn::Model& model, optim::Method& method, Loss loss, bool graphs)
     : model_(model), method_(method), loss_(std::move(loss)), graphs_(model.context()) {
   Context& context = model.context();
-  if (!graphs || method.row().keeps_loss_gradients) graphs_.disable();
+  // Captured launches would wait for each other's gathers as they did when they were captured.
+  if (!graphs || method.row().keeps_loss_gradients || model.sharded()) graphs_.disable();
   if (context.on_cpu()) return;
   weight_ = Tensor::zeros(context, {1}, acc_of(model.dtype()));
   context.tape().one(weight_);  // made here, so that no captured step makes it
@@ -20,6 +21,7 @@ void TrainingStep::run(const std::vector<PackedBatch>& batches, const Numbers& n
   Allocator& memory = model_.context().memory();
   method_.set_step(n.index, n.lr, n.rho, n.new_window);
   const nn::Mode mode{.training = true, .seed = n.seed, .step = static_cast<uint64_t>(n.index)};
+  passes_ = n.passes;
   const double scale = 1.0 / (n.weight > 0 ? n.weight : weight_of(batches));  // over the whole step
   pass(batches, mode, scale, true);
   sum_losses();
@@ -54,6 +56,11 @@ void TrainingStep::pass(const std::vector<PackedBatch>& batches, nn::Mode mode, 
   const nn::PerturbedView view = method_.training_view();
   if (const nn::Arena* side = model_.arena().forward_side()) side_gradients_ = side->grads();
   model_.arena().refresh();
+  compute(batches, mode, scale, first);
+  for (auto made = std::ssize(batches); made < passes_; ++made) model_.silent_pass();
+}
+
+void TrainingStep::compute(const std::vector<PackedBatch>& batches, nn::Mode mode, double scale, bool first) {
   if (model_.context().on_cpu()) {
     for (const PackedBatch& b : batches) pass_one(b, mode, scale, {}, first);
     return;

@@ -32,6 +32,7 @@ class TrainingStep {
     uint64_t seed = 0;
     bool new_window = false;  // the sum of the losses starts again
     double weight = 0;        // of all processes' batches together (weight_of); 0: of these
+    int64_t passes = 0;       // the most batches that a process has: where a base is divided all make as many passes
   };
 
   TrainingStep(nn::Model& model, optim::Method& method, Loss loss, bool graphs);
@@ -51,6 +52,7 @@ class TrainingStep {
  private:
   // All micro-batches: gradients in the arena, added to nothing. The losses of the first pass are the step's.
   void pass(const std::vector<PackedBatch>& batches, nn::Mode mode, double scale, bool first);
+  void compute(const std::vector<PackedBatch>& batches, nn::Mode mode, double scale, bool first);
   void sum_losses() const;
   void sum_gradients() const;
   void pass_one(const PackedBatch& batch, const nn::Mode& mode, double scale, const Tensor& weight, bool first);
@@ -63,6 +65,7 @@ class TrainingStep {
   Tensor side_gradients_;  // of pairs beside the adapters' own that learn as well; absent without
   dist::Communicator* ranks_ = nullptr;
   bool local_ascent_ = false;
+  int64_t passes_ = 0;
 };
 
 }  // namespace lowland::apps

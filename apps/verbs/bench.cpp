@@ -3,8 +3,11 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 
 #include "apps/bench/bench.h"
 #include "apps/bench/gpu_state.h"
@@ -12,6 +15,7 @@
 #include "apps/bench/roofline.h"
 #include "apps/common/process.h"
 #include "apps/common/progress.h"
+#include "apps/train/ranks.h"
 #include "apps/train/step.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -54,6 +58,13 @@ struct BenchVerb {
   Flags flags;
   BenchSettings settings;
   SystemSettings system;
+  RankSettings ranks;
+};
+
+// Of a step, in milliseconds.
+struct TogetherMs {
+  double sum = 0, gather = 0, without = 0;  // without: of the whole step without gathers; 0 where there are none
+  double overlap(double step) const { return std::clamp(1 - (step - without) / gather, 0.0, 1.0); }
 };
 
 // A method under test: a model, an optimizer and a memory of its own, on random weights.
@@ -64,29 +75,64 @@ struct TimedMethod {
   std::unique_ptr<nn::Model> model;
   std::unique_ptr<optim::Method> method;
   std::unique_ptr<TrainingStep> step;
+  dist::Communicator& ranks;
 
-  TimedMethod(const BenchVerb& verb, const std::string& name)
-      : how(default_settings(name)), context(verb.system.make_context()) {
+  TimedMethod(const BenchVerb& verb, const std::string& name, dist::Communicator& all)
+      : how(default_settings(name)), context(verb.system.make_context()), ranks(all) {
     const BenchCase& subject = *verb.subject;
     context->keep_threads();  // whatever else runs: methods are compared
     training.fill_in_defaults(how);
     model = subject.new_model(how);
     model->set_recompute(subject.batch.recompute == "block");
     if (subject.narrow_weights) verb.system.keep_frozen(*model, subject.batch, *context);
+    if (subject.batch.shard_base) model->shard(ranks.world(), ranks.rank().index);
     model->materialise(*context, verb.system.compute_dtype(*context));
     fill_random(*model, subject.random_std());
+    model->gather_with(&ranks);
     method = optim::make_method(name, model->arena(), training.method_options(how));
     const auto loss = [&subject, m = model.get()](const PackedBatch& b, const nn::Mode& mode, double scale) {
       return subject.loss(*m, b, mode, scale);
     };
     step = std::make_unique<TrainingStep>(*model, *method, loss, !verb.system.no_graphs);
+    step->share(ranks, false);
   }
-  // Waits for a GPU to be done. Returns the batch's tokens.
+  // Waits for a GPU to be done. Returns the tokens of all processes.
   int64_t run(const BenchCase& subject, int64_t index) {
     const PackedBatch batch = subject.random_batch(*model, index);
-    step->run({batch}, {.index = index, .lr = training.lr, .rho = method->rho_schedule(1).at(1), .seed = 1});
+    std::vector<double> sums = {weight_of({batch}), static_cast<double>(batch.rows.tokens)};
+    ranks.all_reduce(sums, "targets");
+    step->run({batch}, {.index = index,
+                        .lr = training.lr,
+                        .rho = method->rho_schedule(1).at(1),
+                        .seed = 1,
+                        .weight = sums[0],
+                        .passes = 1});
     context->wait();
-    return batch.rows.tokens;
+    return static_cast<int64_t>(sums[1]);
+  }
+  // What processes do together, by itself: all begin at once, the median of several.
+  double alone_ms(const std::function<void()>& work) {
+    std::vector<double> ms;
+    for (int i = 0; i < 5; ++i) {
+      ranks.barrier("a part alone");
+      const auto start = std::chrono::steady_clock::now();
+      work();
+      context->wait();
+      ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    }
+    return quantile(ms, 0.5);
+  }
+  // The sums of the gradients and the gathers of a step, and its time without gathers (its numbers mean nothing then).
+  TogetherMs together_ms(const BenchCase& subject) {
+    TogetherMs t;
+    const int passes = how.row().passes;
+    t.sum = passes * alone_ms([&] { ranks.all_reduce(model->arena().grads(), "the sum alone"); });
+    if (!model->sharded()) return t;
+    t.gather = passes * alone_ms([&] { model->silent_pass(); });
+    model->gather_with(nullptr);
+    int64_t index = 0;
+    t.without = alone_ms([&] { run(subject, index++); });
+    return t;
   }
 };
 
@@ -173,7 +219,7 @@ void run_profile(const std::vector<BenchSubject>& subjects, const BenchSettings&
 }
 
 void print_json(const BenchVerb& verb, const std::vector<BenchResult>& results,
-                const std::vector<std::unique_ptr<TimedMethod>>& timed) {
+                const std::vector<std::unique_ptr<TimedMethod>>& timed, const std::vector<TogetherMs>& together) {
   for (size_t i = 0; i < results.size(); ++i) {
     const TimedMethod& m = *timed[i];
     nlohmann::ordered_json o = to_json(results[i], results.front());
@@ -189,12 +235,24 @@ void print_json(const BenchVerb& verb, const std::vector<BenchResult>& results,
     o["threads"] = m.context->threads();
     o["process_peak_bytes"] = peak_outside(*m.context);
     o["gpu"] = gpu_state(*m.context);
+    if (!m.ranks.alone()) {
+      o["processes"] = m.ranks.world();
+      o["sum_bytes"] = m.how.row().passes * m.model->arena().grads().nbytes();
+      const double step = o.at("step_ms");
+      o["sum_ms"] = together[i].sum;
+      o["sum_share"] = together[i].sum / step;
+      o["waited_share"] = results[i].waited;
+      if (m.model->sharded()) {
+        o["gather_ms"] = together[i].gather;
+        o["gather_overlap"] = together[i].overlap(step);
+      }
+    }
     std::printf("%s\n", o.dump().c_str());
   }
 }
 
 void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
-                const std::vector<std::unique_ptr<TimedMethod>>& timed) {
+                const std::vector<std::unique_ptr<TimedMethod>>& timed, const std::vector<TogetherMs>& together) {
   const Context& context = *timed.front()->context;
   const nlohmann::ordered_json gpu = gpu_state(context);
   const std::string where =
@@ -205,6 +263,17 @@ void print_text(const BenchVerb& verb, const std::vector<BenchResult>& results,
                         gpu.at("sm_clock_max_mhz").dump(), gpu.at("power_limit_w").dump());
   std::printf("%s, %s, %s\n%s", verb.subject->preset.c_str(), where.c_str(), name_of(timed.front()->model->dtype()),
               to_table(results).c_str());
+  for (size_t i = 0; i < together.size(); ++i) {
+    const double step = quantile(results[i].ms, 0.5);
+    const TogetherMs& t = together[i];
+    std::printf("%s: %d processes over %s, %s of gradients summed in %.2f ms, %.1f%% of a step; waiting took %.1f%%\n",
+                results[i].method.c_str(), timed[i]->ranks.world(), timed[i]->ranks.engine().c_str(),
+                bytes_text(timed[i]->model->arena().grads().nbytes()).c_str(), t.sum, 100 * t.sum / step,
+                100 * results[i].waited);
+    if (timed[i]->model->sharded())
+      std::printf("%s: blocks gathered in %.1f ms, %.0f%% of it while others computed\n", results[i].method.c_str(),
+                  t.gather, 100 * t.overlap(step));
+  }
   for (const BenchResult& r : results)
     if (!r.ops.is_null()) std::printf("\n%s", by_op_table(r).c_str());
   size_t held = 0, peaks = 0;
@@ -227,12 +296,22 @@ void print_roofline(BenchVerb& verb) {
   for (const RooflineRow& r : rows) std::printf("%s\n", to_json(r).dump().c_str());
 }
 
-void run(BenchVerb& verb) {
+// Of a step's sequences those of this process.
+void take_part(BenchCase& subject, const dist::Rank& rank) {
+  LL_CHECK(subject.sequences >= rank.world, "--batch {} is less than one sequence for each of {} processes",
+           subject.sequences, rank.world);
+  subject.sequences = subject.sequences * (rank.index + 1) / rank.world - subject.sequences * rank.index / rank.world;
+}
+
+void run(BenchVerb& verb, dist::Communicator& ranks) {
   const BenchSettings& settings = verb.settings;
   settings.check();
   verb.system.check();
   check(verb.subject->lora);
   verb.subject->batch.check();
+  if (!ranks.alone()) take_part(*verb.subject, ranks.rank());
+  LL_CHECK(ranks.alone() || (!settings.roofline && !settings.isolate && settings.profile == 0),
+           "--roofline, --isolate and --profile are for one process");
   verb.subject->check();
   if (settings.roofline) return print_roofline(verb);
   const std::vector<std::string> methods = split_names(settings.methods);
@@ -242,17 +321,23 @@ void run(BenchVerb& verb) {
   std::vector<std::unique_ptr<TimedMethod>> timed;
   std::vector<BenchSubject> subjects;
   for (const std::string& name : methods) {
-    timed.push_back(std::make_unique<TimedMethod>(verb, name));
+    timed.push_back(std::make_unique<TimedMethod>(verb, name, ranks));
     TimedMethod* const m = timed.back().get();
     subjects.push_back({name, m->context.get(), [m, &verb](int64_t i) { return m->run(*verb.subject, i); }});
   }
   if (settings.profile > 0) return run_profile(subjects, settings);
+  if (const std::string why = dist::use_device(ranks, *timed.front()->context); !why.empty())
+    say(fmt::format("gradients go by way of the host: {}", why));
   const std::vector<BenchResult> results = run_bench(
-      subjects, {.warmup = settings.warmup, .steps = settings.steps, .budget_s = 300, .by_op = settings.by_op});
+      subjects,
+      {.warmup = settings.warmup, .steps = settings.steps, .budget_s = 300, .by_op = settings.by_op, .ranks = &ranks});
+  std::vector<TogetherMs> together;
+  for (size_t i = 0; i < timed.size() && !ranks.alone(); ++i) together.push_back(timed[i]->together_ms(*verb.subject));
+  if (!ranks.leads()) return;
   if (settings.json) {
-    print_json(verb, results, timed);
+    print_json(verb, results, timed, together);
   } else {
-    print_text(verb, results, timed);
+    print_text(verb, results, timed, together);
   }
 }
 
@@ -270,7 +355,12 @@ void add_bench(CLI::App& program, const Family& family) {
   if (subject.narrow_weights) subject.batch.add_weights_dtype(verb->flags);
   add_flags(subject.lora, verb->flags);
   verb->system.add_flags(verb->flags);
-  app->callback([verb] { run(*verb); });
+  verb->ranks.add_flags(verb->flags);
+  subject.batch.add_shard_base(verb->flags);
+  app->callback([verb] {
+    const auto ranks = join_ranks(verb->ranks, verb->system, verb->subject->batch);
+    run_together(*ranks, [&] { run(*verb, *ranks); });
+  });
 }
 
 }  // namespace lowland::apps

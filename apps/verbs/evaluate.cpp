@@ -25,9 +25,9 @@ void run(EvaluateVerb& verb, dist::Communicator& ranks) {
   session.load(Wanted::only(split, true));
   LL_CHECK(!session.objective().lengths(split).empty(), "the {} split holds no example", verb.split);
   const std::unique_ptr<nn::Model> model = filled_model(session, false);
-  session.objective().ranks = &ranks;
+  session.ranks = session.objective().ranks = &ranks;
   const nlohmann::ordered_json scores = session.evaluate(*model, split);
-  if (!ranks.leads()) return;
+  if (!ranks.leads()) return session.finish();
   std::printf("%s\n", scores.dump(2).c_str());
   if (!verb.html.empty()) {
     const std::string name = std::filesystem::path(session.base.run).filename().string();

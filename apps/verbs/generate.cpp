@@ -9,6 +9,7 @@
 #include "apps/data/records.h"
 #include "apps/families/language_session.h"
 #include "apps/objectives/language_maker.h"
+#include "apps/train/ranks.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -21,6 +22,7 @@ struct GenerateVerb : SessionVerb {
   SamplingSettings sampling;
   std::string prompt, prompts;
   int64_t logprobs = 0;
+  RankSettings ranks;
 };
 
 using Ids = std::vector<std::vector<int32_t>>;
@@ -64,37 +66,43 @@ nlohmann::ordered_json scores_json(const Tokenizer& tokenizer, const std::vector
   return list;
 }
 
-// One JSON object per prompt, in their order, a batch at a time. Returns the number of new tokens.
+// One JSON object per prompt, in their order, a batch at a time; the first process prints them. Returns the number of
+// new tokens.
 size_t generate_many(const LanguageSession& session, const Decoder& model, const std::vector<std::string>& texts,
                      const Ids& prompts, const TextOptions& options) {
   size_t tokens = 0;
-  const auto batch = static_cast<size_t>(session.batch.batch_size);
   Progress bar("prompt", std::ssize(prompts));
-  for (size_t begin = 0; begin < prompts.size(); begin += batch) {
-    const size_t end = std::min(begin + batch, prompts.size());
+  const auto lines = [&](int64_t begin, int64_t end) {
     const Ids some(prompts.begin() + begin, prompts.begin() + end);
-    const std::vector<Generated> out = generate_texts(model, *session.tokenizer, some, options);
-    bar.finish();
-    for (size_t i = 0; i < out.size(); ++i) {
+    std::vector<std::string> made;
+    for (const Generated& g : generate_texts(model, *session.tokenizer, some, options)) {
+      const int64_t i = begin + std::ssize(made);
       nlohmann::ordered_json o;
-      o["index"] = begin + i;
-      o["prompt"] = texts[begin + i];
-      o["text"] = out[i].text;
-      o["tokens"] = out[i].tokens;
-      if (options.top_scores > 0) o["logprobs"] = scores_json(*session.tokenizer, out[i].scores);
-      tokens += out[i].tokens;
-      std::printf("%s\n", o.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+      o["index"] = i;
+      o["prompt"] = texts[i];
+      o["text"] = g.text;
+      o["tokens"] = g.tokens;
+      if (options.top_scores > 0) o["logprobs"] = scores_json(*session.tokenizer, g.scores);
+      made.push_back(o.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     }
-    std::fflush(stdout);
-    bar.update(static_cast<int64_t>(end), "");
-  }
+    return made;
+  };
+  deal_texts(session.ranks, std::ssize(prompts), session.batch.batch_size, lines,
+             [&](int64_t i, const std::string& line) {
+               bar.hide();
+               tokens += nlohmann::json::parse(line).at("tokens").get<size_t>();
+               if (session.ranks == nullptr || session.ranks->leads()) std::printf("%s\n", line.c_str());
+               std::fflush(stdout);
+               bar.update(i + 1, "");
+             });
   return tokens;
 }
 
-void run(GenerateVerb& verb) {
+void run(GenerateVerb& verb, dist::Communicator& ranks) {
   const bool one = verb.flags.given("prompt");
   LL_CHECK(one != !verb.prompts.empty(), "give --prompt TEXT or --prompts FILE");
-  auto& session = dynamic_cast<LanguageSession&>(verb.enter());
+  auto& session = dynamic_cast<LanguageSession&>(verb.enter(true));
+  session.ranks = &ranks;
   session.open(verb.flags);
   verb.sampling.take(GenerationConfig::from_folder(session.folder), verb.flags);
   TextOptions options = generate_options(session.text_config(), *session.tokenizer, session.system.seed, verb.sampling);
@@ -104,6 +112,7 @@ void run(GenerateVerb& verb) {
   const std::unique_ptr<nn::Model> model = filled_model(session, false);
   const Decoder& language = session.language(*model);
   const auto start = std::chrono::steady_clock::now();
+  if (one && verb.logprobs == 0 && !ranks.leads()) return;  // there is no more than one to do
   const size_t tokens = one && verb.logprobs == 0
                             ? print_generated(language, *session.tokenizer, prompts[0], options).tokens
                             : generate_many(session, language, texts, prompts, options);
@@ -131,7 +140,11 @@ void add_generate(CLI::App& app, const Family& family) {
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Prompts at a time");
   session.batch.add_weights_dtype(verb->flags, "Weights");
   session.system.add_flags(verb->flags);
-  verb->flags.on_run([verb] { run(*verb); });
+  verb->ranks.add_flags(verb->flags);
+  verb->flags.on_run([verb] {
+    const auto ranks = join_ranks(verb->ranks, verb->door->system, verb->door->batch);
+    run_together(*ranks, [&] { run(*verb, *ranks); });
+  });
 }
 
 }  // namespace lowland::apps

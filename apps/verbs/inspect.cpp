@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "apps/train/ranks.h"
+#include "apps/train/cost.h"
 #include "apps/train/run.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
@@ -11,15 +11,16 @@ namespace {
 struct InspectVerb : SessionVerb {
   using SessionVerb::SessionVerb;
   TrainingSettings training;
-  int64_t show = 3, world = 1;
-  std::string interconnect = "nvlink";
+  Cluster cluster;
+  int64_t show = 3;
 };
 
 void run(InspectVerb& verb) {
   verb.door->method.fill_in_defaults(verb.flags);
-  check_interconnect(verb.interconnect);
+  verb.cluster.check();
   Session& session = verb.enter();
-  session.batch.rank.world = static_cast<int>(verb.world);
+  session.plans_only = true;
+  session.batch.rank.world = static_cast<int>(verb.cluster.world);
   session.open(verb.flags);
   session.load({.dev = false});
   int64_t row = 0, number = 0;
@@ -30,13 +31,15 @@ void run(InspectVerb& verb) {
   }
   std::printf("\n%s\n", session.example_summary(row).c_str());
   const size_t free_bytes = session.context->memory().free_bytes();
-  const MemoryPlan plan = plan_memory(session.planned(verb.training), session.batch, *session.context, free_bytes);
+  const PlannedRun planned = session.planned(verb.training);
+  const MemoryPlan plan = plan_memory(planned, session.batch, *session.context, free_bytes);
   const std::unique_ptr<nn::Model> model = session.new_model(true);
   for (const nn::AdapterSpec& a : model->adapters())
     std::printf("%s  A (%lld,%lld)  B (%lld,%lld)  scale %g\n", a.module.c_str(), static_cast<long long>(a.r),
                 static_cast<long long>(a.m), static_cast<long long>(a.n), static_cast<long long>(a.r), a.scale);
   std::printf("%s\n%s\n", params_line(*model).c_str(), memory_table(plan, free_bytes).c_str());
-  if (verb.world > 1) std::printf("%s\n", cost_text(verb.world, verb.interconnect, plan.gradients).c_str());
+  if (verb.cluster.world > 1)
+    std::printf("%s", cost_table(step_cost(planned, session.batch, plan, verb.cluster), verb.cluster).c_str());
 }
 
 }  // namespace
@@ -53,9 +56,11 @@ void add_inspect(CLI::App& app, const Family& family) {
   session.method.add_flags(verb->flags);
   session.batch.add_flags(verb->flags);
   session.system.add_flags(verb->flags);
-  verb->flags.add("world-size", &verb->world,
-                  "Memory of one of N processes that share a step, and what a sum costs them");
-  verb->flags.add("interconnect", &verb->interconnect, "What connects them: nvlink, pcie or 100g");
+  session.batch.add_shard_base(verb->flags);
+  verb->flags.add("world-size", &verb->cluster.world,
+                  "Memory of one of N processes that share a step, and the least time of it");
+  verb->flags.add("interconnect", &verb->cluster.interconnect, "What connects them: nvlink, pcie or 100g");
+  verb->flags.add("tflops", &verb->cluster.tflops, "TFLOP/s that each of them reaches in a step");
   verb->flags.on_run([verb] { run(*verb); });
 }
 

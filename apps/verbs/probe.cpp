@@ -4,6 +4,7 @@
 #include "apps/report/report.h"
 #include "apps/train/loader.h"
 #include "apps/train/probes.h"
+#include "apps/train/ranks.h"
 #include "apps/verbs/session_verb.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -56,6 +57,7 @@ void ProbeSettings::check() const {
 struct ProbeVerb : SessionVerb {
   using SessionVerb::SessionVerb;
   ProbeSettings probe;
+  RankSettings ranks;
 };
 
 nlohmann::ordered_json hessian_of(nn::Model& model, const optim::ProbeLoss& loss) {
@@ -71,7 +73,7 @@ nlohmann::ordered_json average_of(nn::Model& model, const optim::ProbeLoss& loss
 
 // Also written to RUN/landscape.json where there is a run, for `compare`, and drawn to --html.
 nlohmann::ordered_json landscape_of(nn::Model& model, const optim::ProbeLoss& loss, const ProbeSettings& settings,
-                                    const BaseSettings& base) {
+                                    const BaseSettings& base, bool writes) {
   optim::LandscapeOptions options;
   options.dimensions = settings.landscape == "2d" ? 2 : 1;
   options.points = settings.points;
@@ -81,6 +83,7 @@ nlohmann::ordered_json landscape_of(nn::Model& model, const optim::ProbeLoss& lo
       optim::measure_landscape(model, loss, options, [&](int64_t done) { progress.update(done, ""); });
   progress.finish();
   nlohmann::ordered_json o{{"dimensions", options.dimensions}, {"seed", options.seed}, {"at", l.at}, {"loss", l.loss}};
+  if (!writes) return o;
   const std::filesystem::path run = base.run;
   if (!run.empty()) write_file_atomically(run / "landscape.json", o.dump() + "\n");
   if (!settings.html.empty())
@@ -88,14 +91,15 @@ nlohmann::ordered_json landscape_of(nn::Model& model, const optim::ProbeLoss& lo
   return o;
 }
 
-void run(ProbeVerb& verb) {
+void run(ProbeVerb& verb, dist::Communicator& ranks) {
   const ProbeSettings& settings = verb.probe;
   settings.check();
-  Session& session = verb.enter();
+  Session& session = verb.enter(true);
   session.open(verb.flags);
   const DataSplit split = parse_split("probe-split", settings.split);
   session.load(Wanted::only(split, false));
   const std::unique_ptr<nn::Model> model = filled_model(session, true);
+  session.ranks = session.objective().ranks = &ranks;
   const Loader loader(session.objective(), *model, session.batch, static_cast<uint64_t>(session.system.seed));
   const std::vector<PackedBatch> batches = loader.first(split, settings.examples);
   const optim::ProbeLoss loss = probe_loss(*model, session.objective(), batches);
@@ -123,8 +127,8 @@ void run(ProbeVerb& verb) {
     const optim::HessianTrace t = optim::hessian_trace(*model, loss, {.draws = settings.trace});
     o["hessian_trace"] = {{"trace", t.trace}, {"error", t.error}, {"draws", settings.trace}};
   }
-  if (settings.landscape != "none") o["landscape"] = landscape_of(*model, loss, settings, session.base);
-  std::printf("%s\n", o.dump(2).c_str());
+  if (settings.landscape != "none") o["landscape"] = landscape_of(*model, loss, settings, session.base, ranks.leads());
+  if (ranks.leads()) std::printf("%s\n", o.dump(2).c_str());
   session.finish();
 }
 
@@ -140,7 +144,11 @@ void add_probe(CLI::App& app, const Family& family) {
   session.system.add_flags(verb->flags);
   verb->flags.add("batch-size,batch", &session.batch.batch_size, "Examples per pass");
   verb->probe.add_flags(verb->flags);
-  verb->flags.on_run([verb] { run(*verb); });
+  verb->ranks.add_flags(verb->flags);
+  verb->flags.on_run([verb] {
+    const auto ranks = join_ranks(verb->ranks, verb->door->system, verb->door->batch);
+    run_together(*ranks, [&] { run(*verb, *ranks); });
+  });
 }
 
 }  // namespace lowland::apps

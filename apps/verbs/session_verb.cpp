@@ -37,9 +37,27 @@ void take_run(const Flags& flags, BaseSettings& base) {
     if (!flags.given("adapter")) base.adapter = (run / "adapter").string();
     flags.take("weights-dtype", stored, file);  // the numbers that the adapter was trained beside
   }
-  for (const char* name : {"data", "task", "train", "dev", "test", "tokenizer", "chat-template", "date", "image-dir",
-                           "instruction", "scienceqa-format", "prompt-style", "text-column", "text-pair-column",
-                           "label-column", "columns", "dev-fraction", "max-length", "seed"})
+  for (const char* name : {"data",
+                           "task",
+                           "train",
+                           "dev",
+                           "test",
+                           "tokenizer",
+                           "chat-template",
+                           "date",
+                           "image-dir",
+                           "instruction",
+                           "scienceqa-format",
+                           "prompt-style",
+                           "text-column",
+                           "text-pair-column",
+                           "label-column",
+                           "columns",
+                           "template",
+                           "label-words",
+                           "dev-fraction",
+                           "max-length",
+                           "seed"})
     flags.take(name, stored, file);
 }
 

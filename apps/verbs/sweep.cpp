@@ -27,7 +27,7 @@ struct SweepVerb {
   Flags flags;
   std::string file, out, only;
   std::vector<std::string> set;
-  int64_t jobs = 1, threads = 0;
+  int64_t jobs = 1, threads = 0, cache_mb = Sweep().cache_mb;
   bool dry_run = false;
 };
 
@@ -116,6 +116,8 @@ void run(const Family& family, const SweepVerb& verb) {
   LL_CHECK(verb.jobs >= 1, "--jobs must be at least 1, got {}", verb.jobs);
   const Variables variables = variables_of(verb.set);
   Sweep sweep = read_sweep(verb.file);
+  if (verb.flags.given("cache-mb")) sweep.cache_mb = verb.cache_mb;
+  LL_CHECK(sweep.cache_mb >= 0, "--cache-mb must be at least 0, got {}", sweep.cache_mb);
   if (!verb.only.empty()) keep_only(sweep, verb.only, verb.file);
   for (const SweepRun& one : sweep.runs) {
     try {
@@ -146,6 +148,8 @@ void add_sweep(CLI::App& app, const Family& family) {
   f.add("set", &verb->set, "NAME=VALUE: what {NAME} is in the file; several in a row");
   f.add("jobs", &verb->jobs, "Runs at a time, each in a process");
   f.add("threads", &verb->threads, "CPU threads of a run (0: the cores, shared between the jobs)");
+  f.add("cache-mb", &verb->cache_mb,
+        "Megabytes a job for what layers below the adapted ones give (0: none); instead of the file's cache-mb");
   f.add("only", &verb->only, "Only the runs that have this in their name");
   f.add("dry-run", &verb->dry_run, "Check the file and list the runs");
   f.on_run([&family, verb] { run(family, *verb); });

@@ -63,9 +63,16 @@ RunDoor::~RunDoor() = default;
 
 SweepWorker::SweepWorker(const Family& family, const Sweep& sweep, const Variables& variables, std::string out,
                          int64_t threads)
-    : family_(family), sweep_(sweep), variables_(variables), out_(std::move(out)), threads_(threads) {}
+    : family_(family), sweep_(sweep), variables_(variables), out_(std::move(out)), threads_(threads) {
+  if (sweep.cache_mb > 0) blocks_ = std::make_shared<nn::BlockCache>(static_cast<size_t>(sweep.cache_mb) << 20);
+}
 
 SweepWorker::~SweepWorker() = default;
+
+void SweepWorker::forget_weights() {
+  frozen_.clear();
+  if (blocks_) blocks_->clear();
+}
 
 // The session of the door, opened and loaded; the one that is open where that differs in nothing but its training.
 Session& SweepWorker::opened(std::unique_ptr<RunDoor> door) {
@@ -78,7 +85,7 @@ Session& SweepWorker::opened(std::unique_ptr<RunDoor> door) {
   }
   const json context = some_of(settings, {"device", "dtype", "tf32", "threads"});
   if (context != context_with_) {
-    frozen_.clear();
+    forget_weights();
     elsewhere_.clear();
     door_.reset();
     context_.reset();
@@ -99,10 +106,14 @@ std::unique_ptr<nn::Model> SweepWorker::model_of(Session& session) {
   const json model = some_of(door_->settings(), {"model", "weights-dtype"});
   const bool whole = session.base.adapter.empty() && session.base.add_tokens.empty() && !session.base.random_init &&
                      !takes_from_base(session.lora.init);
-  if (!whole || model != model_with_) frozen_.clear();
+  if (!whole || model != model_with_) forget_weights();
   model_with_ = model;
   std::unique_ptr<nn::Model> filled = filled_model(session, true, frozen_);
   if (whole) frozen_.merge(filled->parameters().frozen());
+  if (whole && blocks_) {
+    blocks_->begin_run();
+    filled->set_block_cache(blocks_);
+  }
   return filled;
 }
 
@@ -206,6 +217,9 @@ ordered_json SweepWorker::run(const SweepRun& run) {
     Session& session = opened(std::make_unique<RunDoor>(family_, run_arguments(run, {})));
     train_and_score(run, session, line);
     line["threads"] = session.context->threads();
+    if (blocks_ && blocks_->counts().found > 0)
+      say(fmt::format("lower layers: {} batches were kept, {} made ({} MB)", blocks_->counts().found,
+                      blocks_->counts().made, blocks_->counts().bytes >> 20));
   } catch (const Error& e) {
     say(fmt::format("error: {}", e.what()));
     line["error"] = e.what();

@@ -1,5 +1,6 @@
 // One run of a sweep after another in one process. What a run shares with the one before it is kept: the Context, the
-// frozen weights in memory, and where model, data and seed are the same, tokenizer and tokenised data. The numbers of a
+// frozen weights in memory and what layers give that only they make (nn/block_cache.h), and where model, data and seed
+// are the same, tokenizer and tokenised data. The numbers of a
 // run are those of a process of its own.
 #pragma once
 #include <memory>
@@ -38,6 +39,7 @@ class SweepWorker {
   std::vector<std::string> run_arguments(const SweepRun& run, const FlagValues& instead) const;
   Session& opened(std::unique_ptr<RunDoor> door);
   std::unique_ptr<nn::Model> model_of(Session& session);
+  void forget_weights();
   void train_and_score(const SweepRun& run, Session& session, nlohmann::ordered_json& line);
   nlohmann::ordered_json score(const Session& session, const nn::Model& model, nlohmann::ordered_json& line) const;
   nlohmann::ordered_json elsewhere(const SweepRun& run, const nn::Model& model, bool before);
@@ -49,7 +51,8 @@ class SweepWorker {
   int64_t threads_;
   std::shared_ptr<Context> context_;
   nn::FrozenWeights frozen_;
-  std::unique_ptr<RunDoor> door_;  // of the session that is open
+  std::shared_ptr<nn::BlockCache> blocks_;  // of the blocks of these weights; null: none is wanted
+  std::unique_ptr<RunDoor> door_;           // of the session that is open
   struct Elsewhere {
     nlohmann::json with;  // the settings that it was opened with
     std::unique_ptr<RunDoor> door;

@@ -91,6 +91,7 @@ void run(TrainVerb& verb, dist::Communicator& ranks) {
     take_defaults(verb);
   }
   Session& session = checked(verb);
+  session.ranks = &ranks;
   RunFolder folder =
       ranks.leads() ? RunFolder(verb.output, input_paths(verb.flags.to_json())) : RunFolder(verb.output.resume);
 
@@ -105,6 +106,9 @@ void run(TrainVerb& verb, dist::Communicator& ranks) {
   InputHashes hashes(inputs_of(session, verb.flags), session.labels());  // while the weights are read
   const MemoryPlan plan =
       log_memory_plan(session.planned(verb.training), session.batch, *session.context, verb.output.verbose);
+  if (const std::string faster = session.system.faster_dtype(detect_cpu_bf16());
+      session.context->on_cpu() && !faster.empty())
+    say(faster);
   const std::unique_ptr<nn::Model> model = filled_model(session, true);
   const auto method = optim::make_method(session.method.name, model->arena(),
                                          verb.training.method_options(session.method, session.system.seed));
@@ -165,6 +169,7 @@ void add_train_flags(TrainVerb& verb, Verb which) {
   if (!session.smooths_labels) flags.drop("label-smoothing");
   session.system.add_flags(flags);
   verb.ranks.add_flags(flags);
+  if (which == Verb::finetune) session.batch.add_shard_base(flags);
   verb.output.add_flags(flags);
   if (which == Verb::finetune) session.base.add_name_flag(flags);
 }

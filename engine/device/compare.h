@@ -1,7 +1,7 @@
 // LL_COMPARE=1: every kernel of the GPU is followed by the CPU's on the same inputs, and the largest error of each
 // kernel is printed when the Context ends. Memory is then managed memory, which both can read, so the kernels'
 // arguments serve for both. Before a launch all live blocks are copied; what the GPU changed is what is compared.
-// Slow: use it on small models, in f32 (the CPU has no bf16 kernels: those launches are counted and not compared).
+// Slow: use it on small models, in f32 or in bf16 (whose rounding shows).
 #pragma once
 #include <memory>
 #include <string>

@@ -3,14 +3,18 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/dist/gather_queue.h"
 #include "engine/dist/mpi.h"
 #include "engine/dist/star.h"
+#include "engine/dist/watchdog.h"
 #include "engine/error.h"
 #include "kernels/common/device_collectives.h"
 #include "kernels/cuda/nccl.h"
 
 namespace lowland::dist {
 namespace {
+
+constexpr double kRollCall = 5;  // seconds for everybody to say that he is there, where a GPU does not end
 
 template <class T> void reduce_values(void* sum, const void* other, int64_t count, Reduce how) {
   T* const s = static_cast<T*>(sum);
@@ -40,7 +44,9 @@ class Communicator::Call {
  public:
   explicit Call(Communicator& c) : c_(c) {
     LL_CHECK(!c.broken_, "the processes can do nothing together any more");
+    c.require_whole();
     c.broken_ = true;
+    if (c.queue_) c.queue_->finish_all();
   }
   ~Call() { c_.seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
   void done() { c_.broken_ = false; }
@@ -63,6 +69,36 @@ std::string Communicator::where(const char* what) const {
 void Communicator::use(std::unique_ptr<DeviceCollectives> device, std::string engine) {
   device_ = std::move(device);
   device_engine_ = std::move(engine);
+  watchdog_ = std::make_unique<Watchdog>(
+      timeout_s(), [d = device_.get()](size_t work) { return d->done(work); }, [d = device_.get()] { d->give_up(); });
+}
+
+void Communicator::set_step(int64_t step) {
+  if (queue_ && !broken_) queue_->finish_all();  // its errors name the step as well
+  step_ = step;
+}
+
+void Communicator::end_gathers() { queue_.reset(); }
+
+void Communicator::watch(const char* what) { watchdog_->watch(device_->mark(), where(what)); }
+
+// Who is not there cannot be learnt from a GPU, but the hosts can be asked.
+void Communicator::require_whole() {
+  if (!watchdog_ || broken_) return;
+  const std::string late = watchdog_->late();
+  if (late.empty()) return;
+  const double waited = timeout_s();
+  timeout_s_ = std::min(waited, kRollCall);
+  step_ = 0;
+  broken_ = true;
+  std::string why = "though all processes answer";
+  try {
+    int32_t here = 1;
+    do_reduce(&here, 1, DType::i32, Reduce::max, "roll call");
+  } catch (const Error& e) {
+    why = e.what();
+  }
+  fail("{} has not ended on the GPUs for {:g} s (--dist-timeout): {}", late, waited, why);
 }
 
 void Communicator::all_reduce(void* data, int64_t count, DType dtype, Reduce how, const char* what) {
@@ -134,6 +170,7 @@ void Communicator::all_reduce(const Tensor& x, const char* what) {
   if (device_) {
     Call call(*this);
     device_->all_reduce(x.raw(), x.numel(), x.dtype());
+    watch(what);
     return call.done();
   }
   const HostBytes values(x);
@@ -150,6 +187,7 @@ void Communicator::broadcast(const Tensor& x, const char* what) {
   if (device_) {
     Call call(*this);
     device_->broadcast(x.raw(), bytes);
+    watch(what);
     return call.done();
   }
   const HostBytes values(x);
@@ -157,6 +195,37 @@ void Communicator::broadcast(const Tensor& x, const char* what) {
   std::copy_n(static_cast<const char*>(values.data()), bytes, copy.data());
   broadcast(copy.data(), bytes, what);
   x.assign_bytes(copy.data());
+}
+
+Communicator::Gather Communicator::start_gather(const Tensor& all, const Tensor& mine, const char* what) {
+  const auto bytes = static_cast<int64_t>(mine.nbytes());
+  LL_CHECK(bytes > 0 && static_cast<int64_t>(all.nbytes()) == bytes * world(), "{} parts of {} bytes are not {} bytes",
+           world(), bytes, all.nbytes());
+  if (all.context().on_cpu()) {
+    if (alone() || !calls_by_any_thread()) return all_gather(all.raw(), mine.raw(), bytes, what), 0;
+    LL_CHECK(!broken_, "the processes can do nothing together any more");
+    if (!queue_) queue_ = std::make_unique<GatherQueue>();
+    return queue_->start([this, to = all.raw(), from = mine.raw(), bytes, what] { do_gather(to, from, bytes, what); });
+  }
+  if (device_) {
+    Call call(*this);
+    const Gather gather = device_->start_gather(all.raw(), mine.raw(), bytes);
+    watch(what);
+    return call.done(), gather;
+  }
+  const HostBytes values(mine);
+  std::vector<char> parts(all.nbytes());
+  all_gather(parts.data(), values.data(), bytes, what);
+  all.assign_bytes(parts.data());
+  return 0;
+}
+
+void Communicator::finish(Gather gather) {
+  if (gather == 0) return;
+  if (device_) return device_->finish_gather(gather);
+  const auto start = std::chrono::steady_clock::now();
+  queue_->finish(gather);
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 std::unique_ptr<Communicator> alone() { return std::make_unique<Communicator>(Rank{}); }

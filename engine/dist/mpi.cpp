@@ -32,8 +32,8 @@ MPI_Datatype type_of(DType dtype) {
 class Mpi final : public Communicator {
  public:
   Mpi(const Launch& launch, double timeout_s) : Communicator(launch.rank, timeout_s) {
-    int level = 0, world = 0, index = 0;
-    LL_CHECK(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level) == MPI_SUCCESS, "MPI cannot begin");
+    int world = 0, index = 0;
+    LL_CHECK(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level_) == MPI_SUCCESS, "MPI cannot begin");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_size(MPI_COMM_WORLD, &world);
     MPI_Comm_rank(MPI_COMM_WORLD, &index);
@@ -43,12 +43,14 @@ class Mpi final : public Communicator {
   }
   // Whoever ends by an error must not wait for the others.
   ~Mpi() override {
+    end_gathers();
     if (!broken() && !left_) MPI_Finalize();
   }
 
   std::string engine() const override { return "MPI"; }
 
   void leave(const std::string& why) override {
+    end_gathers();
     left_ = true;
     const std::string text = fmt::format("rank {} ended: {}", rank().index, why);
     std::vector<MPI_Request> sent(world(), MPI_REQUEST_NULL);
@@ -84,12 +86,24 @@ class Mpi final : public Communicator {
   }
 
   void do_gather(void* all, const void* mine, int64_t bytes, const char* what) override {
-    LL_CHECK(bytes < kMostAtOnce, "{} {} bytes are too many for one message", where(what), bytes);
+    constexpr int kWide = 64;  // a shard of a large block has more bytes than an int counts
+    MPI_Datatype element = MPI_CHAR, wide = MPI_DATATYPE_NULL;
+    int64_t n = bytes;
+    if (n >= kMostAtOnce && n % kWide == 0) {
+      check(MPI_Type_contiguous(kWide, MPI_CHAR, &wide), what);
+      check(MPI_Type_commit(&wide), what);
+      element = wide;
+      n /= kWide;
+    }
+    LL_CHECK(n < int64_t{1} << 31, "{} {} bytes are too many for one message", where(what), bytes);
     MPI_Request request = MPI_REQUEST_NULL;
-    const auto n = static_cast<int>(bytes);
-    check(MPI_Iallgather(mine, n, MPI_CHAR, all, n, MPI_CHAR, MPI_COMM_WORLD, &request), what);
+    const auto count = static_cast<int>(n);
+    check(MPI_Iallgather(mine, count, element, all, count, element, MPI_COMM_WORLD, &request), what);
     finish(request, what);
+    if (wide != MPI_DATATYPE_NULL) MPI_Type_free(&wide);
   }
+
+  bool calls_by_any_thread() const override { return level_ >= MPI_THREAD_SERIALIZED; }
 
  private:
   void check(int status, const char* what) const {
@@ -152,6 +166,7 @@ class Mpi final : public Communicator {
          absent.empty() ? "?" : fmt::format("{}", fmt::join(absent, ", ")), world(), timeout_s());
   }
 
+  int level_ = 0;  // of threads
   bool left_ = false;
 };
 

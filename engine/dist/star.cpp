@@ -20,9 +20,12 @@ class Star final : public Communicator {
     }
   }
 
+  ~Star() override { end_gathers(); }
+
   std::string engine() const override { return "TCP"; }
 
   void leave(const std::string& why) override {
+    end_gathers();
     const std::string text = fmt::format("rank {} ended: {}", rank().index, why);
     for (const Connection& c : peers_) tell(c, text);
   }

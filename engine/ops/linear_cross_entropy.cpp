@@ -168,6 +168,7 @@ Tensor linear_cross_entropy(const Tensor& x, const Weight& w, const Tensor& targ
                             const LinearCrossEntropyOptions& options) {
   OpScope op("linear_cross_entropy", {{"x", &x}, {"w", &w.data}, {"targets", &targets}});
   check_linear(op, x, w, Tensor());
+  op.check(w.below.empty(), "w must be in one piece");
   op.check(w.data.dim(0) >= 1, "w must be (V, C), V at least 1");
   const Chunks chunks = cut(op, x, w.data, targets, options);
   const double product = product_flops(x, chunks.shape.V) / static_cast<double>(std::max<int64_t>(x.dim(0), 1)) *

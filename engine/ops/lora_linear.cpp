@@ -1,21 +1,11 @@
 #include "kernels/lora_linear.h"
 
 #include "engine/ops/dropout_rows.h"
-#include "engine/ops/linear_parts.h"
-#include "kernels/elementwise.h"
-#include "kernels/gram.h"
+#include "engine/ops/row_lengths.h"
 #include "kernels/weight_noise.h"
 
 namespace lowland::ops {
 namespace {
-
-// The matrix that the forward reads: t + e, or t itself at the centre.
-Tensor perturbed(const Tensor& t, const Tensor& e) {
-  if (!e) return t.detach();
-  Tensor sum = Tensor::empty_like(t);
-  LL_LAUNCH(t, add, sum.data<T>(), t.data<T>(), e.data<T>(), t.numel());
-  return sum;
-}
 
 bool any_b_requires_grad(const LoraGroup& lora) {
   for (const LoraPart& part : lora.parts)
@@ -23,13 +13,13 @@ bool any_b_requires_grad(const LoraGroup& lora) {
   return false;
 }
 
-void check_lora(const OpScope& op, const Tensor& x, const Tensor& w, const LoraGroup& lora) {
+void check_lora(const OpScope& op, const Tensor& x, int64_t O, const LoraGroup& lora) {
   op.check(!lora.parts.empty(), "the group must have a part", "linear is the op without adapters");
   int64_t KR = 0;
   for (size_t k = 0; k < lora.parts.size(); ++k) {
     const LoraPart& part = lora.parts[k];
     const bool good = part.b.defined() && part.b.rank() == 2 && part.b.dim(1) >= 1 && part.row_begin >= 0 &&
-                      part.row_begin + part.b.dim(0) <= w.dim(0) && part.b.dtype() == x.dtype();
+                      part.row_begin + part.b.dim(0) <= O && part.b.dtype() == x.dtype();
     if (!good)
       op.check(false,
                fmt::format("b of part {} must be (n, R) in the dtype of x with rows [{}, {} + n) inside w, it is {}", k,
@@ -133,9 +123,10 @@ Pairs pairs_down(const Tensor& x, const LoraGroup& lora, const DropoutRows& drop
 
 // The weight as the forward reads it: with noise on the rows of each part, whose lengths (n, f64) are taken where `q`
 // has none yet.
-Tensor noisy_weight(const Tensor& x, const Tensor& w, const LoraGroup& lora, std::vector<Tensor>& q) {
-  const int64_t M = w.dim(1);
-  Tensor y = w.dtype() == x.dtype() ? w.clone() : w.to(x.dtype());  // (O, M)
+Weight noisy_weight(const Tensor& x, const Weight& w, const LoraGroup& lora, std::vector<Tensor>& q) {
+  const int64_t M = x.dim(1);
+  const Tensor y = Tensor::empty(x.context(), {w.rows(), M}, x.dtype());  // (O, M)
+  w.each_piece([&](const Tensor& piece, int64_t row) { y.slice_rows(row, row + piece.dim(0)).copy_from(piece); });
   const bool first_time = q.empty();
   int64_t first = 0;  // of the part's rows in a
   for (size_t k = 0; k < lora.parts.size(); ++k) {
@@ -144,14 +135,8 @@ Tensor noisy_weight(const Tensor& x, const Tensor& w, const LoraGroup& lora, std
     const Tensor rows = y.slice_rows(part.row_begin, part.row_begin + n);  // (n, M)
     const NoiseShape shape{n, M, R, part.scale, lora.noise.first_row + part.row_begin};
     if (first_time) {
-      const Tensor a = lora.a.slice_rows(first, first + R);             // (R, M)
-      const Tensor p = Tensor::empty(x.context(), {R, n}, x.dtype());   // A W^T
-      const Tensor K = Tensor::empty(x.context(), {R, R}, DType::f64);  // A A^T
-      q.push_back(Tensor::empty(x.context(), {n}, DType::f64));
-      multiply_weight(p, a, rows, {.trans_b = Trans::yes, .M = R, .N = n, .K = M, .lda = M, .ldb = M, .ldc = n}, 0);
-      LL_LAUNCH(a, gram_rows, K.data<double>(), a.data<T>(), a.data<T>(), R, M);
-      LL_LAUNCH(x, row_lengths, q.back().data<double>(), rows.data<T>(), p.data<T>(), part.b.data<T>(),
-                K.data<double>(), shape);
+      const Tensor a = lora.a.slice_rows(first, first + R);  // (R, M)
+      q.push_back(row_lengths_with_pair(rows, a, part.b, part.scale));
     }
     LL_LAUNCH(x, weight_noise, rows.data<T>(), rows.data<T>(), q[k].data<double>(), lora.noise.rho, shape,
               lora.noise.draws);
@@ -166,12 +151,12 @@ Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const L
                    const LoraGroup& beside) {
   OpScope op("lora_linear", {{"x", &x}, {"w", &w.data}, {"bias", &bias}, {"a", &lora.a}});
   check_linear(op, x, w, bias);
-  check_lora(op, x, w.data, lora);
-  const double whole = product_flops(x, w.data.dim(0));
+  check_lora(op, x, w.rows(), lora);
+  const double whole = product_flops(x, w.rows());
   double forward = whole, backward = (x.requires_grad() ? whole : 0) + (w.data.requires_grad() ? whole : 0);
   count_work(x, lora, forward, backward);
   if (!beside.parts.empty()) {
-    check_lora(op, x, w.data, beside);
+    check_lora(op, x, w.rows(), beside);
     count_work(x, beside, forward, backward);
   }
   op.computes(forward, backward);
@@ -179,11 +164,11 @@ Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const L
   const bool noisy = lora.noise.rho != nullptr;
   op.check(!noisy || !w.data.requires_grad(), "noise is for a frozen weight");
   std::vector<Tensor> q;
-  Tensor y = Tensor::empty(x.context(), {x.dim(0), w.data.dim(0)}, x.dtype());  // (N, O)
+  Tensor y = Tensor::empty(x.context(), {x.dim(0), w.rows()}, x.dtype());  // (N, O)
   std::vector<Pairs> all = {pairs_down(x, lora, dropout)};
-  const bool first = parts_cover(lora, w.data.dim(0));
+  const bool first = parts_cover(lora, w.rows());
   if (first) multiply_parts(y, all.front().xa, lora, 0);
-  linear_forward(y, x, noisy ? noisy_weight(x, w.data, lora, q) : w.data, bias, first ? 1 : 0);
+  linear_forward(y, x, noisy ? noisy_weight(x, w, lora, q) : w, bias, first ? 1 : 0);
   if (!first) multiply_parts(y, all.front().xa, lora, 1);
   if (!beside.parts.empty()) {
     all.push_back(pairs_down(x, beside, dropout));
@@ -191,7 +176,7 @@ Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const L
   }
   for (Pairs& pairs : all) pairs.xa = keep(pairs.xa, any_b_requires_grad(pairs.lora));
   if (!op.records() && !(any_b_requires_grad(lora) && x.context().tape().recording())) return y;
-  op.record(y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w.data, x.requires_grad()),
+  op.record(y, [x = keep(x, w.data.requires_grad() || lora.a.requires_grad()), w = keep(w, x.requires_grad()),
                 bias = keep(bias, false), all = std::move(all), q = std::move(q)](Tensor dy) mutable {
     for (const Pairs& pairs : all) lora_backward(x, pairs.xa, pairs.lora, pairs.in, dy);
     const bool again = !q.empty() && x.requires_grad();                                 // the same noise

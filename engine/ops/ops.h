@@ -11,11 +11,27 @@
 namespace lowland {
 
 // A weight matrix as the forward reads it: (O, M), y = x W^T. Rows may be a view of a larger matrix (q of q|k|v).
-// Frozen, it may be in bf16 or in blocks (kernels/common/blocks.h) whatever the activations are in.
+// Frozen, it may be in bf16 or in blocks (kernels/common/blocks.h) whatever the activations are in, and in pieces, each
+// of a type of its own, stacked by rows: `data` is the top one.
 struct Weight {
   Tensor data;
+  std::vector<Tensor> below;  // (O_i, M), from the top down
   Weight() = default;
   Weight(Tensor matrix) : data(std::move(matrix)) {}  // NOLINT: a plain matrix is a weight
+  // f(piece, its first row) for each piece, from the top down.
+  template <class F> void each_piece(const F& f) const {
+    f(data, int64_t{0});
+    int64_t row = data.dim(0);
+    for (const Tensor& piece : below) {
+      f(piece, row);
+      row += piece.dim(0);
+    }
+  }
+  int64_t rows() const {  // O, of all pieces
+    int64_t n = data.dim(0);
+    for (const Tensor& piece : below) n += piece.dim(0);
+    return n;
+  }
 };
 
 // What identifies the random draws of one dropout: who draws (seed, step, op) and where each row is.
@@ -52,6 +68,13 @@ struct LoraGroup {
   std::vector<LoraPart> parts;
   WeightNoise noise;
   Dropout dropout;  // on the adapters' input only; one mask for all parts, recomputed in the backward
+};
+
+// Rows of a weight whose lengths are trained apart from their directions.
+struct DoraPart {
+  Tensor magnitude;       // (n), f32 where the activations are bf16
+  Tensor length;          // (n) f64, of the rows of W + s B A
+  int64_t row_begin = 0;  // their first row in the weight
 };
 
 // The heads that head_norm normalises: query_heads by `query`, the next key_heads by `key`.
@@ -97,6 +120,10 @@ Tensor linear(const Tensor& x, const Weight& w, const Tensor& bias);
 // beside: more pairs on the same input, of other ranks; it may be empty. Its dropout is that of `lora`.
 Tensor lora_linear(const Tensor& x, const Weight& w, const Tensor& bias, const LoraGroup& lora,
                    const LoraGroup& beside = {});
+// The lengths (n) f64 of the rows that each part adapts, with what is beside it; outside autograd.
+std::vector<Tensor> adapted_lengths(const Weight& w, const LoraGroup& lora, const LoraGroup& beside = {});
+// Columns of z (N, O) scaled by magnitude / length, others as they are, and the bias (O, or absent) added.   -> (N, O)
+Tensor dora(const Tensor& z, const Tensor& bias, const std::vector<DoraPart>& parts);
 
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);

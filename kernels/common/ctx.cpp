@@ -18,4 +18,10 @@ Backend detect_cpu_backend() {
   return v4 && environment::kCpuArch.value() != "v3" ? Backend::cpu_v4 : Backend::cpu_v3;
 }
 
+CpuBf16 detect_cpu_bf16() {
+  if (environment::kCpuBf16.on()) return CpuBf16::converted;
+  const bool native = detect_cpu_backend() == Backend::cpu_v4 && __builtin_cpu_supports("avx512bf16");
+  return native ? CpuBf16::native : CpuBf16::none;
+}
+
 }  // namespace lowland

@@ -27,6 +27,7 @@ class LaunchObserver;  // kernels/common/launch.h
 
 struct Ctx {
   Backend backend = Backend::cpu_v3;
+  bool bf16_products = false;  // the CPU's own instructions take bf16; elsewhere it is converted to f32 for a product
   int threads = 1;
   int idle = 0;  // of the threads, left to other programs for now. Work is cut by `threads`: no result depends on it
   Workspace* workspace = nullptr;
@@ -36,8 +37,8 @@ struct Ctx {
 };
 
 // Takes scratch memory and gives it back at the end of the scope. What the CPU's larger kernels take is declared beside
-// them as NAME_scratch, for whoever must know before they run: elements of T that a call takes in all, for its threads
-// together, where nothing that it can compute is unwanted.
+// them as NAME_scratch, for whoever must know before they run: elements of acc_t<T> that a call takes in all, for its
+// threads together, where nothing that it can compute is unwanted.
 class Scratch {
  public:
   explicit Scratch(Ctx& ctx);
@@ -56,6 +57,12 @@ class Scratch {
 // older one.
 Backend detect_cpu_backend();
 
+// Who multiplies numbers in bf16 on this CPU: its own instructions (avx512_bf16, with AMX where that is there too), by
+// way of oneDNN; f32 arithmetic, which proves everything else and saves no time, where LL_CPU_BF16=1 asks for it; or
+// nobody. Kernels of either work everywhere: what is asked here is whether a model should.
+enum class CpuBf16 : uint8_t { none, converted, native };
+CpuBf16 detect_cpu_bf16();
+
 }  // namespace lowland
 
 // clang-format off
@@ -70,16 +77,12 @@ Backend detect_cpu_backend();
   namespace lowland::cpu_v3 { __VA_ARGS__ }      \
   namespace lowland::cpu_v4 { __VA_ARGS__ }
 
-// At the end of a kernel's file: the template for each element type of the backend, with the signature that it was
-// declared with. LL_INSTANTIATE_MASTER: of kernels over what is trained, which is never bf16.
+// At the end of a kernel's file: the template for each element type, with the signature that it was declared with.
+// LL_INSTANTIATE_MASTER: of kernels over what is trained, which is never bf16.
 #if defined(LL_CPU) || defined(__CUDACC__)
 #define LL_INSTANTIATE_MASTER(kernel)             \
   template decltype(kernel<float>) kernel<float>; \
   template decltype(kernel<double>) kernel<double>
-#endif
-#if defined(LL_CPU)
-#define LL_INSTANTIATE(kernel) LL_INSTANTIATE_MASTER(kernel)
-#elif defined(__CUDACC__)
 #define LL_INSTANTIATE(kernel)   \
   LL_INSTANTIATE_MASTER(kernel); \
   template decltype(kernel<bf16>) kernel<bf16>

@@ -113,57 +113,49 @@ LL_HD LL_INLINE void six_bits(const uint8_t* s, int k, float& scale, float& mini
   minimum = static_cast<float>(b);
 }
 
-// 256 values: d, dmin, 12 bytes of scales, 128 bytes. Each 64 values are the low, then the high nibbles of 32 bytes;
-// w = d scale q - dmin minimum, where both products are exact.
-struct Q4K : BlockStream<Q4K, DType::q4_k, 144> {
+// Blocks of 256: Format::part(out, block, k) decodes the k-th 32 values.
+template <class Format, DType Type, int64_t Bytes> struct LongBlocks : BlockStream<Format, Type, Bytes> {
   LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
-    const float d = half_at(p), dmin = half_at(p + 2);
-    for (int k = 0; k < 8; k += 2) {
-      float s0, s1, m0, m1;
-      six_bits(p + 4, k, s0, m0);
-      six_bits(p + 4, k + 1, s1, m1);
-      const float d0 = d * s0, d1 = d * s1, n0 = dmin * m0, n1 = dmin * m1;
-      const uint8_t* q = p + 16 + k * 16;
-      for (int i = 0; i < 32; ++i) {
-        out[32 * k + i] = d0 * static_cast<float>(q[i] & 15) - n0;
-        out[32 * k + 32 + i] = d1 * static_cast<float>(q[i] >> 4) - n1;
-      }
-    }
+    for (int k = 0; k < 8; ++k) Format::part(out + 32 * k, p, k);
+  }
+};
+
+// d, dmin, 12 bytes of scales, 128 bytes. Each 64 values are the low, then the high nibbles of 32 bytes;
+// w = d scale q - dmin minimum, where both products are exact.
+struct Q4K : LongBlocks<Q4K, DType::q4_k, 144> {
+  LL_HD LL_INLINE static void part(float* __restrict out, const uint8_t* __restrict p, int k) {
+    float scale, minimum;
+    six_bits(p + 4, k, scale, minimum);
+    const float d = half_at(p) * scale, m = half_at(p + 2) * minimum;
+    const uint8_t* q = p + 16 + k / 2 * 32;
+    const int half = k % 2 * 4;
+    for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(q[i] >> half & 15) - m;
   }
 };
 
 // As q4_k, with bit k of byte i of 32 more bytes the fifth of value i of the k-th 32.
-struct Q5K : BlockStream<Q5K, DType::q5_k, 176> {
-  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
-    const float d = half_at(p), dmin = half_at(p + 2);
-    const uint8_t* high = p + 16;
-    for (int k = 0; k < 8; k += 2) {
-      float s0, s1, m0, m1;
-      six_bits(p + 4, k, s0, m0);
-      six_bits(p + 4, k + 1, s1, m1);
-      const float d0 = d * s0, d1 = d * s1, n0 = dmin * m0, n1 = dmin * m1;
-      const uint8_t* q = p + 48 + k * 16;
-      for (int i = 0; i < 32; ++i) {
-        out[32 * k + i] = d0 * static_cast<float>((q[i] & 15) | (high[i] >> k & 1) << 4) - n0;
-        out[32 * k + 32 + i] = d1 * static_cast<float>(q[i] >> 4 | (high[i] >> (k + 1) & 1) << 4) - n1;
-      }
-    }
+struct Q5K : LongBlocks<Q5K, DType::q5_k, 176> {
+  LL_HD LL_INLINE static void part(float* __restrict out, const uint8_t* __restrict p, int k) {
+    float scale, minimum;
+    six_bits(p + 4, k, scale, minimum);
+    const float d = half_at(p) * scale, m = half_at(p + 2) * minimum;
+    const uint8_t *high = p + 16, *q = p + 48 + k / 2 * 32;
+    const int half = k % 2 * 4;
+    for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>((q[i] >> half & 15) | (high[i] >> k & 1) << 4) - m;
   }
 };
 
 // 128 bytes of low nibbles, 64 of two more bits, 16 signed scales (one for 16 values), d; w = d scale (q - 32).
-struct Q6K : BlockStream<Q6K, DType::q6_k, 210> {
-  LL_HD LL_INLINE static void block(float* __restrict out, const uint8_t* __restrict p) {
+struct Q6K : LongBlocks<Q6K, DType::q6_k, 210> {
+  LL_HD LL_INLINE static void part(float* __restrict out, const uint8_t* __restrict p, int k) {
     const float d = half_at(p + 208);
-    for (int h = 0; h < 2; ++h) {
-      const uint8_t *low = p + 64 * h, *high = p + 128 + 32 * h;
-      for (int k = 0; k < 8; ++k) {  // 16 values each
-        const float s = d * static_cast<float>(static_cast<int8_t>(p[192 + 8 * h + k]));
-        const uint8_t *a = low + 16 * (k & 3), *b = high + 16 * (k & 1);
-        const int half = k < 4 ? 0 : 4, bits = k / 2 * 2;
-        for (int i = 0; i < 16; ++i)
-          out[128 * h + 16 * k + i] = s * static_cast<float>(((a[i] >> half & 15) | (b[i] >> bits & 3) << 4) - 32);
-      }
+    const int in_half = k % 4;  // of the 128 values that share bytes
+    const uint8_t *low = p + 64 * (k / 4) + 32 * (in_half % 2), *high = p + 128 + 32 * (k / 4);
+    const int half = in_half / 2 * 4, bits = in_half * 2;
+    for (int j = 0; j < 2; ++j) {
+      const float s = d * static_cast<float>(static_cast<int8_t>(p[192 + 2 * k + j]));
+      for (int i = 16 * j; i < 16 * j + 16; ++i)
+        out[i] = s * static_cast<float>(((low[i] >> half & 15) | (high[i] >> bits & 3) << 4) - 32);
     }
   }
 };

@@ -1,5 +1,5 @@
-// Element types. bf16 is storage only: kernels convert to float, compute and sum there, and round once. The CPU has no
-// kernels over it. From q4_0 on, the numbers of frozen weights in blocks: kernels/common/blocks.h.
+// Element types. bf16 is storage only: kernels convert to float, compute and sum there, and round once. From q4_0 on,
+// the numbers of frozen weights in blocks: kernels/common/blocks.h.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -12,6 +12,7 @@ struct Variable {
 };
 
 inline constexpr Variable kCpuArch{"LL_CPU_ARCH"};  // v3: the AVX2 kernels even where AVX-512 is there
+inline constexpr Variable kCpuBf16{"LL_CPU_BF16"};  // 1: bf16 on any CPU, converted to f32 for every product: for tests
 inline constexpr Variable kTrace{"LL_TRACE"};       // 1: print every op as it runs
 inline constexpr Variable kSync{"LL_SYNC"};         // 1: on a GPU, wait after every kernel, so that an error names it
 inline constexpr Variable kCompare{"LL_COMPARE"};   // 1: on a GPU, run the CPU's kernel after each and compare

@@ -62,7 +62,7 @@ void launch(Ctx& ctx, const char* kernel, void (*cpu)(Ctx&, P...), std::type_ide
 
 }  // namespace lowland
 
-// The kernel's address on the CPU at hand and on a GPU. CPU kernels compute in f32 and f64.
+// The kernel's address on the CPU at hand and on a GPU.
 #define LL_CPU_KERNEL(ctx, ...) \
   ((ctx).backend == ::lowland::Backend::cpu_v4 ? &::lowland::cpu_v4::__VA_ARGS__ : &::lowland::cpu_v3::__VA_ARGS__)
 #ifdef LL_CUDA_BACKEND

@@ -41,6 +41,6 @@ void adamw_step(Ctx& ctx, T* p, T* m, T* v, const T* g, const AdamWOptions& o, c
   }
 }
 
-LL_INSTANTIATE(adamw_step);
+LL_INSTANTIATE_MASTER(adamw_step);
 
 }  // namespace lowland::LL_CPU

@@ -48,6 +48,6 @@ template <class T> void adapter_norms(Ctx& ctx, double* out, const T* values, co
   });
 }
 
-LL_INSTANTIATE(adapter_norms);
+LL_INSTANTIATE_MASTER(adapter_norms);
 
 }  // namespace lowland::LL_CPU

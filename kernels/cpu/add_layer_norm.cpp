@@ -15,7 +15,7 @@ template <class T> void add_layer_norm_forward(Ctx& ctx, const AddLayerNormForwa
       const T *x = a.x + n * C, *residual = a.residual + n * C;
       T* z = a.z + n * C;
 #pragma omp simd
-      for (int64_t c = 0; c < C; ++c) z[c] = residual[c] + x[c];
+      for (int64_t c = 0; c < C; ++c) z[c] = narrow<T>(wide(residual[c]) + wide(x[c]));
       const bool saves = a.rstd != nullptr;
       layer_norm_forward<T>(one, {.y = a.y + n * C,
                                   .mean = saves ? a.mean + n : nullptr,
@@ -31,23 +31,24 @@ template <class T> void add_layer_norm_forward(Ctx& ctx, const AddLayerNormForwa
 }
 
 template <class T> void add_layer_norm_backward(Ctx& ctx, const AddLayerNormBackward<T>& a) {
+  using A = acc_t<T>;
   const int64_t C = a.C;
-  T* const sums[] = {a.dw, a.db};
-  sum_rows_into_each(ctx, sums, a.N, C, [&](T* partial, int64_t n) {
+  A* const sums[] = {a.dw, a.db};
+  sum_rows_into_each(ctx, sums, a.N, C, [&](A* partial, int64_t n) {
     const T *dy = a.dy + n * C, *z = a.z + n * C, *w = a.w;
-    const T m = a.mean[n], r = a.rstd[n];
+    const A m = a.mean[n], r = a.rstd[n];
     if (partial != nullptr) {
-      T *dw = partial, *db = partial + C;
+      A *dw = partial, *db = partial + C;
 #pragma omp simd
       for (int64_t c = 0; c < C; ++c) {
-        dw[c] += dy[c] * ((z[c] - m) * r);
-        db[c] += dy[c];
+        dw[c] += wide(dy[c]) * ((wide(z[c]) - m) * r);
+        db[c] += wide(dy[c]);
       }
     }
     if (a.dz == nullptr) return;
-    const RowDots<T> mean = row_dots(dy, w, z, m, r, C);
+    const RowDots<A> mean = row_dots(dy, w, z, m, r, C);
     write_row(a.dz + n * C, C, a.adds,
-              [=](int64_t c) { return r * (w[c] * dy[c] - mean.g - (z[c] - m) * r * mean.gh); });
+              [=](int64_t c) { return r * (wide(w[c]) * wide(dy[c]) - mean.g - (wide(z[c]) - m) * r * mean.gh); });
   });
 }
 

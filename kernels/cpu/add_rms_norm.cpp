@@ -15,23 +15,25 @@ template <class T> void add_rms_norm_forward(Ctx& ctx, const AddRmsNormForward<T
       const T *x = a.x + n * C, *residual = a.residual + n * C;
       T* z = a.z + n * C;
 #pragma omp simd
-      for (int64_t c = 0; c < C; ++c) z[c] = residual[c] + x[c];
+      for (int64_t c = 0; c < C; ++c) z[c] = narrow<T>(wide(residual[c]) + wide(x[c]));
       rms_norm_forward<T>(one, a.y + n * C, a.rstd != nullptr ? a.rstd + n : nullptr, z, a.w, 1, C, a.eps);
     }
   });
 }
 
 template <class T> void add_rms_norm_backward(Ctx& ctx, const AddRmsNormBackward<T>& a) {
+  using A = acc_t<T>;
   const int64_t C = a.C;
-  sum_rows_into(ctx, a.dw, a.N, C, [&](T* partial, int64_t n) {
-    const T *dy = a.dy + n * C, *z = a.z + n * C, *w = a.w, r = a.rstd[n];
+  sum_rows_into(ctx, a.dw, a.N, C, [&](A* partial, int64_t n) {
+    const T *dy = a.dy + n * C, *z = a.z + n * C, *w = a.w;
+    const A r = a.rstd[n];
     if (partial != nullptr) {
 #pragma omp simd
-      for (int64_t c = 0; c < C; ++c) partial[c] += dy[c] * z[c] * r;
+      for (int64_t c = 0; c < C; ++c) partial[c] += wide(dy[c]) * wide(z[c]) * r;
     }
     if (a.dz == nullptr) return;
-    const T k = r * r * rms_norm_dot(w, dy, z, C) / T(C);
-    write_row(a.dz + n * C, C, a.adds, [=](int64_t c) { return r * (w[c] * dy[c] - z[c] * k); });
+    const A k = r * r * rms_norm_dot(w, dy, z, C) / A(C);
+    write_row(a.dz + n * C, C, a.adds, [=](int64_t c) { return r * (wide(w[c]) * wide(dy[c]) - wide(z[c]) * k); });
   });
 }
 

@@ -6,22 +6,25 @@
 namespace lowland::LL_CPU {
 namespace {
 
-// One thread's scratch memory.
+// One thread's scratch memory, in A = acc_t<T>. A bf16 is widened on its way into a tile.
 template <class T> struct ForwardTiles {
-  T* qt;            // (kSpan / kTileQueries, HD, kTileQueries), scaled
-  T* sum;           // (kSpan, width): output before normalisation
-  T* v;             // (kTileKeys, width)
-  T* scores;        // (kTileKeys, kTileQueries), then the probabilities
-  T* keep;          // (kTileKeys, kTileQueries)
-  T *top, *weight;  // (kSpan): greatest score so far, sum of exp
-  T* rescale;       // (kTileQueries): what this tile's greater scores make of the sums before it
+  using A = acc_t<T>;
+  static constexpr bool kWidens = !std::is_same_v<T, A>;
+  A* qt;            // (kSpan / kTileQueries, HD, kTileQueries), scaled
+  A* sum;           // (kSpan, width): output before normalisation
+  A* v;             // (kTileKeys, width)
+  A* k;             // (kTileKeys, width), where keys are widened
+  A* scores;        // (kTileKeys, kTileQueries), then the probabilities
+  A* keep;          // (kTileKeys, kTileQueries)
+  A *top, *weight;  // (kSpan): greatest score so far, sum of exp
+  A* rescale;       // (kTileQueries): what this tile's greater scores make of the sums before it
 
   static int64_t size(int64_t HD) {
-    const int64_t width = round_to_lanes<T>(HD);
-    return kSpan * (HD + width) + kTileKeys * (width + 2 * kTileQueries) + 2 * kSpan + kTileQueries;
+    const int64_t width = round_to_lanes<A>(HD);
+    return kSpan * (HD + width) + kTileKeys * ((kWidens ? 2 : 1) * width + 2 * kTileQueries) + 2 * kSpan + kTileQueries;
   }
-  ForwardTiles(T* memory, int64_t HD) {
-    const int64_t width = round_to_lanes<T>(HD);
+  ForwardTiles(A* memory, int64_t HD) {
+    const int64_t width = round_to_lanes<A>(HD);
     qt = memory;
     sum = qt + kSpan * HD;
     v = sum + kSpan * width;
@@ -30,6 +33,7 @@ template <class T> struct ForwardTiles {
     top = keep + kTileKeys * kTileQueries;
     weight = top + kSpan;
     rescale = weight + kSpan;
+    k = kWidens ? rescale + kTileQueries : nullptr;
   }
 };
 
@@ -67,27 +71,29 @@ template <class T> void cap_scores(T* scores, T cap, int64_t keys, int64_t lanes
 }
 
 template <class T> struct Forward {
+  using A = acc_t<T>;
   RowView<T> o;
-  T* lse;
+  A* lse;
   const AttentionInputs<T>& in;
   const AttentionShape& shape;
 
   // Queries [i0, i0 + n) of the segment against keys [j0, j0 + keys): block b of the span.
   void tile(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t b, int64_t i0, int64_t n, int64_t j0,
             int64_t keys) const {
-    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD), lanes = round_to_lanes<T>(n), at = b * kTileQueries;
-    const T* k = in.k.data + (seg.k0 + j0) * in.k.stride + h / (shape.NH / shape.NKV) * HD;
-    tile_product<Major::m, T>({t.scores, kTileQueries}, {k, in.k.stride}, {t.qt + at * HD, kTileQueries}, keys, lanes,
-                              HD, false);
-    if (shape.soft_cap > 0) cap_scores(t.scores, static_cast<T>(shape.soft_cap), keys, lanes);
+    const int64_t HD = shape.HD, width = round_to_lanes<A>(HD), lanes = round_to_lanes<A>(n), at = b * kTileQueries;
+    Tile<const A> k{t.k, width};
+    if constexpr (!ForwardTiles<T>::kWidens)
+      k = {in.k.data + (seg.k0 + j0) * in.k.stride + h / (shape.NH / shape.NKV) * HD, in.k.stride};
+    tile_product<Major::m, A>({t.scores, kTileQueries}, k, {t.qt + at * HD, kTileQueries}, keys, lanes, HD, false);
+    if (shape.soft_cap > 0) cap_scores(t.scores, static_cast<A>(shape.soft_cap), keys, lanes);
     if (shape.causal) {
       for (int64_t j = 0; j < keys; ++j)
         for (int64_t i = 0; i < first_query(seg, i0, j0 + j); ++i)
-          t.scores[j * kTileQueries + i] = -std::numeric_limits<T>::infinity();
+          t.scores[j * kTileQueries + i] = -std::numeric_limits<A>::infinity();
     }
     // Finite, since a window may hide the whole of a query's first tile: what that adds is scaled to nothing as soon
     // as a key is seen.
-    constexpr T kHidden = std::numeric_limits<T>::lowest() / 2;
+    constexpr A kHidden = std::numeric_limits<A>::lowest() / 2;
     if (shape.window > 0) {
       for (int64_t j = 0; j < keys; ++j)
         for (int64_t i = end_query(seg, shape, i0, j0 + j, lanes); i < lanes; ++i)
@@ -101,29 +107,30 @@ template <class T> struct Forward {
         for (int64_t i = 0; i < lanes; ++i) t.scores[j * kTileQueries + i] *= t.keep[j * kTileQueries + i];
       }
     }
-    T* sum = t.sum + at * width;
+    A* sum = t.sum + at * width;
     const bool more = j0 > first_tile(seg, shape, i0);
     if (more) {
       for (int64_t i = 0; i < n; ++i) {
-        const T factor = t.rescale[i];
+        const A factor = t.rescale[i];
 #pragma omp simd
         for (int64_t c = 0; c < width; ++c) sum[i * width + c] *= factor;
       }
     }
-    tile_product<Major::k, T>({sum, width}, {t.scores, kTileQueries}, {t.v, width}, n, width, keys, more);
+    tile_product<Major::k, A>({sum, width}, {t.scores, kTileQueries}, {t.v, width}, n, width, keys, more);
   }
 
   // Queries [begin, end) of the segment, at most kSpan.
   void span(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t begin, int64_t end) const {
-    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD);
+    const int64_t HD = shape.HD, width = round_to_lanes<A>(HD);
     for (int64_t i = begin; i < end; i += kTileQueries) {
       const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
       const T* q = in.q.data + (seg.q0 + i) * in.q.stride + h * HD;
-      pack_transposed<T>({t.qt + (i - begin) * HD, kTileQueries}, {q, in.q.stride}, n, HD, static_cast<T>(shape.scale));
+      pack_transposed<A, T>({t.qt + (i - begin) * HD, kTileQueries}, {q, in.q.stride}, n, HD,
+                            static_cast<A>(shape.scale));
     }
     for (int64_t i = 0; i < kSpan; ++i) {
-      t.top[i] = -std::numeric_limits<T>::infinity();
-      t.weight[i] = T(0);
+      t.top[i] = -std::numeric_limits<A>::infinity();
+      t.weight[i] = A(0);
     }
     const int64_t last_key = visible_keys(seg, shape.causal, end);
     const int64_t kv = h / (shape.NH / shape.NKV) * HD;
@@ -134,7 +141,9 @@ template <class T> struct Forward {
     for (int64_t j = first_tile(seg, shape, begin); j < last_key; j += kTileKeys) {
       const int64_t keys = last_key - j < kTileKeys ? last_key - j : kTileKeys;
       prefetch_rows<Use::read, const T>({k + j * in.k.stride, in.k.stride}, keys, HD);
-      pack_rows<T>({t.v, width}, {v + j * in.v.stride, in.v.stride}, keys, HD, T(1));
+      pack_rows<A, T>({t.v, width}, {v + j * in.v.stride, in.v.stride}, keys, HD, A(1));
+      if constexpr (ForwardTiles<T>::kWidens)
+        pack_rows<A, T>({t.k, width}, {k + j * in.k.stride, in.k.stride}, keys, HD, A(1));
       for (int64_t i = begin; i < end; i += kTileQueries) {
         const int64_t n = end - i < kTileQueries ? end - i : kTileQueries;
         const int64_t seen = visible_keys(seg, shape.causal, i + n) - j;
@@ -152,28 +161,32 @@ template <class T> struct Forward {
     const RowView<const T> v{in.v.data + seg.k0 * in.v.stride + kv, in.v.stride};
     for (int64_t i = 0; i < seg.nq; ++i) {
       const int64_t row = seg.q0 + i, first = first_key(seg, shape, i);
+      T* out = o.data + row * o.stride + h * HD;
+      A* sum = t.sum;
+      if constexpr (!ForwardTiles<T>::kWidens) sum = out;
       lse[row * shape.NH + h] =
-          attend_row<T>(o.data + row * o.stride + h * HD, t.qt, in.q.data + row * in.q.stride + h * HD,
-                        {k.data + first * k.stride, k.stride}, {v.data + first * v.stride, v.stride},
-                        visible_keys(seg, shape.causal, i + 1) - first, HD, static_cast<T>(shape.scale),
-                        static_cast<T>(shape.soft_cap));
+          attend_row<A, T>(sum, t.qt, in.q.data + row * in.q.stride + h * HD, {k.data + first * k.stride, k.stride},
+                           {v.data + first * v.stride, v.stride}, visible_keys(seg, shape.causal, i + 1) - first, HD,
+                           static_cast<A>(shape.scale), static_cast<A>(shape.soft_cap));
+      if constexpr (ForwardTiles<T>::kWidens)
+        for (int64_t c = 0; c < HD; ++c) out[c] = narrow<T>(sum[c]);
     }
   }
 
   void finish(const ForwardTiles<T>& t, const Segment& seg, int64_t h, int64_t begin, int64_t end) const {
-    const int64_t HD = shape.HD, width = round_to_lanes<T>(HD);
+    const int64_t HD = shape.HD, width = round_to_lanes<A>(HD);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = i - begin, row = seg.q0 + i;
       T* out = o.data + row * o.stride + h * HD;
       if (seg.nk == 0) {
         zero_rows<T>({out, 0}, 0, 1, HD);
-        lse[row * shape.NH + h] = T(0);
+        lse[row * shape.NH + h] = A(0);
         continue;
       }
-      const T factor = T(1) / t.weight[at];
+      const A factor = A(1) / t.weight[at];
       lse[row * shape.NH + h] = t.top[at] + std::log(t.weight[at]);
 #pragma omp simd
-      for (int64_t c = 0; c < HD; ++c) out[c] = factor * t.sum[at * width + c];
+      for (int64_t c = 0; c < HD; ++c) out[c] = narrow<T>(factor * t.sum[at * width + c]);
     }
   }
 };
@@ -185,7 +198,7 @@ void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInp
                        const AttentionShape& shape) {
   Scratch scratch(ctx);
   const int64_t size = attention_forward_scratch<T>(1, shape.HD);
-  T* memory = scratch.array<T>(attention_forward_scratch<T>(ctx.threads, shape.HD));
+  acc_t<T>* memory = scratch.array<acc_t<T>>(attention_forward_scratch<T>(ctx.threads, shape.HD));
   const Forward<T> forward{o, lse, in, shape};
   const auto spans = [](const Segment& seg) { return (seg.nq + kSpan - 1) / kSpan; };
   for_each_task(
@@ -198,11 +211,11 @@ void attention_forward(Ctx& ctx, RowView<T> o, acc_t<T>* lse, const AttentionInp
       });
   const int64_t tail = shape.cu_q[shape.S];
   zero_rows(o, tail, shape.NQ, shape.NH * shape.HD);
-  zero_rows<T>({lse, shape.NH}, tail, shape.NQ, shape.NH);
+  zero_rows<acc_t<T>>({lse, shape.NH}, tail, shape.NQ, shape.NH);
 }
 
 template <class T> int64_t attention_forward_scratch(int threads, int64_t HD) {
-  return threads * round_to_lanes<T>(ForwardTiles<T>::size(HD));
+  return threads * round_to_lanes<acc_t<T>>(ForwardTiles<T>::size(HD));
 }
 
 LL_INSTANTIATE(attention_forward_scratch);

@@ -52,7 +52,7 @@ inline void for_each_task(Ctx& ctx, const AttentionShape& shape, const TasksOf& 
 // Zeros in rows [begin, end).
 template <class T> inline void zero_rows(RowView<T> to, int64_t begin, int64_t end, int64_t columns) {
   for (int64_t n = begin; n < end; ++n)
-    for (int64_t c = 0; c < columns; ++c) to.data[n * to.stride + c] = T(0);
+    for (int64_t c = 0; c < columns; ++c) to.data[n * to.stride + c] = T{};
 }
 
 // e^x for x <= 0 or barely above it; where e^x would be subnormal in f32, zero.

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/cpu/number.h"
 #include "kernels/cpu/vec_math.h"
 
 namespace lowland::LL_CPU {
@@ -25,6 +26,19 @@ template <class T> LL_INLINE Vec<T> load(const T* p) {
   Vec<T> v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
+}
+// As many elements of S as T.
+template <class T, class S> LL_INLINE Vec<T> load_wide(const S* p) {
+  if constexpr (std::is_same_v<S, T>) {
+    return load(p);
+  } else {
+    static_assert(std::is_same_v<S, bf16> && std::is_same_v<T, float>);
+    typedef uint16_t Half __attribute__((vector_size(kVectorBytes / 2)));
+    typedef uint32_t Wide __attribute__((vector_size(kVectorBytes)));
+    Half half;
+    __builtin_memcpy(&half, p, sizeof half);
+    return (Vec<T>)(__builtin_convertvector(half, Wide) << 16);
+  }
 }
 template <class T> LL_INLINE void store(T* p, const Vec<T>& v) { __builtin_memcpy(p, &v, sizeof v); }
 
@@ -111,25 +125,26 @@ inline void tile_product(Tile<T> C, Tile<const T> A, Tile<const T> B, int64_t M,
 }
 
 // to (rows, columns) = scale * from, columns filled up with zeros to whole vectors.
-template <class T> inline void pack_rows(Tile<T> to, Tile<const T> from, int64_t rows, int64_t columns, T scale) {
+template <class T, class S>
+inline void pack_rows(Tile<T> to, Tile<const S> from, int64_t rows, int64_t columns, T scale) {
   const int64_t width = round_to_lanes<T>(columns);
   for (int64_t i = 0; i < rows; ++i) {
     T* out = to.data + i * to.ld;
-    const T* in = from.data + i * from.ld;
+    const S* in = from.data + i * from.ld;
 #pragma omp simd
-    for (int64_t c = 0; c < columns; ++c) out[c] = scale * in[c];
+    for (int64_t c = 0; c < columns; ++c) out[c] = scale * wide(in[c]);
     for (int64_t c = columns; c < width; ++c) out[c] = T(0);
   }
 }
 
 // sum_c a_c b_c
-template <class T> inline T dot(const T* a, const T* b, int64_t columns) {
+template <class T, class S> inline T dot(const T* a, const S* b, int64_t columns) {
   constexpr int W = kLanes<T>;
   Vec<T> sums = {};
   int64_t c = 0;
-  for (; c + W <= columns; c += W) sums += load(a + c) * load(b + c);
+  for (; c + W <= columns; c += W) sums += load(a + c) * load_wide<T>(b + c);
   T sum = 0;
-  for (; c < columns; ++c) sum += a[c] * b[c];
+  for (; c < columns; ++c) sum += a[c] * wide(b[c]);
   for (int i = 0; i < W; ++i) sum += sums[i];
   return sum;
 }
@@ -162,13 +177,15 @@ template <int S, class T> LL_INLINE void transpose_step(Vec<T>* v) {
 }
 
 // to (columns, rows) = scale * from^T. Rows are filled up with zeros to whole vectors.
-template <class T> inline void pack_transposed(Tile<T> to, Tile<const T> from, int64_t rows, int64_t columns, T scale) {
+template <class T, class S>
+inline void pack_transposed(Tile<T> to, Tile<const S> from, int64_t rows, int64_t columns, T scale) {
   constexpr int W = kLanes<T>;
   for (int64_t i = 0; i < rows; i += W) {
     int64_t c = 0;
     for (; c + W <= columns; c += W) {
       Vec<T> v[W];
-      for (int r = 0; r < W; ++r) v[r] = i + r < rows ? scale * load(from.data + (i + r) * from.ld + c) : Vec<T>{};
+      for (int r = 0; r < W; ++r)
+        v[r] = i + r < rows ? scale * load_wide<T>(from.data + (i + r) * from.ld + c) : Vec<T>{};
       transpose_step<1, T>(v);
       transpose_step<2, T>(v);
       if constexpr (W > 4) transpose_step<4, T>(v);
@@ -177,7 +194,7 @@ template <class T> inline void pack_transposed(Tile<T> to, Tile<const T> from, i
     }
     for (; c < columns; ++c)
       for (int r = 0; r < W; ++r)
-        to.data[c * to.ld + i + r] = i + r < rows ? scale * from.data[(i + r) * from.ld + c] : T(0);
+        to.data[c * to.ld + i + r] = i + r < rows ? scale * wide(from.data[(i + r) * from.ld + c]) : T(0);
   }
 }
 

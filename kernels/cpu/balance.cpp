@@ -24,6 +24,6 @@ void balance(Ctx& ctx, T* values, double* squares, const T* grads, const SamTabl
   }
 }
 
-LL_INSTANTIATE(balance);
+LL_INSTANTIATE_MASTER(balance);
 
 }  // namespace lowland::LL_CPU

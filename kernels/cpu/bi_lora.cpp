@@ -28,6 +28,6 @@ void bi_lora_step(Ctx& ctx, T* x, double* norm2, const T* g, int64_t n, const Ef
       static_cast<const T*>(x));
 }
 
-LL_INSTANTIATE(bi_lora_step);
+LL_INSTANTIATE_MASTER(bi_lora_step);
 
 }  // namespace lowland::LL_CPU

@@ -9,16 +9,16 @@ template <class T> void bias_forward(Ctx& ctx, T* y, const T* b, int64_t N, int6
     for (int64_t n = begin; n < end; ++n) {
       T* row = y + n * C;
 #pragma omp simd
-      for (int64_t c = 0; c < C; ++c) row[c] += b[c];
+      for (int64_t c = 0; c < C; ++c) row[c] = narrow<T>(wide(row[c]) + wide(b[c]));
     }
   });
 }
 
 template <class T> void bias_backward(Ctx& ctx, acc_t<T>* db, const T* dy, int64_t N, int64_t C) {
-  sum_rows_into(ctx, db, N, C, [&](T* partial, int64_t n) {
+  sum_rows_into(ctx, db, N, C, [&](acc_t<T>* partial, int64_t n) {
     const T* row = dy + n * C;
 #pragma omp simd
-    for (int64_t c = 0; c < C; ++c) partial[c] += row[c];
+    for (int64_t c = 0; c < C; ++c) partial[c] += wide(row[c]);
   });
 }
 

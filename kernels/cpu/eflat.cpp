@@ -181,6 +181,6 @@ void eflat_perturbation_rounded(Ctx& ctx, bf16* e, double* g_norm, const float* 
   perturb(ctx, e, g_norm, values, grads, table, o, s);
 }
 
-LL_INSTANTIATE(eflat_perturbation);
+LL_INSTANTIATE_MASTER(eflat_perturbation);
 
 }  // namespace lowland::LL_CPU

@@ -11,17 +11,17 @@ template <class T> void add_into(Ctx& ctx, T* y, const T* x, int64_t n) { add(ct
 
 template <class T> void add(Ctx& ctx, T* y, const T* a, const T* b, int64_t n) {
   map_elements(
-      ctx, kGrain, y, n, [](T ai, T bi) { return ai + bi; }, a, b);
+      ctx, kGrain, y, n, [](acc_t<T> ai, acc_t<T> bi) { return ai + bi; }, a, b);
 }
 
 template <class T> void mul(Ctx& ctx, T* y, const T* a, const T* b, int64_t n) {
   map_elements(
-      ctx, kGrain, y, n, [](T ai, T bi) { return ai * bi; }, a, b);
+      ctx, kGrain, y, n, [](acc_t<T> ai, acc_t<T> bi) { return ai * bi; }, a, b);
 }
 
 template <class T> void scale(Ctx& ctx, T* y, const T* x, double alpha, int64_t n) {
   map_elements(
-      ctx, kGrain, y, n, [by = static_cast<T>(alpha)](T xi) { return by * xi; }, x);
+      ctx, kGrain, y, n, [by = static_cast<acc_t<T>>(alpha)](acc_t<T> xi) { return by * xi; }, x);
 }
 
 LL_INSTANTIATE(add_into);

@@ -28,11 +28,12 @@ template <class T>
 void embedding_backward(Ctx& ctx, acc_t<T>* dtable, const T* dy, const int32_t* ids, int64_t N, int64_t C) {
   constexpr int64_t kStrip = 32;  // columns; threads share out columns, not rows, so none waits for another
   parallel_for(ctx, (C + kStrip - 1) / kStrip, row_grain(kStrip * N), [&](int64_t begin, int64_t end) {
+    using A = acc_t<T>;
     const int64_t first = begin * kStrip, last = end * kStrip < C ? end * kStrip : C;
     for (int64_t n = 0; n < N; ++n) {
-      T* row = dtable + ids[n] * C;
+      A* row = dtable + ids[n] * C;
 #pragma omp simd
-      for (int64_t c = first; c < last; ++c) row[c] += dy[n * C + c];
+      for (int64_t c = first; c < last; ++c) row[c] += wide(dy[n * C + c]);
     }
   });
 }

@@ -1,7 +1,8 @@
 #include "kernels/frozen_matmul.h"
 
+#include "kernels/cpu/bf16_products.h"
+#include "kernels/cpu/block_vectors.h"
 #include "kernels/cpu/frozen_rows.h"
-#include "kernels/cpu/row_products.h"
 
 namespace lowland::LL_CPU {
 namespace {
@@ -66,21 +67,37 @@ void few_rows(Ctx& ctx, T* C, const T* A, const Rows& B, const MatmulShape& s, T
   });
 }
 
+// Rows of A in bf16 that are multiplied at a time: each time the weight is decoded anew.
+constexpr int64_t kWidenedRows = 512;
+
 }  // namespace
 
-int64_t frozen_matmul_scratch(int threads, const MatmulShape& s) {
-  if (s.M == 0 || s.N == 0 || s.K == 0 || by_rows(s)) return 0;
-  return slots_of(threads, s) * kTileColumns * kTileDepth;
+template <class T> int64_t frozen_matmul_scratch(int threads, const MatmulShape& s) {
+  if (s.M == 0 || s.N == 0 || s.K == 0) return 0;
+  if constexpr (std::is_same_v<T, bf16>) {
+    MatmulShape part = s;
+    part.M = up_to(s.M, kWidenedRows);
+    return part.M * (s.K + s.N) + frozen_matmul_scratch<float>(threads, part);
+  }
+  return by_rows(s) ? 0 : slots_of(threads, s) * kTileColumns * kTileDepth;
 }
 
+namespace {
+
 template <class T>
-void frozen_matmul(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& s, acc_t<T> alpha,
-                   acc_t<T> beta) {
-  if (s.M == 0 || s.N == 0) return;
+void multiply(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& s, T alpha, T beta) {
   if (type == DType::bf16 && by_rows(s)) return row_products<T>(ctx, C, A, static_cast<const bf16*>(B), s, alpha, beta);
+#if defined(__AVX2__)
+  if constexpr (std::is_same_v<T, float>) {
+    if (is_blocks(type) && by_rows(s))
+      return with_format(type, [&](auto format) {
+        block_products<decltype(format)>(ctx, C, A, static_cast<const uint8_t*>(B), s, alpha, beta);
+      });
+  }
+#endif
   if (s.K == 0) return matmul<T>(ctx, C, A, nullptr, s, alpha, beta);
   Scratch scratch(ctx);
-  T* tiles = scratch.array<T>(frozen_matmul_scratch(ctx.threads, s));
+  T* tiles = scratch.array<T>(frozen_matmul_scratch<T>(ctx.threads, s));
   with_frozen_rows(B, type, s.ldb, [&](auto rows) {
     if (by_rows(s)) return few_rows<T>(ctx, C, A, rows, s, alpha, beta);
     const int64_t strips = strips_of(s), slots = slots_of(ctx.threads, s);
@@ -96,6 +113,38 @@ void frozen_matmul(Ctx& ctx, T* C, const T* A, const void* B, DType type, const 
   });
 }
 
+// Activations in bf16 and a weight in blocks: f32 arithmetic on widened rows.
+void widened_product(Ctx& ctx, bf16* C, const bf16* A, const void* B, DType type, const MatmulShape& s, float alpha,
+                     float beta) {
+  const int64_t most = up_to(s.M, kWidenedRows);
+  Scratch scratch(ctx);
+  float *a = scratch.array<float>(most * (s.K + s.N)), *c = a + most * s.K;
+  for (int64_t m = 0; m < s.M; m += most) {
+    MatmulShape part = s;
+    part.M = up_to(most, s.M - m);
+    part.lda = s.K;
+    part.ldc = s.N;
+    convert_rows(a, s.K, A + m * s.lda, s.lda, part.M, s.K);
+    multiply<float>(ctx, c, a, B, type, part, alpha, 0.0f);
+    add_rounded(C + m * s.ldc, s.ldc, c, part.M, s.N, beta);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void frozen_matmul(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& s, acc_t<T> alpha,
+                   acc_t<T> beta) {
+  if (s.M == 0 || s.N == 0) return;
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (type == DType::bf16 || s.K == 0) return matmul(ctx, C, A, static_cast<const bf16*>(B), s, alpha, beta);
+    widened_product(ctx, C, A, B, type, s, alpha, beta);
+  } else {
+    multiply(ctx, C, A, B, type, s, alpha, beta);
+  }
+}
+
+LL_INSTANTIATE(frozen_matmul_scratch);
 LL_INSTANTIATE(frozen_matmul);
 
 }  // namespace lowland::LL_CPU

@@ -5,6 +5,7 @@
 #endif
 
 #include "kernels/common/decode_blocks.h"
+#include "kernels/cpu/number.h"
 
 namespace lowland::LL_CPU {
 
@@ -93,8 +94,11 @@ struct NarrowRows {
     const bf16* in = first + r * ld + c0;
 #pragma omp simd
     for (int64_t c = 0; c < n; ++c) {
-      const uint32_t bits = static_cast<uint32_t>(in[c].bits) << 16;
-      to[c] = static_cast<T>(__builtin_bit_cast(float, bits));
+      if constexpr (std::is_same_v<T, bf16>) {
+        to[c] = in[c];
+      } else {
+        to[c] = static_cast<T>(wide(in[c]));
+      }
     }
   }
 };
@@ -106,7 +110,7 @@ template <class Format> struct BlockRows {
   BlockRows(const void* B, int64_t width)
       : first(static_cast<const uint8_t*>(B)), columns(width), stride(row_bytes(Format::kType, width)) {}
   template <class T> LL_INLINE void read(T* to, int64_t r, int64_t c0, int64_t n) const {
-    if constexpr (sizeof(T) == sizeof(float)) {
+    if constexpr (std::is_same_v<T, float>) {
       decode_fast(Format{}, to, first + r * stride, columns, c0, n);
     } else {
       constexpr int64_t kPart = 256;
@@ -114,7 +118,7 @@ template <class Format> struct BlockRows {
       for (int64_t c = 0; c < n; c += kPart) {
         const int64_t count = n - c < kPart ? n - c : kPart;
         decode_fast(Format{}, part, first + r * stride, columns, c0 + c, count);
-        for (int64_t i = 0; i < count; ++i) to[c + i] = static_cast<T>(part[i]);
+        for (int64_t i = 0; i < count; ++i) to[c + i] = narrow<T>(static_cast<acc_t<T>>(part[i]));
       }
     }
   }

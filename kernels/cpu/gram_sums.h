@@ -1,6 +1,6 @@
 // The sums of kernels/gram.h for one thread, shared by gram.cpp and eflat.cpp.
 #pragma once
-#include <cstdint>
+#include "kernels/cpu/number.h"
 
 namespace lowland::LL_CPU {
 
@@ -12,12 +12,12 @@ inline void gram_tile(double* K, const T* x, const T* yj, int64_t i, int64_t j, 
   double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
 #pragma omp simd reduction(+ : s0, s1, s2, s3)
   for (int64_t c = 0; c < m; ++c) {
-    const double y = static_cast<double>(yj[c]);
-    s0 += static_cast<double>(x0[c]) * y;
+    const double y = real(yj[c]);
+    s0 += real(x0[c]) * y;
     if constexpr (kRows > 1) {
-      s1 += static_cast<double>(x1[c]) * y;
-      s2 += static_cast<double>(x2[c]) * y;
-      s3 += static_cast<double>(x3[c]) * y;
+      s1 += real(x1[c]) * y;
+      s2 += real(x2[c]) * y;
+      s3 += real(x3[c]) * y;
     }
   }
   K[i * r + j] = s0;
@@ -48,21 +48,20 @@ template <class T> inline void gram_columns_into(double* K, const T* x, const T*
     const T *x0 = x + k * r, *x1 = x0 + r, *x2 = x1 + r, *x3 = x2 + r;
     const T *y0 = y + k * r, *y1 = y0 + r, *y2 = y1 + r, *y3 = y2 + r;
     for (int64_t i = 0; i < r; ++i) {
-      const double a0 = static_cast<double>(x0[i]), a1 = static_cast<double>(x1[i]);
-      const double a2 = static_cast<double>(x2[i]), a3 = static_cast<double>(x3[i]);
+      const double a0 = real(x0[i]), a1 = real(x1[i]);
+      const double a2 = real(x2[i]), a3 = real(x3[i]);
       double* row = K + i * r;
 #pragma omp simd
       for (int64_t j = 0; j < r; ++j)
-        row[j] += (a0 * static_cast<double>(y0[j]) + a1 * static_cast<double>(y1[j])) +
-                  (a2 * static_cast<double>(y2[j]) + a3 * static_cast<double>(y3[j]));
+        row[j] += (a0 * real(y0[j]) + a1 * real(y1[j])) + (a2 * real(y2[j]) + a3 * real(y3[j]));
     }
   }
   for (; k < n; ++k)
     for (int64_t i = 0; i < r; ++i) {
-      const double a = static_cast<double>(x[k * r + i]);
+      const double a = real(x[k * r + i]);
       double* row = K + i * r;
 #pragma omp simd
-      for (int64_t j = 0; j < r; ++j) row[j] += a * static_cast<double>(y[k * r + j]);
+      for (int64_t j = 0; j < r; ++j) row[j] += a * real(y[k * r + j]);
     }
 }
 

@@ -41,7 +41,7 @@ void ivon_step(Ctx& ctx, T* p, T* m, T* h, const T* g, const T* e, int64_t n, co
   });
 }
 
-LL_INSTANTIATE(ivon_sample);
-LL_INSTANTIATE(ivon_step);
+LL_INSTANTIATE_MASTER(ivon_sample);
+LL_INSTANTIATE_MASTER(ivon_step);
 
 }  // namespace lowland::LL_CPU

@@ -6,14 +6,15 @@
 namespace lowland::LL_CPU {
 
 template <class T> void layer_norm_forward(Ctx& ctx, const LayerNormForward<T>& a) {
+  using A = acc_t<T>;
   parallel_for(ctx, a.N, row_grain(a.C), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const T *x = a.x + n * a.C, *w = a.w, *b = a.b;
       T* y = a.y + n * a.C;
-      const auto [mean, rstd] = row_moments(x, a.C, static_cast<T>(a.eps));
-      const T m = mean, r = rstd;
+      const auto [mean, rstd] = row_moments(x, a.C, static_cast<A>(a.eps));
+      const A m = mean, r = rstd;
 #pragma omp simd
-      for (int64_t c = 0; c < a.C; ++c) y[c] = w[c] * ((x[c] - m) * r) + b[c];
+      for (int64_t c = 0; c < a.C; ++c) y[c] = narrow<T>(wide(w[c]) * ((wide(x[c]) - m) * r) + wide(b[c]));
       if (a.rstd == nullptr) continue;
       a.mean[n] = m;
       a.rstd[n] = r;
@@ -22,24 +23,26 @@ template <class T> void layer_norm_forward(Ctx& ctx, const LayerNormForward<T>& 
 }
 
 template <class T> void layer_norm_backward(Ctx& ctx, const LayerNormBackward<T>& a) {
+  using A = acc_t<T>;
   const int64_t C = a.C;
-  T* const sums[] = {a.dw, a.db};
-  sum_rows_into_each(ctx, sums, a.N, C, [&](T* partial, int64_t n) {
+  A* const sums[] = {a.dw, a.db};
+  sum_rows_into_each(ctx, sums, a.N, C, [&](A* partial, int64_t n) {
     const T *dy = a.dy + n * C, *x = a.x + n * C, *w = a.w;
-    const T m = a.mean[n], r = a.rstd[n];
+    const A m = a.mean[n], r = a.rstd[n];
     if (partial != nullptr) {
-      T *dw = partial, *db = partial + C;
+      A *dw = partial, *db = partial + C;
 #pragma omp simd
       for (int64_t c = 0; c < C; ++c) {
-        dw[c] += dy[c] * ((x[c] - m) * r);
-        db[c] += dy[c];
+        dw[c] += wide(dy[c]) * ((wide(x[c]) - m) * r);
+        db[c] += wide(dy[c]);
       }
     }
     if (a.dx == nullptr) return;
-    const RowDots<T> mean = row_dots(dy, w, x, m, r, C);
+    const RowDots<A> mean = row_dots(dy, w, x, m, r, C);
     T* dx = a.dx + n * C;
 #pragma omp simd
-    for (int64_t c = 0; c < C; ++c) dx[c] = r * (w[c] * dy[c] - mean.g - (x[c] - m) * r * mean.gh);
+    for (int64_t c = 0; c < C; ++c)
+      dx[c] = narrow<T>(r * (wide(w[c]) * wide(dy[c]) - mean.g - (wide(x[c]) - m) * r * mean.gh));
   });
 }
 

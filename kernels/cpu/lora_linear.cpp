@@ -1,6 +1,7 @@
 #include "kernels/lora_linear.h"
 
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/number.h"
 #include "kernels/cpu/philox_row.h"
 #include "kernels/matmul.h"
 
@@ -49,69 +50,105 @@ template <class T, class F> void with_tiles(Ctx& ctx, int64_t items, int64_t ele
   });
 }
 
+// rows x columns of a matrix, `ld` apart, as A = acc_t<T> with rows `ld_to` apart: itself, or widened into `to`.
+template <class T> struct Widened {
+  using A = acc_t<T>;
+  const A* data;
+  int64_t ld;
+  Widened(A* to, int64_t ld_to, const T* from, int64_t ld_from, int64_t rows, int64_t columns) {
+    if constexpr (std::is_same_v<T, A>) {
+      data = from;
+      ld = ld_from;
+    } else {
+      for (int64_t r = 0; r < rows; ++r) {
+#pragma omp simd
+        for (int64_t c = 0; c < columns; ++c) to[r * ld_to + c] = wide(from[r * ld_from + c]);
+      }
+      data = to;
+      ld = ld_to;
+    }
+  }
+};
+
 }  // namespace
 
-int64_t lora_linear_down_forward_scratch(int threads, const LoraInput& in) {
-  return in.dropout.p == 0 ? 0 : least(threads, forward_blocks(in)) * kForwardRows * kForwardColumns;
+// In bf16 the operands of a tile are widened, and xa is summed in f32: all in the masters' type but what is stored.
+template <class T> int64_t lora_linear_down_forward_scratch(int threads, const LoraInput& in) {
+  const int64_t widened = std::is_same_v<T, acc_t<T>> ? 0 : in.KR * (kForwardRows + kForwardColumns);
+  return in.dropout.p == 0 ? 0 : least(threads, forward_blocks(in)) * (kForwardRows * kForwardColumns + widened);
 }
 
-int64_t lora_linear_down_backward_scratch(int threads, const LoraInput& in) {
-  return in.dropout.p == 0 ? 0 : least(threads, backward_strips(in)) * 2 * kBackwardRows * kBackwardColumns;
+template <class T> int64_t lora_linear_down_backward_scratch(int threads, const LoraInput& in) {
+  const int64_t widened = std::is_same_v<T, acc_t<T>> ? 0 : in.KR * (kBackwardRows + kBackwardColumns);
+  return in.dropout.p == 0 ? 0 : least(threads, backward_strips(in)) * (2 * kBackwardRows * kBackwardColumns + widened);
 }
 
 template <class T> void lora_linear_down_forward(Ctx& ctx, T* xa, const T* x, const T* a, const LoraInput& in) {
   const int64_t N = in.N, M = in.M, KR = in.KR;
+  using A = acc_t<T>;
   if (in.dropout.p == 0)
-    return matmul(ctx, xa, x, a, {.trans_b = Trans::yes, .M = N, .N = KR, .K = M, .lda = M, .ldb = M, .ldc = KR}, T(1),
-                  T(0));
-  const int64_t elements = lora_linear_down_forward_scratch(ctx.threads, in);
-  with_tiles<T>(ctx, forward_blocks(in), elements, [&](T* xd, int64_t block) {
+    return matmul(ctx, xa, x, a, {.trans_b = Trans::yes, .M = N, .N = KR, .K = M, .lda = M, .ldb = M, .ldc = KR}, A(1),
+                  A(0));
+  const int64_t elements = lora_linear_down_forward_scratch<T>(ctx.threads, in);
+  with_tiles<A>(ctx, forward_blocks(in), elements, [&](A* xd, int64_t block) {
+    constexpr bool kWidens = !std::is_same_v<T, A>;
+    A *a_wide = xd + kForwardRows * kForwardColumns, *sums = a_wide + KR * kForwardColumns;  // only there in bf16
     Ctx one = single(ctx);
     const int64_t row = block * kForwardRows, rows = least(kForwardRows, N - row);
     for (int64_t column = 0; column < M; column += kForwardColumns) {
       const Tile t{row, rows, column, least(kForwardColumns, M - column)};
       for (int64_t i = 0; i < rows; ++i) {
-        T* to = xd + i * kForwardColumns;
+        A* to = xd + i * kForwardColumns;
         const T* from = x + (row + i) * M + column;
         row_factors(to, in, t, i);
 #pragma omp simd
-        for (int64_t c = 0; c < t.columns; ++c) to[c] *= from[c];
+        for (int64_t c = 0; c < t.columns; ++c) to[c] *= wide(from[c]);
       }
-      matmul(one, xa + row * KR, xd, a + column,
-             {.trans_b = Trans::yes, .M = rows, .N = KR, .K = t.columns, .lda = kForwardColumns, .ldb = M, .ldc = KR},
-             T(1), column == 0 ? T(0) : T(1));
+      const Widened<T> down(a_wide, kForwardColumns, a + column, M, KR, t.columns);
+      const MatmulShape shape{
+          .trans_b = Trans::yes, .M = rows, .N = KR, .K = t.columns, .lda = kForwardColumns, .ldb = down.ld, .ldc = KR};
+      A* to = sums;
+      if constexpr (!kWidens) to = xa + row * KR;
+      matmul(one, to, static_cast<const A*>(xd), down.data, shape, A(1), column == 0 ? A(0) : A(1));
     }
+    if constexpr (kWidens)
+      for (int64_t i = 0; i < rows * KR; ++i) xa[row * KR + i] = narrow<T>(sums[i]);
   });
 }
 
 namespace {
 
-// One tile of the backward: f is drawn once and serves both gradients. `work` has room for a tile.
+// One tile of the backward: f is drawn once and serves both gradients. `memory` has room for two tiles, and in bf16 for
+// the widened operands.
 template <class T>
-void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a, const LoraInput& in, const Tile& t,
-                   T beta, T* f, T* work) {
+void backward_tile(Ctx& one, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a, const LoraInput& in,
+                   const Tile& t, acc_t<T> beta, acc_t<T>* memory) {
+  using A = acc_t<T>;
   const int64_t M = in.M, KR = in.KR, ld = kBackwardColumns;
+  A *f = memory, *work = f + kBackwardRows * ld, *dxa_wide = work + kBackwardRows * ld;
+  const Widened<T> up(dxa_wide, KR, dxa + t.row * KR, KR, t.rows, KR);
+  const Widened<T> down(dxa_wide + kBackwardRows * KR, ld, a + t.column, M, KR, t.columns);
   for (int64_t i = 0; i < t.rows; ++i) row_factors(f + i * ld, in, t, i);
   if (da != nullptr) {
     for (int64_t i = 0; i < t.rows; ++i) {
       const T* from = x + (t.row + i) * M + t.column;
 #pragma omp simd
-      for (int64_t c = 0; c < t.columns; ++c) work[i * ld + c] = f[i * ld + c] * from[c];
+      for (int64_t c = 0; c < t.columns; ++c) work[i * ld + c] = f[i * ld + c] * wide(from[c]);
     }
-    matmul(one, da + t.column, dxa + t.row * KR, work,
-           {.trans_a = Trans::yes, .M = KR, .N = t.columns, .K = t.rows, .lda = KR, .ldb = ld, .ldc = M}, T(1), T(1));
+    matmul(one, da + t.column, up.data, static_cast<const A*>(work),
+           {.trans_a = Trans::yes, .M = KR, .N = t.columns, .K = t.rows, .lda = KR, .ldb = ld, .ldc = M}, A(1), A(1));
   }
   if (dx != nullptr) {
-    matmul(one, work, dxa + t.row * KR, a + t.column,
-           {.M = t.rows, .N = t.columns, .K = KR, .lda = KR, .ldb = M, .ldc = ld}, T(1), T(0));
+    matmul(one, work, up.data, down.data, {.M = t.rows, .N = t.columns, .K = KR, .lda = KR, .ldb = down.ld, .ldc = ld},
+           A(1), A(0));
     for (int64_t i = 0; i < t.rows; ++i) {
       T* to = dx + (t.row + i) * M + t.column;
-      if (beta == T(0)) {
+      if (beta == A(0)) {
 #pragma omp simd
-        for (int64_t c = 0; c < t.columns; ++c) to[c] = f[i * ld + c] * work[i * ld + c];
+        for (int64_t c = 0; c < t.columns; ++c) to[c] = narrow<T>(f[i * ld + c] * work[i * ld + c]);
       } else {
 #pragma omp simd
-        for (int64_t c = 0; c < t.columns; ++c) to[c] += f[i * ld + c] * work[i * ld + c];
+        for (int64_t c = 0; c < t.columns; ++c) to[c] = narrow<T>(wide(to[c]) + f[i * ld + c] * work[i * ld + c]);
       }
     }
   }
@@ -122,27 +159,30 @@ void backward_tile(Ctx& one, T* dx, T* da, const T* dxa, const T* x, const T* a,
 template <class T>
 void lora_linear_down_backward(Ctx& ctx, T* dx, acc_t<T>* da, const T* dxa, const T* x, const T* a, const LoraInput& in,
                                acc_t<T> beta) {
+  using A = acc_t<T>;
   const int64_t N = in.N, M = in.M, KR = in.KR;
   if (in.dropout.p == 0) {
     if (da != nullptr)
-      matmul(ctx, da, dxa, x, {.trans_a = Trans::yes, .M = KR, .N = M, .K = N, .lda = KR, .ldb = M, .ldc = M}, T(1),
-             T(1));
-    if (dx != nullptr) matmul(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, T(1), beta);
+      matmul_acc<T>(ctx, da, dxa, x, {.trans_a = Trans::yes, .M = KR, .N = M, .K = N, .lda = KR, .ldb = M, .ldc = M},
+                    A(1), A(1));
+    if (dx != nullptr) matmul(ctx, dx, dxa, a, {.M = N, .N = M, .K = KR, .lda = KR, .ldb = M, .ldc = M}, A(1), beta);
     return;
   }
   if (da == nullptr && dx == nullptr) return;
   // Threads take columns, so that each sum over the rows belongs to one of them.
-  const int64_t elements = lora_linear_down_backward_scratch(ctx.threads, in);
-  with_tiles<T>(ctx, backward_strips(in), elements, [&](T* memory, int64_t strip) {
+  const int64_t elements = lora_linear_down_backward_scratch<T>(ctx.threads, in);
+  with_tiles<A>(ctx, backward_strips(in), elements, [&](A* memory, int64_t strip) {
     Ctx one = single(ctx);
     const int64_t column = strip * kBackwardColumns, columns = least(kBackwardColumns, M - column);
     for (int64_t row = 0; row < N; row += kBackwardRows) {
       const Tile t{row, least(kBackwardRows, N - row), column, columns};
-      backward_tile(one, dx, da, dxa, x, a, in, t, beta, memory, memory + kBackwardRows * kBackwardColumns);
+      backward_tile(one, dx, da, dxa, x, a, in, t, beta, memory);
     }
   });
 }
 
+LL_INSTANTIATE(lora_linear_down_forward_scratch);
+LL_INSTANTIATE(lora_linear_down_backward_scratch);
 LL_INSTANTIATE(lora_linear_down_forward);
 LL_INSTANTIATE(lora_linear_down_backward);
 

@@ -7,27 +7,11 @@
 
 #include "kernels/common/error.h"
 #include "kernels/common/parallel.h"
-#include "kernels/cpu/row_products.h"
+#include "kernels/cpu/bf16_products.h"
+#include "kernels/cpu/library_threads.h"
 
 namespace lowland::LL_CPU {
 namespace {
-
-// oneDNN and OpenBLAS read the thread count from OpenMP, where it belongs to the calling thread.
-class LibraryThreads {
- public:
-#ifdef _OPENMP
-  explicit LibraryThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-  ~LibraryThreads() { omp_set_num_threads(before_); }
-#else
-  explicit LibraryThreads(int) {}
-  ~LibraryThreads() {}
-#endif
-  LibraryThreads(const LibraryThreads&) = delete;
-  LibraryThreads& operator=(const LibraryThreads&) = delete;
-
- private:
-  int before_ = 1;
-};
 
 struct Grid {
   int64_t rows = 1, cols = 1;  // blocks of C
@@ -99,22 +83,28 @@ void matmul_f64(Ctx& ctx, double* C, const double* A, const double* B, const Mat
               i(s.ldb), beta, C, i(s.ldc));
 }
 
+// C = beta C
+template <class T> void scale_result(Ctx& ctx, T* C, const MatmulShape& s, acc_t<T> beta) {
+  using A = acc_t<T>;
+  parallel_for(ctx, s.M, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t m = begin; m < end; ++m)
+      for (int64_t n = 0; n < s.N; ++n)
+        C[m * s.ldc + n] = narrow<T>(beta == A(0) ? A(0) : beta * wide(C[m * s.ldc + n]));
+  });
+}
+
 }  // namespace
 
 template <class T>
 void matmul(Ctx& ctx, T* C, const T* A, const T* B, const MatmulShape& s, acc_t<T> alpha, acc_t<T> beta) {
   if (s.M == 0 || s.N == 0) return;
-  if (s.K == 0) {
-    parallel_for(ctx, s.M, 64, [&](int64_t begin, int64_t end) {
-      for (int64_t m = begin; m < end; ++m)
-        for (int64_t n = 0; n < s.N; ++n) C[m * s.ldc + n] = beta == T(0) ? T(0) : beta * C[m * s.ldc + n];
-    });
-    return;
-  }
+  if (s.K == 0) return scale_result(ctx, C, s, beta);
   if constexpr (std::is_same_v<T, float>) {
     if (s.M <= kFewRows && s.trans_a == Trans::no && s.trans_b == Trans::yes)
       return row_products(ctx, C, A, B, s, alpha, beta);
     matmul_f32(ctx, C, A, B, s, alpha, beta);
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    bf16_product(ctx, C, A, B, s, alpha, beta);
   } else {
     matmul_f64(ctx, C, A, B, s, alpha, beta);
   }
@@ -122,7 +112,18 @@ void matmul(Ctx& ctx, T* C, const T* A, const T* B, const MatmulShape& s, acc_t<
 
 template <class T>
 void matmul_acc(Ctx& ctx, acc_t<T>* C, const T* A, const T* B, const MatmulShape& s, acc_t<T> alpha, acc_t<T> beta) {
-  matmul<T>(ctx, C, A, B, s, alpha, beta);
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (s.M == 0 || s.N == 0) return;
+    if (s.K == 0) return scale_result(ctx, C, s, beta);
+    bf16_product(ctx, C, A, B, s, alpha, beta);
+  } else {
+    matmul<T>(ctx, C, A, B, s, alpha, beta);
+  }
+}
+
+int64_t bf16_matmul_scratch(int threads, const MatmulShape& s) {
+  if (s.M == 0 || s.N == 0 || s.K == 0) return 0;
+  return is_few_rows(s) ? s.M * (s.K + s.N) : bf16_slots(threads, s) * bf16_slot_size(s);
 }
 
 LL_INSTANTIATE(matmul);

@@ -32,6 +32,6 @@ void mgpo_pairs(Ctx& ctx, T* pairs, const T* values, const T* m, const double* n
   }
 }
 
-LL_INSTANTIATE(mgpo_pairs);
+LL_INSTANTIATE_MASTER(mgpo_pairs);
 
 }  // namespace lowland::LL_CPU

@@ -1,6 +1,7 @@
 #include "kernels/mse.h"
 
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/number.h"
 
 namespace lowland::LL_CPU {
 namespace {
@@ -18,7 +19,7 @@ void mse_forward(Ctx& ctx, acc_t<T>* loss, const T* x, const acc_t<T>* target, i
       double sum = 0;
 #pragma omp simd reduction(+ : sum)
       for (int64_t i = b * kBlock; i < last; ++i) {
-        const double d = static_cast<double>(x[i]) - static_cast<double>(target[i]);
+        const double d = real(x[i]) - static_cast<double>(target[i]);
         sum += d * d;
       }
       partial[b] = sum;
@@ -26,15 +27,15 @@ void mse_forward(Ctx& ctx, acc_t<T>* loss, const T* x, const acc_t<T>* target, i
   });
   double total = 0;
   for (int64_t b = 0; b < blocks; ++b) total += partial[b];
-  *loss = static_cast<T>(scale * total);
+  *loss = static_cast<acc_t<T>>(scale * total);
 }
 
 template <class T>
 void mse_backward(Ctx& ctx, T* dx, const acc_t<T>* dloss, const T* x, const acc_t<T>* target, int64_t n, double scale) {
-  const T g = static_cast<T>(2 * scale * static_cast<double>(*dloss));
+  const acc_t<T> g = static_cast<acc_t<T>>(2 * scale * static_cast<double>(*dloss));
   parallel_for(ctx, n, 4 * kBlock, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) dx[i] = g * (x[i] - target[i]);
+    for (int64_t i = begin; i < end; ++i) dx[i] = narrow<T>(g * (wide(x[i]) - target[i]));
   });
 }
 

@@ -66,6 +66,6 @@ void precondition(Ctx& ctx, T* grads, const T* values, int64_t /*n*/, const Efla
   });
 }
 
-LL_INSTANTIATE(precondition);
+LL_INSTANTIATE_MASTER(precondition);
 
 }  // namespace lowland::LL_CPU

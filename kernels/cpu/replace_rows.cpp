@@ -39,7 +39,7 @@ void replace_rows_backward(Ctx& ctx, T* dx, T* drows, const T* dy, const int32_t
   copy_all(ctx, dx, dy, shape.N * C);
   parallel_for(ctx, K, 32, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k)
-      for (int64_t c = 0; c < C; ++c) dx[index[k] * C + c] = 0;
+      for (int64_t c = 0; c < C; ++c) dx[index[k] * C + c] = T{};
   });
 }
 

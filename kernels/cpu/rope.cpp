@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/number.h"
 
 namespace lowland::LL_CPU {
 namespace {
@@ -20,22 +21,23 @@ template <class T>
 void rotate(Ctx& ctx, T* x, const int32_t* position, const float* f, const RopeShape& s, double direction) {
   const int64_t half = rope_width(s) / 2;
   parallel_for(ctx, s.N, row_grain(2 * s.heads * half + kAngleCost * half), [&](int64_t begin, int64_t end) {
-    T cosine[kRopeMaxWidth / 2], sine[kRopeMaxWidth / 2];
+    using A = acc_t<T>;
+    A cosine[kRopeMaxWidth / 2], sine[kRopeMaxWidth / 2];
     for (int64_t n = begin; n < end; ++n) {
       const float* of_row = f + (s.table != nullptr ? s.table[n] * half : 0);
       for (int64_t i = 0; i < half; ++i) {
         const double a = angle<T>(position[n], of_row[i]);
-        cosine[i] = static_cast<T>(s.factor * std::cos(a));
-        sine[i] = static_cast<T>(direction * s.factor * std::sin(a));
+        cosine[i] = static_cast<A>(s.factor * std::cos(a));
+        sine[i] = static_cast<A>(direction * s.factor * std::sin(a));
       }
       for (int64_t h = 0; h < s.heads; ++h) {
         T* low = x + n * s.stride + h * s.HD;
         T* high = low + half;
 #pragma omp simd
         for (int64_t i = 0; i < half; ++i) {
-          const T u = low[i], v = high[i];
-          low[i] = u * cosine[i] - v * sine[i];
-          high[i] = v * cosine[i] + u * sine[i];
+          const A u = wide(low[i]), v = wide(high[i]);
+          low[i] = narrow<T>(u * cosine[i] - v * sine[i]);
+          high[i] = narrow<T>(v * cosine[i] + u * sine[i]);
         }
       }
     }

@@ -1,6 +1,7 @@
 // Sums over rows in blocks of a fixed size, so that the result does not depend on the number of threads.
 #pragma once
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/number.h"
 
 namespace lowland::LL_CPU {
 
@@ -52,22 +53,22 @@ inline void sum_rows_into(Ctx& ctx, T* out, int64_t N, int64_t C, const AddRow& 
   sum_rows_into_each(ctx, outs, N, C, add_row);
 }
 
-// out_c = value(c), or += where it adds. What is added is rounded before, as if it had been an array: no product of
-// value's is fused with the sum.
+// out_c = value(c), or += where it adds, in acc_t<T>. What is added is rounded to that type before, as if it had been
+// an array: no product of value's is fused with the sum.
 template <class T, class Value> inline void write_row(T* out, int64_t C, bool adds, const Value& value) {
   if (!adds) {
 #pragma omp simd
-    for (int64_t c = 0; c < C; ++c) out[c] = value(c);
+    for (int64_t c = 0; c < C; ++c) out[c] = narrow<T>(value(c));
     return;
   }
   constexpr int64_t kPart = 512;
-  T part[kPart];
+  acc_t<T> part[kPart];
   for (int64_t first = 0; first < C; first += kPart) {
     const int64_t columns = C - first < kPart ? C - first : kPart;
 #pragma omp simd
     for (int64_t c = 0; c < columns; ++c) part[c] = value(first + c);
 #pragma omp simd
-    for (int64_t c = 0; c < columns; ++c) out[first + c] += part[c];
+    for (int64_t c = 0; c < columns; ++c) out[first + c] = narrow<T>(wide(out[first + c]) + part[c]);
   }
 }
 

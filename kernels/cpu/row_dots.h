@@ -4,8 +4,8 @@
 #pragma once
 #include <type_traits>
 
-#include "kernels/common/dtype.h"
 #include "kernels/cpu/attention_tiles.h"
+#include "kernels/cpu/number.h"
 
 namespace lowland::LL_CPU {
 
@@ -31,7 +31,7 @@ template <int W, class T> LL_INLINE Lanes<T, W> load_as(const bf16* p) {
 }
 
 template <class T> LL_INLINE T one_as(T x) { return x; }
-template <class T> LL_INLINE T one_as(bf16 x) { return static_cast<T>(static_cast<float>(x)); }
+template <class T> LL_INLINE T one_as(bf16 x) { return static_cast<T>(wide(x)); }
 
 // The lower half plus the upper half.
 template <class T, int W> LL_INLINE Lanes<T, W / 2> fold(const Lanes<T, W>& v) {

@@ -29,6 +29,6 @@ void sam_perturbation(Ctx& ctx, T* e_a, T* e_b, double* squares, const T* g, con
   }
 }
 
-LL_INSTANTIATE(sam_perturbation);
+LL_INSTANTIATE_MASTER(sam_perturbation);
 
 }  // namespace lowland::LL_CPU

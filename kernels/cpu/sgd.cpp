@@ -36,6 +36,6 @@ template <class T> void sgd_step(Ctx& ctx, T* p, T* d, const T* g, const SgdOpti
   }
 }
 
-LL_INSTANTIATE(sgd_step);
+LL_INSTANTIATE_MASTER(sgd_step);
 
 }  // namespace lowland::LL_CPU

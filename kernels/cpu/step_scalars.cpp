@@ -1,6 +1,7 @@
 #include "kernels/step_scalars.h"
 
 #include "kernels/common/step_rules.h"
+#include "kernels/cpu/number.h"
 
 namespace lowland::LL_CPU {
 
@@ -8,7 +9,7 @@ void set_step(Ctx&, StepScalars* s, uint64_t step, double lr, double rho, bool n
   set_step_of(*s, step, lr, rho, new_window);
 }
 
-template <class T> void add_loss(Ctx&, StepScalars* s, const T* loss) { s->pending_loss += static_cast<double>(*loss); }
+template <class T> void add_loss(Ctx&, StepScalars* s, const T* loss) { s->pending_loss += real(*loss); }
 
 void begin_ascent(Ctx&, StepScalars* s) { begin_ascent_of(*s); }
 

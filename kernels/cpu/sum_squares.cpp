@@ -1,6 +1,7 @@
 #include "kernels/sum_squares.h"
 
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/number.h"
 
 namespace lowland::LL_CPU {
 
@@ -14,7 +15,7 @@ template <class T> void sum_squares(Ctx& ctx, double* out, const T* x, int64_t n
       const int64_t last = (b + 1) * kBlock < n ? (b + 1) * kBlock : n;
       double sum = 0;
 #pragma omp simd reduction(+ : sum)
-      for (int64_t i = b * kBlock; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+      for (int64_t i = b * kBlock; i < last; ++i) sum += real(x[i]) * real(x[i]);
       partial[b] = sum;
     }
   });

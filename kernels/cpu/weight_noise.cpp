@@ -4,6 +4,7 @@
 
 #include "kernels/common/normal_pair.h"
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/number.h"
 #include "kernels/cpu/philox_row.h"
 
 namespace lowland::LL_CPU {
@@ -34,12 +35,12 @@ void row_lengths(Ctx& ctx, double* q, const T* w, const T* p, const T* b, const 
       const T *row = w + n * d.M, *bn = b + n * d.R;
       double sum = 0;
 #pragma omp simd reduction(+ : sum)
-      for (int64_t m = 0; m < d.M; ++m) sum += static_cast<double>(row[m]) * static_cast<double>(row[m]);
+      for (int64_t m = 0; m < d.M; ++m) sum += real(row[m]) * real(row[m]);
       double cross = 0, own = 0;
       for (int64_t i = 0; i < d.R; ++i) {
-        const double bi = static_cast<double>(bn[i]);
-        cross += bi * static_cast<double>(p[i * d.n + n]);
-        for (int64_t j = 0; j < d.R; ++j) own += bi * K[i * d.R + j] * static_cast<double>(bn[j]);
+        const double bi = real(bn[i]);
+        cross += bi * real(p[i * d.n + n]);
+        for (int64_t j = 0; j < d.R; ++j) own += bi * K[i * d.R + j] * real(bn[j]);
       }
       sum += 2 * d.scale * cross + d.scale * d.scale * own;
       q[n] = std::sqrt(sum > 0 ? sum : 0.0);
@@ -54,15 +55,16 @@ void weight_noise(Ctx& ctx, T* y, const T* w, const double* q, const double* rho
   const double share = *rho / std::sqrt(static_cast<double>(d.M));
   constexpr int64_t kColumns = kDrawColumns / 2;
   parallel_for(ctx, d.n, row_grain(16 * d.M), [&](int64_t begin, int64_t end) {
-    alignas(64) T z[kColumns + 2];
+    using A = acc_t<T>;
+    alignas(64) A z[kColumns + 2];
     for (int64_t n = begin; n < end; ++n) {
-      const T deviation = static_cast<T>(share * q[n]);
+      const A deviation = static_cast<A>(share * q[n]);
       for (int64_t c = 0; c < d.M; c += kColumns) {
         const int64_t count = d.M - c < kColumns ? d.M - c : kColumns;
         normals(z, {key, static_cast<uint32_t>(d.first_row + n), 0}, c, count);
         const T* from = w + n * d.M + c;
         T* to = y + n * d.M + c;
-        for (int64_t i = 0; i < count; ++i) to[i] = from[i] + deviation * z[i];
+        for (int64_t i = 0; i < count; ++i) to[i] = narrow<T>(wide(from[i]) + deviation * z[i]);
       }
     }
   });

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/cuda/device_mma.cuh"
+#include "kernels/cuda/frozen_matmul_block.h"
 #include "kernels/cuda/frozen_rows.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/matmul_view.h"
@@ -11,6 +13,38 @@ namespace lowland::cuda {
 namespace {
 
 constexpr int64_t kStripBytes = int64_t{16} << 20;  // of the converted weight
+constexpr int64_t kFusedRows = 256;                 // of A, for each 128 of which a fused product decodes the weight
+
+template <int MT, bool kByRows>
+__global__ void __launch_bounds__(kMmaThreads) frozen_matmul_mma_kernel(const __grid_constant__ FrozenProduct product) {
+  extern __shared__ __align__(16) uint8_t shared[];
+  DeviceBlock<kMmaThreads> block;
+  FrozenMma<DeviceBlock<kMmaThreads>, MT, kByRows>(block, product, shared).run();
+}
+
+__global__ void frozen_matmul_parts_kernel(const __grid_constant__ FrozenProduct product) {
+  const int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;
+  if (i < product.M * product.N) add_frozen_parts(product, i);
+}
+
+template <int MT, bool kByRows> void launch_mma(Ctx& ctx, const FrozenProduct& product) {
+  using Body = FrozenMma<DeviceBlock<kMmaThreads>, MT, kByRows>;
+  const auto frozen_matmul_mma = frozen_matmul_mma_kernel<MT, kByRows>;
+  allow_shared(frozen_matmul_mma, Body::kShared);
+  LL_CUDA_LAUNCH(ctx, Body::blocks(product), kMmaThreads, Body::kShared, frozen_matmul_mma, product);
+}
+
+void fused_matmul(Ctx& ctx, FrozenProduct product, bool by_rows) {
+  Scratch scratch(ctx);
+  if (product.parts > 1) product.partial = scratch.array<float>(product.parts * product.M * product.N);
+  if (frozen_row_tiles(product.M) == 1) {
+    by_rows ? launch_mma<1, true>(ctx, product) : launch_mma<1, false>(ctx, product);
+  } else {
+    by_rows ? launch_mma<2, true>(ctx, product) : launch_mma<2, false>(ctx, product);
+  }
+  if (product.parts > 1)
+    LL_CUDA_LAUNCH(ctx, blocks_for(product.M * product.N, 256), 256, 0, frozen_matmul_parts_kernel, product);
+}
 
 // y (rows, columns) without gaps, from rows of x that lie ld apart
 template <class T> __global__ void widen_kernel(T* y, const bf16* x, int64_t rows, int64_t columns, int64_t ld) {
@@ -58,6 +92,8 @@ void frozen_matmul(Ctx& ctx, T* C, const T* A, const void* B, DType type, const 
   if (shape.M == 0 || shape.N == 0 || shape.K == 0) return matmul<T>(ctx, C, A, nullptr, shape, alpha, beta);
   if constexpr (std::is_same_v<T, bf16>) {
     if (type == DType::bf16) return matmul<bf16>(ctx, C, A, static_cast<const bf16*>(B), shape, alpha, beta);
+    if (shape.M <= kFusedRows)
+      return fused_matmul(ctx, frozen_product(C, A, B, type, shape, alpha, beta), shape.trans_b == Trans::yes);
   }
   widened_matmul<T>(ctx, C, A, B, type, shape, alpha, beta);
 }

@@ -17,6 +17,7 @@ template <class Lab> void cross_entropy_backward_versions(Lab&);
 template <class Lab> void attention_forward_versions(Lab&);
 template <class Lab> void attention_backward_versions(Lab&);
 template <class Lab> void eflat_perturbation_versions(Lab&);
+template <class Lab> void frozen_matmul_forward_versions(Lab&);
 
 template <class Lab> struct NamedExperiment {
   const char* name;
@@ -35,6 +36,7 @@ inline constexpr NamedExperiment<Lab> kExperiments[] = {
     {"attention_forward", attention_forward_versions<Lab>},
     {"attention_backward", attention_backward_versions<Lab>},
     {"eflat_perturbation", eflat_perturbation_versions<Lab>},
+    {"frozen_matmul_forward", frozen_matmul_forward_versions<Lab>},
 };
 
 }  // namespace lowland::lab

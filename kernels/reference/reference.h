@@ -147,6 +147,12 @@ Values gram_rows(const Values& x, const Values& y, int64_t r, int64_t m);
 Values gram_columns(const Values& x, const Values& y, int64_t n, int64_t r);
 Values bias_forward(const Values& y, const Values& b, int64_t N, int64_t C);
 Values bias_backward(const Values& dy, int64_t N, int64_t C);
+// dora of all columns; q as a constant.
+struct DoraGradients {
+  Values dz, dm;
+};
+Values dora_forward(const Values& z, const Values& m, const Values& q, int64_t N, int64_t n);
+DoraGradients dora_backward(const Values& dy, const Values& z, const Values& m, const Values& q, int64_t N, int64_t n);
 struct LinearGradients {
   Values dx, dW, db;
 };

@@ -124,6 +124,17 @@ const std::string kVicuna = R"({%- if polite and messages[0].role != 'system' -%
 {%- endif -%}
 )";
 
+const std::string kDialoGpt = R"({%- for message in messages -%}
+  {%- if message.role == 'assistant' -%}
+    {%- generation -%}
+      {{- message.content ~ eos_token -}}
+    {%- endgeneration -%}
+  {%- else -%}
+    {{- message.content ~ eos_token -}}
+  {%- endif -%}
+{%- endfor -%}
+)";
+
 const std::string kPlain = R"({%- for message in messages -%}
   {%- if message.role == 'assistant' -%}
     {%- generation -%}
@@ -157,6 +168,7 @@ const std::vector<BuiltInTemplate>& built_in_templates() {
             kVicuna),
        false, true, true},
       {"llava-hf", kVicuna, false, true, true},
+      {"dialogpt", kDialoGpt},
       {"plain", kPlain, false, true, true}};
   return templates;
 }

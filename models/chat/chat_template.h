@@ -33,6 +33,7 @@ struct ChatMessage {
 //   zephyr      <|user|>\nU</s>\n<|assistant|>\nA</s>\n (TinyLlama-Chat)
 //   vicuna      S USER: U ASSISTANT: A</s>USER: ...; without S a sentence of its own (also LLaVA-1.5, style llava)
 //   llava-hf    the same without any S of its own (LLaVA-1.5 as the llava-hf checkpoints document it)
+//   dialogpt    S<|endoftext|>U<|endoftext|>A<|endoftext|>U ... (DialoGPT)
 //   plain       S\nU\nA</s>U ...
 // llama2, llama3, llama3.1 strip blanks around contents as Python's strip does, mistral-v3 around A.
 struct ChatTemplate {

@@ -1,5 +1,6 @@
 #include "models/decoder/config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -57,6 +58,8 @@ void read_provenance(const JsonKeys& keys, DecoderConfig& c) {
   c.dtype = keys.text("dtype", keys.text("torch_dtype", ""));  // version 5, version 4
   c.name_or_path = keys.text("_name_or_path", "");
   c.architectures = keys.texts("architectures");
+  const auto classifies = [](const std::string& a) { return a.ends_with("ForSequenceClassification"); };
+  if (std::any_of(c.architectures.begin(), c.architectures.end(), classifies)) read_labels(keys, c);
 }
 
 }  // namespace lowland

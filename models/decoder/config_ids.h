@@ -11,7 +11,7 @@ namespace lowland {
 // vocabulary.
 void read_token_ids(const JsonKeys& keys, DecoderConfig& config);
 void put_token_ids(const DecoderConfig& config, nlohmann::json& json);
-// dtype, _name_or_path and architectures.
+// dtype, _name_or_path and architectures; the labels of a classifier.
 void read_provenance(const JsonKeys& keys, DecoderConfig& config);
 
 }  // namespace lowland

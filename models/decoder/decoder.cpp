@@ -5,7 +5,7 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
-#include "models/llama/kv_cache.h"
+#include "models/decoder/kv_cache.h"
 
 namespace lowland {
 
@@ -15,6 +15,10 @@ using nn::Rows;
 
 void Decoder::make_head(const DecoderConfig& config, const nn::Embedding& tokens) {
   const int64_t C = config.hidden_size, V = config.vocab_size;
+  if (config.classifies) {
+    head_ = own(std::make_unique<Linear>(parameters_, kScore, config.num_labels, C, nn::Bias::none));
+    return;
+  }
   head_ = own_output(config.own_head() ? std::make_unique<Linear>(parameters_, "lm_head", V, C, nn::Bias::none)
                                        : std::make_unique<Linear>(parameters_, "lm_head", tokens.weight()));
 }
@@ -46,7 +50,7 @@ Tensor Decoder::attend(const Tensor& qkv, AttentionOptions options, const Rows& 
 
 Tensor Decoder::logits(const Tensor& x, const nn::RowIds& ids, const Mode& mode) const {
   const Tensor y = head_->forward(x, ids, mode);  // (K, V)
-  const double cap = config().final_logit_softcapping;
+  const double cap = config().classifies ? 0 : config().final_logit_softcapping;
   return cap > 0 ? ops::soft_cap(y, cap) : y;  // (K, V)
 }
 

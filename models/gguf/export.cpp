@@ -8,13 +8,13 @@
 #include "engine/io/gguf_types.h"
 #include "engine/io/gguf_writer.h"
 #include "engine/io/row_order.h"
+#include "models/decoder/tied_head.h"
 #include "models/gguf/model_keys.h"
 #include "models/gguf/tokenizer_keys.h"
 #include "models/hub/base_model.h"
 #include "models/hub/merged_weights.h"
 #include "models/hub/write_model.h"
 #include "models/llama/llama.h"
-#include "models/llama/tied_head.h"
 
 namespace lowland {
 namespace fs = std::filesystem;
@@ -58,6 +58,7 @@ void check_adapter_file(const LoadedAdapter& adapter, const LlamaConfig& config)
   for (const HeadTensor& t : adapter.tokens) refuse(t.name, "rows of a table that are trained");
   for (const LoraFactors& f : adapter.modules) {
     if (f.table) refuse(f.module, "a pair of an embedding");
+    if (!f.magnitude.empty()) refuse(f.module, "a magnitude of DoRA");
     if (f.module == "lm_head" && config.tie_word_embeddings) refuse(f.module, "a pair of a head that is the embedding");
   }
   LL_CHECK(!adapter.modules.empty(), "{} has no pairs", adapter.folder);

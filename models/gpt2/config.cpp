@@ -114,6 +114,7 @@ nlohmann::json Gpt2Config::own_json() const {
   j["tie_word_embeddings"] = tie_word_embeddings;
   j["use_cache"] = true;
   put_token_ids(*this, j);
+  if (classifies) put_labels(*this, j);
   if (!dtype.empty()) j["torch_dtype"] = dtype;
   if (!name_or_path.empty()) j["_name_or_path"] = name_or_path;
   return j;

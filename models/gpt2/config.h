@@ -25,7 +25,8 @@ struct Gpt2Config : DecoderConfig {
   nlohmann::json own_json() const;
 
   int64_t max_tokens() const override { return max_position_embeddings; }
-  const char* embedding() const override;
+  std::string embedding() const override;
+  std::string classifier_class() const override { return "GPT2ForSequenceClassification"; }
   std::string to_json() const override;
   HubFamily family() const override;
   std::unique_ptr<Decoder> new_model() const override;

@@ -2,14 +2,11 @@
 #include <algorithm>
 #include <iterator>
 
+#include "models/decoder/family.h"
 #include "models/gpt2/gpt2.h"
-#include "models/hub/family.h"
-#include "models/llama/tied_head.h"
 
 namespace lowland {
 namespace {
-
-constexpr const char* kEmbedding = "transformer.wte";
 
 constexpr std::pair<const char*, Activation> kActivations[] = {{"gelu_new", ops::gelu_tanh},
                                                                {"gelu_pytorch_tanh", ops::gelu_tanh},
@@ -32,22 +29,9 @@ std::string gpt2_activation_names() {
   return names;
 }
 
-HubFamily gpt2_family(const Gpt2Config& config) {
-  HubFamily family;
-  family.base_prefix = "transformer";
-  family.default_targets = "c_attn";
-  family.tied = config.tie_word_embeddings ? kEmbedding : "";
-  family.task_type = "CAUSAL_LM";
-  family.outline = [prefix = family.base_prefix](const std::string& folder, LoadedAdapter& adapter) {
-    const std::unique_ptr<DecoderConfig> of_folder = decoder_config_of(folder);
-    settle_tied_head(*of_folder, folder, prefix, {}, kEmbedding);
-    fit_to_adapter(*of_folder, adapter, kEmbedding);
-    return of_folder->new_model();
-  };
-  return family;
-}
+HubFamily gpt2_family(const Gpt2Config& config) { return decoder_family(config, "transformer", "c_attn"); }
 
-const char* Gpt2Config::embedding() const { return kEmbedding; }
+std::string Gpt2Config::embedding() const { return "transformer.wte"; }
 HubFamily Gpt2Config::family() const { return gpt2_family(*this); }
 std::unique_ptr<Decoder> Gpt2Config::new_model() const { return std::make_unique<Gpt2>(*this); }
 

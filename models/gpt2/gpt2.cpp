@@ -7,12 +7,19 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/nvtx.h"
+#include "nn/block_cache.h"
 
 namespace lowland {
 
 using nn::Linear;
 using nn::Mode;
 using nn::Rows;
+
+namespace {
+
+constexpr const char* kBlocks = "transformer.h.";
+
+}  // namespace
 
 Gpt2::Gpt2(Gpt2Config config) : config_(std::move(config)) {
   const int64_t C = config_.hidden_size;
@@ -32,7 +39,8 @@ Linear* Gpt2::conv(const std::string& module, int64_t out, int64_t in) {
 
 Gpt2::Layer Gpt2::make_layer(int64_t index) {
   const int64_t C = config_.hidden_size, F = config_.ffn();
-  const std::string prefix = fmt::format("transformer.h.{}.", index);
+  const std::string prefix = fmt::format("{}{}.", kBlocks, index);
+  const nn::BlockScope block(parameters_);
   const auto norm = [&](const char* name) {
     return nn::LayerNorm(parameters_, prefix + name, C, config_.layer_norm_epsilon);
   };
@@ -55,6 +63,7 @@ Tensor Gpt2::embed(const Tensor& ids) const {
 AddNorm Gpt2::block(size_t index, AddNorm x, const Rows& rows, const Mode& mode, const KvCache* cache,
                     const nn::LayerNorm* next) const {
   const Layer& layer = layers_[index];
+  const nn::Gathered matrices = gathered(*layer.qkv);
   // After the last attention only the selected rows are read by the head: from there on, only they are computed.
   const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;
   const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;
@@ -82,20 +91,31 @@ Tensor Gpt2::decode(const Tensor& x, const Rows& rows, const Mode& mode, const K
   check_rows(x, rows);
   arena().refresh();
   const Tensor positions = positions_->forward(rows.all.position, dtype());  // (N, C)
-  AddNorm h{ops::dropout(ops::add(x, positions), mode.dropout(config_.embd_pdrop, embedding_op_, rows.all)), {}};
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const nvtx::Range range(fmt::format("layer.{}", i).c_str());
-    const nn::LayerNorm* last = rows.K < rows.N ? norm_.get() : nullptr;  // not where rows are gathered before it
-    const nn::LayerNorm* next = i + 1 < layers_.size() ? &layers_[i + 1].norm_1 : last;
-    const auto run = [this, i, rows, mode](const Tensor& in) {
-      return block(i, {in, {}}, rows, mode, nullptr, nullptr).sum;
-    };
-    if (recompute() && cache == nullptr) {
-      h.sum = checkpoint(run, h.sum);  // (N, C); last: (K, C)
-    } else {
-      h = block(i, std::move(h), rows, mode, cache, next);  // (N, C); last: (K, C)
+  const Tensor embedded =
+      ops::dropout(ops::add(x, positions), mode.dropout(config_.embd_pdrop, embedding_op_, rows.all));  // (N, C)
+  const auto blocks = [&](AddNorm h, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const nvtx::Range range(fmt::format("layer.{}", i).c_str());
+      const nn::LayerNorm* last = rows.K < rows.N ? norm_.get() : nullptr;  // not where rows are gathered before it
+      const nn::LayerNorm* next = i + 1 == layers_.size() ? last : i + 1 < end ? &layers_[i + 1].norm_1 : nullptr;
+      const auto run = [this, i, rows, mode](const Tensor& in) {
+        return block(i, {in, {}}, rows, mode, nullptr, nullptr).sum;
+      };
+      if (recompute() && cache == nullptr && end == layers_.size()) {
+        h.sum = checkpoint(run, h.sum);  // (N, C); last: (K, C)
+      } else {
+        h = block(i, std::move(h), rows, mode, cache, next);  // (N, C); last: (K, C)
+      }
     }
-  }
+    return h;
+  };
+  nn::FromBlock kept{embedded, 0};
+  if (cache == nullptr)
+    kept = nn::kept_blocks(*this, kBlocks, std::ssize(layers_), embedded, rows, mode,
+                           config_.resid_pdrop > 0 || config_.attn_pdrop > 0, [&](const Tensor& in, int64_t end) {
+                             return blocks({in, {}}, 0, end).sum;
+                           });
+  AddNorm h = blocks({kept.x, {}}, kept.next, layers_.size());         // (K, C); (N, C) where all rows are selected
   if (rows.K == rows.N) h.sum = ops::gather_rows(h.sum, rows.select);  // (K, C)
   return h.norm ? h.norm : norm_->forward(h.sum);                      // (K, C)
 }

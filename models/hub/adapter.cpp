@@ -17,7 +17,7 @@ void put(const Tensor& into, const std::vector<float>& values) {
 
 // Named rows of the model as files hold them.
 HeadTensor as_filed(const nn::Parameter& p, const nn::NamedRows& r) {
-  const Tensor t = p.master.slice_rows(r.begin, r.end);
+  const Tensor t = p.stored(r.begin, r.end);
   HeadTensor out{.name = r.name, .shape = t.shape(), .values = host_values(t)};
   if (!p.input_first) return out;
   out.values = transposed(out.values, t.dim(0), t.dim(1));
@@ -50,10 +50,12 @@ AdapterConfig peft_config(const nn::Model& model, const AdapterSettings& setting
   config.lora_alpha = settings.alpha;
   config.lora_dropout = settings.dropout;
   config.use_rslora = settings.rslora;
+  config.use_dora = settings.dora;
   config.take_patterns(settings.rank_pattern, settings.alpha_pattern);
   config.bias = settings.bias;
   config.token_indices = settings.token_indices;
   config.target_modules = lora_targets(settings, family);
+  config.layers_to_transform = layer_numbers(settings);
   config.ensure_weight_tying = settings.ensure_weight_tying;
   config.modules_to_save = modules_to_save(model, family);
   const auto& all = model.parameters().all();
@@ -91,7 +93,8 @@ void check_settings(const nn::Model& model, const AdapterConfig& config, const s
     const bool adapted = a != pairs.end();
     LL_CHECK(
         m.name == tied_head || (adapted == config.targets(m.name, m.kind) &&
-                                (!adapted || (a->r == config.rank_of(m.name) && a->scale == config.scale_of(m.name)))),
+                                (!adapted || (a->r == config.rank_of(m.name) && a->scale == config.scale_of(m.name) &&
+                                              a->magnitude.empty() == !config.use_dora))),
         "the adapter cannot be collected: {} was attached with other settings or another family", m.name);
   }
 }
@@ -185,6 +188,7 @@ AdapterSettings settings_of(const LoadedAdapter& adapter) {
                     .alpha = config.lora_alpha,
                     .dropout = config.lora_dropout,
                     .rslora = config.use_rslora,
+                    .dora = config.use_dora,
                     .rank_pattern = config.rank_pattern_text(),
                     .alpha_pattern = config.alpha_pattern_text(),
                     .token_indices = config.token_indices,
@@ -192,9 +196,13 @@ AdapterSettings settings_of(const LoadedAdapter& adapter) {
                     .ensure_weight_tying = config.ensure_weight_tying && !own_head_pair,
                     .bias = config.bias};
   const ModuleTargets& t = config.target_modules;
-  if (!config.exclude_modules.empty() || !config.layers_to_transform.empty()) {
+  const bool by_pattern = !config.layers_to_transform.empty() && !config.layers_pattern.empty();
+  if (!config.exclude_modules.empty() || by_pattern) {
     for (const LoraFactors& f : adapter.modules) s.targets += (s.targets.empty() ? "" : ",") + f.module;
-  } else if (t.all_linear) {
+    return s;
+  }
+  s.layers = fmt::format("{}", fmt::join(config.layers_to_transform, ","));
+  if (t.all_linear) {
     s.targets = "all-linear";
   } else if (!t.expression.empty()) {
     s.targets = t.expression;
@@ -251,6 +259,7 @@ void fill_adapter(nn::Model& model, const LoadedAdapter& adapter, bool with_head
     const LoraFactors* f = adapter.find(a.module);
     put(model.arena().master(a.a), f->a);
     put(model.arena().master(a.b), f->b);
+    if (!a.magnitude.empty()) put(model.arena().master(a.magnitude), f->magnitude);
   }
   for (const HeadTensor& t : adapter.stored) put_stored(model, t);
   put_tokens(model, adapter);
@@ -280,14 +289,16 @@ LoadedAdapter collect_adapter(const nn::Model& model, const AdapterSettings& set
   out.config.base_model_name_or_path = base.name;
   out.card.emplace().base_fingerprint = base.fingerprint;
   for (const nn::AdapterSpec& a : model.adapters())
-    out.modules.push_back({.module = a.module,
-                           .rank = a.r,
-                           .in = a.m,
-                           .out = a.n,
-                           .scale = a.scale,
-                           .a = host_values(arena.master(a.a)),
-                           .b = host_values(arena.master(a.b)),
-                           .table = model.is_table(a.module)});
+    out.modules.push_back(
+        {.module = a.module,
+         .rank = a.r,
+         .in = a.m,
+         .out = a.n,
+         .scale = a.scale,
+         .a = host_values(arena.master(a.a)),
+         .b = host_values(arena.master(a.b)),
+         .magnitude = a.magnitude.empty() ? std::vector<float>() : host_values(arena.master(a.magnitude)),
+         .table = model.is_table(a.module)});
   for (const auto& p : model.parameters().all()) {
     if (!p->trainable && !p->replaced) continue;
     const bool in_rows = p->in_part && p->shape.size() == 2;

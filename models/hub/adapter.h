@@ -24,12 +24,15 @@ struct AdapterSettings {
   double alpha = 16;   // the pairs' product is scaled by alpha / rank, with rslora by alpha / sqrt(rank)
   double dropout = 0;  // on the pairs' input, in training
   bool rslora = false;
+  bool dora = false;  // lengths of the adapted weights' rows are trained apart from their directions (kernels/dora.h)
   // Modules of another rank or alpha: peft's rank_pattern and alpha_pattern as JSON objects. Empty: none.
   std::string rank_pattern = "", alpha_pattern = "";
   // Modules that get a pair: all-linear, a comma list of names, or an expression that matches whole paths
   // (ModuleTargets::from_flag). Linear layers, and where they are named the output layer and embeddings. Empty: the
   // family's default.
   std::string targets = "";
+  // Numbers of the layers whose targets get a pair, a comma list: peft's layers_to_transform. Empty: all.
+  std::string layers = "";
   // Rows of tables that are trained: AdapterConfig::token_indices.
   std::vector<std::pair<std::string, std::vector<int64_t>>> token_indices = {};
   std::string modules_to_save = "";  // comma list of modules trained in full besides the family's
@@ -46,6 +49,9 @@ AdapterSettings settings_of(const LoadedAdapter& adapter);
 
 // The settings' targets as the family spells them.
 ModuleTargets lora_targets(const AdapterSettings& settings, const HubFamily& family);
+
+// AdapterSettings::layers as numbers. Error, naming the flag, where it is no list of numbers.
+std::vector<int64_t> layer_numbers(const AdapterSettings& settings);
 
 // For nn::Model::attach_lora. Throws Error on targets that name nothing, or are an expression that cannot be compiled.
 nn::LoraConfig lora_config(const AdapterSettings& settings, const HubFamily& family);

@@ -51,6 +51,10 @@ std::string AdapterCard::to_json() const {
   j["problem_type"] = problem_type.empty() ? ordered_json(nullptr) : ordered_json(problem_type);
   j["max_length"] = max_length;
   if (vocabulary > 0) j["vocabulary"] = vocabulary;
+  if (!prompt_template.empty()) {
+    j["template"] = prompt_template;
+    j["label_words"] = label_words;
+  }
   if (!prompt_style.empty()) j["prompt_style"] = prompt_style;
   j["method"] = ordered_json::parse(method_json, nullptr, false);
   LL_CHECK(j["method"].is_object(), "the method's settings are not a JSON object: {}", method_json);
@@ -75,6 +79,8 @@ AdapterCard AdapterCard::from_json(const std::string& text, const std::string& f
   card.problem_type = keys.text("problem_type", "");
   card.max_length = keys.whole("max_length", 0);
   card.vocabulary = keys.whole("vocabulary", 0);
+  card.prompt_template = keys.text("template", "");
+  card.label_words = keys.texts("label_words");
   card.prompt_style = keys.text("prompt_style", "");
   if (keys.has("method")) {
     if (!keys.at("method").is_object()) keys.refuse("method", "is not an object");

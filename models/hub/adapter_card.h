@@ -15,7 +15,9 @@ struct AdapterCard {
   std::vector<std::string> labels;  // id2label; empty for language models
   std::string problem_type;         // "regression", "single_label_classification" or empty
   int64_t max_length = 0;
-  int64_t vocabulary = 0;          // rows of tables that have grown beyond the base's; 0: they have not
+  int64_t vocabulary = 0;       // rows of tables that have grown beyond the base's; 0: they have not
+  std::string prompt_template;  // of label words (apps/objectives/prompt.h), with a word for each label; else empty
+  std::vector<std::string> label_words;
   std::string prompt_style;        // of vision-language models: hf or llava; else empty
   std::string method_json = "{}";  // settings of the training method: a JSON object
   std::string base_fingerprint;    // fingerprint() of the base's weights

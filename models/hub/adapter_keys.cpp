@@ -72,6 +72,11 @@ AdapterKey read_adapter_key(const std::string& key, const std::string& adapter) 
     if (rest.empty() || rest == "." + named) out.what = what;
     return out;
   }
+  if (split_at(key, ".lora_magnitude_vector", out.module, rest)) {  // a parameter in older versions of peft
+    if (rest.empty() || rest == ".weight" || rest == "." + named || rest == "." + named + ".weight")
+      out.what = What::magnitude;
+    return out;
+  }
   out.what = What::whole;
   const std::string wrapper = ".token_adapter.";
   if (split_at(key, wrapper, out.module, rest)) {

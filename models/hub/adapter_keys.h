@@ -9,15 +9,16 @@ inline constexpr const char* kAdapterKeyPrefix = "base_model.model.";
 
 struct AdapterKey {
   enum class What : uint8_t {
-    lora_a,    // MODULE.lora_A.weight
-    lora_b,    // MODULE.lora_B.weight
-    table_a,   // MODULE.lora_embedding_A
-    table_b,   // MODULE.lora_embedding_B
-    whole,     // a tensor of modules_to_save, plainly: classifier.dense.weight
-    wrapped,   // MODULE.modules_to_save.default.weight: the same a second time, beside the plain one
-    base,      // MODULE.base_layer.weight: of the base, which peft saves beside the pair of an embedding
-    original,  // MODULE.original_module.weight: of the base, beside a module that is saved whole
-    tokens,    // MODULE.token_adapter.trainable_tokens_delta: rows of the module's weight
+    lora_a,     // MODULE.lora_A.weight
+    lora_b,     // MODULE.lora_B.weight
+    table_a,    // MODULE.lora_embedding_A
+    table_b,    // MODULE.lora_embedding_B
+    magnitude,  // MODULE.lora_magnitude_vector
+    whole,      // a tensor of modules_to_save, plainly: classifier.dense.weight
+    wrapped,    // MODULE.modules_to_save.default.weight: the same a second time, beside the plain one
+    base,       // MODULE.base_layer.weight: of the base, which peft saves beside the pair of an embedding
+    original,   // MODULE.original_module.weight: of the base, beside a module that is saved whole
+    tokens,     // MODULE.token_adapter.trainable_tokens_delta: rows of the module's weight
     unknown
   };
   What what = What::unknown;

@@ -105,6 +105,21 @@ void train_tokens(nn::Model& model, const std::string& name, std::vector<int64_t
   model.train_rows(weight, ids);
 }
 
+// Each layer that is asked for has a pair, as each name of the targets.
+void check_layers(const nn::Model& model, const AdapterSettings& settings, const HubFamily& family) {
+  const std::vector<int64_t> layers = layer_numbers(settings);
+  if (layers.empty()) return;
+  LL_CHECK(!lora_targets(settings, family).names.empty(),
+           "--layers-to-transform goes with --targets as a list of names; an expression says itself which layers it "
+           "means");
+  for (const int64_t layer : layers)
+    LL_CHECK(std::any_of(
+                 model.adapters().begin(), model.adapters().end(),
+                 [&](const nn::AdapterSpec& a) { return AdapterConfig().layer_of(a.module) == std::to_string(layer); }),
+             "--layers-to-transform {}: layer {} has none of the targets; layers are counted from 0", settings.layers,
+             layer);
+}
+
 // As of the names of targets.
 void check_patterns(const nn::Model& model, const AdapterSettings& settings) {
   AdapterConfig c;
@@ -135,28 +150,40 @@ ModuleTargets lora_targets(const AdapterSettings& settings, const HubFamily& fam
   return ModuleTargets::from_flag(settings.targets_as_is ? settings.targets : family.targets_of(settings.targets));
 }
 
+std::vector<int64_t> layer_numbers(const AdapterSettings& settings) {
+  std::vector<int64_t> out;
+  for (const std::string& text : split_names(settings.layers)) {
+    LL_CHECK(text.size() <= 6 && text.find_first_not_of("0123456789") == std::string::npos,
+             "--layers-to-transform takes numbers of layers with commas between, not `{}`", settings.layers);
+    out.push_back(std::stoi(text));
+  }
+  return out;
+}
+
 nn::LoraConfig lora_config(const AdapterSettings& settings, const HubFamily& family) {
   const ModuleTargets targets = lora_targets(settings, family);
+  AdapterConfig which;
+  which.target_modules = targets;
+  which.layers_to_transform = layer_numbers(settings);
   AdapterConfig sizes;
   sizes.r = settings.rank;
   sizes.lora_alpha = settings.alpha;
   sizes.use_rslora = settings.rslora;
   sizes.take_patterns(settings.rank_pattern, settings.alpha_pattern);
-  return {.rank = settings.rank,
-          .alpha = settings.alpha,
-          .dropout = settings.dropout,
-          .rslora = settings.rslora,
-          .gaussian = settings.init == "gaussian",
-          .targets = [targets](const std::string& module) { return matches_target(module, targets); },
-          .besides =
-              [targets](const std::string& module) {
-                return matches_target(module, targets) && !means_linear_only(module, targets);
-              },
-          .tie_pairs = settings.ensure_weight_tying,
-          .size =
-              [sizes](const std::string& module) {
-                return nn::LoraConfig::Size{sizes.rank_of(module), sizes.scale_of(module)};
-              }};
+  return {
+      .rank = settings.rank,
+      .alpha = settings.alpha,
+      .dropout = settings.dropout,
+      .rslora = settings.rslora,
+      .dora = settings.dora,
+      .gaussian = settings.init == "gaussian",
+      .targets = [which](const std::string& module) { return which.targets(module); },
+      .besides = [which, targets](const std::string& m) { return which.targets(m) && !means_linear_only(m, targets); },
+      .tie_pairs = settings.ensure_weight_tying,
+      .size =
+          [sizes](const std::string& module) {
+            return nn::LoraConfig::Size{sizes.rank_of(module), sizes.scale_of(module)};
+          }};
 }
 
 void attach_adapter(nn::Model& model, const AdapterSettings& settings, const HubFamily& family,
@@ -180,6 +207,7 @@ void attach_adapter(nn::Model& model, const AdapterSettings& settings, const Hub
   }
   model.attach_lora(lora);
   if (adapter != nullptr && model.adapters().empty()) check_adapter(model, *adapter);
+  if (adapter == nullptr) check_layers(model, settings, family);
   LL_CHECK(!model.adapters().empty(), "--targets {} matches no linear module of the model (they are {})",
            settings.targets.empty() ? family.default_targets : settings.targets,
            fmt::join(linear_names(model, whole), ", "));

@@ -1,6 +1,7 @@
-// Filling a model whose head may be new: what the encoder families do alike.
+// Filling a model whose head may be new: what all families do alike.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,9 @@ struct LoadReport {
 // of standard deviation `std`. The new adapters, if there are any, get LoRA's initialisation. Fresh values depend on
 // the seed and the tensor's name only. REQUIRES materialise(). Throws Error that names any other missing tensor, or one
 // of another shape.
+// read: how a parameter is read (absent: as it stands in the folder).
 LoadReport load_with_head(nn::Model& model, WeightMap& weights, const std::vector<std::string>& heads, double std,
-                          uint64_t seed);
+                          uint64_t seed,
+                          const std::function<void(const std::string& name, const Tensor& into)>& read = {});
 
 }  // namespace lowland

@@ -32,13 +32,21 @@ void require_finite(const Tensor& t, const std::string& dtype, const std::string
   }
 }
 
-// What a file of the base is written as: blocks as bf16, which holds whatever they can tell.
-std::string written_dtype(const std::string& dtype) { return block_type_of(dtype) ? "BF16" : dtype; }
+// What matrices in blocks are written as: as the configuration says that the model computes, f32 or bf16.
+std::string dtype_of_blocks(const MergedWeights& merged) {
+  if (is_gguf_path(merged.folder())) return "BF16";
+  std::vector<std::string> unsaid;
+  const auto config = nlohmann::json::parse(merged.config_json(unsaid), nullptr, false);
+  for (const char* key : {"dtype", "torch_dtype"})
+    if (config.is_object() && config.contains(key) && config[key] == "float32") return "F32";
+  return "BF16";
+}
 
 // The files of the merged folder.
 class Merger {
  public:
-  explicit Merger(MergedWeights& merged) : merged_(merged), weights_(merged.weights()) {
+  explicit Merger(MergedWeights& merged)
+      : merged_(merged), weights_(merged.weights()), blocks_(weights_.blocks()), as_(dtype_of_blocks(merged)) {
     for (const HeadTensor& h : merged.adapter().head) head_left_[h.name] = &h;
   }
 
@@ -46,16 +54,23 @@ class Merger {
   void write_file(const TensorFile& file, const std::string& path, bool last) {
     std::vector<TensorInfo> plan;
     const auto add = [&](const std::string& name, const std::string& canonical, const std::string& dtype, Shape shape) {
+      const bool narrow = block_type_of(dtype) || blocks_.count(canonical) > 0;
       if (const HeadTensor* h = merged_.whole(canonical)) shape = h->shape;
       head_left_.erase(canonical);
       if (numel_of(shape) == 0) {  // nothing reads it, and readers refuse it
         dropped_.push_back(name);
         return;
       }
-      report_.widened += block_type_of(dtype) ? 1 : 0;
-      plan.push_back({.name = name, .dtype = written_dtype(dtype), .shape = std::move(shape)});
+      report_.widened += narrow ? 1 : 0;
+      plan.push_back({.name = name, .dtype = narrow ? as_ : dtype, .shape = std::move(shape)});
     };
-    for (const TensorInfo& t : file.tensors()) add(t.name, weights_.canonical(t.name), t.dtype, t.shape);
+    for (const TensorInfo& t : file.tensors()) {
+      const std::string canonical = weights_.canonical(t.name);
+      if (weights_.contains(canonical))
+        add(t.name, canonical, t.dtype, weights_.info(canonical).shape);
+      else
+        dropped_.push_back(t.name);  // scales of a matrix
+    }
     if (last && !merged_.apart().empty() && !weights_.contains(merged_.apart())) {
       const TensorInfo& t = weights_.info(merged_.apart_from());
       add(in_folder(merged_.apart()), merged_.apart(), t.dtype, t.shape);
@@ -77,7 +92,8 @@ class Merger {
   }
 
   MergeReport& report() { return report_; }
-  const std::vector<std::string>& dropped() const { return dropped_; }  // tensors without elements
+  const std::string& as() const { return as_; }                         // of what was in blocks
+  const std::vector<std::string>& dropped() const { return dropped_; }  // tensors that are not written
   size_t bytes() const { return bytes_; }                               // of all tensors written
 
  private:
@@ -111,6 +127,8 @@ class Merger {
   inline static const std::map<std::string, std::string> kPt{{"format", "pt"}};
   MergedWeights& merged_;
   const WeightMap& weights_;
+  std::map<std::string, DType> blocks_;
+  std::string as_;
   std::map<std::string, const HeadTensor*> head_left_;
   std::vector<std::string> dropped_;
   MergeReport report_;
@@ -183,8 +201,9 @@ MergeReport merge_adapter(const std::string& base, const std::string& adapter_fo
   else
     copy_other_files(merged.folder(), folder.temporary());
   if (merger.report().widened > 0)
-    merger.report().notes.push_back(fmt::format("{} of {} tensors of the base were in blocks: they are written as bf16",
-                                                merger.report().widened, weights.names().size()));
+    merger.report().notes.push_back(fmt::format("{} of {} tensors of the base were in blocks: they are written as {}",
+                                                merger.report().widened, weights.names().size(),
+                                                merger.as() == "F32" ? "f32" : "bf16"));
   if (!adapter_folder.empty())
     copy_tokenizer_files(adapter_folder, folder.temporary());  // what it was trained with takes the place of the base's
   folder.commit();

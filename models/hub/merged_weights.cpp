@@ -1,6 +1,7 @@
 #include "models/hub/merged_weights.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <nlohmann/json.hpp>
 
@@ -25,6 +26,32 @@ std::string vocabulary_config(const std::string& text, const std::string& file, 
   return j.dump(2) + '\n';
 }
 
+// Of a model whose matrices are numbers again.
+std::string config_of_numbers(const std::string& text, const std::string& file) {
+  nlohmann::ordered_json j = JsonKeys(text, file).root();
+  j.erase("quantization_config");
+  return j.dump(2) + '\n';
+}
+
+// Each output's weights, a row of w or where `turned` a column, with this length instead of their own.
+Tensor with_lengths(const Tensor& w, const std::vector<float>& lengths, bool turned) {
+  const int64_t rows = w.dim(0), columns = w.dim(1);
+  std::vector<float> values = w.to_vector<float>();
+  std::vector<double> squares(lengths.size());
+  const auto output = [turned](int64_t row, int64_t column) { return turned ? column : row; };
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) {
+      const auto x = static_cast<double>(values[i * columns + j]);
+      squares[output(i, j)] += x * x;
+    }
+  std::vector<float> factors(lengths.size());
+  for (size_t o = 0; o < lengths.size(); ++o)
+    factors[o] = squares[o] > 0 ? static_cast<float>(static_cast<double>(lengths[o]) / std::sqrt(squares[o])) : 0.0f;
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) values[i * columns + j] *= factors[output(i, j)];
+  return Tensor::from<float>(w.context(), w.shape(), values);
+}
+
 }  // namespace
 
 MergedWeights::MergedWeights(const std::string& base, const std::string& adapter, const HubFamily& family)
@@ -33,8 +60,6 @@ MergedWeights::MergedWeights(const std::string& base, const std::string& adapter
       adapter_(adapter.empty() ? LoadedAdapter{} : load_adapter(adapter, family.rename)),
       weights_(open_weights(folder_, family)) {
   if (!adapter.empty()) check_base(adapter_, base_of(weights_));
-  LL_CHECK(weights_.blocks().empty() || is_gguf_path(folder_),
-           "{} is quantised by bitsandbytes: merge into the model that it was made of", folder_);
   model_ = family.outline(folder_, adapter_);
   if (!adapter.empty()) {
     attach_adapter(*model_, settings_of(adapter_), family, &adapter_);
@@ -111,7 +136,8 @@ Tensor MergedWeights::value(const std::string& name) {
                b = Tensor::from<float>(context_, {f->out, f->rank}, f->b);
   const bool turned = model_->parameters().input_first(stored_as(name));
   const Tensor product = turned ? ops::matmul(a, b, true, true) : ops::matmul(b, a);  // (in, out) or (out, in)
-  return ops::add(w, ops::scale(product, f->scale));
+  w = ops::add(w, ops::scale(product, f->scale));
+  return f->magnitude.empty() ? w : with_lengths(w, f->magnitude, turned);
 }
 
 // The rows of the embedding, where they are not those of the folder; else 0.
@@ -130,6 +156,7 @@ std::string MergedWeights::config_json(std::vector<std::string>& notes) const {
   const int64_t rows = changed_vocabulary();
   std::string text = read_model_file(file);
   if (family_.merged_config) text = family_.merged_config(text, file, adapter_);
+  if (!is_gguf_path(folder_) && !weights_.blocks().empty()) text = config_of_numbers(text, file);
   if (rows == 0 && !parted_) return text;
   if (rows > 0) notes.push_back(fmt::format("config.json: vocab_size {}", rows));
   if (parted_) notes.emplace_back("config.json: tie_word_embeddings false: the head is no longer the embedding");

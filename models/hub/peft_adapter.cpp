@@ -58,7 +58,6 @@ std::vector<float> floats_of(const TensorFile& file, const TensorInfo& t) {
   if (holds(name, "lora_")) what = "is no factor of LoRA that is known";
   if (holds(name, ".token_adapter.")) what = "is of tokens that trainable_token_indices does not name";
   if (holds(name, ".modules_to_save.")) what = "is of a module that modules_to_save does not name";
-  if (holds(name, "lora_magnitude_vector")) what = "belongs to DoRA, which is not supported";
   if (holds(name, "lora_B.bias")) what = "belongs to lora_bias, which is not supported";
   if (name.ends_with(".bias") && !holds(name, "lora_"))
     what = "is a bias that neither modules_to_save nor bias, in adapter_config.json, asks for";
@@ -74,7 +73,7 @@ void take_factor(const std::string& file, const HeadTensor& t, const std::string
            "{}: tensor `{}` has shape {}, not two dimensions of at least 1: was it saved without its shards gathered?",
            file, t.name, to_string(t.shape));
   LoraFactors& f = found[module];
-  LL_CHECK(f.module.empty() || f.table == table, "{}: `{}` has a pair of a linear layer and one of an embedding", file,
+  LL_CHECK(f.rank == 0 || f.table == table, "{}: `{}` has a pair of a linear layer and one of an embedding", file,
            module);
   f.module = module;
   f.table = table;
@@ -89,12 +88,27 @@ void take_factor(const std::string& file, const HeadTensor& t, const std::string
   into = table ? transposed(t.values, t.shape[0], t.shape[1]) : t.values;
 }
 
+// Of DoRA; convolutions, whose magnitudes have more dimensions, are none of ours.
+void take_magnitude(const std::string& file, const HeadTensor& t, const std::string& module, Factors& found) {
+  LoraFactors& f = found[module];
+  f.module = module;
+  LL_CHECK(f.magnitude.empty(), "{}: tensor `{}` is there twice, under two names", file, t.name);
+  LL_CHECK(t.shape.size() == 1 && t.shape[0] > 0, "{}: tensor `{}` has shape {}, not one dimension", file, t.name,
+           to_string(t.shape));
+  f.magnitude = t.values;
+}
+
 void check_against_config(const std::string& file, const AdapterConfig& config, const LoraFactors& f) {
   const bool no_a = f.a.empty();
   LL_CHECK(!f.a.empty() && !f.b.empty(), "{}: `{}` has no {}", file, f.module,
            !f.table ? (no_a ? "lora_A" : "lora_B") : (no_a ? "lora_embedding_B" : "lora_embedding_A"));
   LL_CHECK(config.targets(f.module), "{}: `{}` is not one of the target_modules of {}", file, f.module,
            kAdapterConfigFile);
+  LL_CHECK(!config.use_dora || !f.table, "{}: `{}` is an embedding with DoRA, which is not supported", file, f.module);
+  LL_CHECK(config.use_dora == !f.magnitude.empty(), "{}: `{}` has {} lora_magnitude_vector, but use_dora is {} in {}",
+           file, f.module, f.magnitude.empty() ? "no" : "a", config.use_dora, kAdapterConfigFile);
+  LL_CHECK(f.magnitude.empty() || std::ssize(f.magnitude) == f.out, "{}: `{}` has {} magnitudes for {} rows", file,
+           f.module, f.magnitude.size(), f.out);
   LL_CHECK(!config.saves_whole(f.module + ".weight"),
            "{}: `{}` has a pair and is in modules_to_save, too: one of the two changes its weight", file, f.module);
   LL_CHECK(config.rank_of(f.module) == f.rank, "{}: `{}` has rank {}, but {} by {}", file, f.module, f.rank,
@@ -254,6 +268,8 @@ LoadedAdapter load_adapter(const std::string& folder, const Rename& rename) {
       // W + B A: of an embedding peft's B^T is this A, and its A^T this B.
       const bool is_a = key.what == What::lora_a || key.what == What::table_b;
       take_factor(file.path(), values, key.module, is_a, table, found);
+    } else if (key.what == What::magnitude) {
+      take_magnitude(file.path(), values, key.module, found);
     } else {
       take_tensor(file.path(), key, std::move(values), adapter, wrapped);
     }

@@ -2,10 +2,10 @@
 // adapter_model.bin, which is read only), and beside them README.md and lowland.json (models/hub/adapter_card.h).
 //
 // Keys on disk: base_model.model.MODULE.lora_A.weight (R, in), .lora_B.weight (out, R), of an embedding
-// .lora_embedding_A (R, V), .lora_embedding_B (C, R), and the tensors of modules_to_save plainly, as
-// base_model.model.classifier.dense.weight; models/hub/adapter_keys.h tells other spellings. peft itself loads with
-// strict=False, so that a wrong name gives the base model's output in silence; here every tensor must be understood,
-// and every writer reads back what it wrote (models/hub/write_adapter.h).
+// .lora_embedding_A (R, V), .lora_embedding_B (C, R), of DoRA besides .lora_magnitude_vector (out), and the tensors of
+// modules_to_save plainly, as base_model.model.classifier.dense.weight; models/hub/adapter_keys.h tells other
+// spellings. peft itself loads with strict=False, so that a wrong name gives the base model's output in silence; here
+// every tensor must be understood, and every writer reads back what it wrote (models/hub/write_adapter.h).
 #pragma once
 #include <optional>
 #include <string>
@@ -27,9 +27,10 @@ inline constexpr const char* kAdapterTorchFile = "adapter_model.bin";  // read w
 struct LoraFactors {
   std::string module;  // "roberta.encoder.layer.0.attention.self.query"
   int64_t rank = 0, in = 0, out = 0;
-  double scale = 0;      // from the config; ignored where an adapter is written
-  std::vector<float> a;  // (rank, in)
-  std::vector<float> b;  // (out, rank)
+  double scale = 0;                   // from the config; ignored where an adapter is written
+  std::vector<float> a;               // (rank, in)
+  std::vector<float> b;               // (out, rank)
+  std::vector<float> magnitude = {};  // (out) of DoRA (kernels/dora.h); empty: none
   bool table = false;
 };
 

@@ -14,7 +14,7 @@ using nlohmann::json;
 void refuse_unsupported(const JsonKeys& keys) {
   const std::string type = keys.text("peft_type", "");
   if (type != "LORA") keys.refuse("peft_type", fmt::format("is {}, not LORA", type.empty() ? "missing" : type));
-  for (const char* key : {"use_dora", "lora_bias", "use_qalora"}) {
+  for (const char* key : {"lora_bias", "use_qalora"}) {
     if (keys.flag(key, false)) keys.refuse(key, "is true, which is not supported");
   }
   if (const std::string bias = keys.text("bias", "none"); bias != "none" && bias != "lora_only" && bias != "all")
@@ -138,6 +138,7 @@ AdapterConfig AdapterConfig::from_json(const std::string& text, const std::strin
   c.lora_dropout = keys.number("lora_dropout", c.lora_dropout);
   if (!(c.lora_dropout >= 0 && c.lora_dropout < 1)) keys.refuse("lora_dropout", "is outside [0, 1)");
   c.use_rslora = keys.flag("use_rslora", false);
+  c.use_dora = keys.flag("use_dora", false);
   c.fan_in_fan_out = keys.flag("fan_in_fan_out", false);
   c.ensure_weight_tying = keys.flag("ensure_weight_tying", false);
   c.bias = keys.text("bias", c.bias);
@@ -188,6 +189,7 @@ std::string AdapterConfig::to_json() const {
   j["fan_in_fan_out"] = fan_in_fan_out;
   j["inference_mode"] = true;
   j["init_lora_weights"] = true;
+  if (!layers_to_transform.empty()) j["layers_to_transform"] = layers_to_transform;
   j["lora_alpha"] = number_of(lora_alpha);
   j["lora_dropout"] = lora_dropout;
   j["modules_to_save"] = modules_to_save.empty() ? json(nullptr) : json(modules_to_save);
@@ -204,7 +206,7 @@ std::string AdapterConfig::to_json() const {
   }
   j["task_type"] = text_or_null(task_type);
   for (const auto& [module, ids] : token_indices) j["trainable_token_indices"][module] = ids;
-  j["use_dora"] = false;
+  j["use_dora"] = use_dora;
   j["use_rslora"] = use_rslora;
   return j.dump(2, ' ', true);
 }
@@ -257,6 +259,15 @@ bool AdapterConfig::saves_whole(const std::string& tensor) const {
   return false;
 }
 
+// The first number after a dot, or the one after layers_pattern.
+std::string AdapterConfig::layer_of(const std::string& module) const {
+  if (layers_pattern.empty()) return ModulePattern(R"(.*?\.[^.]*\.(?P<idx>\d+)\..*)").group(module, "idx");
+  std::string index;
+  for (size_t i = 0; i < layers_pattern.size() && index.empty(); ++i)
+    index = ModulePattern("(?:|.*?\\.)" + layers_pattern[i] + R"(\.(?P<idx>\d+)\..*)").group(module, "idx");
+  return index;
+}
+
 bool AdapterConfig::targets(const std::string& module, ModuleKind kind) const {
   if (!exclude_modules.empty() && matches_target(module, exclude_modules)) return false;
   if (is_within(module, modules_to_save) || !matches_target(module, target_modules)) return false;
@@ -265,12 +276,7 @@ bool AdapterConfig::targets(const std::string& module, ModuleKind kind) const {
   const auto& names = target_modules.names;
   const bool by_suffix = !names.empty() && std::find(names.begin(), names.end(), module) == names.end();
   if (layers_to_transform.empty() || !by_suffix) return true;
-  // The layer's number: the first one after a dot, or the one after layers_pattern.
-  std::string index;
-  if (layers_pattern.empty()) index = ModulePattern(R"(.*?\.[^.]*\.(?P<idx>\d+)\..*)").group(module, "idx");
-  for (size_t i = 0; i < layers_pattern.size() && index.empty(); ++i) {
-    index = ModulePattern("(?:|.*?\\.)" + layers_pattern[i] + R"(\.(?P<idx>\d+)\..*)").group(module, "idx");
-  }
+  const std::string index = layer_of(module);
   return std::any_of(layers_to_transform.begin(), layers_to_transform.end(),
                      [&](int64_t layer) { return std::to_string(layer) == index; });
 }

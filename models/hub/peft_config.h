@@ -1,5 +1,5 @@
 // AdapterConfig: adapter_config.json of a peft LoRA folder. Missing keys have peft's defaults (r 8,
-// lora_alpha 8). A setting that Lowland does not compute is refused by name: use_dora, lora_bias,
+// lora_alpha 8). A setting that Lowland does not compute is refused by name: lora_bias, use_qalora,
 // target_parameters, layer_replication, and initialisations that change the base's weights.
 #pragma once
 #include <cstdint>
@@ -20,6 +20,7 @@ struct AdapterConfig {
   double lora_alpha = 8;
   double lora_dropout = 0;
   bool use_rslora = false;
+  bool use_dora = false;
   bool fan_in_fan_out = false;       // the base stores its weights (in, out): of no effect on linear layers
   bool ensure_weight_tying = false;  // an output layer that is tied to the embedding stays so
   // Biases that are trained beside frozen weights: none, lora_only (of the modules with a pair) or all.
@@ -27,9 +28,9 @@ struct AdapterConfig {
   // all-linear is written as the sorted full names of the adapted modules. A file may leave them out: then they are
   // the modules of its tensors (models/hub/peft_adapter.h).
   ModuleTargets target_modules;
-  ModuleTargets exclude_modules;  // read only, as the next two
-  std::vector<int64_t> layers_to_transform;
+  ModuleTargets exclude_modules;  // read only, as layers_pattern
   std::vector<std::string> layers_pattern;
+  std::vector<int64_t> layers_to_transform;  // of target_modules only what is in these layers; empty: in any
   std::vector<std::string> modules_to_save;  // {"classifier"}; empty is written as null
   // trainable_token_indices: rows of an embedding or output layer that are trained, by its name. A plain list is of
   // embed_tokens, peft's default.
@@ -54,6 +55,8 @@ struct AdapterConfig {
   std::string alpha_pattern_text() const;
   void take_patterns(const std::string& rank_json, const std::string& alpha_json);
 
+  // The number of the layer that the module is in, as peft finds it; empty: of none.
+  std::string layer_of(const std::string& module) const;
   int64_t rank_of(const std::string& module) const;
   double alpha_of(const std::string& module) const;
   double scale_of(const std::string& module) const;  // alpha / r, or alpha / sqrt(r)

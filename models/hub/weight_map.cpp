@@ -195,7 +195,9 @@ void WeightMap::read_turned(const std::string& name, const Tensor& into) {
   const Shape wanted = {into.dim(1), into.dim(0)}, &shape = info(name).shape;
   LL_CHECK(shape == wanted, "{}: tensor `{}` is {}, the model's is {}", folder_, name, to_string(shape),
            to_string(wanted));
-  into.assign(transposed(load(into.context(), name, DType::f32).to_vector<float>(), shape[0], shape[1]));
+  into.copy_from(
+      Tensor::from<float>(into.context(), into.shape(),
+                          transposed(load(into.context(), name, DType::f32).to_vector<float>(), shape[0], shape[1])));
 }
 
 Tensor WeightMap::load(Context& context, const std::string& name, DType dtype) {

@@ -37,6 +37,7 @@ void write_weights(const std::string& path, const LoadedAdapter& adapter) {
   const auto add_pair = [&](const std::string& module, const LoraFactors& f) {
     add(module + ".lora_A.weight", {f.rank, f.in}, f.a);
     add(module + ".lora_B.weight", {f.out, f.rank}, f.b);
+    if (!f.magnitude.empty()) add(module + ".lora_magnitude_vector", {f.out}, f.magnitude);
   };
   std::vector<LoraFactors> tables;  // in peft's form
   tables.reserve(adapter.modules.size());
@@ -85,7 +86,7 @@ void read_back(const std::string& folder, const LoadedAdapter& wanted) {
   for (const LoraFactors& f : wanted.modules) {
     const LoraFactors* r = read.find(f.module);
     equal = equal && r && r->in == f.in && r->out == f.out && r->table == f.table && same(r->a, f.a) &&
-            same(r->b, f.b) && r->scale == wanted.config.scale_of(f.module);
+            same(r->b, f.b) && same(r->magnitude, f.magnitude) && r->scale == wanted.config.scale_of(f.module);
   }
   for (const HeadTensor& t : wanted.head) {
     const HeadTensor* r = read.find_head(t.name);

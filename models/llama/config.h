@@ -53,7 +53,8 @@ struct LlamaConfig : DecoderConfig {  // model_type: one of models/llama/kind.cp
 
   const LlamaKind& kind() const { return *llama_kind(model_type); }
   int64_t max_tokens() const override;
-  const char* embedding() const override;
+  std::string embedding() const override;
+  std::string classifier_class() const override;
   HubFamily family() const override;
   std::unique_ptr<Decoder> new_model() const override;
   std::unique_ptr<DecoderConfig> copy() const override { return std::make_unique<LlamaConfig>(*this); }

@@ -113,6 +113,7 @@ nlohmann::json LlamaConfig::own_json() const {
   if (model_type == "llama" || kind().head_norms || kind().gelu) j["attention_bias"] = qkv_bias;
   if (model_type != "llama") put_windows(*this, j);
   put_token_ids(*this, j);
+  if (classifies) put_labels(*this, j);
   if (!dtype.empty()) j["torch_dtype"] = dtype;
   if (!name_or_path.empty()) j["_name_or_path"] = name_or_path;
   return j;

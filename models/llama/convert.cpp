@@ -16,7 +16,7 @@
 #include "engine/io/safetensors_writer.h"
 #include "models/hub/json_keys.h"
 #include "models/hub/write_model.h"
-#include "models/llama/load_weights.h"
+#include "models/llama/llama2c.h"
 
 namespace lowland {
 namespace fs = std::filesystem;

@@ -10,6 +10,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/nvtx.h"
+#include "nn/block_cache.h"
 
 namespace lowland {
 
@@ -25,7 +26,7 @@ Bias bias_if(bool on) { return on ? Bias::learnt : Bias::none; }
 }  // namespace
 
 Llama::Llama(LlamaConfig config, nn::Model* whole, const std::string& base)
-    : Decoder(whole), config_(std::move(config)) {
+    : Decoder(whole), config_(std::move(config)), prefix_(base) {
   const int64_t C = config_.hidden_size, V = config_.vocab_size;
   tokens_ = own(std::make_unique<nn::Embedding>(parameters_, base + ".embed_tokens", V, C));
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) layers_.push_back(make_layer(base, i));
@@ -55,6 +56,7 @@ Llama::Layer Llama::make_layer(const std::string& base, int64_t index) {
   const std::string prefix = fmt::format("{}.layers.{}.", base, index);
   const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
   nn::ParameterSet& set = parameters_;
+  const nn::BlockScope block(set);
   const auto norm = [&](const std::string& module, int64_t width) {
     return nn::RmsNorm(set, module, width, config_.rms_norm_eps, kind.plus_one);
   };
@@ -145,6 +147,7 @@ Tensor Llama::attend_rotated(size_t index, Tensor qkv, const Rows& rows, const R
 AddNorm Llama::block(size_t index, AddNorm x, const Rows& rows, const Rope& rope, const Mode& mode,
                      const KvCache* cache, const nn::RmsNorm* next) const {
   const Layer& layer = layers_[index];
+  const nn::Gathered matrices = gathered(*layer.qkv);
   // After the last attention only the selected rows are read by the head: from there on, only they are
   // computed.
   const bool narrow = index + 1 == layers_.size() && rows.K < rows.N;
@@ -165,22 +168,31 @@ AddNorm Llama::block(size_t index, AddNorm x, const Rows& rows, const Rope& rope
 Tensor Llama::decode(const Tensor& x, const Rows& rows, const Mode& mode, const KvCache* cache) const {
   check_rows(x, rows);
   arena().refresh();
-  AddNorm h{x, {}};  // (N, C)
   const Rope far = rope_of(rows, cache), near = local_rope();
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const nvtx::Range range(fmt::format("layer.{}", i).c_str());
-    const Rope& rope = config_.local(static_cast<int64_t>(i)) ? near : far;
-    const nn::RmsNorm* last = rows.K < rows.N ? norm_.get() : nullptr;  // not where rows are gathered before it
-    const nn::RmsNorm* next = i + 1 < layers_.size() ? &layers_[i + 1].input_norm : last;
-    const auto run = [this, i, rows, rope, mode](const Tensor& in) {
-      return block(i, {in, {}}, rows, rope, mode, nullptr, nullptr).sum;
-    };
-    if (recompute() && cache == nullptr) {
-      h.sum = checkpoint(run, h.sum);  // (N, C); last: (K, C)
-    } else {
-      h = block(i, std::move(h), rows, rope, mode, cache, next);  // (N, C); last: (K, C)
+  const auto blocks = [&](AddNorm h, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const nvtx::Range range(fmt::format("layer.{}", i).c_str());
+      const Rope& rope = config_.local(static_cast<int64_t>(i)) ? near : far;
+      const nn::RmsNorm* last = rows.K < rows.N ? norm_.get() : nullptr;  // not where rows are gathered before it
+      const nn::RmsNorm* next = i + 1 == layers_.size() ? last : i + 1 < end ? &layers_[i + 1].input_norm : nullptr;
+      const auto run = [this, i, rows, rope, mode](const Tensor& in) {
+        return block(i, {in, {}}, rows, rope, mode, nullptr, nullptr).sum;
+      };
+      if (recompute() && cache == nullptr && end == layers_.size()) {
+        h.sum = checkpoint(run, h.sum);  // (N, C); last: (K, C)
+      } else {
+        h = block(i, std::move(h), rows, rope, mode, cache, next);  // (N, C); last: (K, C)
+      }
     }
-  }
+    return h;
+  };
+  nn::FromBlock kept{x, 0};
+  if (cache == nullptr)
+    kept = nn::kept_blocks(*this, prefix_ + ".layers.", std::ssize(layers_), x, rows, mode,
+                           config_.attention_dropout > 0, [&](const Tensor& in, int64_t end) {
+                             return blocks({in, {}}, 0, end).sum;
+                           });
+  AddNorm h = blocks({kept.x, {}}, kept.next, layers_.size());         // (K, C); (N, C) where all rows are selected
   if (rows.K == rows.N) h.sum = ops::gather_rows(h.sum, rows.select);  // (K, C)
   return h.norm ? h.norm : norm_->forward(h.sum);                      // (K, C)
 }

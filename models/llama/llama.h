@@ -5,11 +5,12 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "models/decoder/decoder.h"
+#include "models/decoder/kv_cache.h"
 #include "models/llama/config.h"
-#include "models/llama/kv_cache.h"
 #include "nn/rms_norm.h"
 
 namespace lowland {
@@ -60,6 +61,7 @@ class Llama final : public Decoder {
   Rope local_rope() const;
 
   LlamaConfig config_;
+  std::string prefix_;  // of the names: model
   nn::Embedding* tokens_;
   std::vector<Layer> layers_;
   std::unique_ptr<nn::RmsNorm> norm_;

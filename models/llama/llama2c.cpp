@@ -5,7 +5,7 @@
 #include "engine/error.h"
 #include "engine/io/row_order.h"
 #include "models/hub/base_model.h"
-#include "models/llama/load_weights.h"
+#include "models/llama/llama2c.h"
 
 namespace lowland {
 namespace fs = std::filesystem;

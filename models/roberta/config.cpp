@@ -41,36 +41,6 @@ void check_supported(const JsonKeys& keys, const RobertaConfig& c) {
     keys.refuse("pad_token_id", "is null: positions are counted from it");
 }
 
-std::vector<std::string> default_labels(int64_t n) {
-  std::vector<std::string> labels;
-  for (int64_t i = 0; i < n; ++i) labels.push_back(fmt::format("LABEL_{}", i));
-  return labels;
-}
-
-std::vector<std::string> read_labels(const JsonKeys& keys) {
-  constexpr int64_t kMost = 1'000'000;
-  if (!keys.has("id2label")) {
-    const int64_t n = keys.whole("num_labels", 2);
-    if (n < 1 || n > kMost) keys.refuse("num_labels", fmt::format("is {}", n));
-    return default_labels(n);
-  }
-  const auto& map = keys.at("id2label");
-  if (!map.is_object() || map.empty()) keys.refuse("id2label", "does not map ids to labels");
-  std::vector<std::string> labels(map.size());
-  std::vector<bool> seen(map.size());
-  for (const auto& [id, label] : map.items()) {
-    const bool digits =
-        !id.empty() && id.size() < 8 && std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
-    const size_t i = digits ? std::stoul(id) : map.size();
-    if (i >= map.size() || seen[i])
-      keys.refuse("id2label", fmt::format("has {} ids, but not 0 to {}", map.size(), map.size() - 1));
-    seen[i] = true;
-    // Labels that are numbers ("0": 0) occur; transformers keeps them as they are.
-    labels[i] = label.is_string() ? label.get<std::string>() : label.dump();
-  }
-  return labels;
-}
-
 void check_sizes(const JsonKeys& keys, const RobertaConfig& c) {
   const Spelling key = spelling(c);
   const std::pair<const char*, int64_t> sizes[] = {
@@ -100,6 +70,13 @@ void check_sizes(const JsonKeys& keys, const RobertaConfig& c) {
 }
 
 }  // namespace
+
+RobertaConfig::RobertaConfig() {
+  model_type = "roberta";
+  vocab_size = 50265;
+  hidden_size = 768;
+  num_hidden_layers = num_attention_heads = 12;
+}
 
 RobertaConfig RobertaConfig::from_json(const std::string& text, const std::string& file_name) {
   const JsonKeys keys(text, file_name);
@@ -135,11 +112,7 @@ RobertaConfig RobertaConfig::from_json(const std::string& text, const std::strin
     c.eos_token_id = keys.whole("eos_token_id", c.eos_token_id);
   }
   c.tie_word_embeddings = keys.flag("tie_word_embeddings", c.tie_word_embeddings);
-  c.set_labels(read_labels(keys));
-  c.problem_type = keys.text("problem_type", "");
-  const bool known = c.problem_type.empty() || c.problem_type == "regression" ||
-                     c.problem_type == "single_label_classification" || c.problem_type == "multi_label_classification";
-  if (!known) keys.refuse("problem_type", fmt::format("is {}, which transformers does not know", c.problem_type));
+  read_labels(keys, c);
   c.dtype = keys.text("dtype", keys.text("torch_dtype", ""));  // version 5, version 4
   c.name_or_path = keys.text("_name_or_path", "");
   c.architectures = keys.texts("architectures");
@@ -154,13 +127,6 @@ RobertaConfig RobertaConfig::from_folder(const std::string& folder) {
   return from_json(read_model_file(path, 64 << 20), path);
 }
 
-void RobertaConfig::set_labels(std::vector<std::string> names) {
-  labels = std::move(names);
-  num_labels = labels.size();
-}
-
-bool RobertaConfig::has_own_labels() const { return labels != default_labels(num_labels); }
-
 const EncoderKind& RobertaConfig::kind() const {
   const EncoderKind* found = encoder_kind(model_type);
   LL_CHECK(found != nullptr, "model_type {} is no encoder's", model_type);
@@ -170,6 +136,12 @@ const EncoderKind& RobertaConfig::kind() const {
 std::string RobertaConfig::to_json() const {
   if (source.empty()) return own_json().dump(2) + "\n";
   return json_with_changes(source, from_json(source, "config.json").own_json(), own_json());
+}
+
+std::string RobertaConfig::classifier_json() const {
+  RobertaConfig written = *this;
+  written.architectures = {classifier_class()};
+  return written.to_json();
 }
 
 nlohmann::json RobertaConfig::own_json() const {
@@ -200,11 +172,7 @@ nlohmann::json RobertaConfig::own_json() const {
     j["bos_token_id"] = bos_token_id;
     j["eos_token_id"] = eos_token_id;
   }
-  for (size_t i = 0; i < labels.size(); ++i) {
-    j["id2label"][std::to_string(i)] = labels[i];
-    j["label2id"][labels[i]] = i;
-  }
-  if (!problem_type.empty()) j["problem_type"] = problem_type;
+  put_labels(*this, j);
   if (!dtype.empty()) j["torch_dtype"] = dtype;
   if (!name_or_path.empty()) j["_name_or_path"] = name_or_path;
   return j;

@@ -14,14 +14,19 @@ void fit_to_adapter(RobertaConfig& config, const LoadedAdapter& adapter) {
       if (t.name.ends_with("embeddings.word_embeddings.weight") && t.shape.size() == 2) config.vocab_size = t.shape[0];
 }
 
-HubFamily roberta_family(const std::string& model_type) {
+HubFamily roberta_family(const std::string& model_type, bool label_words) {
   const EncoderKind* kind = encoder_kind(model_type);
   LL_CHECK(kind != nullptr, "model_type {} is no encoder's", model_type);
   HubFamily family;
   family.base_prefix = kind->base;
   family.default_targets = kind->targets;
-  family.whole = kind->heads;
-  family.task_type = "SEQ_CLS";
+  if (label_words) {
+    family.base_model_class = std::string(kind->class_names) + "ForMaskedLM";
+    family.parent_library = fmt::format("transformers.models.{0}.modeling_{0}", kind->library);
+  } else {
+    family.whole = kind->heads;
+    family.task_type = "SEQ_CLS";
+  }
   family.outline = [kind](const std::string& folder, LoadedAdapter& adapter) {
     RobertaConfig config = RobertaConfig::from_folder(folder);
     const auto in_lm_head = [&](const std::string& name) { return name.starts_with(kind->lm_head); };
@@ -39,6 +44,12 @@ HubFamily roberta_family(const std::string& model_type) {
     return classifier_config(text, file, adapter, std::string(kind->class_names) + "ForSequenceClassification");
   };
   return family;
+}
+
+HubFamily RobertaConfig::classifier_family() const { return roberta_family(model_type, !label_words.empty()); }
+
+std::unique_ptr<TextModel> RobertaConfig::new_classifier() const {
+  return std::make_unique<Roberta>(*this, label_words.empty() ? RobertaHead::classification : RobertaHead::masked_lm);
 }
 
 }  // namespace lowland

@@ -7,8 +7,9 @@
 
 namespace lowland {
 
-// model_type: of the folder (RobertaConfig::model_type).
-HubFamily roberta_family(const std::string& model_type = "roberta");
+// model_type: of the folder (RobertaConfig::model_type). label_words: the masked-LM head classifies, and stays as it
+// is; peft has no task type for it.
+HubFamily roberta_family(const std::string& model_type = "roberta", bool label_words = false);
 
 // What an adapter changes in the shape of its base: the rows of its vocabulary.
 void fit_to_adapter(RobertaConfig& config, const LoadedAdapter& adapter);

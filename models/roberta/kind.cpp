@@ -9,6 +9,7 @@ namespace {
 EncoderKind roberta() {
   return {.base = "roberta",
           .class_names = "Roberta",
+          .library = "roberta",
           .targets = "query,value",
           .heads = {"classifier"},
           .layers = "encoder.layer",
@@ -38,6 +39,7 @@ EncoderKind bert() {
   EncoderKind k = roberta();
   k.base = "bert";
   k.class_names = "Bert";
+  k.library = "bert";
   k.dense = "bert.pooler.dense";  // a part of the encoder: frozen beside adapters
   k.labels = "classifier";
   k.lm_dense = "cls.predictions.transform.dense";
@@ -52,6 +54,7 @@ EncoderKind bert() {
 EncoderKind distilbert() {
   return {.base = "distilbert",
           .class_names = "DistilBert",
+          .library = "distilbert",
           .targets = "q_lin,v_lin",
           .heads = {"pre_classifier", "classifier"},
           .layers = "transformer.layer",

@@ -9,6 +9,7 @@ namespace lowland {
 struct EncoderKind {
   const char* base;                // stands before all names of the bare encoder
   const char* class_names;         // how transformers' classes begin: "Bert" of BertForMaskedLM
+  const char* library;             // and where they are: "bert" of transformers.models.bert.modeling_bert
   const char* targets;             // peft's default, the query and the value
   std::vector<std::string> heads;  // modules of the classifier that every adapter trains in full
 

@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/nvtx.h"
+#include "nn/block_cache.h"
 
 namespace lowland {
 
@@ -45,6 +46,7 @@ Roberta::Layer Roberta::make_layer(int64_t index) {
   const std::string prefix = fmt::format("{}.{}.{}.", kind.base, kind.layers, index);
   const double eps = config_.layer_norm_eps;
   nn::ParameterSet& set = parameters_;
+  const nn::BlockScope block(set);
   using Parts = std::vector<Linear::Part>;
   return {own(std::make_unique<Linear>(
               set, Parts{{prefix + kind.query, C}, {prefix + kind.key, C}, {prefix + kind.value, C}}, C)),
@@ -73,6 +75,7 @@ Tensor Roberta::embed(const Rows& rows, const Mode& mode) const {
 }
 
 Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, const Mode& mode, bool last) const {
+  const nn::Gathered matrices = gathered(*layer.qkv);
   // After the last attention only the selected rows are read by the head: from its queries on, only they are computed.
   const bool narrow = last && rows.K < rows.N;
   const nn::RowIds& out_rows = narrow ? rows.selected : rows.all;
@@ -106,13 +109,23 @@ Tensor Roberta::block(const Layer& layer, const Tensor& x, const Rows& rows, con
 Tensor Roberta::encode(const Rows& rows, const Mode& mode) const {
   LL_CHECK(rows.K > 0, "no row of the batch is selected");
   arena().refresh();
-  Tensor x = embed(rows, mode);  // (N, C)
-  for (const Layer& layer : layers_) {
-    const nvtx::Range range(fmt::format("layer.{}", &layer - layers_.data()).c_str());
-    const bool last = &layer == &layers_.back();
-    const auto run = [this, &layer, rows, mode, last](const Tensor& in) { return block(layer, in, rows, mode, last); };
-    x = recompute() ? checkpoint(run, x) : run(x);  // (N, C); last: (K, C)
-  }
+  const auto blocks = [&](Tensor x, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const nvtx::Range range(fmt::format("layer.{}", i).c_str());
+      const Layer& layer = layers_[i];
+      const bool last = i + 1 == layers_.size();
+      const auto run = [this, &layer, rows, mode, last](const Tensor& in) {
+        return block(layer, in, rows, mode, last);
+      };
+      x = recompute() && end == layers_.size() ? checkpoint(run, x) : run(x);  // (N, C); last: (K, C)
+    }
+    return x;
+  };
+  const bool drops = config_.hidden_dropout_prob > 0 || config_.attention_probs_dropout_prob > 0;
+  const nn::FromBlock kept = nn::kept_blocks(*this, fmt::format("{}.{}.", config_.kind().base, config_.kind().layers),
+                                             std::ssize(layers_), embed(rows, mode), rows, mode, drops,
+                                             [&](const Tensor& x, int64_t end) { return blocks(x, 0, end); });
+  const Tensor x = blocks(kept.x, kept.next, layers_.size());      // (K, C); (N, C) where all rows are selected
   return rows.K == rows.N ? ops::gather_rows(x, rows.select) : x;  // (K, C)
 }
 
@@ -133,7 +146,13 @@ Tensor Roberta::classify(const Tensor& x, const Rows& rows, const Mode& mode) co
 
 Tensor Roberta::predict_tokens(const Tensor& x, const Rows& rows, const Mode& mode) const {
   const Tensor h = lm_norm_->forward(ops::gelu(dense_->forward(x, rows.selected, mode)));  // (K, C)
-  return ops::linear(h, words_->weight().value, lm_bias_->value);                          // (K, V)
+  const Tensor& table = words_->weight().value;                                            // (V, C)
+  if (config_.label_words.empty()) return ops::linear(h, table, lm_bias_->value);          // (K, V)
+  const auto labels = static_cast<int64_t>(config_.label_words.size());
+  if (!label_words_) label_words_ = Tensor::from<int32_t>(context(), {labels}, config_.label_words);
+  const Tensor rows_of_words = ops::embedding(label_words_, table, dtype());                             // (L, C)
+  const Tensor bias = ops::gather_rows(lm_bias_->value.reshape({config_.vocab_size, 1}), label_words_);  // (L, 1)
+  return ops::linear(h, rows_of_words, bias.reshape({labels}));                                          // (K, L)
 }
 
 }  // namespace lowland

@@ -6,26 +6,26 @@
 #include <vector>
 
 #include "models/roberta/config.h"
+#include "models/text/text_model.h"
 #include "nn/embedding.h"
 #include "nn/layer_norm.h"
-#include "nn/model.h"
 
 namespace lowland {
 
 enum class RobertaHead { classification, masked_lm };
 
-class Roberta final : public nn::Model {
+class Roberta final : public TextModel {
  public:
   Roberta(RobertaConfig config, RobertaHead head);
 
-  // Classification: (S, labels), one selected row per segment, its first. Masked LM: (K, V), the selected rows.
-  Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const;
+  // Classification: (S, labels), one selected row per segment, its first. Masked LM: (K, V), the selected rows; where
+  // the configuration has label words (K, labels), theirs.
+  Tensor forward(const nn::Rows& rows, const nn::Mode& mode) const override;
   // What the head reads: the last block's output at the selected rows, (K, C).
   Tensor encode(const nn::Rows& rows, const nn::Mode& mode) const;
-  // Longest segment that the positions allow.
-  int64_t max_length() const { return config_.max_tokens(); }
 
-  const RobertaConfig& config() const { return config_; }
+  const RobertaConfig& config() const override { return config_; }
+  int64_t head_dim() const override { return config_.head_dim(); }
   RobertaHead head() const { return head_; }
 
  private:
@@ -54,6 +54,7 @@ class Roberta final : public nn::Model {
   nn::Linear* labels_ = nullptr;  // what gives the labels: classifier.out_proj, classifier
   std::unique_ptr<nn::LayerNorm> lm_norm_;
   nn::Parameter* lm_bias_ = nullptr;
+  mutable Tensor label_words_;  // (labels) i32, made at first use
   uint64_t head_in_op_ = 0, head_out_op_ = 0;
 };
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "models/decoder/tied_head.h"
 #include "models/hub/target_match.h"
-#include "models/llama/tied_head.h"
 #include "models/vlm/names.h"
 #include "models/vlm/vlm.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
-#include "models/llama/tied_head.h"
+#include "models/decoder/tied_head.h"
 
 namespace lowland {
 namespace {
@@ -42,8 +42,9 @@ void check_projector(const Vlm& model, const WeightMap& weights) {
 std::string load_weights(Vlm& model, WeightMap& weights, uint64_t seed, const LoadedAdapter* adapter) {
   check_projector(model, weights);
   for (const std::string& name : model.parameters().shared_names()) weights.use(name);
-  for (const auto& [name, tensor] : model.parameters().to_fill())
-    read_parameter(weights, model.config().text, kVlmEmbedding, adapter, name, tensor);
+  model.parameters().fill([&](const std::string& name, const Tensor& into) {
+    read_parameter(weights, model.config().text, kVlmEmbedding, adapter, name, into);
+  });
   model.initialise_adapters(seed);
   return weights.unused_message();
 }

@@ -154,6 +154,21 @@ TEST_CASE("lowland-llama: a GGUF file is a base like its folder, and what is tra
   CHECK(std::abs(loss_of({"evaluate", "--model", w / "merged", "--dev", task / "dev.jsonl"}) - wanted) < 1e-5);
   CHECK(must(run_llama({"export", "--run", w / "file", "--out", w / "adapter.gguf"})).err.find("wrote 28 tensors") !=
         std::string::npos);
+  std::vector<std::string> merge = {"merge",
+                                    "--model",
+                                    base,
+                                    "--adapter",
+                                    w / "file/adapter",
+                                    "--quantize-merged",
+                                    "q8_0",
+                                    "--out",
+                                    w / "merged-q8_0.gguf"};
+  must(run_llama(merge));
+  must(run_llama({"export", "--model", base, "--adapter", w / "file/adapter", "--gguf", "q8_0", "--out",
+                  w / "exported-q8_0.gguf"}));
+  CHECK(read_text(w / "merged-q8_0.gguf") == read_text(w / "exported-q8_0.gguf"));
+  merge[6] = "f16";
+  CHECK(run_llama(merge).err == "error: --quantize-merged must be q8_0 or q4_0, got f16\n");
   must(run_llama({"convert", "--model", file, "--out", w / "converted"}));
   CHECK(must(run_llama({"generate", "--model", w / "converted", "--prompt", "the colour", "--max-new-tokens", "5"}))
             .out ==
@@ -212,6 +227,75 @@ TEST_CASE("lowland-llama: inspect shows what finetune then does, and memory is a
   CHECK(o.out.find("model.layers.1.mlp.down_proj  A (8,64)  B (32,8)  scale 2") != std::string::npos);
   CHECK(o.out.find("trainable params: ") != std::string::npos);
   CHECK(o.out.find("frozen weights") != std::string::npos);
+}
+
+TEST_CASE("lowland-llama: inspect plans from a configuration alone; Llama-3.1's 8B in NF4 in 12 GB, its 70B in 48 GB") {
+  const Workspace w;
+  const Workspace& task = tiny_language();
+  std::string text;
+  for (int i = 0; i < 4200; ++i) text += "the colour ";
+  w.write("long.jsonl", json{{"text", text}}.dump() + "\n");
+  const json config = {{"model_type", "llama"},           {"vocab_size", 128256},        {"hidden_size", 4096},
+                       {"intermediate_size", 14336},      {"num_hidden_layers", 32},     {"num_attention_heads", 32},
+                       {"num_key_value_heads", 8},        {"rms_norm_eps", 1e-5},        {"rope_theta", 5e5},
+                       {"max_position_embeddings", 8192}, {"tie_word_embeddings", false}};
+  w.write("8b/config.json", config.dump());
+  json large = config;
+  large["hidden_size"] = 8192;
+  large["intermediate_size"] = 28672;
+  large["num_hidden_layers"] = 80;
+  large["num_attention_heads"] = 64;
+  large["quantization_config"] = {{"quant_method", "bitsandbytes"},
+                                  {"load_in_4bit", true},
+                                  {"bnb_4bit_quant_type", "nf4"},
+                                  {"bnb_4bit_use_double_quant", false}};
+  w.write("70b/config.json", large.dump());
+  large["quantization_config"]["bnb_4bit_use_double_quant"] = true;
+  w.write("70b-nested/config.json", large.dump());
+  // Gigabytes of a line of the table.
+  const auto planned = [&](const std::string& model, const char* length, const char* weights, const std::string& part) {
+    const Outcome o = run_llama({"inspect",
+                                 "--model",
+                                 w / model,
+                                 "--tokenizer",
+                                 task / "pretrained/model",
+                                 "--train",
+                                 w / "long.jsonl",
+                                 "--dev-fraction",
+                                 "0",
+                                 "--weights-dtype",
+                                 weights,
+                                 "--rank",
+                                 "16",
+                                 "--targets",
+                                 "all-linear",
+                                 "--recompute",
+                                 "block",
+                                 "--batch-size",
+                                 "1",
+                                 "--max-length",
+                                 length,
+                                 "--show",
+                                 "0",
+                                 "--threads",
+                                 "1"});
+    INFO(o.err);
+    REQUIRE(o.exit_code == 0);
+    const size_t at = o.out.find("\n  " + part + " ");
+    REQUIRE(at != std::string::npos);
+    std::istringstream line(o.out.substr(at + part.size() + 3));
+    double size = 0;
+    std::string unit;
+    line >> size >> unit;
+    CHECK(unit == "GB");
+    return size;
+  };
+  CHECK(planned("8b", "4096", "nf4", "all") < 12);
+  CHECK(planned("70b-nested", "512", "bf16", "all") < 48);
+  // 68.5e9 numbers in blocks of 64: half a byte each, and four bytes a block, or one and the outer scales
+  const double rest = 2 * 128256.0 * 8192 * 2 / 1e9, numbers = 80.0 * 8192 * (2 * 8192 + 2 * 1024 + 3 * 28672) / 1e9;
+  CHECK(std::abs(planned("70b", "512", "bf16", "frozen weights") - rest - numbers * (0.5 + 4.0 / 64)) < 0.1);
+  CHECK(std::abs(planned("70b-nested", "512", "bf16", "frozen weights") - rest - numbers * (0.5 + 1.0 / 64)) < 0.3);
 }
 
 TEST_CASE("lowland-llama: a run's frozen weights are read in its dtype again, unless told otherwise") {

@@ -7,6 +7,7 @@
 #include "apps/train/run.h"
 #include "apps/train/step.h"
 #include "engine/error.h"
+#include "kernels/common/environment.h"
 #include "models/gpt2/gpt2.h"
 #include "models/llama/llama.h"
 #include "models/roberta/roberta.h"
@@ -20,6 +21,7 @@ struct Settings {
   MethodSettings how;
   BatchSettings batch;
   double lora_dropout = 0;
+  SystemSettings system;
 };
 
 Settings settings_of(const std::string& method, const std::string& recompute) {
@@ -113,14 +115,13 @@ const TrainingSettings kTraining = [] {
   t.max_steps = 3;
   return t;
 }();
-const SystemSettings kSystem;
 
 PlannedRun planned(const Sequences& work, const Settings& s) {
   return {.new_model = [&work, s] { return work.make(s); },
           .objective = work,
           .how = s.how,
           .training = kTraining,
-          .system = kSystem,
+          .system = s.system,
           .lora_dropout = s.lora_dropout,
           .narrow_weights = dynamic_cast<const DecoderSteps*>(&work) != nullptr};
 }
@@ -154,7 +155,7 @@ size_t measured(const Sequences& work, const Settings& s) {
   Context context({}, 2);
   const std::unique_ptr<nn::Model> model = work.make(s);
   prepare(*model, planned(work, s), s.batch, context);
-  model->materialise(context, DType::f32);
+  model->materialise(context, s.system.compute_dtype(context));
   model->parameters().initialise(1, 0.02, [](const std::string&) { return true; });
   model->initialise_adapters(1);
   const auto method = optim::make_method(s.how.name, model->arena(), kTraining.method_options(s.how));
@@ -244,6 +245,26 @@ TEST_CASE("memory plan: larger models, other settings") {
   base.num_hidden_layers = 6;
   for (const char* recompute : {"none", "block"})
     check_prediction("mid roberta", RobertaSteps(base, 128), settings_of("lora", recompute));
+}
+
+TEST_CASE("memory plan: in bf16 on the CPU, with weights in bf16 and quantised") {
+  environment::kCpuBf16.set("1");
+  LlamaConfig mid = tiny_llama();
+  mid.vocab_size = 4000;
+  mid.hidden_size = 256;
+  mid.intermediate_size = 704;
+  mid.head_dim = 64;
+  for (const char* method : {"lora", "eflat-lora", "full"})
+    for (const char* weights : {"auto", "nf4"}) {
+      Settings s = settings_of(method, "none");
+      if (s.how.full() && weights != std::string("auto")) continue;
+      s.system.dtype = "bf16";
+      s.batch.weights_dtype = weights;
+      s.lora_dropout = s.how.full() ? 0 : 0.1;
+      check_prediction(std::string("mid llama in bf16, weights ") + weights, DecoderSteps(mid, 150), s);
+      check_prediction("tiny roberta in bf16", RobertaSteps(tiny_roberta(), 40), s);
+    }
+  environment::kCpuBf16.set("");
 }
 
 TEST_CASE("memory plan: auto recomputes only where it must, and a step that does not fit names what would") {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <regex>
 
+#include "apps/common/text_table.h"
 #include "apps/report/heat_map.h"
 #include "apps/report/page.h"
 #include "apps/report/svg_chart.h"
@@ -33,6 +34,11 @@ RunRecord run(const std::string& name, const std::string& method, double shift) 
 }
 
 }  // namespace
+
+TEST_CASE("a table as Markdown: headings, columns, bars in cells") {
+  CHECK(markdown_table({{"method", "task", "score"}, {"a|b", "–", "1.5"}}) ==
+        "| method | task | score |\n|---|---|---:|\n| a\\|b | – | 1.5 |\n");
+}
 
 TEST_CASE("report: an axis shows the difference of those that end close, and says where it is cut") {
   const std::vector<Series> all = {series("a", {0.5, 0.96, 0.975, 0.976, 0.977, 0.977}, 0),

@@ -136,6 +136,7 @@ TEST_CASE("a sweep's runs are those of finetune, whatever was run before them in
   CHECK(contains(swept.err, "[8/8] sst2/whole/8"));
   CHECK(contains(swept.out, "eflat-lora"));
   CHECK(contains(read_text((w / "out") + "/report.html"), "Tiny &lt;sweep&gt;"));
+  CHECK(contains(read_text((w / "out") + "/table.md"), "| method | mean accuracy |"));
   // What is there is not run again; another file's runs are refused.
   const Outcome again = must(run_program(sweep_flags(w, w / "out")));
   CHECK(contains(again.err, "8 runs, 8 of them done"));
@@ -161,6 +162,29 @@ TEST_CASE("a sweep that is killed and begun again ends with the results of one t
   }
   must(run_program(sweep_flags(w, w / "killed", {"--jobs", "2"})));
   CHECK(results_of(w / "killed") == results_of(w / "whole"));
+}
+
+TEST_CASE("runs that keep what layers below the adapted ones give end with the bits of those that do not") {
+  const Workspace w;
+  const std::vector<std::string> flags = sweep_flags(w, w / "kept", {"--only", "lora"});
+  std::string text = kSweep;
+  text.replace(text.find("rank = 4"), 8, "rank = 4\nlayers-to-transform = \"1\"\nmodules-to-save = \"layer.1.output\"");
+  text.replace(text.find("rho = [0.05, 0.5]"), 17,
+               "rho = 0.5\n[[methods]]\nmethod = \"flat-lora\"\nname = \"two-pass lora\"");
+  w.write("sweep.toml", text);
+  must(run_program(flags));
+  std::vector<std::string> without = flags;
+  without[std::find(flags.begin(), flags.end(), "--out") - flags.begin() + 1] = w / "without";
+  without.insert(without.end(), {"--cache-mb", "0"});
+  must(run_program(without));
+  const std::vector<json> results = results_of(w / "kept");
+  CHECK(results.size() == 6);
+  CHECK(results == results_of(w / "without"));
+  CHECK(contains(read_text((w / "kept") + "/worker-0.log"), "lower layers: "));
+  CHECK(!contains(read_text((w / "without") + "/worker-0.log"), "lower layers: "));
+  text.replace(text.find("seeds"), 5, "cache-mb = -1\nseeds");
+  w.write("sweep.toml", text);
+  CHECK(contains(run_program(flags).err, "cache-mb must be a whole number"));
 }
 
 TEST_CASE("a run that cannot be is told with its result, and the others go on") {

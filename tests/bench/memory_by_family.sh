@@ -16,18 +16,18 @@ plan() { "$@" 2>/dev/null | awk '$1 == "all" { print $2 " " $3 }'; }
 
 # NAME PROGRAM CONFIG
 row() {
-  local folder=$work/$1 wide narrow=-
+  local folder=$work/$1 wide narrow
   mkdir "$folder"
   cp "$tokenizer"/* "$folder"
   printf '%s\n' "$3" >"$folder/config.json"
   local common=(inspect --model "$folder" --random-init --show 0 --rank 16 --batch-size 8 --dev-fraction 0 --threads 2)
   if [[ $2 == lowland-roberta ]]; then
-    wide=$(plan "$programs/$2" "${common[@]}" --task text --train "$work/labels.jsonl" --max-length 128)
+    common+=(--task text --train "$work/labels.jsonl" --max-length 128)
   else
     common+=(--train "$work/texts.jsonl" --max-length 129)
-    wide=$(plan "$programs/$2" "${common[@]}")
-    narrow=$(plan "$programs/$2" "${common[@]}" --weights-dtype bf16)
   fi
+  wide=$(plan "$programs/$2" "${common[@]}")
+  narrow=$(plan "$programs/$2" "${common[@]}" --weights-dtype bf16)
   echo "| $1 | $wide | $narrow |"
 }
 
@@ -44,6 +44,8 @@ row roberta-base lowland-roberta '{"model_type": "roberta", "type_vocab_size": 1
 row roberta-large lowland-roberta '{"model_type": "roberta", "type_vocab_size": 1, "max_position_embeddings": 514,
   "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}'
 row bert-base lowland-roberta '{"model_type": "bert"}'
+row bert-large lowland-roberta '{"model_type": "bert", "hidden_size": 1024, "num_hidden_layers": 24,
+  "num_attention_heads": 16, "intermediate_size": 4096}'
 row distilbert-base lowland-roberta '{"model_type": "distilbert"}'
 gpt2 gpt2 768 12 12
 gpt2 gpt2-medium 1024 24 16

@@ -127,6 +127,27 @@ TEST_CASE("load_task: shots, wrong labels and evaluation samples are drawn: a fu
   CHECK(lines(few.train) != lines(other.train));
   CHECK(load_with({.shots = 60}).train.examples.size() == 110);  // of the rarer class all 50
 
+  // Dev shots are others of train, the same whether or not train is asked for; half of a class that has too few.
+  const TextDataset apart = load_with({.seed = 1, .shots = 16, .dev_shots = 20});
+  CHECK(lines(apart.train) == taken);
+  CHECK(apart.dev.carved);
+  CHECK(apart.dev.file == apart.train.file);
+  CHECK(apart.dev.examples.size() == 40);
+  positive = 0;
+  for (const Example& e : apart.dev.examples) {
+    positive += e.label;
+    CHECK(!std::binary_search(taken.begin(), taken.end(), e.line));
+  }
+  CHECK(positive == 20);
+  CHECK(lines(load_with({.train = false, .seed = 1, .shots = 16, .dev_shots = 20}).dev) == lines(apart.dev));
+  const TextDataset halves = load_with({.seed = 1, .shots = 60, .dev_shots = 60});
+  CHECK(halves.train.examples.size() == 60 + 25);
+  CHECK(halves.dev.examples.size() == 60 + 25);
+  const TextDataset rest = load_with({.seed = 1, .dev_shots = 20});
+  CHECK(rest.train.examples.size() == 160);
+  CHECK(rest.dev.examples.size() == 40);
+  CHECK_THROWS_AS(load_with({.dev_shots = -1}), Error);
+
   const TextDataset noisy = load_with({.seed = 1, .label_noise = 0.3});
   int64_t wrong = 0;
   for (size_t i = 0; i < 200; ++i) {

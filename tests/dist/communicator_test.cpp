@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -14,8 +16,11 @@
 #include <thread>
 
 #include "engine/dist/star.h"
+#include "engine/dist/watchdog.h"
 #include "engine/error.h"
+#include "kernels/common/device_collectives.h"
 #include "tests/dist/ranks.h"
+#include "tests/emulator.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;
@@ -176,4 +181,109 @@ TEST_CASE("ranks: without an address there is nowhere to meet") {
                        Error);
   l.address = "127.0.0.1";
   CHECK_THROWS_WITH_AS(dist::join(l, 1), doctest::Contains("MASTER_PORT is not set"), Error);
+}
+
+TEST_CASE("ranks: gathers go on beside other work, in one order with all other calls") {
+  must_run(3, [](Communicator& ranks) {
+    Context context({}, 1);
+    const auto mine = [&](int64_t i) { return static_cast<float>(100 * i + ranks.rank().index); };
+    std::vector<Tensor> own, all;
+    std::vector<Communicator::Gather> gathers;
+    for (int64_t i = 0; i < 6; ++i) {
+      own.push_back(Tensor::from<float>(context, {16 + i}, std::vector<float>(static_cast<size_t>(16 + i), mine(i))));
+      all.push_back(Tensor::zeros(context, {3 * (16 + i)}, DType::f32));
+      gathers.push_back(ranks.start_gather(all.back(), own.back(), "a block"));
+      if (i == 3) {  // comes behind those that are under way
+        std::vector<double> sum = {1.0 + ranks.rank().index};
+        ranks.all_reduce(sum, "numbers");
+        LL_CHECK(sum[0] == 6, "sum {}", sum[0]);
+      }
+    }
+    for (int64_t i = 5; i >= 0; --i) {
+      ranks.finish(gathers[static_cast<size_t>(i)]);
+      const std::vector<float> got = all[static_cast<size_t>(i)].to_vector<float>();
+      for (size_t k = 0; k < got.size(); ++k)
+        LL_CHECK(got[k] == static_cast<float>(100 * i) + static_cast<float>(k / static_cast<size_t>(16 + i)), "gather");
+    }
+    ranks.finish(ranks.start_gather(all[0], own[0], "once more"));
+  });
+  const auto alone = dist::alone();
+  Context context({}, 1);
+  const Tensor x = Tensor::from<float>(context, {2}, {1, 2}), y = Tensor::zeros(context, {2}, DType::f32);
+  alone->finish(alone->start_gather(y, x, "alone"));
+  CHECK(y.to_vector<float>() == x.to_vector<float>());
+}
+
+TEST_CASE("ranks: a gather that cannot end is told where it is waited for, with its step") {
+  const auto threw = run_ranks(3, [](Communicator& ranks) {
+    ranks.set_step(5);
+    if (ranks.rank().index == 1) fail("gone");
+    Context context({}, 1);
+    const Tensor mine = Tensor::zeros(context, {4}, DType::f32), all = Tensor::zeros(context, {12}, DType::f32);
+    const auto gather = ranks.start_gather(all, mine, "block 7");
+    ranks.finish(gather);
+  });
+  CHECK(all_have({threw[0], threw[2]}, "[block 7, step 5] rank 1 of 3 has ended"));
+}
+
+TEST_CASE("watchdog: work that ends in time is forgotten; the first that does not is named and given up") {
+  std::atomic<size_t> ended{0};
+  std::atomic<bool> given_up{false};
+  dist::Watchdog watchdog(
+      0.2, [&](size_t work) { return work <= ended; }, [&] { given_up = true; });
+  const auto wait = [&](const auto& until) {
+    for (int i = 0; i < 400 && !until(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  };
+  ended = 2;
+  watchdog.watch(1, "[one]");
+  watchdog.watch(2, "[two]");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(watchdog.late() == "");
+  watchdog.watch(3, "[gradients, step 12]");
+  watchdog.watch(4, "[later]");
+  wait([&] { return !watchdog.late().empty(); });
+  wait([&] { return given_up.load(); });
+  CHECK(watchdog.late() == "[gradients, step 12]");
+  CHECK(given_up);
+}
+
+namespace {
+
+// A GPU whose collectives never end.
+struct Stuck final : DeviceCollectives {
+  std::atomic<bool>& given_up;
+  explicit Stuck(std::atomic<bool>& flag) : given_up(flag) {}
+  void all_reduce(void*, int64_t, DType) override {}
+  void broadcast(void*, int64_t) override {}
+  uint64_t start_gather(void*, const void*, int64_t) override { return 1; }
+  void finish_gather(uint64_t) override {}
+  size_t mark() override { return 1; }
+  bool done(size_t) override { return false; }
+  void give_up() override { given_up = true; }
+};
+
+}  // namespace
+
+TEST_CASE("ranks: a sum that hangs on the GPUs ends all, with its step and who is missing") {
+  std::array<std::atomic<bool>, 3> given_up{};
+  const auto threw = run_ranks(
+      3,
+      [&](Communicator& ranks) {
+        const auto r = static_cast<size_t>(ranks.rank().index);
+        if (r == 1) {  // stopped, so that its GPU does not come
+          for (int i = 0; i < 2000 && !(given_up[0] && given_up[2]); ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+          return std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+        }
+        ranks.use(std::make_unique<Stuck>(given_up[r]), "NCCL");
+        ranks.set_step(12);
+        Context context(1, make_emulator(1));
+        ranks.all_reduce(Tensor::zeros(context, {4}, DType::f32), "gradients");
+        for (int i = 0; i < 2000 && !given_up[r]; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        ranks.require_whole();
+      },
+      0.5);
+  CHECK(threw[0].starts_with("[gradients, step 12] has not ended on the GPUs for 0.5 s (--dist-timeout): "));
+  CHECK(threw[0].find("rank 1 of 3 has not answered") != std::string::npos);
+  CHECK(threw[2].find("rank 1 of 3 has not answered") != std::string::npos);
 }

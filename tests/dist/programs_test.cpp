@@ -96,8 +96,21 @@ TEST_CASE("lowland-roberta by several processes: losses and scores of one, dropo
   must(run_program(with(finetune_flags("flat-lora", w / "few1"), few)));
   must(run_program(with(with(finetune_flags("flat-lora", w / "few4"), few), {"--nproc", "4"})));
   check_near(w / "few1", w / "few4");
-  const Args scored = {"evaluate", "--run", w / "lora1", "--batch-size", "7", "--threads", "1"};
-  CHECK(must(run_program(scored)).out == must(run_program(with(scored, {"--nproc", "3"}))).out);
+  const auto same_out = [](const Args& args, const char* n) {
+    const Outcome one = must(run_program(args)), several = must(run_program(with(args, {"--nproc", n})));
+    CHECK(several.out == one.out);
+    CHECK(one.out.size() > 20);
+  };
+  const Args of_run = {"--run", w / "lora1", "--batch-size", "7", "--threads", "1"};
+  same_out(with({"evaluate"}, of_run), "3");
+  w.write("lines.txt", "good\nbad\nfine and good\nnot so bad\nwell\nill\nnone\nno\n");
+  same_out(with({"predict", w / "lines.txt"}, with(of_run, {"--batch-size", "3"})), "2");
+  // Probes sum gradients in another order.
+  const Args probed = with({"probe", "--probe-examples", "40"}, of_run);
+  const json one = json::parse(must(run_program(probed)).out),
+             two = json::parse(must(run_program(with(probed, {"--nproc", "2"}))).out);
+  for (const char* key : {"loss", "sharpness", "gradient_norm", "cosine"})
+    CHECK(two.at(key).get<double>() == doctest::Approx(one.at(key).get<double>()).epsilon(1e-3));
 }
 
 TEST_CASE("lowland-roberta by several: killed, hung, and gone on with by another number") {
@@ -164,8 +177,8 @@ TEST_CASE("several processes that cannot be one run are refused, each in a sente
   const Outcome counts = run_command("/usr/bin/env", with(half, {"--nproc", "3"}));
   CHECK(counts.err.find("--nproc 3, but RANK says that there are 2 processes already") != std::string::npos);
   const Outcome predicts =
-      run_command("/usr/bin/env", {"RANK=1", "WORLD_SIZE=2", LL_ROBERTA_PROGRAM, "probe", "--model", "x"});
-  CHECK(predicts.err.find("probe works in one process, and RANK says that this is one of 2") != std::string::npos);
+      run_command("/usr/bin/env", {"RANK=1", "WORLD_SIZE=2", LL_ROBERTA_PROGRAM, "inspect", "--model", "x"});
+  CHECK(predicts.err.find("inspect works in one process, and RANK says that this is one of 2") != std::string::npos);
 
   // Two that meet, as torchrun would start them, and are given different things to do.
   const auto meet = [&](const Args& first, const Args& second) {
@@ -249,6 +262,39 @@ TEST_CASE("lowland-llama and lowland-vlm by several processes") {
   must(run_llama(tune("one", {})));
   must(run_llama(tune("three", {"--nproc", "3"})));
   check_near(w / "one", w / "three");
+  // The base in parts: the same bytes, with blocks that are made again and quantised ones too.
+  for (const Args& more : {Args{}, Args{"--recompute", "block", "--weights-dtype", "nf4"}}) {
+    const std::string whole = more.empty() ? "three" : "whole4", parts = more.empty() ? "parts" : "parts4";
+    if (!more.empty()) must(run_llama(tune(whole, with(more, {"--nproc", "3"}))));
+    must(run_llama(tune(parts, with(more, {"--nproc", "3", "--shard-base"}))));
+    CHECK(run_difference(w / whole, w / parts) == "");
+    const json info = info_of(w / parts);
+    const double peak = info.at("peak_bytes"), planned = info.at("planned_peak_bytes");
+    CHECK(peak == doctest::Approx(planned).epsilon(0.1));
+  }
+  must(run_llama({"finetune", "--out", w / "parts", "--resume", "--nproc", "2", "--shard-base"}));
+  for (const Args& more : {Args{"--method", "full"}, Args{"--init-lora-weights", "pissa"}, Args{"--use-dora"}})
+    CHECK(run_llama(tune("refused", with(more, {"--shard-base"}))).err.find("error: --shard-base") == 0);
+
+  std::string prompts;
+  for (int i = 0; i < 7; ++i) prompts += "the colour of number " + std::to_string(i) + " is\n";
+  w.write("prompts.txt", prompts);
+  for (const Args& args : {Args{"generate", "--prompts", w / "prompts.txt", "--run", w / "one", "--max-new-tokens", "6",
+                                "--batch-size", "2", "--threads", "1"},
+                           Args{"evaluate", "--run", w / "one", "--generate", "--max-new-tokens", "6", "--batch-size",
+                                "2", "--threads", "1"}}) {
+    const Outcome one = must(run_llama(args)), two = must(run_llama(with(args, {"--nproc", "2"})));
+    CHECK(two.out == one.out);
+    CHECK(one.out.size() > 100);
+  }
+  const Args foretold = {"inspect",   "--model", w / "base/model", "--train", w / "train.jsonl", "--show", "0",
+                         "--threads", "1",       "--world-size",   "4",       "--interconnect",  "pcie"};
+  const Outcome cost = must(run_llama(foretold));
+  CHECK(cost.out.find("a step of 4 processes over pcie, ") != std::string::npos);
+  CHECK(cost.out.find("sum of gradients, ") != std::string::npos);
+  CHECK(run_llama(with(foretold, {"--tflops", "0"})).err.find("--tflops must be more than 0") != std::string::npos);
+  CHECK(run_llama(with(foretold, {"--world-size", "0"})).err.find("--world-size must be at least 1") !=
+        std::string::npos);
 
   std::string questions;
   for (int i = 0; i < 12; ++i) {

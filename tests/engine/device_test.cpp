@@ -15,6 +15,9 @@
 #include "models/roberta/roberta.h"
 #include "tests/emulator.h"
 #include "tests/ops/harness.h"
+#ifdef LL_CUDA_BACKEND
+#include "kernels/cuda/nccl.h"
+#endif
 
 using namespace lowland;
 using namespace lowland::test;
@@ -293,7 +296,8 @@ apps::PackedBatch batch_of(Context& context, int64_t step) {
 
 // Losses of some steps with dropout everywhere, two micro-batches each, and the values at the end.
 std::pair<std::vector<double>, std::vector<float>> train(Context& context, const std::string& name, bool graphs,
-                                                         size_t* captured = nullptr) {
+                                                         size_t* captured = nullptr,
+                                                         dist::Communicator* ranks = nullptr) {
   Roberta model(tiny(), RobertaHead::classification);
   nn::LoraConfig lora;
   lora.rank = 4;
@@ -311,6 +315,7 @@ std::pair<std::vector<double>, std::vector<float>> train(Context& context, const
     return ops::cross_entropy(model.forward(b.rows, mode), b.targets, options);
   };
   apps::TrainingStep training(model, *method, loss, graphs);
+  if (ranks != nullptr) training.share(*ranks, false);
   std::vector<double> losses;
   for (int64_t step = 0; step < 8; ++step) {
     training.run({batch_of(context, 2 * step), batch_of(context, 2 * step + 1)},
@@ -337,5 +342,39 @@ TEST_CASE("a training run on a device: with graphs, without them and on the CPU"
     for (size_t i = 0; i < cpu.first.size(); ++i) CHECK(with.first[i] == doctest::Approx(cpu.first[i]).epsilon(1e-4));
   }
 }
+
+#ifdef LL_CUDA_BACKEND
+// Of two processes as far as the host knows, which has nobody to talk to.
+struct HalfOfTwo final : dist::Communicator {
+  HalfOfTwo() : Communicator({0, 2, 0, 1}, 60) {}
+};
+
+TEST_CASE("nccl: one process with itself" * doctest::skip(test_device() != "cuda")) {
+  const auto device = make_test_context(2);
+  REQUIRE(cuda::why_no_nccl() == "");
+  const auto make = [&] { return cuda::make_nccl(cuda::nccl_id(), 0, 1, device->kernels()); };
+  const auto nccl = make();
+  const std::vector<float> values = {1.5f, -2.25f, 0, 1e-3f, 77};
+  const Tensor x = Tensor::from(*device, {5}, values), all = Tensor::zeros(*device, {5}, DType::f32);
+  nccl->all_reduce(x.raw(), 5, DType::f32);
+  nccl->broadcast(x.raw(), 20);
+  const uint64_t first = nccl->start_gather(all.raw(), x.raw(), 20);
+  nccl->finish_gather(first);
+  CHECK(all.to_vector<float>() == values);
+  CHECK(x.to_vector<float>() == values);
+  CHECK(nccl->done(nccl->mark()));
+  // Training with its sums, between graphs and without them, is what it is without them.
+  HalfOfTwo ranks;
+  ranks.use(make(), "NCCL");
+  for (const std::string name : {"eflat-lora", "flat-lora"}) {
+    CAPTURE(name);
+    size_t captured = 0;
+    const auto alone = train(*device, name, true), summed = train(*device, name, true, &captured, &ranks);
+    CHECK(captured > 0);
+    CHECK(alone == summed);
+    CHECK(train(*device, name, false, nullptr, &ranks) == alone);
+  }
+}
+#endif
 
 }  // namespace

@@ -34,6 +34,8 @@ def conversations(count, system, seed=3):
 def specials_of(name):
     if name.startswith("llama3"):
         return "<|begin_of_text|>", "<|eot_id|>"
+    if name == "dialogpt":
+        return "<|endoftext|>", "<|endoftext|>"
     return ("", "<|im_end|>") if name.startswith(("qwen", "chatml")) else ("<s>", "</s>")
 
 

@@ -26,6 +26,10 @@ KINDS = {
                                  rank_pattern={"embed_tokens": 4, r"layers\.0\..*": 2}), False),
     "ranks-classes": (ROBERTA, dict(r=2, lora_alpha=4, target_modules=["query", "value", "output.dense"],
                                     rank_pattern={"value": 4}, alpha_pattern={"layer.1.output.dense": 1}), False),
+    "dora": (QWEN2, dict(r=2, lora_alpha=3, use_dora=True, target_modules=["q_proj", "v_proj", "o_proj", "down_proj"],
+                         rank_pattern={"v_proj": 4}), False),
+    "dora-classes": (ROBERTA, dict(r=2, lora_alpha=4, use_dora=True, bias="lora_only",
+                                   target_modules=["query", "output.dense"]), False),
     "biases-of-pairs": (ROBERTA, dict(r=2, lora_alpha=4, bias="lora_only", target_modules=["query", "output.dense"]), False),
     "all-biases": (ROBERTA, dict(r=2, lora_alpha=4, bias="all", target_modules=["query", "value"]), False),
     "all-biases-decoder": (QWEN2, dict(r=2, lora_alpha=4, bias="all", target_modules=["q_proj"]), False),
@@ -66,7 +70,10 @@ def logits(model, texts):
 
 def disturb(model):
     for name, p in model.named_parameters():
-        if p.requires_grad and "lora_" in name:
+        if p.requires_grad and "lora_magnitude" in name:
+            with torch.no_grad():
+                p.mul_(1 + 0.2 * torch.randn_like(p))
+        elif p.requires_grad and "lora_" in name:
             torch.nn.init.normal_(p, std=0.2)
 
 

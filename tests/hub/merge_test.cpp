@@ -11,6 +11,7 @@
 #include <set>
 
 #include "engine/io/safetensors_writer.h"
+#include "kernels/common/blocks.h"
 #include "tests/hub/tiny_models.h"
 
 using namespace lowland;
@@ -138,6 +139,91 @@ TEST_CASE("merge: matrices that files hold as (in, out), whole and with pairs") 
   fill(*merged, out / "m", gpt2_family(), 1);
   const std::vector<float> a = logits_of(*adapted), b = logits_of(*merged);
   for (size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) <= 1e-5);
+}
+
+namespace {
+
+// The tiny llama with the matrices of its layers in int8, as bitsandbytes writes them.
+void write_int8_llama(const std::string& folder, const char* dtype) {
+  const SafetensorsFile from(tiny("llama_tiny/llama") + "/model.safetensors");
+  std::vector<TensorInfo> plan;
+  std::map<std::string, std::string> bytes;
+  const auto put_tensor = [&](const std::string& name, const char* type, const Shape& shape, std::string content) {
+    plan.push_back({.name = name, .dtype = type, .shape = shape});
+    bytes[name] = std::move(content);
+  };
+  for (const TensorInfo& t : from.tensors()) {
+    if (!t.name.starts_with("model.layers.") || !t.name.ends_with("_proj.weight")) {
+      const TensorBytes content = from.bytes(t.name);
+      put_tensor(t.name, t.dtype.c_str(), t.shape, std::string(content.data(), content.size()));
+      continue;
+    }
+    const std::vector<float> w = from.load(cpu(), t.name, DType::f32).to_vector<float>();
+    std::string codes, scales;
+    const int64_t columns = t.shape[1];
+    for (int64_t r = 0; r < t.shape[0]; ++r) {
+      std::string row(row_bytes(DType::int8, columns), 0);
+      encode_row(DType::int8, w.data() + r * columns, columns, reinterpret_cast<std::byte*>(row.data()));
+      scales += row.substr(0, 4);
+      codes += row.substr(4, columns);
+    }
+    put_tensor(t.name, "I8", t.shape, codes);
+    put_tensor(t.name.substr(0, t.name.size() - 6) + "SCB", "F32", {t.shape[0]}, scales);
+  }
+  fs::create_directories(folder);
+  SafetensorsWriter writer(folder + "/model.safetensors", plan);
+  for (const TensorInfo& t : writer.plan()) writer.append_bytes(t.name, bytes.at(t.name));
+  writer.finish();
+  json config = json::parse(read_file(tiny("llama_tiny/llama") + "/config.json"));
+  config["dtype"] = dtype;
+  config["quantization_config"] = {{"quant_method", "bitsandbytes"}, {"load_in_8bit", true}};
+  write_file_atomically(folder + "/config.json", config.dump());
+}
+
+}  // namespace
+
+TEST_CASE("merge: onto matrices that bitsandbytes quantised, as numbers") {
+  const LoadedAdapter adapter = load_adapter(tiny("llama_tiny/llama") + "/adapter");
+  for (const auto& [dtype, written] : {std::pair<const char*, std::string>{"float32", "F32"}, {"bfloat16", "BF16"}}) {
+    const Folder out;
+    write_int8_llama(out / "q", dtype);
+    const HubFamily family = llama_family(LlamaConfig::from_folder(out / "q"));
+    const MergeReport report = merge_adapter(out / "q", adapter.folder, out / "m", family);
+    CHECK(report.widened == 14);
+    REQUIRE(!report.notes.empty());
+    CHECK(has(report.notes.back(), written == "F32" ? "are written as f32" : "are written as bf16"));
+    CHECK_FALSE(json::parse(read_file(out / "m/config.json")).contains("quantization_config"));
+    WeightMap before = open_weights(out / "q", family);
+    const SafetensorsFile after(out / "m/model.safetensors");
+    CHECK(after.tensors().size() == before.names().size());
+    for (const LoraFactors& f : adapter.modules) {
+      const std::string name = f.module + ".weight";
+      CHECK(after.info(name).dtype == (before.blocks().count(name) > 0 ? written : "F32"));
+      const std::vector<double> w = before.load(cpu(), name, DType::f64).to_vector<double>();
+      check_sum(w, f, values_of(after, name), after.info(name).dtype, false);
+    }
+    const auto merged = tiny_llama(out / "m");
+    fill(*merged, out / "m", family, 1);
+    CHECK(logits_of(*merged).size() > 0);
+  }
+}
+
+TEST_CASE("a GPT-2's matrices, which files have as (in, out), are quantised as they are read") {
+  const std::string base = tiny("gpt2_tiny");
+  const auto plain = tiny_gpt2(base), narrow = tiny_gpt2(base);
+  narrow->set_quantised(DType::int8);
+  fill(*plain, base, gpt2_family(), 1);
+  fill(*narrow, base, gpt2_family(), 1);
+  for (const nn::Linear* linear : narrow->linears()) {
+    const std::string& name = linear->weight().name;
+    CAPTURE(name);
+    CHECK(linear->weight().value.dtype() == DType::int8);
+    const std::vector<float> got = linear->weight().value.to(DType::f32).to_vector<float>(),
+                             want = plain->parameters().find(name).to_vector<float>();
+    const float largest = std::abs(
+        *std::max_element(want.begin(), want.end(), [](float x, float y) { return std::abs(x) < std::abs(y); }));
+    for (size_t i = 0; i < want.size(); ++i) CHECK(std::abs(got[i] - want[i]) <= largest / 250);
+  }
 }
 
 TEST_CASE("merge: dtypes and shards stay, exceptions of rank and alpha count") {

@@ -152,8 +152,7 @@ TEST_CASE("peft: settings that are not computed are refused by name") {
   CHECK(refusal("r", 4) == "");
   CHECK(refusal("lora_alpha", 8.0) == "");
   CHECK(refusal("runtime_config", nlohmann::json::object()) == "");
-  for (const char* key : {"use_dora", "lora_bias", "use_qalora"})
-    CHECK(has(refusal(key, true), std::string(key) + " is true"));
+  for (const char* key : {"lora_bias", "use_qalora"}) CHECK(has(refusal(key, true), std::string(key) + " is true"));
   CHECK(refusal("bias", "lora_only") == "");  // peft's older files hold none of them
   CHECK(has(refusal("bias", "some"), "bias is some, which is none of none, lora_only and all"));
   CHECK(has(refusal("trainable_token_indices", {1, 2}), "has no rows for its trainable_token_indices"));
@@ -182,7 +181,8 @@ TEST_CASE("peft: tensors and config must agree, and every tensor must be underst
   CHECK(has(refusal_of_tensor(layer + ".lora_A.weight", ""), "has no lora_A"));
   CHECK(has(refusal_of_tensor(layer + ".lora_B.weight", ""), "has no lora_B"));
   CHECK(has(refusal_of_tensor(layer + ".lora_B.weight", layer + ".lora_B.bias"), "lora_bias"));
-  CHECK(has(refusal_of_tensor(layer + ".lora_B.weight", layer + ".lora_magnitude_vector"), "DoRA"));
+  CHECK(has(refusal_of_tensor(layer + ".lora_B.weight", layer + ".lora_magnitude_vector"), "not one dimension"));
+  CHECK(has(refusal("use_dora", true), "has no lora_magnitude_vector, but use_dora is true"));
   CHECK(has(refusal_of_tensor(layer + ".lora_B.weight", layer + ".lora_embedding_B"), "an embedding"));
   CHECK(has(refusal_of_tensor(layer + ".lora_B.weight", "roberta.lora_B.weight"),
             "does not begin with base_model.model."));

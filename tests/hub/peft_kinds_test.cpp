@@ -7,8 +7,8 @@
 
 #include "engine/autograd.h"
 #include "engine/io/safetensors_writer.h"
+#include "models/decoder/tied_head.h"
 #include "models/hub/merge.h"
-#include "models/llama/tied_head.h"
 #include "tests/hub/tiny_models.h"
 
 using namespace lowland;

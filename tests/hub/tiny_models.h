@@ -5,10 +5,11 @@
 #include <vector>
 
 #include "engine/autograd.h"
+#include "models/decoder/load_weights.h"
 #include "models/gpt2/gpt2.h"
 #include "models/hub/adapter.h"
 #include "models/llama/family.h"
-#include "models/llama/load_weights.h"
+#include "models/llama/llama.h"
 #include "models/roberta/family.h"
 #include "models/roberta/load_weights.h"
 #include "nn/init.h"

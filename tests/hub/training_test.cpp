@@ -6,9 +6,9 @@
 #include <set>
 
 #include "engine/io/safetensors.h"
+#include "models/decoder/tied_head.h"
 #include "models/hub/initial_pairs.h"
 #include "models/hub/merge.h"
-#include "models/llama/tied_head.h"
 #include "optim/method.h"
 #include "tests/hub/tiny_models.h"
 
@@ -188,7 +188,8 @@ TEST_CASE("training on: the losses of peft's steps, and an adapter that computes
     CHECK(tensors_in(out / "a") == tensors_in(kind(name) + "/end"));
     const json mine = json::parse(read_file(out / "a/adapter_config.json")),
                theirs = json::parse(read_file(kind(name) + "/end/adapter_config.json"));
-    for (const char* key : {"r", "rank_pattern", "alpha_pattern", "bias", "init_lora_weights", "use_rslora"})
+    for (const char* key :
+         {"r", "rank_pattern", "alpha_pattern", "bias", "init_lora_weights", "use_rslora", "use_dora"})
       CHECK(mine.at(key) == theirs.at(key));
     CHECK(mine.at("lora_alpha").get<double>() == doctest::Approx(theirs.at("lora_alpha").get<double>()));
 
@@ -229,17 +230,49 @@ TEST_CASE("training on: a vocabulary that grows begins as peft's does, with the 
   for (int64_t i = 0; i < (V + 2) * C; ++i) CHECK((after[i] != before[i]) == (i >= V * C));
 }
 
-TEST_CASE("training on: every method goes on from pairs of different ranks, and saves them") {
-  for (const char* method : {"eflat-lora", "flat-lora", "lora-sam", "bi-lora", "lora-mgpo"}) {
-    CAPTURE(method);
-    const Folder out;
-    Subject subject = begun("ranks");
-    const std::vector<double> losses = subject.train(method);
-    CHECK(losses.back() < 0.98 * losses.front());
-    save_adapter(out / "a", subject.collected());
-    CHECK(tensors_in(out / "a") == tensors_in(kind("ranks/end")));
-    CHECK(apart(loaded("ranks", out / "a").values(), subject.values()) < 1e-5);
+TEST_CASE("training on: every method goes on from pairs of different ranks, and from DoRA, and saves them") {
+  for (const std::string from : {"ranks", "dora"})
+    for (const char* method : {"eflat-lora", "flat-lora", "lora-sam", "bi-lora", "lora-mgpo", "flat-lora-random"}) {
+      CAPTURE(from);
+      CAPTURE(method);
+      const Folder out;
+      Subject subject = begun(from);
+      const std::vector<double> losses = subject.train(method);
+      CHECK(losses.back() < 0.98 * losses.front());
+      save_adapter(out / "a", subject.collected());
+      CHECK(tensors_in(out / "a") == tensors_in(kind(from + "/end")));
+      CHECK(apart(loaded(from, out / "a").values(), subject.values()) < 1e-5);
+    }
+}
+
+TEST_CASE("new adapters: DoRA begins at the base's output, whatever its pairs begin with") {
+  const Texts texts = peft_says().at("kinds").at("dora").at("ids");
+  const std::vector<double> base = Subject("llama_tiny/qwen2", texts, "").values();
+  for (const char* init : {"true", "pissa"}) {
+    const AdapterSettings settings{.rank = 2, .dora = true, .targets = "q_proj,k_proj,down_proj", .init = init};
+    CHECK(apart(Subject("llama_tiny/qwen2", texts, "", &settings).values(), base) < 1e-5);
   }
+  const AdapterSettings table{.dora = true, .targets = "embed_tokens"};
+  CHECK(has(complaint([&] { Subject("llama_tiny/qwen2", texts, "", &table); }), "is an embedding"));
+}
+
+TEST_CASE("new adapters: only the layers that are named, as in peft, and what names none is refused") {
+  const auto of = [](const std::string& layers, const std::string& targets = "q_proj,v_proj") {
+    const AdapterSettings settings{.targets = targets, .layers = layers};
+    return Subject("llama_tiny/qwen2", {}, "", &settings);
+  };
+  const Folder out;
+  const Subject subject = of("1");
+  for (const nn::AdapterSpec& a : subject.model->adapters()) CHECK(a.module.starts_with("model.layers.1."));
+  CHECK(subject.model->adapters().size() == 2);
+  save_adapter(out / "a", subject.collected());
+  const json config = json::parse(read_file(out / "a/adapter_config.json"));
+  CHECK(config.at("layers_to_transform") == json::array({1}));
+  CHECK(config.at("target_modules") == json::array({"q_proj", "v_proj"}));
+  CHECK(settings_of(load_adapter(out / "a")).layers == "1");
+  CHECK(has(complaint([&] { of("1,9"); }), "layer 9 has none of the targets"));
+  CHECK(has(complaint([&] { of("one"); }), "takes numbers of layers"));
+  CHECK(has(complaint([&] { of("1", "all-linear"); }), "goes with --targets as a list of names"));
 }
 
 TEST_CASE("training on: biases that are not asked for stay, though they are one parameter with some that are") {

@@ -10,8 +10,9 @@
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "kernels/common/difference.h"
-#include "models/llama/generate.h"
-#include "models/llama/load_weights.h"
+#include "models/decoder/generate.h"
+#include "models/decoder/load_weights.h"
+#include "models/llama/llama2c.h"
 #include "models/tokenizers/tokenizer.h"
 #include "tests/shared_data.h"
 

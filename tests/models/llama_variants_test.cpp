@@ -7,8 +7,9 @@
 
 #include "engine/autograd.h"
 #include "engine/io/atomic_file.h"
-#include "models/llama/generate.h"
-#include "models/llama/load_weights.h"
+#include "models/decoder/generate.h"
+#include "models/decoder/load_weights.h"
+#include "models/llama/llama.h"
 #include "tests/models/golden.h"
 
 using namespace lowland;

@@ -1,5 +1,5 @@
 // What is left to choose from, against transformers' logits processors (tests/golden/make_sampling_golden.py).
-#include "models/llama/sampling.h"
+#include "models/decoder/sampling.h"
 
 #include <doctest/doctest.h>
 

@@ -34,12 +34,41 @@ int64_t width(BlockType type, int64_t M) {
   return (M + unit - 1) / unit * unit;
 }
 
+// A frozen weight with the numbers that it stands for.
+struct Frozen {
+  std::string name;
+  int64_t O, M;
+  Values values;
+  std::function<Weight(Context&)> on;
+};
+
+Frozen in_blocks(const BlockWeight& w) {
+  return {name_of(w.type), w.O, w.M, w.values, [w](Context& context) { return Weight(w.on(context)); }};
+}
+
+// Rows in q4_1, in bf16 and in q6_k, one under the other.
+Frozen in_pieces(int64_t top, int64_t middle, int64_t bottom) {
+  const int64_t M = 256;
+  const BlockWeight first = block_weight(DType::q4_1, top, M, 11), last = block_weight(DType::q6_k, bottom, M, 12);
+  const Tensor bf = Tensor::from<double>(cpu(), {middle, M}, random_values(middle * M, 13)).to(DType::bf16);
+  const Values numbers = host(bf);
+  Values all = first.values;
+  all.insert(all.end(), numbers.begin(), numbers.end());
+  all.insert(all.end(), last.values.begin(), last.values.end());
+  return {"pieces", top + middle + bottom, M, all, [=](Context& context) {
+            Weight w(first.on(context));
+            w.below.push_back(Tensor::from<double>(context, {middle, M}, numbers).to(DType::bf16));
+            w.below.push_back(last.on(context));
+            return w;
+          }};
+}
+
 // Of a lora_linear over w: two parts, a bias. Central differences in f64 of x, bias, a and both b.
-void check_lora(const BlockWeight& w, int64_t N) {
+void check_lora(const Frozen& w, int64_t N) {
   const int64_t O = w.O, M = w.M, R = 2, n = O / 2;
   const double rms = 0.1;
   reference::LoraShape shape{N, M, O, {{0, n, R, 1.5}, {n, O - n, R, 0.5}}, {}};
-  check_op({.name = std::string(name_of(w.type)),
+  check_op({.name = w.name,
             .inputs = {{{N, M}}, {{O}}, {{2 * R, M}, true, rms}, {{n, R}}, {{O - n, R}}},
             .run =
                 [&](const Tensors& in) {
@@ -107,7 +136,42 @@ TEST_CASE("frozen_matmul: of blocks, the result does not depend on the number of
 }
 
 TEST_CASE("lora_linear: over a weight in blocks of each type") {
-  for (const BlockType type : kBlockTypes) check_lora(block_weight(type, 7, width(type, 37), 5), 3);
+  for (const BlockType type : kBlockTypes) check_lora(in_blocks(block_weight(type, 7, width(type, 37), 5)), 3);
+}
+
+TEST_CASE("lora_linear: over a weight in pieces of several types") {
+  check_lora(in_pieces(3, 1, 5), 3);
+  check_lora(in_pieces(1, 4, 2), 1);
+}
+
+TEST_CASE("linear: over a weight in pieces of several types") {
+  const Frozen w = in_pieces(33, 7, 260);
+  for (const int64_t N : {1, 5, 40}) {
+    CAPTURE(N);
+    check_op(
+        {.name = w.name,
+         .inputs = {{{N, w.M}}, {{w.O}}},
+         .run = [&](const Tensors& in) { return ops::linear(as_activation(in[0]), w.on(in[0].context()), in[1]); },
+         .forward = [&](const Arrays& in) { return reference::linear_forward(in[0], w.values, in[1], N, w.M, w.O); },
+         .backward =
+             [&](const Arrays& in, const Values& dy) {
+               const auto g = reference::linear_backward(dy, in[0], w.values, N, w.M, w.O);
+               return Arrays{g.dx, g.db};
+             }});
+  }
+}
+
+TEST_CASE("linear: pieces of a trained weight, and of a head, are refused") {
+  const Tensor x = Tensor::zeros(cpu(), {2, 4}, DType::f32);
+  Weight w(Tensor::zeros(cpu(), {3, 4}, DType::f32));
+  w.below.push_back(Tensor::zeros(cpu(), {1, 4}, DType::f32));
+  CHECK_THROWS_WITH_AS(ops::linear_cross_entropy(x, w, Tensor::from<int32_t>(cpu(), {2}, {0, 1}), {}),
+                       doctest::Contains("[linear_cross_entropy] w must be in one piece"), Error);
+  w.below.front().set_requires_grad();
+  CHECK_THROWS_WITH_AS(ops::linear(x, w, Tensor()), doctest::Contains("[linear] w must be frozen to be in pieces"),
+                       Error);
+  w.below.front() = Tensor::zeros(cpu(), {1, 5}, DType::f32);
+  CHECK_THROWS_WITH_AS(ops::linear(x, w, Tensor()), doctest::Contains("[linear] w must be (O, M) for x (N, M)"), Error);
 }
 
 TEST_CASE("embedding: of a table in blocks") {

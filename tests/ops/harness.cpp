@@ -112,8 +112,10 @@ void check_type(const OpCase& c, const Arrays& values, DType dtype, double toler
     any = any || c.inputs[i].differentiate;
   }
   if (!any) return;
+  const DType results = dtype == DType::bf16 ? DType::f32 : dtype;  // of a loss, and of gradients of leaves
   const auto pass = [&] {  // forward and backward; the gradient of the output, as the type rounds it
     const Tensor y = c.run(inputs);
+    CHECK((y.dtype() == dtype || (y.numel() == 1 && y.dtype() == results)));
     CHECK(difference(to_values(y), ref).to_largest(1) <= tolerance);
     Tensor dy = Tensor::from<double>(cpu(), y.shape(), random_values(y.numel(), 99)).to(y.dtype());
     const Values p = to_values(dy);
@@ -128,6 +130,7 @@ void check_type(const OpCase& c, const Arrays& values, DType dtype, double toler
     if (!c.inputs[i].differentiate) continue;
     INFO("gradient of input " << i);
     REQUIRE(inputs[i].grad().defined());
+    CHECK(inputs[i].grad().dtype() == results);
     once[i] = to_values(inputs[i].grad());
     CHECK(difference(once[i], gradients.at(i)).to_largest(1) <= tolerance_backward);
     if (dtype == DType::f64) check_differences(c, values, p, i, once[i]);
@@ -178,10 +181,10 @@ void check_op(const OpCase& c) {
   check_type(c, values, DType::f64, c.tolerance_f64, c.tolerance_backward_f64);
   check_type(c, values, DType::f32, c.tolerance_f32, c.tolerance_backward_f32);
   if (c.tolerance_bf16 == 0) return;
-  if (test_device() == "cuda") {
-    check_type(c, values, DType::bf16, c.tolerance_bf16, c.tolerance_bf16);
-  } else {
+  if (test_device() == "emulated") {
     check_bf16_types(c, values);
+  } else {
+    check_type(c, values, DType::bf16, c.tolerance_bf16, c.tolerance_bf16);
   }
 }
 

@@ -1,7 +1,8 @@
 // One declarative case checks an op: its value and the gradient of every input that is marked, in f64 and f32, against
 // kernels/reference; the gradients in f64 against central differences, which prove it, too; that a second backward pass
-// adds to the first. All on the device that LL_TEST_DEVICE names: the same cases serve the CPU and a GPU. In bf16 as
-// well on a GPU; elsewhere both passes run in bf16 without a kernel, on the meta device: what an op refuses shows.
+// adds to the first. In bf16 as well, whose arithmetic is f32: the same numbers but for what is rounded. All on the
+// device that LL_TEST_DEVICE names: the same cases serve the CPU and a GPU. On the emulated device both passes run in
+// bf16 without a kernel, on the meta device: what an op refuses shows.
 #pragma once
 #include <functional>
 #include <memory>

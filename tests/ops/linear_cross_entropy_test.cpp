@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/ops/ops.h"
 #include "tests/emulator.h"
+#include "tests/ops/as_activation.h"
 #include "tests/ops/harness.h"
 
 using namespace lowland;
@@ -40,20 +41,22 @@ OpCase case_of(int64_t N, int64_t C, int64_t V, bool all, int64_t chunk, bool tr
   LinearCrossEntropyOptions o = options(chunk);
   o.soft_cap = cap;
   const CrossEntropyShape shape{N, V, o.ignore_index, o.label_smoothing, o.scale};
-  return {.name = fmt::format("N {} C {} V {} all {} chunk {} train_w {}", N, C, V, all, chunk, train_w),
-          .inputs = {{{N, C}}, {{V, C}, train_w}},
-          .run = [=](const Tensors& in) { return ops::linear_cross_entropy(in[0], in[1], targets_of(t), o); },
-          .forward =
-              [=](const Arrays& in) {
-                return Values{reference::linear_cross_entropy_forward(in[0], in[1], t, C, shape, cap)};
-              },
-          .backward =
-              [=](const Arrays& in, const Values& dy) {
-                const auto [dx, dw] = reference::linear_cross_entropy_backward(dy[0], in[0], in[1], t, C, shape, cap);
-                return Arrays{dx, dw};
-              },
-          .tolerance_f32 = 1e-5,
-          .tolerance_backward_f32 = 1e-5};
+  return {
+      .name = fmt::format("N {} C {} V {} all {} chunk {} train_w {}", N, C, V, all, chunk, train_w),
+      .inputs = {{{N, C}}, {{V, C}, train_w}},
+      .run =
+          [=](const Tensors& in) { return ops::linear_cross_entropy(as_activation(in[0]), in[1], targets_of(t), o); },
+      .forward =
+          [=](const Arrays& in) {
+            return Values{reference::linear_cross_entropy_forward(in[0], in[1], t, C, shape, cap)};
+          },
+      .backward =
+          [=](const Arrays& in, const Values& dy) {
+            const auto [dx, dw] = reference::linear_cross_entropy_backward(dy[0], in[0], in[1], t, C, shape, cap);
+            return Arrays{dx, dw};
+          },
+      .tolerance_f32 = 1e-5,
+      .tolerance_backward_f32 = 1e-5};
 }
 
 }  // namespace

@@ -110,6 +110,77 @@ TEST_CASE("matmul kernel: few rows, and nothing to sum over, add to beta times w
       }
 }
 
+// What bf16 goes through on a CPU that multiplies it: proved in f32 anywhere, and in bf16 where there is such a CPU.
+TEST_CASE("matmul kernel: by the library's primitive, all transpositions, leading dimensions, alpha and beta") {
+  const int64_t M = 37, N = 50, K = 70, ld = 75;
+  const Values av = random_values(ld * ld, 1), bv = random_values(ld * ld, 2), cv = random_values(M * ld, 3);
+  Context context({}, 2);
+  const auto run = context.kernels().backend == Backend::cpu_v4 ? cpu_v4::library_matmul : cpu_v3::library_matmul;
+  const auto of = [&](const Values& v, DType dtype) {
+    return Tensor::from<double>(context, {static_cast<int64_t>(v.size())}, v).to(dtype);
+  };
+  const auto read = [](const Tensor& t) { return t.to(DType::f64).to_vector<double>(); };
+  for (const DType from : {DType::f32, DType::bf16})
+    for (const DType to : {DType::f32, DType::bf16})
+      for (int which = 0; which < 16; ++which) {
+        if (from == DType::f32 && to == DType::bf16) continue;
+        const MatmulShape s{
+            which % 2 == 0 ? Trans::no : Trans::yes, which / 2 % 2 == 0 ? Trans::no : Trans::yes, M, N, K, ld, ld, ld};
+        const float alpha = which / 4 % 2 == 0 ? 1.0f : 0.25f, beta = which / 8 == 0 ? 0.0f : 1.0f;
+        const Tensor a = of(av, from), b = of(bv, from), c = of(cv, to);
+        const Values before = read(c);
+        const bool there = run(context.kernels(), c.raw(), to, a.raw(), b.raw(), from, s, alpha, beta);
+        INFO(name_of(from) << " to " << name_of(to) << ", case " << which);
+        CHECK((there || from == DType::bf16));
+        const Values want = there ? reference::matmul(read(a), read(b), s, alpha, beta, before) : before;
+        CHECK(difference(read(c), want).to_largest(1) <= (to == DType::bf16 ? 0x1p-8 : 1e-5));
+      }
+}
+
+// Tiles of 256 columns and rows and 1024 terms, a few rows, nothing to sum over: the sum in f32, rounded once.
+TEST_CASE("matmul kernel: bf16 converted, whatever the shape, with any number of threads the same bits") {
+  struct Sizes {
+    int64_t M, N, K;
+  };
+  for (const Sizes s : {Sizes{1, 1, 1}, {3, 40, 1100}, {4, 7, 0}, {5, 300, 9}, {260, 270, 33}, {30, 31, 2050}})
+    for (int which = 0; which < 8; ++which) {
+      const Trans ta = which % 2 == 0 ? Trans::no : Trans::yes, tb = which / 2 % 2 == 0 ? Trans::no : Trans::yes;
+      const float beta = which / 4 == 0 ? 0.0f : 0.5f;
+      const int64_t ldc = s.N + 3;
+      const MatmulShape shape{
+          ta, tb, s.M, s.N, s.K, (ta == Trans::yes ? s.M : s.K) + 2, (tb == Trans::yes ? s.K : s.N) + 1, ldc};
+      const Values av = random_values((ta == Trans::yes ? s.K : s.M) * shape.lda, 1),
+                   bv = random_values((tb == Trans::yes ? s.N : s.K) * shape.ldb, 2), cv = random_values(s.M * ldc, 3);
+      Arrays results;
+      for (const int threads : {1, 3}) {
+        Context context({}, threads);
+        context.kernels().bf16_products = false;
+        const auto of = [&](const Values& v, DType dtype) {
+          return Tensor::from<double>(context, {static_cast<int64_t>(v.size())}, v).to(dtype);
+        };
+        const auto read = [](const Tensor& t) { return t.to(DType::f64).to_vector<double>(); };
+        const Tensor a = of(av, DType::bf16), b = of(bv, DType::bf16), c = of(cv, DType::bf16), d = of(cv, DType::f32);
+        const bool newer = context.kernels().backend == Backend::cpu_v4;
+        const Values want_c = reference::matmul(read(a), read(b), shape, 0.25, beta, read(c));
+        const Values want_d = reference::matmul(read(a), read(b), shape, 0.25, beta, read(d));
+        (newer ? cpu_v4::matmul<bf16> : cpu_v3::matmul<bf16>)(context.kernels(), c.data<bf16>(), a.data<bf16>(),
+                                                              b.data<bf16>(), shape, 0.25f, beta);
+        (newer ? cpu_v4::matmul_acc<bf16> : cpu_v3::matmul_acc<bf16>)(context.kernels(), d.data<float>(),
+                                                                      a.data<bf16>(), b.data<bf16>(), shape, 0.25f,
+                                                                      beta);
+        CAPTURE(s.M);
+        CAPTURE(s.K);
+        CAPTURE(which);
+        const Values got = read(c), sums = read(d);
+        for (size_t i = 0; i < got.size(); ++i)  // half a unit of the result, and what f32's sum is off
+          CHECK(std::abs(got[i] - want_c[i]) <= 0x1p-9 * 1.001 * std::abs(want_c[i]) + 2e-5);
+        CHECK(max_abs_diff(sums, want_d) <= 2e-5);
+        results.push_back(got);
+      }
+      CHECK(results[0] == results[1]);
+    }
+}
+
 TEST_CASE("matmul: shapes that do not fit are refused") {
   const Tensor a = Tensor::zeros(cpu(), {2, 3}, DType::f32), b = Tensor::zeros(cpu(), {2, 4}, DType::f32);
   CHECK_THROWS_WITH_AS(

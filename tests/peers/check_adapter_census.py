@@ -5,8 +5,8 @@ tensors by peft; the logits must be peft's, or the refusal one that the table be
     check_adapter_census.py CONFIGS [--tools build/bin] [--work DIR] [--tolerance 1e-4]
         CONFIGS: a folder of NAME/adapter_config.json
 
-The base is told by what the configuration targets: names of a Llama, of a RoBERTa (SEQ_CLS), or of a LLaVA
-(language_model). Names of other architectures are listed and left.
+The base is told by what the configuration targets: names of a Llama, a GPT-2 (either may be SEQ_CLS), a RoBERTa or a
+DistilBERT (SEQ_CLS), or of a LLaVA (language_model). Names of other architectures are listed and left.
 """
 import argparse
 import json
@@ -17,8 +17,10 @@ import warnings
 
 import torch
 from peft import PeftModel, get_peft_config, get_peft_model
-from transformers import (CLIPVisionConfig, LlamaConfig, LlamaForCausalLM, LlavaConfig, LlavaForConditionalGeneration,
-                          RobertaConfig, RobertaForSequenceClassification)
+from transformers import (CLIPVisionConfig, DistilBertConfig, DistilBertForSequenceClassification, GPT2Config,
+                          GPT2ForSequenceClassification, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
+                          LlamaForSequenceClassification, LlavaConfig, LlavaForConditionalGeneration, RobertaConfig,
+                          RobertaForSequenceClassification)
 
 warnings.filterwarnings("ignore")
 LLAMA = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head", "embed_tokens"}
@@ -39,8 +41,13 @@ def kind_of(config):
         return "llava", ""
     if config.get("task_type") == "SEQ_CLS" and last <= {"query", "key", "value", "dense"}:
         return "roberta", ""
-    if last & LLAMA and config.get("task_type") in ("CAUSAL_LM", None):
-        return "llama", ""
+    classes = "-classes" if config.get("task_type") == "SEQ_CLS" else ""
+    if classes and last <= {"q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"}:
+        return "distilbert", ""
+    if last and last <= {"c_attn", "c_proj", "c_fc", "wte", "lm_head"}:
+        return "gpt2" + classes, ""
+    if last & LLAMA and config.get("task_type") in ("CAUSAL_LM", "SEQ_CLS", None):
+        return "llama" + classes, ""
     return "other", "targets of another architecture: " + ", ".join(sorted(last)[:4])
 
 
@@ -52,6 +59,16 @@ def base_of(kind, layers):
         return RobertaForSequenceClassification(
             RobertaConfig(vocab_size=96, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
                           intermediate_size=48, max_position_embeddings=40, type_vocab_size=1, num_labels=3))
+    if kind == "distilbert":
+        return DistilBertForSequenceClassification(
+            DistilBertConfig(vocab_size=96, dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=40,
+                             num_labels=3))
+    if kind.startswith("gpt2"):
+        gpt2 = GPT2Config(vocab_size=96, n_embd=32, n_layer=layers, n_head=4, n_positions=64, num_labels=3,
+                          bos_token_id=0, eos_token_id=1, pad_token_id=0)
+        return GPT2ForSequenceClassification(gpt2) if kind.endswith("classes") else GPT2LMHeadModel(gpt2)
+    if kind == "llama-classes":
+        return LlamaForSequenceClassification(LlamaConfig(**text, num_labels=3, pad_token_id=0))
     if kind == "llava":
         vision = CLIPVisionConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
                                   image_size=28, patch_size=14, projection_dim=32)
@@ -139,7 +156,7 @@ def main():
         kind, why = kind_of(config)
         outcome, detail = ("other", why) if kind == "other" else run_one(config, kind, args.work, args)
         counts[outcome] = counts.get(outcome, 0) + 1
-        print(f"{name}  {kind:8} {outcome:18} {detail}", flush=True)
+        print(f"{name}  {kind:13} {outcome:18} {detail}", flush=True)
     print(", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())))
 
 

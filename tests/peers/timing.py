@@ -37,6 +37,28 @@ def adamw_step(model, **options):
     return step
 
 
+# The ways to compute on a CPU that a script is told by --dtype: f32; for bf16 both that PyTorch has, weights in f32 under
+# autocast and weights in bf16.
+PEERS = {"f32": ["f32"], "bf16": ["autocast", "bf16-weights"]}
+
+
+def in_dtype(model, how):
+    """The model, not yet under peft, as a peer of that name holds it."""
+    return model.to(torch.bfloat16) if how == "bf16-weights" else model
+
+
+def cpu_step(step, how):
+    """A step as adamw_step gives it, in that way."""
+    if how != "autocast":
+        return step
+
+    def under_autocast(batch):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            step(batch)
+
+    return under_autocast
+
+
 def gpu_figures(model, batches, args, dynamic=None, autocast=True, mode=None):
     """Milliseconds of args.steps steps after args.warmup, and the peak of PyTorch's allocator over those that count.
 

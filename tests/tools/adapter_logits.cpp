@@ -1,17 +1,17 @@
 // adapter_logits MODEL ADAPTER IDS.json: logits of a model with a PEFT adapter on given token ids, as JSON for
-// tests/peers/check_adapter.py and check_adapter_census.py: of a RoBERTa classifier one row a sequence, of a decoder or
-// the language model of a LLaVA its last one. IDS.json: {"ids": [[...], ...]}.
+// tests/peers/check_adapter.py and check_adapter_census.py: of a classifier one row a sequence, of a decoder or the
+// language model of a LLaVA its last one. IDS.json: {"ids": [[...], ...]}.
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "models/decoder/load_weights.h"
+#include "models/decoder/tied_head.h"
 #include "models/hub/adapter.h"
-#include "models/llama/load_weights.h"
-#include "models/llama/tied_head.h"
-#include "models/roberta/family.h"
-#include "models/roberta/load_weights.h"
+#include "models/llama/llama.h"
+#include "models/text/text_folder.h"
 #include "models/vlm/family.h"
 #include "models/vlm/load_weights.h"
 #include "models/vlm/names.h"
@@ -29,17 +29,18 @@ nn::Rows rows_of(Context& context, const Ids& ids, bool last) {
   return nn::pack(context, segments);
 }
 
-Tensor roberta(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
-  RobertaConfig config = RobertaConfig::from_folder(folder);
-  const HeadTensor* classes = adapter.find_classes();
-  LL_CHECK(classes != nullptr, "{} has no classifier", adapter.folder);
-  config.set_labels(unnamed_labels(classes->shape[0]));
-  Roberta model(config, RobertaHead::classification);
-  attach_adapter(model, settings_of(adapter), roberta_family(), &adapter);
-  model.materialise(context, DType::f32);
-  load_weights(model, folder, 0);
-  fill_adapter(model, adapter);
-  return model.forward(rows_of(context, ids, false), nn::Mode::evaluation());  // (S, labels)
+Tensor classifier(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
+  const std::unique_ptr<TextConfig> config = text_config_of(folder);
+  config->set_labels(unnamed_labels(adapter.find_classes()->shape[0]));
+  fit_classifier(*config, adapter);
+  const HubFamily family = config->classifier_family();
+  const std::unique_ptr<TextModel> model = config->new_classifier();
+  attach_adapter(*model, settings_of(adapter), family, &adapter);
+  model->materialise(context, DType::f32);
+  WeightMap weights = open_weights(folder, family);
+  load_classifier(*model, weights, 0, &adapter);
+  fill_adapter(*model, adapter);
+  return model->forward(rows_of(context, ids, config->causal()), nn::Mode::evaluation());  // (S, labels)
 }
 
 Tensor decoder(Context& context, const std::string& folder, LoadedAdapter& adapter, const Ids& ids) {
@@ -72,12 +73,12 @@ Tensor vlm(Context& context, const std::string& folder, LoadedAdapter& adapter, 
 nlohmann::json run(const std::string& folder, const std::string& adapter_folder, const std::string& file) {
   const auto ids = nlohmann::json::parse(read_file(file)).at("ids").get<Ids>();
   const std::string config = read_file(folder + "/config.json");
-  const bool is_vlm = config.find("\"vision_config\"") != std::string::npos,
-             encoder = config.find("roberta") != std::string::npos;
+  const bool is_vlm = config.find("\"vision_config\"") != std::string::npos;
   LoadedAdapter adapter = load_adapter(adapter_folder, is_vlm ? Rename(new_vlm_name) : Rename());
   Context context;
   const NoGrad guard(context);
-  const Tensor logits = (is_vlm ? vlm : encoder ? roberta : decoder)(context, folder, adapter, ids);
+  const bool classes = adapter.find_classes() != nullptr;
+  const Tensor logits = (is_vlm ? vlm : classes ? classifier : decoder)(context, folder, adapter, ids);
   const std::vector<float> flat = logits.to_vector<float>();
   nlohmann::json out{{"ids", ids}};
   for (auto row = flat.begin(); row != flat.end(); row += logits.dim(1))

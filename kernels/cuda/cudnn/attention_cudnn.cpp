@@ -39,8 +39,6 @@ bool decline(const std::string& why) {
   return false;
 }
 
-constexpr size_t kMostWorkspace = size_t{4} << 30;
-
 int64_t bucket(int64_t longest, int64_t rows) { return ((longest > 0 ? longest : rows) + 63) / 64 * 64; }
 
 CudnnAttentionShape plan_shape(const AttentionShape& shape, bool backward) {
@@ -103,7 +101,8 @@ class Operands {
     CudnnAttentionPlan* plan = cudnn_attention_plan(plan_, why);
     if (plan == nullptr) return decline(why);
     // The deterministic backward wants the square of the longest segment, for each segment and head.
-    if (cudnn_workspace(*plan) > kMostWorkspace) return decline("it wants more than 4 GB of workspace for a batch");
+    if (cudnn_workspace(*plan) > kMostCudnnWorkspace)
+      return decline("it wants more than 4 GB of workspace for a batch");
     fill_ragged_lists(ctx, lists_, shape_);
     void* workspace = scratch_.bytes(cudnn_workspace(*plan));
     if (!cudnn_run(*plan, pointers_, workspace, ctx.stream, why)) return decline(why);

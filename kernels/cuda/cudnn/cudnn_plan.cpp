@@ -20,6 +20,7 @@ bool cudnn_run(CudnnAttentionPlan&, const CudnnPointers&, void*, void*, std::str
 #include <cudnn_frontend.h>
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -72,6 +73,10 @@ struct Library {
       missing = "libcudnn.so.9 was not found (LD_LIBRARY_PATH may name its folder)";
     } else if (fe::detail::get_backend_version() < 90600) {
       missing = "cuDNN " + std::to_string(fe::detail::get_backend_version()) + " is older than 9.6";
+    } else if (fe::detail::get_backend_version() >= 92500) {
+      // From 9.25 on a deterministic backward that would want more than this adds up dq in order, in a workspace that
+      // grows with the rows only. cudnn-frontend takes the limit from nowhere else; a user's own stands.
+      setenv("CUDNN_FRONTEND_ATTN_DP_WORKSPACE_LIMIT", std::to_string(kMostCudnnWorkspace).c_str(), 0);
     }
   }
 };

@@ -27,6 +27,9 @@ struct CudnnAttentionShape {
   bool backward = false;
 };
 
+// Plans that want more are declined: the deterministic backward's workspace grows with segments x heads x longest^2.
+inline constexpr size_t kMostCudnnWorkspace = size_t{4} << 30;
+
 class CudnnAttentionPlan;
 
 // Null, and why, if cuDNN is not there, too old, or has no kernel for this shape. A refusal is remembered as well.

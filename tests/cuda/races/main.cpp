@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
     return 0;  // ThreadSanitizer has the last word
   }
   int ran = 0, failed = 0;
-  for (const auto& cases : {row_cases(), update_cases(), attention_race_cases()})
+  for (const auto& cases : {row_cases(), update_cases(), attention_race_cases(), product_race_cases()})
     for (const RaceCase& c : cases)
       if (std::string(c.name).find(wanted) != std::string::npos) ++ran, failed += passes(c) ? 0 : 1;
   if (ran == 0) std::printf("no case has %s in its name\n", wanted.c_str());

@@ -72,5 +72,6 @@ struct RaceCase {
 std::vector<RaceCase> row_cases();     // norms, sums over rows, losses, embedding, the way down of lora_linear
 std::vector<RaceCase> update_cases();  // eflat, sam, adamw, norms of gradients
 std::vector<RaceCase> attention_race_cases();
+std::vector<RaceCase> product_race_cases();  // frozen_matmul
 
 }  // namespace lowland::test
