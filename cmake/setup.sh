@@ -14,7 +14,7 @@ lowland_missing() {
   command -v "${compiler%% *}" >/dev/null || lacks+=(g++)
   command -v cmake >/dev/null || lacks+=(cmake)
   command -v ninja >/dev/null || lacks+=(ninja-build)
-  command -v ccache >/dev/null || lacks+=(ccache)
+  [[ -n ${CCACHE_DISABLE:-} ]] || command -v ccache >/dev/null || lacks+=(ccache)
   command -v pkg-config >/dev/null || lacks+=(pkg-config)
   if [[ -z ${CMAKE_PREFIX_PATH:-}${CONDA_PREFIX:-} ]]; then  # libraries of the user's own otherwise
     for package in $lowland_libraries; do

@@ -141,7 +141,10 @@ Tensor Linear::forward_dora(const Tensor& x, const Weight& w, const Tensor& bias
 void Linear::initialise_magnitudes() const {
   if (pairs_.empty() || pairs_.front().magnitude.empty()) return;
   const LoraGroup lora = group(*arena_, 0, parts_.size(), {}, Mode::evaluation());
-  const std::vector<Tensor> lengths = ops::adapted_lengths(weight_->value, lora);
+  LL_CHECK(!weight_->sharded,
+           "DoRA needs the lengths of {}, which several processes hold in parts: leave --shard-base out",
+           weight_->name);
+  const std::vector<Tensor> lengths = ops::adapted_lengths(weight_->weight(0, row_of(parts_.size())), lora);
   for (size_t k = 0; k < pairs_.size(); ++k) arena_->master(pairs_[k].magnitude).copy_from(lengths[k]);
 }
 

@@ -218,6 +218,7 @@ if [[ $torch == here ]]; then
   done
   peer "roberta-large RTE lengths" 40 bench_roberta_gpu.py --steps 80 --lengths "$bundle/peers/rte_lengths.json"
   peer "llama-3.1-8b checkpointing" 60 bench_llama_gpu.py --checkpointing
+  peer "products with quantised weights" 40 bench_quantised_gpu.py
   peer "llava-1.5-7b beside lowland-vlm" 170 bench_vlm_gpu.py --program "$bin/lowland-vlm" \
     --library-path "$LD_LIBRARY_PATH"
 elif wanted peers; then

@@ -32,6 +32,8 @@ size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& m
   for (const LinearModule& m : linear_modules(model)) {
     in_blocks.insert(m.name + ".weight");
     if (run.how.full()) continue;
+    in_blocks.insert(m.name + ".lora_A.weight");
+    in_blocks.insert(m.name + ".lora_B.weight");
     const LoraInput dropped{.N = plan.rows, .M = m.in, .KR = stacked, .dropout = {.p = run.lora_dropout}};
     most = std::max(most, LL_CPU_KERNEL(kernels, lora_linear_down_backward_scratch<T>)(threads, dropped));
   }
@@ -40,6 +42,13 @@ size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& m
       most = std::max(most, LL_CPU_KERNEL(kernels, layer_norm_backward_scratch)(plan.rows, p->shape[0]));
     if (p->shape.size() != 2) continue;
     const int64_t rows = in_blocks.count(p->name) != 0 ? plan.rows : plan.selected;
+    if (std::is_same_v<T, bf16> && p->trainable && !kernels.bf16_products) {
+      const int64_t O = p->shape[0], M = p->shape[1];  // its value, dx and its gradient
+      for (const MatmulShape& product :
+           {MatmulShape{.trans_b = Trans::yes, .M = rows, .N = O, .K = M}, MatmulShape{.M = rows, .N = M, .K = O},
+            MatmulShape{.trans_a = Trans::yes, .M = O, .N = M, .K = rows}})
+        most = std::max(most, LL_CPU_KERNEL(kernels, bf16_matmul_scratch)(threads, product));
+    }
     for (const nn::Piece& piece : p->pieces) {
       const DType type = piece.value.dtype();
       const bool converts = std::is_same_v<T, bf16> && type == DType::bf16 && !kernels.bf16_products;

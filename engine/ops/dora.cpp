@@ -1,5 +1,7 @@
 #include "kernels/dora.h"
 
+#include <algorithm>
+
 #include "engine/ops/row_lengths.h"
 
 namespace lowland::ops {
@@ -28,25 +30,40 @@ bool covers(const std::vector<DoraPart>& parts, int64_t O) {
   return next == O;
 }
 
+// Rows [begin, end) of a weight in this type: a view of them where they lie so, and no copy is asked for.
+Tensor rows_of(const Weight& w, int64_t begin, int64_t end, DType type, bool copy) {
+  Tensor rows;  // (end - begin, M)
+  w.each_piece([&](const Tensor& piece, int64_t row) {
+    const int64_t first = std::max(begin, row), last = std::min(end, row + piece.dim(0));
+    if (first >= last) return;
+    const Tensor some = piece.detach().slice_rows(first - row, last - row);
+    if (first == begin && last == end && piece.dtype() == type && !copy) {
+      rows = some;
+      return;
+    }
+    if (!rows) rows = Tensor::empty(some.context(), {end - begin, some.dim(1)}, type);
+    rows.slice_rows(first - begin, last - begin).copy_from(some);
+  });
+  return rows;
+}
+
 }  // namespace
 
-std::vector<Tensor> adapted_lengths(const Weight& weight, const LoraGroup& lora, const LoraGroup& beside) {
-  const Tensor& w = weight.data;
+std::vector<Tensor> adapted_lengths(const Weight& w, const LoraGroup& lora, const LoraGroup& beside) {
   const DType type = lora.a.dtype();
   std::vector<Tensor> lengths;
   int64_t first = 0, first_beside = 0;  // of the part's rows in a
   for (size_t k = 0; k < lora.parts.size(); ++k) {
     const LoraPart& part = lora.parts[k];
-    const int64_t n = part.b.dim(0), R = part.b.dim(1), M = w.dim(1);
+    const int64_t n = part.b.dim(0), R = part.b.dim(1), M = lora.a.dim(1);
     const auto a_of = [](const LoraGroup& g, int64_t begin, int64_t rank) {
       return perturbed(g.a.slice_rows(begin, begin + rank),
                        g.a_perturbation ? g.a_perturbation.slice_rows(begin, begin + rank) : Tensor());
     };
-    Tensor rows = w.detach().slice_rows(part.row_begin, part.row_begin + n).to(type);  // (n, M)
+    const Tensor rows = rows_of(w, part.row_begin, part.row_begin + n, type, !beside.parts.empty());  // (n, M)
     if (!beside.parts.empty()) {
       const LoraPart& more = beside.parts[k];
       const int64_t R2 = more.b.dim(1);
-      if (w.dtype() == type) rows = rows.clone();
       const Tensor a = a_of(beside, first_beside, R2), b = perturbed(more.b, more.b_perturbation);
       LL_LAUNCH(rows, matmul, rows.data<T>(), b.data<T>(), a.data<T>(),
                 MatmulShape{.M = n, .N = M, .K = R2, .lda = R2, .ldb = M, .ldc = M}, static_cast<acc_t<T>>(more.scale),

@@ -180,8 +180,8 @@ TEST_CASE("runs that keep what layers below the adapted ones give end with the b
   const std::vector<json> results = results_of(w / "kept");
   CHECK(results.size() == 6);
   CHECK(results == results_of(w / "without"));
-  CHECK(contains(read_text((w / "kept") + "/worker-0.log"), "lower layers: "));
-  CHECK(!contains(read_text((w / "without") + "/worker-0.log"), "lower layers: "));
+  CHECK(contains(read_text((w / "kept") + "/worker-1.log"), "lower layers: "));
+  CHECK(!contains(read_text((w / "without") + "/worker-1.log"), "lower layers: "));
   text.replace(text.find("seeds"), 5, "cache-mb = -1\nseeds");
   w.write("sweep.toml", text);
   CHECK(contains(run_program(flags).err, "cache-mb must be a whole number"));

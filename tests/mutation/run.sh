@@ -51,7 +51,7 @@ verdict() {
 
 # One mutant, into `result`: killed, or what is wrong.
 mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
-  local name=$1 path=$2 from=$3 to=$4 unit=$5 verb=$6 program=$7 case=$8 text rest here object link
+  local name=$1 path=$2 from=$3 to=$4 unit=$5 verb=$6 program=$7 case=$8 text rest here object link link_flag=
   text=$(<"$root/$path")
   rest=${text//"$from"/}
   if [[ -z $from ]] || ((${#text} - ${#rest} != ${#from})); then
@@ -76,7 +76,9 @@ mutate() {  # NAME FILE FROM TO UNIT VERB PROGRAM CASE
       [[ $verb,$result == passes,failed ]] || result=
     fi
   fi
-  [[ -n $result ]] || try "$program" "$case" "$unit" "$source"
+  # Tests that are compiled together stay in the program: doctest takes the first of two cases on one line.
+  [[ ! -f $(file_of "$unit").tests ]] || link_flag=-Wl,--allow-multiple-definition
+  [[ -n $result ]] || try "$program" "$case" "$unit" "$source" ${link_flag:-}
   case $verb,$result in
     passes,passed | fails,failed) result=killed ;;
     passes,*) result="$program -tc='$case', though nothing was changed: $result" ;;
@@ -171,10 +173,12 @@ while IFS= read -r line; do
       [[ $command == *LL_CPU=cpu_v[34]* && $command != *"LL_CPU=cpu_$arch"* ]] && continue
       units=("$source")  # or the files that are compiled together
       [[ $source != */Unity/* ]] || mapfile -t units < <(sed -n 's/^#include "\(.*\)"$/\1/p' "$source")
+      [[ $source != */together/* ]] || mapfile -t units < <(sed -n 's/^#line 1 "\(.*\)"$/\1/p' "$source")
       for unit in "${units[@]#"$root/"}"; do
         [[ -n ${needed[$unit]:-} ]] || continue
         sed -E 's/\\(.)/\1/g; s/ -o .*//' <<<"$command" >"$(file_of "$unit")"
         [[ $source != */Unity/* ]] || echo "$source" >"$(file_of "$unit").together"
+        [[ $source != */together/* ]] || touch "$(file_of "$unit").tests"
       done ;;
   esac
 done <"$commands"

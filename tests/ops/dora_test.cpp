@@ -83,8 +83,11 @@ TEST_CASE("dora: lengths of rows with a pair, perturbed, and with a pair beside 
   beside.parts = {{b2, {}, first, 0.5}};
   const Values W = values(w), A = values(a), B = values(b), EA = values(ea), EB = values(eb), A2 = values(a2),
                B2 = values(b2);
+  Weight pieces(w.slice_rows(0, 6));  // the part lies in two of them
+  pieces.below = {w.slice_rows(6, O)};
   for (const bool both : {false, true}) {
     const Values q = values(ops::adapted_lengths(w, lora, both ? beside : LoraGroup())[0]);
+    CHECK(values(ops::adapted_lengths(pieces, lora, both ? beside : LoraGroup())[0]) == q);
     for (int64_t i = 0; i < n; ++i) {
       double squares = 0;
       for (int64_t j = 0; j < M; ++j) {

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -142,7 +143,7 @@ TEST_CASE("matmul kernel: bf16 converted, whatever the shape, with any number of
   struct Sizes {
     int64_t M, N, K;
   };
-  for (const Sizes s : {Sizes{1, 1, 1}, {3, 40, 1100}, {4, 7, 0}, {5, 300, 9}, {260, 270, 33}, {30, 31, 2050}})
+  for (const Sizes s : {Sizes{1, 1, 1}, {3, 40, 1100}, {4, 7, 0}, {5, 300, 9}, {260, 258, 9}, {5, 31, 2050}})
     for (int which = 0; which < 8; ++which) {
       const Trans ta = which % 2 == 0 ? Trans::no : Trans::yes, tb = which / 2 % 2 == 0 ? Trans::no : Trans::yes;
       const float beta = which / 4 == 0 ? 0.0f : 0.5f;
@@ -151,6 +152,7 @@ TEST_CASE("matmul kernel: bf16 converted, whatever the shape, with any number of
           ta, tb, s.M, s.N, s.K, (ta == Trans::yes ? s.M : s.K) + 2, (tb == Trans::yes ? s.K : s.N) + 1, ldc};
       const Values av = random_values((ta == Trans::yes ? s.K : s.M) * shape.lda, 1),
                    bv = random_values((tb == Trans::yes ? s.N : s.K) * shape.ldb, 2), cv = random_values(s.M * ldc, 3);
+      Values want_c, want_d;
       Arrays results;
       for (const int threads : {1, 3}) {
         Context context({}, threads);
@@ -161,8 +163,10 @@ TEST_CASE("matmul kernel: bf16 converted, whatever the shape, with any number of
         const auto read = [](const Tensor& t) { return t.to(DType::f64).to_vector<double>(); };
         const Tensor a = of(av, DType::bf16), b = of(bv, DType::bf16), c = of(cv, DType::bf16), d = of(cv, DType::f32);
         const bool newer = context.kernels().backend == Backend::cpu_v4;
-        const Values want_c = reference::matmul(read(a), read(b), shape, 0.25, beta, read(c));
-        const Values want_d = reference::matmul(read(a), read(b), shape, 0.25, beta, read(d));
+        if (threads == 1) {
+          want_c = reference::matmul(read(a), read(b), shape, 0.25, beta, read(c));
+          want_d = reference::matmul(read(a), read(b), shape, 0.25, beta, read(d));
+        }
         (newer ? cpu_v4::matmul<bf16> : cpu_v3::matmul<bf16>)(context.kernels(), c.data<bf16>(), a.data<bf16>(),
                                                               b.data<bf16>(), shape, 0.25f, beta);
         (newer ? cpu_v4::matmul_acc<bf16> : cpu_v3::matmul_acc<bf16>)(context.kernels(), d.data<float>(),
@@ -172,8 +176,10 @@ TEST_CASE("matmul kernel: bf16 converted, whatever the shape, with any number of
         CAPTURE(s.K);
         CAPTURE(which);
         const Values got = read(c), sums = read(d);
-        for (size_t i = 0; i < got.size(); ++i)  // half a unit of the result, and what f32's sum is off
-          CHECK(std::abs(got[i] - want_c[i]) <= 0x1p-9 * 1.001 * std::abs(want_c[i]) + 2e-5);
+        double excess = 0;  // over half a unit of the result, 2^-8 of it, and what f32's sum is off
+        for (size_t i = 0; i < got.size(); ++i)
+          excess = std::max(excess, std::abs(got[i] - want_c[i]) - 0x1p-8 * std::abs(want_c[i]));
+        CHECK(excess <= 2e-5);
         CHECK(max_abs_diff(sums, want_d) <= 2e-5);
         results.push_back(got);
       }

@@ -3,7 +3,7 @@
 
     bench_quantised.py --program build/bin/lowland-llama [--gguf SmolLM2-135M-Instruct.Q4_1.gguf]
 
-First the LoRA step of the 110M Llama (4 x 256 tokens, r 16) with its frozen matrices in f32, int8 and NF4: ratios of the
+First the LoRA step of the 110M Llama (4 x 256 tokens, r 16), its frozen matrices in f32, int8 and NF4: ratios of the
 fastest and of the median steps; the bounds are 1.15 and 1.3. Then, of a GGUF file, greedy generation of --tokens tokens
 by Lowland and, where llama-cpp-python is installed, by llama.cpp with as many threads: tokens per second of both. The
 last line of the output is one JSON object.
