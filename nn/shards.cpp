@@ -9,7 +9,7 @@
 namespace lowland::nn {
 namespace {
 
-constexpr size_t kAlign = 256;
+constexpr size_t kRun = 256;  // bytes
 
 size_t up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
@@ -28,14 +28,14 @@ Tensor run_of(const Tensor& all, size_t begin, size_t bytes) {
 size_t Shards::add(int64_t block, size_t bytes) {
   if (block >= blocks()) blocks_.resize(static_cast<size_t>(block) + 1);
   const size_t offset = blocks_[block].bytes;
-  blocks_[block].bytes += up(bytes, kAlign);
+  blocks_[block].bytes += up(bytes, kRun);
   return offset;
 }
 
 void Shards::materialise(Context& context) {
   size_t largest = 0;
   for (Block& b : blocks_) {
-    b.bytes = up(b.bytes, kAlign * static_cast<size_t>(world_));
+    b.bytes = up(b.bytes, kRun * static_cast<size_t>(world_));
     largest = std::max(largest, b.bytes);
     if (b.bytes > 0) b.mine = bytes_of(context, b.bytes / static_cast<size_t>(world_));
   }

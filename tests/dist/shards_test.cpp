@@ -197,6 +197,7 @@ TEST_CASE("a base in parts: Llama-3.1-70B in bf16, rank 16, fits eight GPUs of 8
   c.num_attention_heads = 64;
   c.num_key_value_heads = 8;
   c.head_dim = 128;
+  c.max_position_embeddings = 131072;
   const Texts texts(c, std::vector<int32_t>(8, 4096));
   AcceleratorInfo info;
   info.name = "80 GB";
