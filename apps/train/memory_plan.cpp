@@ -35,6 +35,7 @@ size_t scratch_bytes(const PlannedRun& run, Context& context, const nn::Model& m
     in_blocks.insert(m.name + ".lora_A.weight");
     in_blocks.insert(m.name + ".lora_B.weight");
     const LoraInput dropped{.N = plan.rows, .M = m.in, .KR = stacked, .dropout = {.p = run.lora_dropout}};
+    most = std::max(most, LL_CPU_KERNEL(kernels, lora_linear_down_forward_scratch<T>)(threads, dropped));
     most = std::max(most, LL_CPU_KERNEL(kernels, lora_linear_down_backward_scratch<T>)(threads, dropped));
   }
   for (const auto& p : model.parameters().all()) {

@@ -84,8 +84,9 @@ template <class T> int64_t frozen_matmul_scratch(int threads, const MatmulShape&
 
 namespace {
 
+// tiles: frozen_matmul_scratch<T>
 template <class T>
-void multiply(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& s, T alpha, T beta) {
+void multiply(Ctx& ctx, T* C, const T* A, const void* B, DType type, const MatmulShape& s, T alpha, T beta, T* tiles) {
   if (type == DType::bf16 && by_rows(s)) return row_products<T>(ctx, C, A, static_cast<const bf16*>(B), s, alpha, beta);
 #if defined(__AVX2__)
   if constexpr (std::is_same_v<T, float>) {
@@ -96,8 +97,6 @@ void multiply(Ctx& ctx, T* C, const T* A, const void* B, DType type, const Matmu
   }
 #endif
   if (s.K == 0) return matmul<T>(ctx, C, A, nullptr, s, alpha, beta);
-  Scratch scratch(ctx);
-  T* tiles = scratch.array<T>(frozen_matmul_scratch<T>(ctx.threads, s));
   with_frozen_rows(B, type, s.ldb, [&](auto rows) {
     if (by_rows(s)) return few_rows<T>(ctx, C, A, rows, s, alpha, beta);
     const int64_t strips = strips_of(s), slots = slots_of(ctx.threads, s);
@@ -118,14 +117,15 @@ void widened_product(Ctx& ctx, bf16* C, const bf16* A, const void* B, DType type
                      float beta) {
   const int64_t most = up_to(s.M, kWidenedRows);
   Scratch scratch(ctx);
-  float *a = scratch.array<float>(most * (s.K + s.N)), *c = a + most * s.K;
+  float* a = scratch.array<float>(frozen_matmul_scratch<bf16>(ctx.threads, s));
+  float *c = a + most * s.K, *tiles = c + most * s.N;
   for (int64_t m = 0; m < s.M; m += most) {
     MatmulShape part = s;
     part.M = up_to(most, s.M - m);
     part.lda = s.K;
     part.ldc = s.N;
     convert_rows(a, s.K, A + m * s.lda, s.lda, part.M, s.K);
-    multiply<float>(ctx, c, a, B, type, part, alpha, 0.0f);
+    multiply<float>(ctx, c, a, B, type, part, alpha, 0.0f, tiles);
     add_rounded(C + m * s.ldc, s.ldc, c, part.M, s.N, beta);
   }
 }
@@ -140,7 +140,8 @@ void frozen_matmul(Ctx& ctx, T* C, const T* A, const void* B, DType type, const 
     if (type == DType::bf16 || s.K == 0) return matmul(ctx, C, A, static_cast<const bf16*>(B), s, alpha, beta);
     widened_product(ctx, C, A, B, type, s, alpha, beta);
   } else {
-    multiply(ctx, C, A, B, type, s, alpha, beta);
+    Scratch scratch(ctx);
+    multiply(ctx, C, A, B, type, s, alpha, beta, scratch.array<T>(frozen_matmul_scratch<T>(ctx.threads, s)));
   }
 }
 

@@ -83,7 +83,7 @@ TEST_CASE("bf16 on the CPU: a killed run resumes to the same bits, and the verbs
   const lowland::test::Workspace w;
   const std::vector<std::string> narrow = {"--dtype", "bf16", "--sharpness-steps", "5"};
   must(run_program(flags_of("eflat-lora", w / "whole", narrow)));
-  run_until("checkpoint-6", flags_of("eflat-lora", w / "killed", narrow), run_program);
+  run_until(w / "killed/checkpoint-6", flags_of("eflat-lora", w / "killed", narrow), run_program);
   must(run_program({"finetune", "--out", w / "killed", "--resume"}));
   CHECK(run_difference(w / "whole", w / "killed") == "");
   const SafetensorsFile adapter(w / "whole/adapter/adapter_model.safetensors");

@@ -225,6 +225,7 @@ TEST_CASE("Llama with a peft adapter: twenty AdamW steps give peft's losses") {
 TEST_CASE("Llama with a peft adapter in bf16: no further off than twice what PyTorch in bf16 is" *
           doctest::skip(test::test_device() == "emulated")) {
   for (const std::string& name : kModels) {
+    if (name == "gemma2") continue;  // bf16_bounds.json has the models that a GPU computes as well
     CAPTURE(name);
     Golden golden(folder_of(name));
     const auto bound = [&](const char* what) { return 2 * test::bf16_bound("llama_tiny/" + name, what); };
