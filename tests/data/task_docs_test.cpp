@@ -37,7 +37,9 @@ std::string row_of(const TaskInfo& task) {
 }  // namespace
 
 TEST_CASE("docs: tasks.md has a row for each task, and says what the table says") {
-  const std::vector<std::string> rows = rows_of("tasks.md");
+  std::vector<std::string> rows = rows_of("tasks.md");
+  // The page's other table, of templates, has three columns, this one six.
+  std::erase_if(rows, [](const std::string& row) { return std::count(row.begin(), row.end(), '|') != 7; });
   const std::vector<TaskInfo>& tasks = task_table();
   for (size_t i = 0; i < std::max(rows.size(), tasks.size()); ++i)
     CHECK((i < rows.size() ? rows[i] : "no row") == (i < tasks.size() ? row_of(tasks[i]) : "no task"));

@@ -3,7 +3,7 @@
 # on with by the same and by another number of them, until they are whole: losses and adapter are those of a run of one
 # process that nobody disturbed. Every second run holds its base in parts. SEED chooses the moments.
 set -euo pipefail
-build=$(cd "${1:?BUILD}" && pwd)
+build=$(cd "${1:?usage: kills.sh BUILD [N]}" && pwd)
 kills=${2:-4}
 program=$build/bin/lowland-llama
 work=$(mktemp -d)

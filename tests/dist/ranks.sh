@@ -3,7 +3,7 @@
 # turns: tokens a second, their ratio, and what the sum of the gradients takes of a step. For a machine that does
 # nothing else; asked is at most 1.05 times the time.
 set -euo pipefail
-build=$(cd "${1:?BUILD}" && pwd)
+build=$(cd "${1:?usage: ranks.sh BUILD [FLAGS...]}" && pwd)
 shift
 bench() { "$build/bin/lowland-llama" bench --preset llama-110m --batch 4 --length 256 --methods lora --json "$@"; }
 for turn in 1 2 3; do

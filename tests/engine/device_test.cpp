@@ -349,7 +349,10 @@ struct HalfOfTwo final : dist::Communicator {
   HalfOfTwo() : Communicator({0, 2, 0, 1}, 60) {}
 };
 
+#endif
+
 TEST_CASE("nccl: one process with itself" * doctest::skip(test_device() != "cuda")) {
+#ifdef LL_CUDA_BACKEND
   const auto device = make_test_context(2);
   REQUIRE(cuda::why_no_nccl() == "");
   const auto make = [&] { return cuda::make_nccl(cuda::nccl_id(), 0, 1, device->kernels()); };
@@ -374,7 +377,7 @@ TEST_CASE("nccl: one process with itself" * doctest::skip(test_device() != "cuda
     CHECK(alone == summed);
     CHECK(train(*device, name, false, nullptr, &ranks) == alone);
   }
-}
 #endif
+}
 
 }  // namespace
