@@ -135,7 +135,7 @@ TEST_CASE("Decoders that classify: logits, loss and every gradient equal transfo
   }
 }
 
-TEST_CASE("Decoders that classify: twenty AdamW steps on the CPU give peft's losses") {
+TEST_CASE("Decoders that classify: twenty AdamW steps give peft's losses") {
   for (const char* kind : kDecoders) {
     CAPTURE(kind);
     ClassGolden golden(kind);
