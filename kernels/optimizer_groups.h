@@ -1,5 +1,6 @@
 // Groups of an optimizer: the arena in contiguous ranges, each with its own share of the learning rate and its own
-// weight decay. A launch carries the table by value.
+// weight decay. A launch carries the table by value: all members are as wide, so that no byte of it is left to chance
+// (gcc 12's __builtin_clear_padding, by which launches are shown, misses what is behind an array of structs).
 #pragma once
 #include <cstdint>
 
@@ -15,8 +16,10 @@ struct OptimizerGroup {
 
 struct OptimizerGroups {
   OptimizerGroup group[kMostGroups];
-  int count = 0;
+  int64_t count = 0;
   constexpr int64_t size() const { return count == 0 ? 0 : group[count - 1].end; }  // elements of all
 };
+
+static_assert(sizeof(OptimizerGroups) == kMostGroups * sizeof(OptimizerGroup) + sizeof(int64_t));
 
 }  // namespace lowland
