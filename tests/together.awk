@@ -7,8 +7,6 @@ FNR == 1 {
 /^#include/ {
   if (!($0 in seen)) headers = headers $0 "\n"
   seen[$0] = 1
-  # Its Workspace, where a header of another file has the engine's.
-  if ($0 == "#include \"tests/apps/program.h\"") body = body "using lowland::test::Workspace;"
   body = body "\n"
   next
 }

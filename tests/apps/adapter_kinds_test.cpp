@@ -29,7 +29,7 @@ double last_loss(const std::string& run) {
 }
 
 // A run, evaluated from its folder and merged, and trained on from.
-void goes_around(const Workspace& w, const std::string& name, const Args& kind) {
+void goes_around(const TestFolder& w, const std::string& name, const Args& kind) {
   CAPTURE(name);
   const std::string run = w / name, base = tiny_task() / "pretrained/model";
   must(run_program(with(finetune_flags("eflat-lora", run), kind)));
@@ -50,7 +50,7 @@ json config_of(const std::string& run) { return json::parse(read_text(run + "/ad
 }  // namespace
 
 TEST_CASE("kinds of adapters: ranks by module, biases, and pairs that begin with the weights") {
-  const Workspace w;
+  const TestFolder w;
   goes_around(w, "ranks", {"--rank-pattern", R"({"value": 2})", "--alpha-pattern", R"({"layer.1.*": 5})"});
   CHECK(config_of(w / "ranks").at("rank_pattern") == json{{"value", 2}});
   goes_around(w, "biases", {"--lora-bias", "lora_only"});
@@ -67,7 +67,7 @@ TEST_CASE("kinds of adapters: ranks by module, biases, and pairs that begin with
 }
 
 TEST_CASE("kinds of adapters: a killed run that began with the weights resumes to the same bits") {
-  const Workspace w;
+  const TestFolder w;
   const auto flags = [&](const char* name) {
     return with(finetune_flags("lora", w / name), {"--init-lora-weights", "olora", "--lora-bias", "all"});
   };
@@ -78,7 +78,7 @@ TEST_CASE("kinds of adapters: a killed run that began with the weights resumes t
 }
 
 TEST_CASE("new tokens: their rows are trained, saved and merged, and the tokenizer has them") {
-  const Workspace w;
+  const TestFolder w;
   w.write("tokens.txt", "<soup>\n\n<tea>\nthe\n");
   std::string rows = "text,label\n";
   for (int i = 0; i < 48; ++i)
@@ -118,7 +118,7 @@ TEST_CASE("new tokens: their rows are trained, saved and merged, and the tokeniz
 }
 
 TEST_CASE("class weights: the logged loss is torch's weighted mean") {
-  const Workspace w;
+  const TestFolder w;
   std::string rows = "text,label\n", lines;
   for (int i = 0; i < 24; ++i) {
     const std::string text = i % 4 == 0   ? "the soup tastes fine"
@@ -169,7 +169,7 @@ TEST_CASE("class weights: the logged loss is torch's weighted mean") {
 }
 
 TEST_CASE("several labels: trained, predicted as lists, and scored by labels together and one by one") {
-  const Workspace w;
+  const TestFolder w;
   const char* const nouns[] = {"soup", "bread", "cake", "tea"};
   std::string rows, lines;
   for (int i = 0; i < 64; ++i) {

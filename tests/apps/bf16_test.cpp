@@ -58,7 +58,7 @@ TEST_CASE("bf16 on the CPU: where nobody multiplies it the refusal names what sa
 
 TEST_CASE("bf16 on the CPU: every method's losses stay near those of f32, and what is written is f32") {
   const Bf16Anywhere any;
-  const lowland::test::Workspace w;
+  const TestFolder w;
   for (const std::string& method : optim::method_names()) {
     CAPTURE(method);
     std::vector<double> losses[2];
@@ -80,7 +80,7 @@ TEST_CASE("bf16 on the CPU: every method's losses stay near those of f32, and wh
 
 TEST_CASE("bf16 on the CPU: a killed run resumes to the same bits, and the verbs take the run") {
   const Bf16Anywhere any;
-  const lowland::test::Workspace w;
+  const TestFolder w;
   const std::vector<std::string> narrow = {"--dtype", "bf16", "--sharpness-steps", "5"};
   must(run_program(flags_of("eflat-lora", w / "whole", narrow)));
   run_until(w / "killed/checkpoint-6", flags_of("eflat-lora", w / "killed", narrow), run_program);

@@ -14,9 +14,9 @@ using nlohmann::json;
 namespace {
 
 // A Llama that has learnt nothing much, of 64 positions.
-const Workspace& tiny_chat() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& tiny_chat() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     std::string text;
     for (int i = 0; i < 40; ++i) text += "tea is hot and rice is white and soup number " + std::to_string(i) + "\n\n";
     w.write("text.txt", text);
@@ -56,7 +56,7 @@ bool has(const Outcome& o, const std::string& text) { return o.out.find(text) !=
 }  // namespace
 
 TEST_CASE("chat on a terminal: its name, commands, a saved conversation, and how it ends") {
-  const Workspace w;
+  const TestFolder w;
   const std::string file = w / "talk.jsonl";
   const Outcome o = chat({{"> ", "/help\n"},
                           {"> ", "/system be brief\n"},
@@ -99,7 +99,7 @@ TEST_CASE("chat on a terminal: Ctrl-D ends, Ctrl-C at the prompt asks, and twice
 }
 
 TEST_CASE("chat on a terminal: Ctrl-C stops an answer, and the conversation goes on") {
-  const Workspace w;
+  const TestFolder w;
   std::filesystem::copy(tiny_chat() / "run/model", w / "long", std::filesystem::copy_options::recursive);
   json config = json::parse(read_text(w / "long/config.json"));
   config["max_position_embeddings"] = 16384;

@@ -28,8 +28,8 @@ std::vector<double> scores_of(const std::vector<std::string>& args) {
 }  // namespace
 
 TEST_CASE("lowland-roberta on a decoder: finetune, evaluate, predict, probe, inspect and merge agree") {
-  const Workspace& task = tiny_task();
-  const Workspace w;
+  const TestFolder& task = tiny_task();
+  const TestFolder w;
   w.write("config.json", R"({"model_type": "qwen3", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
       "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 40,
       "vocab_size": 300, "tie_word_embeddings": true})");
@@ -77,8 +77,8 @@ TEST_CASE("lowland-roberta on a decoder: finetune, evaluate, predict, probe, ins
 }
 
 TEST_CASE("lowland-roberta by label words: finetune from a few shots, evaluate, predict and merge agree") {
-  const Workspace& task = tiny_task();
-  const Workspace w;
+  const TestFolder& task = tiny_task();
+  const TestFolder w;
   const std::string base = task / "pretrained/model", run = w / "run";
   const std::vector<std::string> data = {"--data", task / "data", "--task", "sst2", "--threads", "1"};
   const std::vector<std::string> words = {"--template", "*cls**sent_0*_so*mask*.*sep+*", "--label-words",

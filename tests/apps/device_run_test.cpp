@@ -173,7 +173,7 @@ std::vector<double> numbers(const std::string& run) {
 
 template <class App> void check_app(const std::string& method, const std::string& recompute) {
   CAPTURE(method);
-  const lowland::test::Workspace w;
+  const TestFolder w;
   const auto go = [&](const std::string& out, Context& context, bool graphs, int stop_after = -1, bool resume = false) {
     RunSettings s = settings_of(method, w / out, graphs);
     s.batch.recompute = recompute;

@@ -19,9 +19,9 @@ Arguments operator+(Arguments a, const Arguments& b) {
 }
 
 // A Llama of random weights, and a file of nine examples.
-const Workspace& tiny_llama() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& tiny_llama() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     w.write("text.txt", "the soup is fine\n\nthe bread is stale\n");
     w.write("config.json", R"({"model_type":"llama","hidden_size":16,"intermediate_size":32,"num_hidden_layers":1,
         "num_attention_heads":2,"max_position_embeddings":64,"vocab_size":300})");
@@ -40,15 +40,15 @@ const Workspace& tiny_llama() {
 }  // namespace
 
 TEST_CASE("--max-train-samples counts in inspect and probe of every program") {
-  const Workspace& roberta = tiny_task();
-  const Workspace& llama = tiny_llama();
+  const TestFolder& roberta = tiny_task();
+  const TestFolder& llama = tiny_llama();
   const Arguments texts = {"--model", roberta / "pretrained/model", "--data", roberta / "data", "--task",
                            "sst2",    "--max-train-samples",        "4",      "--threads",      "1"};
   const Arguments lines = {"--model", llama / "base/model",  "--train", llama / "train.jsonl", "--dev-fraction",
                            "0",       "--max-train-samples", "4",       "--threads",           "1"};
   CHECK(must(run_program(Arguments{"inspect"} + texts)).out.find("\n4 training examples") != std::string::npos);
   CHECK(must(run_llama(Arguments{"inspect"} + lines)).out.find("\n4 training examples") != std::string::npos);
-  const Workspace w;  // a base alone has no head to probe
+  const TestFolder w;  // a base alone has no head to probe
   must(run_program(finetune_flags("lora", w / "run")));
   CHECK(json::parse(must(run_program({"probe", "--run", w / "run", "--max-train-samples", "4"})).out).at("examples") ==
         4);
@@ -56,8 +56,8 @@ TEST_CASE("--max-train-samples counts in inspect and probe of every program") {
 }
 
 TEST_CASE("a pretraining that is refused leaves nothing behind, and the next try begins") {
-  const Workspace w;
-  const auto pretrain = [&](const Workspace& task, const std::string& out, const Arguments& tokens) {
+  const TestFolder w;
+  const auto pretrain = [&](const TestFolder& task, const std::string& out, const Arguments& tokens) {
     return Arguments{"pretrain",
                      "--text",
                      task / "text.txt",
@@ -72,7 +72,7 @@ TEST_CASE("a pretraining that is refused leaves nothing behind, and the next try
            tokens;
   };
   const Arguments bad = {"--tokenizer", w / "nowhere"}, good = {"--vocab-size", "300"};
-  const auto check = [&](const char* name, Outcome (*run)(const Arguments&, const Kill&), const Workspace& task) {
+  const auto check = [&](const char* name, Outcome (*run)(const Arguments&, const Kill&), const TestFolder& task) {
     const std::string out = w / name;
     CHECK(run(pretrain(task, out, bad), {}).exit_code == 1);
     CHECK_FALSE(fs::exists(out));
@@ -83,9 +83,9 @@ TEST_CASE("a pretraining that is refused leaves nothing behind, and the next try
 }
 
 TEST_CASE("run.json names the modules that were adapted, where --targets was left out") {
-  const Workspace w;
+  const TestFolder w;
   must(run_program(finetune_flags("lora", w / "roberta")));
-  const Workspace& llama = tiny_llama();
+  const TestFolder& llama = tiny_llama();
   must(run_llama({"finetune", "--model", llama / "base/model", "--train", llama / "train.jsonl", "--dev-fraction", "0",
                   "--max-steps", "1", "--threads", "1", "--out", w / "llama"}));
   const auto targets = [&](const char* run) {

@@ -31,7 +31,7 @@ std::string table(const std::string& type, int first, int count) {
 
 // A folder `model` as pretrain makes it, its tokenizer, and the task.
 struct Task {
-  Workspace w;
+  TestFolder w;
   explicit Task(const std::string& type) {
     std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nis\ngood\nbad\n.\n", text;
     for (const char* word : kWords) vocabulary += std::string(word) + "\n";
@@ -78,7 +78,7 @@ std::vector<double> scores(const std::string& out) {
 }
 
 void check_verbs(const Task& task, const std::vector<std::string>& training, const std::string& pairs) {
-  const Workspace& w = task.w;
+  const TestFolder& w = task.w;
   const std::string run = w / "run";
   must_run(task.flags("finetune"), training);
   const json last = json::parse(read_text(run + "/run.json")).at("last");

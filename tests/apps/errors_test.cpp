@@ -11,12 +11,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void copy_model(const Workspace& w, const std::string& name) {
+void copy_model(const TestFolder& w, const std::string& name) {
   fs::copy(tiny_task() / "pretrained/model", w / name, fs::copy_options::recursive);
 }
 
 // Runs finetune with changed flags; expects the refusal to contain `part`, and no --out folder.
-void refused(const Workspace& w, const std::vector<std::string>& changed, const std::string& part) {
+void refused(const TestFolder& w, const std::vector<std::string>& changed, const std::string& part) {
   std::vector<std::string> flags = finetune_flags("lora", w / "refused");
   flags.insert(flags.end(), changed.begin(), changed.end());
   const Outcome o = run_program(flags);
@@ -32,7 +32,7 @@ void refused(const Workspace& w, const std::vector<std::string>& changed, const 
 }  // namespace
 
 TEST_CASE("flags that cannot be") {
-  const Workspace w;
+  const TestFolder w;
   refused(w, {"--rnk", "4"}, "unknown flag --rnk; did you mean --rank?");
   refused(w, {"--method-x", "1"}, "did you mean --method?");
   refused(w, {"--show", "4"}, "--show is a flag of inspect, not of finetune");
@@ -64,7 +64,7 @@ TEST_CASE("verbs that are not there") {
 }
 
 TEST_CASE("pretrain leaves no folder where it is refused") {
-  const Workspace w;
+  const TestFolder w;
   w.write("empty.txt", "");
   const std::vector<std::vector<std::string>> wrong = {{"--tokenizer", w / "nowhere"},
                                                        {"--vocab-size", "10"},
@@ -84,14 +84,14 @@ TEST_CASE("pretrain leaves no folder where it is refused") {
 }
 
 TEST_CASE("both spellings of a flag work") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = finetune_flags("lora", w / "run");
   for (const char* f : {"--max_steps", "1", "--per_device_train_batch_size=4"}) flags.emplace_back(f);
   CHECK(run_program(flags).exit_code == 0);
 }
 
 TEST_CASE("a folder that is not empty is left alone") {
-  const Workspace w;
+  const TestFolder w;
   w.write("full/notes.txt", "mine");
   std::vector<std::string> flags = finetune_flags("lora", w / "full");
   const Outcome o = run_program(flags);
@@ -101,7 +101,7 @@ TEST_CASE("a folder that is not empty is left alone") {
 }
 
 TEST_CASE("a run killed before its first file starts again, and one killed after it resumes") {
-  const Workspace w;
+  const TestFolder w;
   w.write("run/.lowland-tmp.run.json.1.0", "half");
   CHECK(run_program(finetune_flags("lora", w / "run")).exit_code == 0);
   for (const auto& entry : fs::directory_iterator(w / "run"))
@@ -113,7 +113,7 @@ TEST_CASE("a run killed before its first file starts again, and one killed after
 }
 
 TEST_CASE("damaged checkpoints") {
-  const Workspace w;
+  const TestFolder w;
   copy_model(w, "short");
   fs::resize_file(w / "short/model.safetensors", 1000);
   refused(w, {"--model", w / "short"}, "model.safetensors");
@@ -131,7 +131,7 @@ TEST_CASE("damaged checkpoints") {
 }
 
 TEST_CASE("damaged data") {
-  const Workspace w;
+  const TestFolder w;
   w.write("bad/SST-2/train.tsv", "sentence\tlabel\nfine\t1\nodd\t7\n");
   w.write("bad/SST-2/dev.tsv", "sentence\tlabel\nfine\t1\n");
   refused(w, {"--data", w / "bad"}, "train.tsv:3");
@@ -141,7 +141,7 @@ TEST_CASE("damaged data") {
 }
 
 TEST_CASE("a loss that is not finite names the step and the examples, and leaves the run resumable") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = finetune_flags("lora", w / "hot");
   for (const char* f : {"--lr", "1e38", "--max-grad-norm", "0", "--warmup-ratio", "0"}) flags.emplace_back(f);
   const Outcome o = run_program(flags);
@@ -153,7 +153,7 @@ TEST_CASE("a loss that is not finite names the step and the examples, and leaves
 }
 
 TEST_CASE("an adapter for another base is refused by name") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_program(finetune_flags("lora", w / "run")).exit_code == 0);
   const std::string text = tiny_task() / "text.txt";
   REQUIRE(run_program({"pretrain", "--text", text, "--model-config", tiny_task() / "config.json", "--tokenizer",

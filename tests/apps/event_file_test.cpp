@@ -103,7 +103,7 @@ TEST_CASE("event files: the checksum is that of RFC 3720's examples") {
 }
 
 TEST_CASE("event files: each logged number with its step, in a file that --resume begins anew") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = finetune_flags("eflat-lora", w / "run");
   for (const char* f : {"--tensorboard", "--probe-every", "12", "--probe", "balance"}) flags.emplace_back(f);
   run_until((w / "run") + "/checkpoint-12", flags, run_program);

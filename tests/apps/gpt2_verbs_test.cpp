@@ -14,9 +14,9 @@ using nlohmann::json;
 namespace {
 
 // A folder with a model at `model`, and train.txt, dev.txt of E2E's form.
-const Workspace& tiny_gpt2() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& tiny_gpt2() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     const char* const names[] = {"Aromi", "Cotto", "Zizzi", "Strada", "Vaults", "Punter"};
     const char* const foods[] = {"fish", "rice", "pies", "cake"};
     std::string text, train, dev;
@@ -52,8 +52,8 @@ json ran(const std::vector<std::string>& args) {
 }  // namespace
 
 TEST_CASE("lowland-llama on a GPT-2: finetune, evaluate with beams, merge and train in full agree") {
-  const Workspace w;
-  const Workspace& task = tiny_gpt2();
+  const TestFolder w;
+  const TestFolder& task = tiny_gpt2();
   const std::string base = task / "pretrained/model";
   const std::vector<std::string> data = {"--task", "e2e", "--train", task / "train.txt", "--dev", task / "dev.txt"};
   std::vector<std::string> args = {
@@ -111,8 +111,8 @@ TEST_CASE("lowland-llama on a GPT-2: finetune, evaluate with beams, merge and tr
 }
 
 TEST_CASE("lowland-llama on a GPT-2: what inspect foretells, and a file that is not E2E's") {
-  const Workspace w;
-  const Workspace& task = tiny_gpt2();
+  const TestFolder w;
+  const TestFolder& task = tiny_gpt2();
   const std::vector<std::string> shared = {
       "--model", task / "pretrained/model", "--task",       "e2e", "--train",   task / "train.txt",
       "--dev",   task / "dev.txt",          "--batch-size", "8",   "--threads", "1"};

@@ -165,8 +165,8 @@ TEST_CASE("habits: docs/from_peft.md names each of them, and no flag that is not
 }
 
 TEST_CASE("habits: a command line of a Trainer script trains what our own names train") {
-  const test::Workspace w;
-  const test::Workspace& t = tiny_task();
+  const test::TestFolder w;
+  const test::TestFolder& t = tiny_task();
   const auto run = [&](const std::string& model, const std::string& out, const std::string& flags) {
     std::istringstream in(flags);
     Args args{"finetune", model, t / "pretrained/model", "--data", t / "data", out, w / out};
@@ -198,7 +198,7 @@ TEST_CASE("habits: a command line of a Trainer script trains what our own names 
 }
 
 TEST_CASE("early stopping, the limit of checkpoints and the metric of the best step") {
-  const test::Workspace w;
+  const test::TestFolder w;
   const auto flags_of = [&](const std::string& name, const Args& more) {
     Args flags = finetune_flags("lora", w / name);  // evaluates every 5 steps of 24
     flags.insert(flags.end(), more.begin(), more.end());
@@ -243,8 +243,8 @@ TEST_CASE("early stopping, the limit of checkpoints and the metric of the best s
 }
 
 TEST_CASE("columns: names of one's own are the text's and the label's, in the run and after it") {
-  const test::Workspace w;
-  const test::Workspace& t = tiny_task();
+  const test::TestFolder w;
+  const test::TestFolder& t = tiny_task();
   const auto run = [&](const std::string& out, const Args& more) {
     Args args{"finetune",
               "--model",

@@ -35,9 +35,9 @@ struct Rows {
 };
 
 // A few steps on them, by all weights, at `run`.
-const Workspace& three_classes() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& three_classes() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     const Rows rows;
     w.write("three.csv", rows.three);
     w.write("two.csv", rows.two);
@@ -81,10 +81,10 @@ void rename_labels(const fs::path& model, const json& names) {
 }  // namespace
 
 TEST_CASE("labels: the trained model's, whichever split and file are asked") {
-  const Workspace& w = three_classes();
+  const TestFolder& w = three_classes();
   CHECK(loss({"evaluate", "--run", w / "run", "--split", "train", "--train", w / "two.csv"}) ==
         loss({"evaluate", "--run", w / "run", "--dev", w / "two.csv"}));
-  const Workspace other;
+  const TestFolder other;
   fs::copy(w / "run/model", other / "model");
   const auto of = [&](const char* file) {
     return loss({"evaluate", "--model", other / "model", "--task", "text", "--split", "train", "--train", w / file});
@@ -102,8 +102,8 @@ TEST_CASE("labels: the trained model's, whichever split and file are asked") {
 }
 
 TEST_CASE("labels: training goes on in the checkpoint's order, and says what it takes them for") {
-  const Workspace& w = three_classes();
-  const Workspace other;
+  const TestFolder& w = three_classes();
+  const TestFolder other;
   fs::copy(w / "run/model", other / "model");
   rename_labels(other / "model", {{"0", "m"}, {"1", "z"}, {"2", "a"}});
   const Outcome o =
@@ -120,8 +120,8 @@ TEST_CASE("labels: training goes on in the checkpoint's order, and says what it 
 }
 
 TEST_CASE("labels: a head that was trained for as many others is told") {
-  const Workspace& w = three_classes();
-  const Workspace other;
+  const TestFolder& w = three_classes();
+  const TestFolder other;
   other.write("other.csv", "text,label\na,x\nb,y\nc,w\na,x\nb,y\nc,w\n");
   const std::string told = "was trained for the labels a, m, z: its head goes on from them";
   const Arguments flags = {"finetune",    "--model", w / "run/model", "--task", "text",
@@ -134,8 +134,8 @@ TEST_CASE("labels: a head that was trained for as many others is told") {
 }
 
 TEST_CASE("labels: only finetune draws a head") {
-  const Workspace& w = three_classes();
-  const Workspace other;
+  const TestFolder& w = three_classes();
+  const TestFolder other;
   const std::string base = tiny_task() / "pretrained/model";
   other.write("lines.txt", "the soup is fine\n");
   const auto refused = [](const Arguments& flags, const std::string& why) {

@@ -81,7 +81,7 @@ TEST_CASE("examples: over-long ones are cut or dropped, and counted; documents l
   const LanguageSplit dropped = ExampleMaker(*maker.tokenizer, maker.settings, kTokenizer, 8).make_split(records);
   CHECK(dropped.examples.size() == 1);
   CHECK(dropped.dropped == 2);
-  const test::Workspace w;
+  const test::TestFolder w;
   w.write("t.txt", "a b c d e f g h i j k l m n o p q r s t u v w x y z");
   const auto documents = [&](int64_t length) {
     return ExampleMaker(*maker.tokenizer, maker.settings, kTokenizer, length).make_documents({w / "t.txt"}, false);

@@ -15,9 +15,9 @@ namespace fs = std::filesystem;
 namespace {
 
 // A folder with a tiny pretrained model at `model`, and train.jsonl, dev.jsonl of an easy completion task.
-const Workspace& tiny_language() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& tiny_language() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     const char* const things[] = {"apple", "pear", "plum", "fig", "nut", "egg", "pea", "bean"};
     const char* const colours[] = {"red", "green", "blue", "brown"};
     std::string text, train, dev;
@@ -48,7 +48,7 @@ const Workspace& tiny_language() {
 }
 
 std::vector<std::string> flags(const std::string& method, const std::string& out) {
-  const Workspace& w = tiny_language();
+  const TestFolder& w = tiny_language();
   return {"finetune",
           "--model",
           w / "pretrained/model",
@@ -94,8 +94,8 @@ double loss_of(const std::vector<std::string>& args) {
 }  // namespace
 
 TEST_CASE("lowland-llama: finetune, evaluate, generate, merge, probe on one run") {
-  const Workspace w;
-  const Workspace& task = tiny_language();
+  const TestFolder w;
+  const TestFolder& task = tiny_language();
   const std::string run = w / "run", base = task / "pretrained/model";
   const Outcome trained = run_llama(flags("eflat-lora", run));
   INFO(trained.err);
@@ -135,8 +135,8 @@ TEST_CASE("lowland-llama: finetune, evaluate, generate, merge, probe on one run"
 }
 
 TEST_CASE("lowland-llama: a GGUF file is a base like its folder, and what is trained is exported") {
-  const Workspace w;
-  const Workspace& task = tiny_language();
+  const TestFolder w;
+  const TestFolder& task = tiny_language();
   const std::string base = task / "pretrained/model", file = w / "base.gguf";
   must(run_llama({"export", "--model", base, "--gguf", "f32", "--out", file}));
   std::vector<std::string> on_folder = flags("eflat-lora", w / "folder"), on_file = flags("eflat-lora", w / "file");
@@ -179,7 +179,7 @@ TEST_CASE("lowland-llama: a GGUF file is a base like its folder, and what is tra
 }
 
 TEST_CASE("lowland-llama: accumulation, token budgets and recomputation give the same training") {
-  const Workspace w;
+  const TestFolder w;
   const auto train = [&](const std::string& name, std::vector<std::string> more) {
     std::vector<std::string> args = flags("lora", w / name);
     args.insert(args.end(), more.begin(), more.end());
@@ -195,8 +195,8 @@ TEST_CASE("lowland-llama: accumulation, token budgets and recomputation give the
 }
 
 TEST_CASE("lowland-llama: inspect shows what finetune then does, and memory is as foretold") {
-  const Workspace w;
-  const Workspace& task = tiny_language();
+  const TestFolder w;
+  const TestFolder& task = tiny_language();
   const std::vector<std::string> shared = {"--model",      task / "pretrained/model",
                                            "--train",      task / "train.jsonl",
                                            "--dev",        task / "dev.jsonl",
@@ -230,8 +230,8 @@ TEST_CASE("lowland-llama: inspect shows what finetune then does, and memory is a
 }
 
 TEST_CASE("lowland-llama: inspect plans from a configuration alone; Llama-3.1's 8B in NF4 in 12 GB, its 70B in 48 GB") {
-  const Workspace w;
-  const Workspace& task = tiny_language();
+  const TestFolder w;
+  const TestFolder& task = tiny_language();
   std::string text;
   for (int i = 0; i < 4200; ++i) text += "the colour ";
   w.write("long.jsonl", json{{"text", text}}.dump() + "\n");
@@ -299,7 +299,7 @@ TEST_CASE("lowland-llama: inspect plans from a configuration alone; Llama-3.1's 
 }
 
 TEST_CASE("lowland-llama: a run's frozen weights are read in its dtype again, unless told otherwise") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> args = flags("lora", w / "run");
   args.insert(args.end(), {"--weights-dtype", "bf16"});
   REQUIRE(run_llama(args).exit_code == 0);
@@ -309,8 +309,8 @@ TEST_CASE("lowland-llama: a run's frozen weights are read in its dtype again, un
 }
 
 TEST_CASE("lowland-llama: modules trained in full besides the adapters") {
-  const Workspace w;
-  const Workspace& task = tiny_language();
+  const TestFolder w;
+  const TestFolder& task = tiny_language();
   std::vector<std::string> args = flags("lora", w / "run");
   args.insert(args.end(), {"--modules-to-save", "norm"});
   const Outcome trained = run_llama(args);
@@ -336,8 +336,8 @@ TEST_CASE("lowland-llama: modules trained in full besides the adapters") {
 }
 
 TEST_CASE("lowland-llama: an adapter that leaves layers and modules out is evaluated, merged and trained further") {
-  const Workspace w;
-  const Workspace& task = tiny_language();
+  const TestFolder w;
+  const TestFolder& task = tiny_language();
   const std::string base = task / "pretrained/model", layer = "model.layers.1.";
   std::vector<std::string> args = flags("lora", w / "run");
   args.insert(args.end(), {"--targets", layer + "self_attn.q_proj," + layer + "mlp.up_proj"});
@@ -376,8 +376,8 @@ TEST_CASE("lowland-llama: an adapter that leaves layers and modules out is evalu
 }
 
 TEST_CASE("lowland-llama: new tokens are learnt by their rows of a tied table, and go with the adapter") {
-  const Workspace w;
-  const Workspace& task = tiny_language();
+  const TestFolder w;
+  const TestFolder& task = tiny_language();
   const std::string base = task / "pretrained/model";
   w.write("tokens.txt", "<brown>\n<x>\n");
   std::string text;
@@ -403,7 +403,7 @@ TEST_CASE("lowland-llama: new tokens are learnt by their rows of a tied table, a
 }
 
 TEST_CASE("lowland-llama: a killed run resumes to the same bits") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_llama(flags("eflat-lora", w / "whole")).exit_code == 0);
   run_until(w / "killed/checkpoint-5", flags("eflat-lora", w / "killed"), run_llama);
   const Outcome o = run_llama({"finetune", "--out", w / "killed", "--resume"});
@@ -414,8 +414,8 @@ TEST_CASE("lowland-llama: a killed run resumes to the same bits") {
 }
 
 TEST_CASE("lowland-llama: conversations") {
-  const Workspace w;
-  const Workspace& task = tiny_language();
+  const TestFolder w;
+  const TestFolder& task = tiny_language();
   std::vector<std::string> args = {"finetune",
                                    "--model",
                                    task / "pretrained/model",
@@ -439,7 +439,7 @@ TEST_CASE("lowland-llama: conversations") {
 }
 
 TEST_CASE("lowland-llama: bad input ends in one sentence") {
-  const Workspace& task = tiny_language();
+  const TestFolder& task = tiny_language();
   const std::string base = task / "pretrained/model";
   const auto refused = [](const std::vector<std::string>& args, const std::string& what) {
     const Outcome o = run_llama(args);

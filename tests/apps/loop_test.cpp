@@ -86,7 +86,7 @@ double mean_square(const Values& w, const std::vector<int64_t>& examples) {
 }  // namespace
 
 TEST_CASE("training loop: gradient descent by hand, with its log, evaluations and checkpoints") {
-  const lowland::test::Workspace w;
+  const TestFolder w;
   Context context({}, 1);
   Line line(context, false);
   const Points points;
@@ -140,7 +140,7 @@ TEST_CASE("training loop: gradient descent by hand, with its log, evaluations an
 }
 
 TEST_CASE("training loop: a run that is resumed in the middle of a logged window ends as one that was left alone") {
-  const lowland::test::Workspace w;
+  const TestFolder w;
   Context context({}, 1);
   const Points points;
   Run whole(w / "whole"), killed(w / "resumed"), resumed(w / "resumed");
@@ -166,7 +166,7 @@ TEST_CASE("micro-batches: by number or by tokens, each with one example at least
 }
 
 TEST_CASE("training loop: both passes of a step see the same, the second at the radius of the step") {
-  const lowland::test::Workspace w;
+  const TestFolder w;
   Context context({}, 1);
   Line line(context, true);
   const Points points;

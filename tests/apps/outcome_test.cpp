@@ -25,9 +25,9 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 // A tiny decoder with a tokenizer of its own at `model`.
-const Workspace& decoder() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& decoder() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     w.write("text.txt", "one two three four five six\n\nthe cat sat on the mat\n\nred green blue\n");
     w.write("config.json",
             R"({"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,)"
@@ -43,7 +43,7 @@ const Workspace& decoder() {
 }  // namespace
 
 TEST_CASE("evaluate tells each class, and predict keeps columns and writes tables") {
-  const Workspace w;
+  const TestFolder w;
   const std::string run = w / "run";
   must(run_program(finetune_flags("lora", run)));
   const json scores = json::parse(must(run_program({"evaluate", "--run", run, "--html", w / "matrix.html"})).out);
@@ -102,7 +102,7 @@ TEST_CASE("evaluate tells each class, and predict keeps columns and writes table
 }
 
 TEST_CASE("a decoder's tokenizer ends no text, and its adapter brings tokenizer and chat template along") {
-  const Workspace w;
+  const TestFolder w;
   const std::string base = decoder() / "run/model";
   const json tokenizer = json::parse(read_text(base + "/tokenizer.json"));
   CHECK(tokenizer.at("post_processor").at("type") == "TemplateProcessing");
@@ -168,7 +168,7 @@ TEST_CASE("generate: log-probabilities, stop strings and n-grams that do not rep
 }
 
 TEST_CASE("convert: a folder says what the llama2.c file said, and an adapter of the file tells how to make it") {
-  const Workspace w;
+  const TestFolder w;
   std::string bin, table(4, '\0');
   const auto put = [](std::string& to, const auto& value) {
     to.append(reinterpret_cast<const char*>(&value), sizeof value);

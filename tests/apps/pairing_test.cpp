@@ -27,7 +27,7 @@ std::vector<double> losses(const std::string& run) {
 }  // namespace
 
 TEST_CASE("same seed, same start, batches and masks for every method") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_program(still_flags("lora", w / "lora")).exit_code == 0);
   const std::vector<double> reference = losses(w / "lora");
   REQUIRE(reference.size() == 24);
@@ -44,7 +44,7 @@ TEST_CASE("same seed, same start, batches and masks for every method") {
 }
 
 TEST_CASE("another seed is another run") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = still_flags("lora", w / "other");
   for (const char* f : {"--seed", "8"}) flags.emplace_back(f);
   REQUIRE(run_program(still_flags("lora", w / "lora")).exit_code == 0);
@@ -53,7 +53,7 @@ TEST_CASE("another seed is another run") {
 }
 
 TEST_CASE("evaluating and probing during a run changes nothing") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = finetune_flags("eflat-lora", w / "watched");
   for (const char* f : {"--eval-steps", "1", "--sharpness-steps", "2"}) flags.emplace_back(f);
   REQUIRE(run_program(finetune_flags("eflat-lora", w / "plain")).exit_code == 0);
@@ -63,7 +63,7 @@ TEST_CASE("evaluating and probing during a run changes nothing") {
 }
 
 TEST_CASE("every probe during a run is logged, and the run ends with the bits of one without") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = finetune_flags("eflat-lora", w / "watched");
   for (const char* f : {"--probe-every", "10", "--probe", "sharpness,estimate,average,ema-gap,balance,hessian,trace"})
     flags.emplace_back(f);
@@ -88,7 +88,7 @@ TEST_CASE("every probe during a run is logged, and the run ends with the bits of
 }
 
 TEST_CASE("accumulation: 4 x 2 trains as 8 x 1") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = finetune_flags("lora", w / "accumulated");
   for (const char* f : {"--batch-size", "2", "--grad-accum", "4"}) flags.emplace_back(f);
   REQUIRE(run_program(finetune_flags("lora", w / "plain")).exit_code == 0);

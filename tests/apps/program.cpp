@@ -119,18 +119,18 @@ Outcome must(const Outcome& outcome) {
   return outcome;
 }
 
-Workspace::Workspace() {
+TestFolder::TestFolder() {
   static int count = 0;
   path_ = fs::temp_directory_path() / ("lowland_test_" + std::to_string(getpid()) + "_" + std::to_string(++count));
   fs::create_directories(path_);
 }
 
-Workspace::~Workspace() {
+TestFolder::~TestFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
 }
 
-void Workspace::write(const std::string& name, const std::string& text) const {
+void TestFolder::write(const std::string& name, const std::string& text) const {
   fs::create_directories((path_ / name).parent_path());
   std::ofstream(path_ / name, std::ios::binary) << text;
 }
@@ -156,9 +156,9 @@ std::string table(uint64_t first, uint64_t count) {
 
 }  // namespace
 
-const Workspace& tiny_task() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& tiny_task() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     std::string text;
     for (uint64_t i = 0; i < 60; ++i) text += sentence(1000 + i) + " .\n\n";
     w.write("text.txt", text);
@@ -179,7 +179,7 @@ const Workspace& tiny_task() {
 }
 
 std::vector<std::string> finetune_flags(const std::string& method, const std::string& out) {
-  const Workspace& w = tiny_task();
+  const TestFolder& w = tiny_task();
   return {"finetune",
           "--model",
           w / "pretrained/model",

@@ -32,12 +32,13 @@ Outcome run_command(const std::string& program, const std::vector<std::string>& 
 
 Outcome must(const Outcome& outcome);  // fails the test, with what was said, where the exit code is not 0
 
-class Workspace {
+// A folder of a test's own, gone with it.
+class TestFolder {
  public:
-  Workspace();
-  ~Workspace();
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
+  TestFolder();
+  ~TestFolder();
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
   std::string operator/(const std::string& name) const { return (path_ / name).string(); }
   void write(const std::string& name, const std::string& text) const;
 
@@ -46,7 +47,7 @@ class Workspace {
 };
 
 // A folder with a tiny pretrained model at `model`, and train.tsv, dev.tsv of an easy two-class task.
-const Workspace& tiny_task();
+const TestFolder& tiny_task();
 // The flags of a short fine-tuning on it.
 std::vector<std::string> finetune_flags(const std::string& method, const std::string& out);
 

@@ -52,7 +52,7 @@ TEST_CASE("bar: at most a line; count and time left first, then details, then th
 TEST_CASE("progress: nothing is glued to the bar on terminals of 20 to 200 columns") {
   for (const int columns : {20, 24, 50, 80, 200}) {
     CAPTURE(columns);
-    const Workspace w;
+    const TestFolder w;
     const Outcome o = run_on_terminal(LL_ROBERTA_PROGRAM, short_run(w / "run"), {columns});
     CAPTURE(o.out);
     REQUIRE(o.exit_code == 0);
@@ -77,7 +77,7 @@ TEST_CASE("progress: nothing is glued to the bar on terminals of 20 to 200 colum
 }
 
 TEST_CASE("progress: TERM=dumb and pipes get plain lines with both times, NO_COLOR no colours") {
-  const Workspace w;
+  const TestFolder w;
   const Outcome dumb = run_on_terminal(LL_ROBERTA_PROGRAM, short_run(w / "dumb"), {80, {{"TERM", "dumb"}}});
   const Outcome piped = run_program(short_run(w / "piped"));
   for (const std::string& text : {dumb.out, piped.err}) {
@@ -94,7 +94,7 @@ TEST_CASE("progress: TERM=dumb and pipes get plain lines with both times, NO_COL
 }
 
 TEST_CASE("progress: a small run says its memory in a line, -v by part") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = short_run(w / "run");
   const Outcome brief = run_program(flags);
   REQUIRE(brief.exit_code == 0);
@@ -110,7 +110,7 @@ TEST_CASE("progress: a small run says its memory in a line, -v by part") {
 }
 
 TEST_CASE("resume: a finished run is told, and stays as it is to the byte") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_program(short_run(w / "run")).exit_code == 0);
   const std::string info = read_text(w / "run/run.json"), metrics = read_text(w / "run/metrics.jsonl");
   const auto written = std::filesystem::last_write_time(w / "run/adapter/adapter_model.safetensors");

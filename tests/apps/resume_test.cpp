@@ -16,7 +16,7 @@ TEST_CASE("killed at twenty random moments, each run resumes to the same bits") 
   for (size_t m = 0; m < std::size(methods); ++m) {
     const std::string method = methods[m];
     CAPTURE(method);
-    const Workspace w;
+    const TestFolder w;
     const auto start = std::chrono::steady_clock::now();
     const auto flags_of = [&](const std::string& out) {
       std::vector<std::string> flags = finetune_flags(method, out);
@@ -50,7 +50,7 @@ TEST_CASE("killed at twenty random moments, each run resumes to the same bits") 
 }
 
 TEST_CASE("resume takes its settings from run.json and refuses flags that contradict them") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_program(finetune_flags("lora", w / "run")).exit_code == 0);
   const Outcome other = run_program({"finetune", "--out", w / "run", "--resume", "--rank", "8"});
   CHECK(other.exit_code == 1);
@@ -59,7 +59,7 @@ TEST_CASE("resume takes its settings from run.json and refuses flags that contra
 }
 
 TEST_CASE("the newest two checkpoints are kept") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_program(finetune_flags("eflat-lora", w / "run")).exit_code == 0);
   int count = 0;
   for (const auto& e : std::filesystem::directory_iterator(w / "run"))
@@ -69,7 +69,7 @@ TEST_CASE("the newest two checkpoints are kept") {
 }
 
 TEST_CASE("config.toml reruns the run") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_program(finetune_flags("eflat-lora", w / "run")).exit_code == 0);
   const Outcome o = run_program({"finetune", "--config", w / "run/config.toml", "--out", w / "again"});
   INFO(o.err);

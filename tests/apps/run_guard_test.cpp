@@ -50,21 +50,21 @@ void stop_early(const std::string& run) {
   for (const char* name : {"checkpoint-24", "adapter", "report.html"}) fs::remove_all(run + "/" + name);
 }
 
-const Workspace& whole_run() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& whole_run() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     must(run_program(with(finetune_flags("eflat-lora", w / "run"), {"--sharpness-steps", "5"})));
     return &w;
   }();
   return *made;
 }
 
-struct Copied : Workspace {
+struct Copied : TestFolder {
   Copied() { fs::copy(whole_run() / "run", *this / "run", fs::copy_options::recursive); }
 };
 
 // Its model and data are copies, to be changed.
-struct OwnInputs : Workspace {
+struct OwnInputs : TestFolder {
   Args flags;
   OwnInputs() {
     fs::copy(tiny_task() / "pretrained/model", *this / "model", fs::copy_options::recursive);
@@ -161,7 +161,7 @@ TEST_CASE("a checkpoint of other settings than run.json's is refused with both")
 }
 
 TEST_CASE("one writer a run: the second is refused, and a killed one holds nothing") {
-  const Workspace w;
+  const TestFolder w;
   const Args flags = with(finetune_flags("lora", w / "run"), {"--epochs", "100000"});
   Outcome first;
   std::thread other([&] { first = run_program(flags, {.after_ms = -1, .when = w / "stop"}); });
@@ -201,7 +201,7 @@ TEST_CASE("--overwrite deletes runs only, and of a run what it wrote") {
 }
 
 TEST_CASE("a run works from any folder, and moved together with its model") {
-  const Workspace w;
+  const TestFolder w;
   fs::create_directories(w / "a");
   fs::copy(tiny_task() / "pretrained/model", w / "a/model", fs::copy_options::recursive);
   fs::copy(tiny_task() / "data/SST-2/train.tsv", w / "a/train.tsv");
@@ -225,7 +225,7 @@ TEST_CASE("a run works from any folder, and moved together with its model") {
 TEST_CASE("SIGTERM and Ctrl-C: a checkpoint after the step under way, 128 + signal, and on to the same files") {
   for (const int signal : {SIGTERM, SIGINT}) {
     for (const int ms : {150, 250, 400}) {
-      const Workspace w;
+      const TestFolder w;
       const Args flags = with(finetune_flags("eflat-lora", w / "run"), {"--sharpness-steps", "5"});
       const Outcome o = run_command(LL_ROBERTA_PROGRAM, flags, {{ms, signal}});
       CAPTURE(o.err);
@@ -240,7 +240,7 @@ TEST_CASE("SIGTERM and Ctrl-C: a checkpoint after the step under way, 128 + sign
 }
 
 TEST_CASE("an undefined score is undefined on screens and null in files, and the loss chooses") {
-  const Workspace w;
+  const TestFolder w;
   std::string table = "text\tlabel\n";
   for (int i = 0; i < 24; ++i)
     table += "the soup tastes fine\t" + std::to_string(i % 4) + ".5\n";  // one prediction for all
@@ -258,7 +258,7 @@ TEST_CASE("an undefined score is undefined on screens and null in files, and the
 }
 
 TEST_CASE("the only step of a run trains, and a first step at learning rate 0 is told") {
-  const Workspace w;
+  const TestFolder w;
   must(run_program(with(finetune_flags("lora", w / "one"), {"--max-steps", "1", "--logging-steps", "1"})));
   CHECK(read_metrics(w / "one").at(0).at("learning_rate") == 5e-3);
   const Outcome o = must(run_program(with(finetune_flags("lora", w / "ten"), {"--max-steps", "10"})));
@@ -266,7 +266,7 @@ TEST_CASE("the only step of a run trains, and a first step at learning rate 0 is
 }
 
 TEST_CASE("control characters of labels reach no terminal; names that are not UTF-8 are refused before anything") {
-  const Workspace w;
+  const TestFolder w;
   w.write("t.tsv", "text\tlabel\na\tgood\x1b[31m\nb\tbad\nc\tgood\x1b[31m\nd\tbad\n");
   const Args flags = {"finetune",  "--model",     tiny_task() / "pretrained/model",
                       "--task",    "text",        "--train",
@@ -283,7 +283,7 @@ TEST_CASE("control characters of labels reach no terminal; names that are not UT
 }
 
 TEST_CASE("pipes and devices where a file is expected are refused, not waited for") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(::mkfifo((w / "pipe.tsv").c_str(), 0600) == 0);
   const Args flags = {"finetune", "--model", tiny_task() / "pretrained/model", "--task", "text", "--threads", "1",
                       "--out",    w / "run"};

@@ -41,7 +41,7 @@ std::string odd_text(uint64_t i) {
 }  // namespace
 
 TEST_CASE("toml: any text, number and list is read back equal") {
-  const Workspace w;
+  const TestFolder w;
   for (uint64_t i = 0; i < 300; ++i) {
     const std::string text = odd_text(i);
     const std::vector<std::string> list{odd_text(3 * i), odd_text(5 * i)};
@@ -62,7 +62,7 @@ TEST_CASE("toml: any text, number and list is read back equal") {
 }
 
 TEST_CASE("toml: tables, dates and all ways to write a text; what is no TOML is told by line") {
-  const Workspace w;
+  const TestFolder w;
   w.write("f.toml",
           "a = 'it\\d' # not this\n\"b c\" = \"\"\"x\ny\"\"\"\n[table]\ndate = 2024-07-26\nhex = 0xff\nf = 1_0.5\n"
           "inner.deep = [1, 2.5, 'z']\n");
@@ -139,7 +139,7 @@ TEST_CASE("limits: each flag of each program at the ends of what a number can be
 }
 
 TEST_CASE("limits: a run at the least and the most that its counts may be") {
-  const Workspace w;
+  const TestFolder w;
   for (const char* flag : {"--batch-size", "--grad-accum", "--logging-steps", "--eval-steps", "--save-steps",
                            "--sharpness-steps", "--max-length", "--max-train-samples", "--max-eval-samples"}) {
     const Limits limits = limits_of(std::string(flag).substr(2));

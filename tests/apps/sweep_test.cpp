@@ -46,7 +46,7 @@ method = "full"
 lr = 5e-4
 )";
 
-std::vector<std::string> sweep_flags(const Workspace& w, const std::string& out,
+std::vector<std::string> sweep_flags(const TestFolder& w, const std::string& out,
                                      const std::vector<std::string>& more = {}) {
   w.write("sweep.toml", kSweep);
   std::vector<std::string> args{"sweep",
@@ -83,7 +83,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 }  // namespace
 
 TEST_CASE("a sweep's runs are those of finetune, whatever was run before them in the process") {
-  const Workspace w;
+  const TestFolder w;
   const Outcome swept = must(run_program(sweep_flags(w, w / "out")));
   const std::vector<json> results = results_of(w / "out");
   REQUIRE(results.size() == 8);
@@ -149,7 +149,7 @@ TEST_CASE("a sweep's runs are those of finetune, whatever was run before them in
 }
 
 TEST_CASE("a sweep that is killed and begun again ends with the results of one that was not, in any number of jobs") {
-  const Workspace w;
+  const TestFolder w;
   must(run_program(sweep_flags(w, w / "whole")));
   const Outcome killed = run_program(sweep_flags(w, w / "killed", {"--jobs", "2"}),
                                      {.after_ms = -1, .when = (w / "killed") + "/results.jsonl"});
@@ -165,7 +165,7 @@ TEST_CASE("a sweep that is killed and begun again ends with the results of one t
 }
 
 TEST_CASE("runs that keep what layers below the adapted ones give end with the bits of those that do not") {
-  const Workspace w;
+  const TestFolder w;
   const std::vector<std::string> flags = sweep_flags(w, w / "kept", {"--only", "lora"});
   std::string text = kSweep;
   text.replace(text.find("rank = 4"), 8, "rank = 4\nlayers-to-transform = \"1\"\nmodules-to-save = \"layer.1.output\"");
@@ -188,7 +188,7 @@ TEST_CASE("runs that keep what layers below the adapted ones give end with the b
 }
 
 TEST_CASE("a run that cannot be is told with its result, and the others go on") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> flags = sweep_flags(w, w / "out", {"--only", "lora/7"});
   std::string text = kSweep;
   text.replace(text.find("rho = [0.05, 0.5]"), 17, "max-steps = 3   ");
@@ -201,7 +201,7 @@ TEST_CASE("a run that cannot be is told with its result, and the others go on") 
 }
 
 TEST_CASE("what is wrong with a sweep's file is said before anything runs") {
-  const Workspace w;
+  const TestFolder w;
   const auto error_of = [&](const std::string& from, const std::string& to) {
     const std::vector<std::string> flags = sweep_flags(w, w / "none");
     std::string text = kSweep;

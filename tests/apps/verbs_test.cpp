@@ -27,8 +27,8 @@ std::vector<json> lines_of(const std::string& text) {
 }  // namespace
 
 TEST_CASE("finetune, evaluate, predict, merge, probe, compare, inspect on one run") {
-  const Workspace w;
-  const Workspace& task = tiny_task();
+  const TestFolder w;
+  const TestFolder& task = tiny_task();
   const std::string run = w / "run";
   REQUIRE(run_program(finetune_flags("eflat-lora", run)).exit_code == 0);
   for (const char* file : {"adapter/adapter_config.json", "adapter/README.md", "adapter/lowland.json",
@@ -101,7 +101,7 @@ TEST_CASE("finetune, evaluate, predict, merge, probe, compare, inspect on one ru
 }
 
 TEST_CASE("plane: the losses of two runs' start and ends stand at their places") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> ends;
   for (const char* name : {"lora", "eflat-lora", "still"}) {
     const bool still = std::string(name) == "still";  // ends where it and the others start
@@ -128,7 +128,7 @@ TEST_CASE("plane: the losses of two runs' start and ends stand at their places")
 }
 
 TEST_CASE("an adapter is trained further, with its head") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_program(finetune_flags("lora", w / "first")).exit_code == 0);
   std::vector<std::string> flags = finetune_flags("eflat-lora", w / "second");
   for (const std::string& f : {std::string("--adapter"), w / "first/adapter"}) flags.push_back(f);
@@ -139,7 +139,7 @@ TEST_CASE("an adapter is trained further, with its head") {
 }
 
 TEST_CASE("MNLI has two dev sets, and --run gives way to flags") {
-  const Workspace w;
+  const TestFolder w;
   std::string table = "index\tsentence1\tsentence2\tgold_label\n";
   const char* const labels[] = {"entailment", "neutral", "contradiction"};
   for (int i = 0; i < 12; ++i)
@@ -164,7 +164,7 @@ TEST_CASE("MNLI has two dev sets, and --run gives way to flags") {
 }
 
 TEST_CASE("an adapter with half a head is refused, and a merged config keeps its other keys") {
-  const Workspace w;
+  const TestFolder w;
   REQUIRE(run_program(finetune_flags("lora", w / "run")).exit_code == 0);
   const std::string base = w / "base";
   fs::copy(tiny_task() / "pretrained/model", base, fs::copy_options::recursive);

@@ -10,7 +10,7 @@ using nlohmann::json;
 namespace {
 
 // Questions of different lengths, some about a picture that others ask about too; every fourth about two pictures.
-void write_questions(const Workspace& w) {
+void write_questions(const TestFolder& w) {
   std::string train, text;
   for (int i = 0; i < 24; ++i) {
     const auto file = [](int number) {
@@ -33,9 +33,9 @@ void write_questions(const Workspace& w) {
 }
 
 // A base whose activations weigh as much as its weights.
-const Workspace& base_of_random_weights() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& base_of_random_weights() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     write_questions(w);
     w.write("vision.json", R"({"model_type":"clip_vision_model","hidden_size":32,"intermediate_size":64,
         "num_hidden_layers":4,"num_attention_heads":2,"image_size":24,"patch_size":4})");
@@ -68,7 +68,7 @@ json foretold_run(std::vector<std::string> args, const std::string& out) {
 
 // The same about the questions.
 json foretold(std::vector<std::string> args, const std::string& out) {
-  const Workspace& task = base_of_random_weights();
+  const TestFolder& task = base_of_random_weights();
   args.insert(args.end(), {"--task", "vqa", "--train", task / "train.jsonl", "--batch-size", "4"});
   return foretold_run(args, out);
 }
@@ -76,8 +76,8 @@ json foretold(std::vector<std::string> args, const std::string& out) {
 }  // namespace
 
 TEST_CASE("lowland-vlm: memory is as foretold, whatever is trained") {
-  const Workspace w;
-  const Workspace& task = base_of_random_weights();
+  const TestFolder w;
+  const TestFolder& task = base_of_random_weights();
   const auto finetune = [&](const std::string& name, std::vector<std::string> more) {
     std::vector<std::string> args = {"finetune", "--model", task / "base/model", "--targets", "all-linear"};
     args.insert(args.end(), more.begin(), more.end());
@@ -104,8 +104,8 @@ TEST_CASE("lowland-vlm: memory is as foretold, whatever is trained") {
 }
 
 TEST_CASE("lowland-vlm: memory of a tower learnt by classes is as foretold") {
-  const Workspace w;
-  const Workspace& task = base_of_random_weights();
+  const TestFolder w;
+  const TestFolder& task = base_of_random_weights();
   const auto pretrain = [&](const std::string& name, std::vector<std::string> more) {
     more.insert(more.begin(), {"pretrain", "--class-dir", task / "classes", "--model-config", task / "vision.json",
                                "--batch-size", "8"});
@@ -119,8 +119,8 @@ TEST_CASE("lowland-vlm: memory of a tower learnt by classes is as foretold") {
 }
 
 TEST_CASE("lowland-vlm: inspect shows questions with their pictures, and the plan of finetune") {
-  const Workspace w;
-  const Workspace& task = base_of_random_weights();
+  const TestFolder w;
+  const TestFolder& task = base_of_random_weights();
   const auto with = [&](std::vector<std::string> args) {
     args.insert(args.end(), {"--model", task / "base/model", "--train", task / "train.jsonl", "--dev-fraction", "0",
                              "--targets", "all-linear", "--tower", "lora", "--batch-size", "4", "--threads", "1"});

@@ -20,7 +20,7 @@ const std::array<std::pair<const char*, std::array<int, 3>>, 4> kColours = {
     {{"red", {220, 20, 20}}, {"green", {20, 200, 20}}, {"blue", {20, 20, 220}}, {"white", {250, 250, 250}}}};
 
 // Pictures of four colours in a few shades, in folders by class, and train.jsonl, test.jsonl of questions.
-void write_task(const Workspace& w) {
+void write_task(const TestFolder& w) {
   std::string text, train, test;
   for (int shade = 0; shade < 8; ++shade) {
     for (const auto& [colour, rgb] : kColours) {
@@ -41,9 +41,9 @@ void write_task(const Workspace& w) {
 }
 
 // The task with tower, language model and projector trained.
-const Workspace& tiny_task_of_pictures() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& tiny_task_of_pictures() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     write_task(w);
     must(run_vlm({"pretrain", "--class-dir", w / "classes", "--model-config", w / "vision.json", "--epochs", "12",
                   "--lr", "5e-3", "--batch-size", "8", "--threads", "1", "--out", w / "vision"}));
@@ -58,7 +58,7 @@ const Workspace& tiny_task_of_pictures() {
 }
 
 std::vector<std::string> flags(const std::string& method, const std::string& out) {
-  const Workspace& w = tiny_task_of_pictures();
+  const TestFolder& w = tiny_task_of_pictures();
   return {"finetune",
           "--model",
           w / "base/model",
@@ -101,8 +101,8 @@ json evaluated(std::vector<std::string> args) {
 }  // namespace
 
 TEST_CASE("lowland-vlm: pretrain, finetune, evaluate, predict, chat, merge, probe on one run") {
-  const Workspace w;
-  const Workspace& task = tiny_task_of_pictures();
+  const TestFolder w;
+  const TestFolder& task = tiny_task_of_pictures();
   const json tower = json::parse(read_text(task / "vision/run.json"));
   CHECK(tower.at("last").at("eval_accuracy").get<double>() > 0.5);
   const std::string run = w / "run", base = task / "base/model";
@@ -161,7 +161,7 @@ TEST_CASE("lowland-vlm: pretrain, finetune, evaluate, predict, chat, merge, prob
 }
 
 TEST_CASE("lowland-vlm: tower and projector learn as told, and every method runs") {
-  const Workspace w;
+  const TestFolder w;
   const auto train = [&](const std::string& name, const std::string& method, std::vector<std::string> more) {
     std::vector<std::string> args = flags(method, w / name);
     args.insert(args.end(), more.begin(), more.end());
@@ -183,7 +183,7 @@ TEST_CASE("lowland-vlm: tower and projector learn as told, and every method runs
 }
 
 TEST_CASE("lowland-vlm: config.toml repeats a run, random weights are random") {
-  const Workspace w;
+  const TestFolder w;
   std::vector<std::string> args = flags("lora", w / "first");
   args.insert(args.end(), {"--max-steps", "3"});
   must(run_vlm(args));
@@ -199,7 +199,7 @@ TEST_CASE("lowland-vlm: config.toml repeats a run, random weights are random") {
 }
 
 TEST_CASE("lowland-vlm: a killed run resumes to the same bits") {
-  const Workspace w;
+  const TestFolder w;
   must(run_vlm(flags("eflat-lora", w / "whole")));
   run_until(w / "killed/checkpoint-20", flags("eflat-lora", w / "killed"), run_vlm);
   must(run_vlm({"finetune", "--out", w / "killed", "--resume"}));
@@ -208,7 +208,7 @@ TEST_CASE("lowland-vlm: a killed run resumes to the same bits") {
 }
 
 TEST_CASE("lowland-vlm: features from the cache are those that filled it, and another tower's are refused") {
-  const Workspace w;
+  const TestFolder w;
   const auto train = [&](const std::string& name, std::vector<std::string> more) {
     std::vector<std::string> args = flags("eflat-lora", w / name);
     args.insert(args.end(), {"--epochs", "4"});
@@ -228,7 +228,7 @@ TEST_CASE("lowland-vlm: features from the cache are those that filled it, and an
     return read_metrics(w / name).front().at("loss_perturbed").get<double>();
   };
   CHECK(first_loss("cached") == doctest::Approx(first_loss("plain")).epsilon(1e-5));
-  const Workspace& task = tiny_task_of_pictures();
+  const TestFolder& task = tiny_task_of_pictures();
   must(run_vlm({"pretrain", "--class-dir", task / "classes", "--vision-model", task / "vision/model", "--max-steps",
                 "2", "--threads", "1", "--out", w / "tower"}));
   must(run_vlm({"pretrain", "--vision-model", w / "tower/model", "--language-model", task / "language/model", "--task",
@@ -242,8 +242,8 @@ TEST_CASE("lowland-vlm: features from the cache are those that filled it, and an
 }
 
 TEST_CASE("lowland-vlm: bad input ends in one sentence") {
-  const Workspace w;
-  const Workspace& task = tiny_task_of_pictures();
+  const TestFolder w;
+  const TestFolder& task = tiny_task_of_pictures();
   const std::string base = task / "base/model";
   const auto refused = [](const std::vector<std::string>& args, const std::string& what) {
     const Outcome o = run_vlm(args);
@@ -323,8 +323,8 @@ TEST_CASE("lowland-vlm: bench adapts what finetune does, the language model alon
 }
 
 TEST_CASE("lowland-vlm chat on a terminal: a picture that the next line is about, and one that is not there") {
-  const Workspace w;
-  const Workspace& task = tiny_task_of_pictures();
+  const TestFolder w;
+  const TestFolder& task = tiny_task_of_pictures();
   const std::string picture = task / "classes/red/7.png", file = w / "talk.jsonl";
   const Outcome o = run_on_terminal(
       LL_VLM_PROGRAM, {"chat", "--model", task / "base/model", "--max-new-tokens", "4", "--threads", "1"}, {100},

@@ -76,7 +76,7 @@ size_t count(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("lowland-roberta by several processes: losses and scores of one, dropout and all, the same run twice") {
-  const Workspace w;
+  const TestFolder w;
   for (const char* method : {"lora", "eflat-lora", "flat-lora", "full"}) {
     CAPTURE(method);
     const std::string m = method, one = w / (m + "1");
@@ -114,7 +114,7 @@ TEST_CASE("lowland-roberta by several processes: losses and scores of one, dropo
 }
 
 TEST_CASE("lowland-roberta by several: killed, hung, and gone on with by another number") {
-  const Workspace w;
+  const TestFolder w;
   const Args settings = {"--epochs", "12", "--eval-steps", "1000"};
   const std::string whole = w / "whole";
   must(run_program(with(finetune_flags("eflat-lora", whole), settings)));
@@ -166,7 +166,7 @@ TEST_CASE("lowland-roberta by several: killed, hung, and gone on with by another
 }
 
 TEST_CASE("several processes that cannot be one run are refused, each in a sentence") {
-  const Workspace w;
+  const TestFolder w;
   const Args half = with({"RANK=1", "WORLD_SIZE=2", LL_ROBERTA_PROGRAM}, finetune_flags("lora", w / "half"));
   const Outcome alone = run_command("/usr/bin/env", half);
   CHECK(alone.exit_code == 1);
@@ -221,7 +221,7 @@ TEST_CASE("several processes that cannot be one run are refused, each in a sente
 }
 
 TEST_CASE("lowland-llama and lowland-vlm by several processes") {
-  const Workspace w;
+  const TestFolder w;
   std::string text, train;
   for (int i = 0; i < 40; ++i) {
     const std::string prompt = "the colour of number " + std::to_string(i % 9) + " is",
@@ -324,7 +324,7 @@ TEST_CASE("lowland-llama and lowland-vlm by several processes") {
 
 #ifdef LL_MPIRUN
 TEST_CASE("lowland-roberta under mpirun: as by one process, and an error of one ends all") {
-  const Workspace w;
+  const TestFolder w;
   const auto by = [&](const char* n, const Args& args) {
     return run_command(
         LL_MPIRUN,

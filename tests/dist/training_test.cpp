@@ -20,7 +20,7 @@ using namespace lowland::test;
 
 namespace {
 
-using Folder = lowland::test::Workspace;
+using Folder = TestFolder;
 
 struct Result {
   Values values;                        // of the arena, at the end

@@ -34,7 +34,7 @@ Args flags_of_finetune(const std::string& out) {
 }
 
 Args flags_of_pretrain(const std::string& out) {
-  const Workspace& w = tiny_task();
+  const TestFolder& w = tiny_task();
   return {"pretrain",
           "--text",
           w / "text.txt",
@@ -58,9 +58,9 @@ Args flags_of_pretrain(const std::string& out) {
           out + "/run"};
 }
 
-const Workspace& finetuned() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& finetuned() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     must(run_program(finetune_flags("lora", w / "run")));
     return &w;
   }();
@@ -68,9 +68,9 @@ const Workspace& finetuned() {
 }
 
 // A LLaVA of nothing much, and questions about twelve pictures.
-const Workspace& pictures() {
-  static const Workspace* const made = [] {
-    static Workspace w;
+const TestFolder& pictures() {
+  static const TestFolder* const made = [] {
+    static TestFolder w;
     std::string train, text;
     for (int i = 0; i < 12; ++i) {
       const std::string file =
@@ -98,7 +98,7 @@ const Workspace& pictures() {
 }
 
 Args flags_of_pictures(const std::string& out) {
-  const Workspace& w = pictures();
+  const TestFolder& w = pictures();
   return {"finetune",
           "--model",
           w / "base/model",
@@ -161,7 +161,7 @@ void check_whole_checkpoints(const std::string& run) {
 }
 
 // The operations in the order of a run that is left alone; its files stay in W/whole.
-std::vector<std::string> operations(const Subject& s, const Workspace& w) {
+std::vector<std::string> operations(const Subject& s, const TestFolder& w) {
   fs::create_directories(w / "out");
   must(run_failing(s, w / "out", "", 0, w / "log"));
   fs::rename(w / "out", w / "whole");
@@ -172,7 +172,7 @@ std::vector<std::string> operations(const Subject& s, const Workspace& w) {
 }
 
 // How often the faulty run ended by itself, for the figures.
-int fail_at(const Subject& s, const Workspace& w, const std::string& kind, size_t at) {
+int fail_at(const Subject& s, const TestFolder& w, const std::string& kind, size_t at) {
   fs::remove_all(w / "out");
   fs::create_directories(w / "out");
   const Outcome o = run_failing(s, w / "out", kind, at);
@@ -194,7 +194,7 @@ int fail_at(const Subject& s, const Workspace& w, const std::string& kind, size_
 
 void fail_often(size_t most, const std::vector<std::string>& kinds) {
   for (const Subject& s : subjects()) {
-    const Workspace w;
+    const TestFolder w;
     const std::vector<std::string> all = operations(s, w);
     REQUIRE(all.size() > 10);
     const size_t step = std::max<size_t>(1, all.size() / most);
