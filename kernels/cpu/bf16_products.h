@@ -3,6 +3,7 @@
 // exactly, and multiplied there: the same numbers but for the order of a sum.
 #pragma once
 #include "kernels/common/parallel.h"
+#include "kernels/cpu/number.h"
 #include "kernels/cpu/row_products.h"
 #include "kernels/matmul.h"
 
@@ -10,31 +11,20 @@ namespace lowland::LL_CPU {
 
 inline constexpr int64_t kBf16Tile = 256, kBf16Depth = 1024;  // rows and columns of C; terms of a sum at a time
 
-LL_INLINE int64_t up_to(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t bf16_tiles(const MatmulShape& s) {
   return (s.M + kBf16Tile - 1) / kBf16Tile * ((s.N + kBf16Tile - 1) / kBf16Tile);
 }
 inline int64_t bf16_slots(int threads, const MatmulShape& s) {
   constexpr int64_t kWorthThreads = 1 << 20;
-  return s.M * s.N * s.K < kWorthThreads ? 1 : up_to(threads, bf16_tiles(s));
+  return s.M * s.N * s.K < kWorthThreads ? 1 : least(threads, bf16_tiles(s));
 }
 // Floats of a slot: a tile of A, of B and of C.
 inline int64_t bf16_slot_size(const MatmulShape& s) {
-  const int64_t m = up_to(s.M, kBf16Tile), n = up_to(s.N, kBf16Tile), k = up_to(s.K, kBf16Depth);
+  const int64_t m = least(s.M, kBf16Tile), n = least(s.N, kBf16Tile), k = least(s.K, kBf16Depth);
   return (m + n) * k + m * n;
 }
 inline bool is_few_rows(const MatmulShape& s) {
   return s.M <= kFewRows && s.trans_a == Trans::no && s.trans_b == Trans::yes;
-}
-
-template <class To, class From>
-inline void convert_rows(To* to, int64_t ld_to, const From* from, int64_t ld_from, int64_t rows, int64_t columns) {
-  for (int64_t r = 0; r < rows; ++r) {
-    To* out = to + r * ld_to;
-    const From* in = from + r * ld_from;
-#pragma omp simd
-    for (int64_t c = 0; c < columns; ++c) out[c] = narrow<To>(wide(in[c]));
-  }
 }
 
 // C = part + beta C, part (M, N) without gaps
@@ -61,10 +51,10 @@ inline void converted_product(Ctx& ctx, Out* C, const bf16* A, const bf16* B, co
     for (int64_t slot = begin; slot < end; ++slot)
       for (int64_t tile = slot; tile < bf16_tiles(s); tile += slots) {
         const int64_t m0 = tile / across * kBf16Tile, n0 = tile % across * kBf16Tile;
-        const int64_t M = up_to(kBf16Tile, s.M - m0), N = up_to(kBf16Tile, s.N - n0);
+        const int64_t M = least(kBf16Tile, s.M - m0), N = least(kBf16Tile, s.N - n0);
         float *c = memory + slot * size, *a = c + M * N;
         for (int64_t k0 = 0; k0 < s.K; k0 += kBf16Depth) {
-          const int64_t K = up_to(kBf16Depth, s.K - k0);
+          const int64_t K = least(kBf16Depth, s.K - k0);
           float* b = a + M * K;
           const int64_t lda = ta ? M : K, ldb = tb ? K : N;
           convert_rows(a, lda, A + (ta ? k0 * s.lda + m0 : m0 * s.lda + k0), s.lda, ta ? K : M, lda);

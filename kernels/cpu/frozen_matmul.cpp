@@ -76,7 +76,7 @@ template <class T> int64_t frozen_matmul_scratch(int threads, const MatmulShape&
   if (s.M == 0 || s.N == 0 || s.K == 0) return 0;
   if constexpr (std::is_same_v<T, bf16>) {
     MatmulShape part = s;
-    part.M = up_to(s.M, kWidenedRows);
+    part.M = least(s.M, kWidenedRows);
     return part.M * (s.K + s.N) + frozen_matmul_scratch<float>(threads, part);
   }
   return by_rows(s) ? 0 : slots_of(threads, s) * kTileColumns * kTileDepth;
@@ -115,13 +115,13 @@ void multiply(Ctx& ctx, T* C, const T* A, const void* B, DType type, const Matmu
 // Activations in bf16 and a weight in blocks: f32 arithmetic on widened rows.
 void widened_product(Ctx& ctx, bf16* C, const bf16* A, const void* B, DType type, const MatmulShape& s, float alpha,
                      float beta) {
-  const int64_t most = up_to(s.M, kWidenedRows);
+  const int64_t most = least(s.M, kWidenedRows);
   Scratch scratch(ctx);
   float* a = scratch.array<float>(frozen_matmul_scratch<bf16>(ctx.threads, s));
   float *c = a + most * s.K, *tiles = c + most * s.N;
   for (int64_t m = 0; m < s.M; m += most) {
     MatmulShape part = s;
-    part.M = up_to(most, s.M - m);
+    part.M = least(most, s.M - m);
     part.lda = s.K;
     part.ldc = s.N;
     convert_rows(a, s.K, A + m * s.lda, s.lda, part.M, s.K);

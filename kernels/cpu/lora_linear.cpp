@@ -13,8 +13,6 @@ namespace {
 constexpr int64_t kForwardRows = 64, kForwardColumns = 512;
 constexpr int64_t kBackwardRows = 256, kBackwardColumns = 128;
 
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // Threads share what there is to do: the forward blocks of rows, the backward strips of columns.
 int64_t forward_blocks(const LoraInput& in) { return (in.N + kForwardRows - 1) / kForwardRows; }
 int64_t backward_strips(const LoraInput& in) { return (in.M + kBackwardColumns - 1) / kBackwardColumns; }
@@ -60,10 +58,7 @@ template <class T> struct Widened {
       data = from;
       ld = ld_from;
     } else {
-      for (int64_t r = 0; r < rows; ++r) {
-#pragma omp simd
-        for (int64_t c = 0; c < columns; ++c) to[r * ld_to + c] = wide(from[r * ld_from + c]);
-      }
+      convert_rows(to, ld_to, from, ld_from, rows, columns);
       data = to;
       ld = ld_to;
     }

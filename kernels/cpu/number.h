@@ -23,6 +23,19 @@ template <class T> LL_INLINE T narrow(acc_t<T> x) {
   }
 }
 
+// Rows of a matrix in another type, `ld` elements apart there and here.
+template <class To, class From>
+inline void convert_rows(To* to, int64_t ld_to, const From* from, int64_t ld_from, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) {
+    To* out = to + r * ld_to;
+    const From* in = from + r * ld_from;
+#pragma omp simd
+    for (int64_t c = 0; c < columns; ++c) out[c] = narrow<To>(wide(in[c]));
+  }
+}
+
+LL_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 // x as a double, where sums are in f64.
 template <class T> LL_INLINE double real(T x) { return static_cast<double>(wide(x)); }
 
