@@ -91,9 +91,7 @@ void LlamaSession::open(const Flags& flags) {
   const std::string table = config_->embedding();
   train_new_tokens(table.substr(table.rfind('.') + 1), !config_->tie_word_embeddings);
   if (!context) context = system.make_context();
-  LL_CHECK(config_->attn_logit_softcapping == 0 || context->on_cpu(),
-           "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
-           folder);
+  config_->check_device(*context, folder);
 }
 
 void LlamaSession::open_tokenizer() {

@@ -8,7 +8,6 @@
 #include "apps/data/task_files.h"
 #include "apps/families/family.h"
 #include "engine/error.h"
-#include "models/decoder/config.h"
 #include "models/hub/hub_folder.h"
 #include "models/hub/write_model.h"
 #include "models/roberta/roberta.h"
@@ -122,10 +121,7 @@ void RobertaSession::open(const Flags& flags) {
   train_new_tokens(table.substr(table.rfind('.') + 1), false);
   if (card() != nullptr && task_.task.empty()) task_.task = card()->task;
   if (!context) context = system.make_context();
-  const auto* decoder = dynamic_cast<const DecoderConfig*>(config_.get());
-  LL_CHECK(decoder == nullptr || decoder->attn_logit_softcapping == 0 || context->on_cpu(),
-           "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
-           folder);
+  config_->check_device(*context, folder);
 }
 
 void RobertaSession::take_prompt() {

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "engine/context.h"
+#include "engine/error.h"
 #include "models/decoder/config_ids.h"
 #include "models/gguf/gguf_model.h"
 #include "models/gpt2/config.h"
@@ -60,6 +62,12 @@ void read_provenance(const JsonKeys& keys, DecoderConfig& c) {
   c.architectures = keys.texts("architectures");
   const auto classifies = [](const std::string& a) { return a.ends_with("ForSequenceClassification"); };
   if (std::any_of(c.architectures.begin(), c.architectures.end(), classifies)) read_labels(keys, c);
+}
+
+void DecoderConfig::check_device(const Context& context, const std::string& folder) const {
+  LL_CHECK(attn_logit_softcapping == 0 || context.on_cpu(),
+           "{}: attn_logit_softcapping caps the scores of attention, which only the CPU computes: --device cpu",
+           folder);
 }
 
 }  // namespace lowland

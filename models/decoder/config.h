@@ -30,6 +30,7 @@ struct DecoderConfig : TextConfig {
   virtual std::unique_ptr<DecoderConfig> copy() const = 0;
 
   bool causal() const override { return true; }
+  void check_device(const Context& context, const std::string& folder) const override;
   std::string classifier_json() const override;
   HubFamily classifier_family() const override;
   std::unique_ptr<TextModel> new_classifier() const override;

@@ -10,6 +10,7 @@
 
 namespace lowland {
 
+class Context;
 class JsonKeys;
 class TextModel;
 struct HubFamily;
@@ -48,6 +49,8 @@ struct TextConfig {
   virtual std::string embedding() const = 0;  // the module of the table of tokens
   virtual bool causal() const = 0;            // a decoder
   virtual std::string to_json() const = 0;    // the file that was read, with what has changed since
+  // Error where the network asks for what its device does not compute. folder: it is from there.
+  virtual void check_device(const Context& /*context*/, const std::string& /*folder*/) const {}
   // As a classifier, whose labels are these: transformers' class, config.json, files and adapters, and the model with
   // names and shapes, without memory.
   virtual std::string classifier_class() const = 0;
