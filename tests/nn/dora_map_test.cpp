@@ -12,12 +12,6 @@ using namespace lowland::test;
 
 namespace {
 
-Values values(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
-
-Tensor random_tensor(const Shape& shape, uint64_t seed, double scale = 1) {
-  return Tensor::from<double>(cpu(), shape, random_values(numel_of(shape), seed, scale));
-}
-
 // One map of three parts, of which the first and the last have a pair with DoRA.
 class Parts final : public nn::Model {
  public:
@@ -52,16 +46,16 @@ TEST_CASE("dora: a map of several parts computes what peft does, with dropout an
     const nn::RowIds rows{Tensor::from<int32_t>(cpu(), {N}, std::vector<int32_t>(N, 2)),
                           Tensor::from<int32_t>(cpu(), {N}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10})};
     const nn::Mode mode{.training = true, .seed = 3, .step = 4};
-    const Values base = values(ops::linear(x, model.map->weight().value, Tensor()));
+    const Values base = to_values(ops::linear(x, model.map->weight().value, Tensor()));
     // With B = 0 and magnitudes as they begin, the base's output, and under a dropout as well.
     Values with_bias = base;
     const char* const names[] = {"a", "b", "c"};
     for (int64_t part = 0; part < 3; ++part) {
-      const Values bias = values(model.parameters().find(std::string(names[part]) + ".bias"));
+      const Values bias = to_values(model.parameters().find(std::string(names[part]) + ".bias"));
       for (int64_t i = 0; i < N; ++i)
         for (int64_t j = 0; j < n; ++j) with_bias[i * O + part * n + j] += bias[j];
     }
-    CHECK(max_abs_diff(values(model.map->forward(x, rows, mode)), with_bias) < 1e-12);
+    CHECK(max_abs_diff(to_values(model.map->forward(x, rows, mode)), with_bias) < 1e-12);
 
     const nn::Arena& arena = model.arena();
     for (const nn::AdapterSpec& a : model.adapters()) {
@@ -71,13 +65,15 @@ TEST_CASE("dora: a map of several parts computes what peft does, with dropout an
     const Tensor y = model.map->forward(x, rows, mode);
     // What the dropout keeps, from an input of ones.
     const Tensor ones = Tensor::from<double>(cpu(), {N, M}, Values(N * M, 1.0));
-    const Values kept = values(ops::dropout(ones, mode.dropout(p, 1, rows)));  // the map is the model's first to draw
-    Values xd = values(x);
+    const Values kept =
+        to_values(ops::dropout(ones, mode.dropout(p, 1, rows)));  // the map is the model's first to draw
+    Values xd = to_values(x);
     for (int64_t i = 0; i < N * M; ++i) xd[i] *= kept[i];
     Values want = with_bias;
-    const Values W = values(model.map->weight().value);
+    const Values W = to_values(model.map->weight().value);
     for (const nn::AdapterSpec& a : model.adapters()) {
-      const Values A = values(arena.master(a.a)), B = values(arena.master(a.b)), m = values(arena.master(a.magnitude));
+      const Values A = to_values(arena.master(a.a)), B = to_values(arena.master(a.b)),
+                   m = to_values(arena.master(a.magnitude));
       const int64_t first = (a.module[0] - 'a') * n;
       for (int64_t j = 0; j < n; ++j) {
         Values v(M);
@@ -97,6 +93,6 @@ TEST_CASE("dora: a map of several parts computes what peft does, with dropout an
         }
       }
     }
-    CHECK(max_abs_diff(values(y), want) < 1e-12);
+    CHECK(max_abs_diff(to_values(y), want) < 1e-12);
   }
 }

@@ -13,12 +13,6 @@ using namespace lowland::test;
 
 namespace {
 
-Values values(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
-
-Tensor random_tensor(const Shape& shape, uint64_t seed, double scale = 1) {
-  return Tensor::from<double>(cpu(), shape, random_values(numel_of(shape), seed, scale));
-}
-
 Values lengths_of(int64_t n) {
   Values q = random_values(n, 9);
   for (double& x : q) x = 1 + std::abs(x);
@@ -81,13 +75,13 @@ TEST_CASE("dora: lengths of rows with a pair, perturbed, and with a pair beside 
   lora.parts = {{b, eb, first, 1.5}};
   beside.a = a2;
   beside.parts = {{b2, {}, first, 0.5}};
-  const Values W = values(w), A = values(a), B = values(b), EA = values(ea), EB = values(eb), A2 = values(a2),
-               B2 = values(b2);
+  const Values W = to_values(w), A = to_values(a), B = to_values(b), EA = to_values(ea), EB = to_values(eb),
+               A2 = to_values(a2), B2 = to_values(b2);
   Weight pieces(w.slice_rows(0, 6));  // the part lies in two of them
   pieces.below = {w.slice_rows(6, O)};
   for (const bool both : {false, true}) {
-    const Values q = values(ops::adapted_lengths(w, lora, both ? beside : LoraGroup())[0]);
-    CHECK(values(ops::adapted_lengths(pieces, lora, both ? beside : LoraGroup())[0]) == q);
+    const Values q = to_values(ops::adapted_lengths(w, lora, both ? beside : LoraGroup())[0]);
+    CHECK(to_values(ops::adapted_lengths(pieces, lora, both ? beside : LoraGroup())[0]) == q);
     for (int64_t i = 0; i < n; ++i) {
       double squares = 0;
       for (int64_t j = 0; j < M; ++j) {
@@ -112,5 +106,5 @@ TEST_CASE("dora: what does not fit is refused") {
   Tensor leaf = Tensor::from<float>(cpu(), {2}, {1, 1});
   leaf.set_requires_grad();
   const Tensor y = ops::dora(z, {}, {{leaf, q, 1}});
-  CHECK(values(y) == Values(12, 0.0));
+  CHECK(to_values(y) == Values(12, 0.0));
 }

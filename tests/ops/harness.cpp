@@ -47,6 +47,12 @@ Values random_values(int64_t n, uint64_t seed, double scale) {
   return v;
 }
 
+Values to_values(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
+
+Tensor random_tensor(const Shape& shape, uint64_t seed, double scale) {
+  return Tensor::from<double>(cpu(), shape, random_values(numel_of(shape), seed, scale));
+}
+
 void set_element(const Tensor& t, int64_t index, double value) {
   t.detach().reshape({t.numel()}).slice_rows(index, index + 1).assign<double>({value});
 }
@@ -64,8 +70,6 @@ Tensors tensors_of(const OpCase& c, const Arrays& values, DType dtype) {
     out.push_back(Tensor::from<double>(cpu(), c.inputs[i].shape, values[i]).to(dtype));
   return out;
 }
-
-Values to_values(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
 
 // sum_i y_i p_i with fixed p: a scalar whose gradient with respect to y is p.
 double projected(const OpCase& c, const Arrays& values, const Values& p) {

@@ -49,6 +49,10 @@ std::string source_dir();
 // Uniform values in [-sqrt(3) s, sqrt(3) s], a function of the seed only.
 Values random_values(int64_t n, uint64_t seed, double scale = 1.0);
 
+Values to_values(const Tensor& t);  // of any type
+// random_values as f64, on cpu().
+Tensor random_tensor(const Shape& shape, uint64_t seed, double scale = 1.0);
+
 // The Context that the tests share: the CPU's, or as LL_TEST_DEVICE says: `cuda`, or `emulated` (tests/emulator.h).
 Context& cpu();
 // A Context of one's own on that device.
