@@ -87,6 +87,19 @@ def steps(model, golden, gen):
     golden.put("train/losses", torch.stack(losses))
 
 
+def with_random_pairs(model, config, base_name, out):
+    """The model with pairs of random numbers, saved as peft saves them."""
+    adapted = peft.get_peft_model(model, config)
+    with torch.no_grad():
+        for n, p in adapted.named_parameters():
+            if p.requires_grad:
+                p.copy_(0.3 * torch.randn(p.shape))
+    adapted.save_pretrained(out)
+    os.remove(os.path.join(out, "README.md"))
+    rewrite_base_name(os.path.join(out, "adapter_config.json"), base_name)
+    return adapted
+
+
 def make(name, base, out, versions):
     print(name)
     torch.manual_seed(SEED)
@@ -95,14 +108,7 @@ def make(name, base, out, versions):
         base, num_labels=LABELS, pad_token_id=0, attn_implementation="eager", dtype=torch.float32).eval()
     config = peft.LoraConfig(r=3, lora_alpha=6, target_modules=TARGETS[name], lora_dropout=0.0, task_type="SEQ_CLS",
                              fan_in_fan_out=name == "gpt2", modules_to_save=["score"])
-    adapted = peft.get_peft_model(model, config)
-    with torch.no_grad():
-        for n, p in adapted.named_parameters():
-            if p.requires_grad:
-                p.copy_(0.3 * torch.randn(p.shape))
-    adapted.save_pretrained(out)
-    os.remove(os.path.join(out, "README.md"))
-    rewrite_base_name(os.path.join(out, "adapter_config.json"), os.path.basename(base))
+    adapted = with_random_pairs(model, config, os.path.basename(base), out)
     adapted = exact(adapted.get_base_model()) and adapted.double().eval()
     golden, seqs = Golden(), random_sequences(LENGTHS, gen)
     labels = torch.randint(0, LABELS, (len(seqs),), generator=gen)
@@ -154,14 +160,8 @@ def make_words(name, base, mask, out, versions):
     gen = torch.Generator().manual_seed(SEED + 2)
     model = transformers.AutoModelForMaskedLM.from_pretrained(base, attn_implementation="eager", dtype=torch.float32)
     pairs = ["q_lin", "v_lin"] if name == "distilbert" else ["query", "value"]
-    adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=4, target_modules=pairs))
-    with torch.no_grad():
-        for n, p in adapted.named_parameters():
-            if p.requires_grad:
-                p.copy_(0.3 * torch.randn(p.shape))
-    adapted.save_pretrained(out)
-    os.remove(os.path.join(out, "README.md"))
-    rewrite_base_name(os.path.join(out, "adapter_config.json"), name)
+    config = peft.LoraConfig(r=2, lora_alpha=4, target_modules=pairs)
+    adapted = with_random_pairs(model, config, name, out)
     adapted = adapted.double().eval()
     seqs = [torch.randint(5, 40, (n,), generator=gen) for n in (7, 3, 11, 5)]
     masks, words = torch.tensor([4, 0, 9, 2]), torch.tensor([17, 8, 30])
