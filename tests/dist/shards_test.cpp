@@ -25,7 +25,7 @@ using namespace lowland::test;
 namespace {
 
 // Texts of these lengths, each token's next one to be guessed in their second halves.
-class Texts final : public Objective {
+class Texts : public Objective {
  public:
   Texts(const DecoderConfig& config, std::vector<int32_t> lengths)
       : config_(config.copy()), lengths_(std::move(lengths)) {}
@@ -130,7 +130,54 @@ std::vector<std::vector<float>> train_all(int world, const Texts& texts, const B
   return out;
 }
 
+// Counts the batches that this process computes.
+class Counted final : public Texts {
+ public:
+  using Texts::Texts;
+  Tensor loss(const nn::Model& model, const PackedBatch& b, const nn::Mode& mode, double scale) const override {
+    ++computed;
+    return Texts::loss(model, b, mode, scale);
+  }
+  mutable int64_t computed = 0;
+};
+
+// Loss and gradients of a probe over five batches, and how many of them this process computed.
+struct Probed {
+  std::vector<double> numbers;
+  int64_t computed = 0;
+};
+
+Probed probe(dist::Communicator* ranks) {
+  Context context(Device{}, 1);
+  const Counted texts(small_llama(2), {9, 4, 7, 12, 5});
+  texts.ranks = ranks;
+  const std::unique_ptr<nn::Model> model = texts.make();
+  model->materialise(context, DType::f64);
+  model->parameters().initialise(1, 0.1, [](const std::string&) { return true; });
+  for (const nn::AdapterSpec& a : model->adapters()) model->arena().master(a.b).assign(random_values(a.n * a.r, a.n));
+  std::vector<PackedBatch> batches;
+  for (int64_t i = 0; i < 5; ++i) batches.push_back(texts.pack(*model, DataSplit::train, {i}, {}));
+  Probed out{{probe_loss(*model, texts, batches)(true)}, texts.computed};
+  for (const double g : model->arena().grads().to_vector<double>()) out.numbers.push_back(g);
+  return out;
+}
+
 }  // namespace
+
+TEST_CASE("probes: processes deal the batches among them, and each has the sums") {
+  const Probed alone = probe(nullptr);
+  CHECK(alone.computed == 5);
+  for (const int world : {2, 3}) {
+    CAPTURE(world);
+    std::vector<Probed> all(static_cast<size_t>(world));
+    must_run(world, [&](dist::Communicator& ranks) { all[static_cast<size_t>(ranks.rank().index)] = probe(&ranks); });
+    for (size_t r = 0; r < all.size(); ++r) {
+      CHECK(all[r].computed == (4 - static_cast<int64_t>(r)) / world + 1);
+      CHECK(all[r].numbers == all[0].numbers);
+      CHECK(max_abs_diff(all[r].numbers, alone.numbers) <= 1e-12);
+    }
+  }
+}
 
 TEST_CASE("a base in parts: the bits of a whole one, of every type, in 2, 3 and 4 processes") {
   const Texts texts(small_llama(5), {9, 4, 7, 12, 5});
